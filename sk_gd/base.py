@@ -1,0 +1,294 @@
+"""What the two estimators share: validate, make the objective, train, publish."""
+
+import contextlib
+import copy
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model._base import SparseCoefMixin
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from . import losses, optimizers, schedules
+from .objectives.coordinates import MAX_WHITEN_FEATURES, Coordinates, smoothness
+from .training import Config, Data, EpochTasks, Run, Validation, auto_batch_size, train
+
+
+# What a fitted estimator keeps besides its public attributes.
+PRIVATE = ("_run", "_flat")
+
+
+class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
+    """Everything but targets and predictions.
+
+    `_run` is all that training goes on from. It survives a pickle, and a call
+    that fails leaves it as it was.
+    """
+
+    _parameter_constraints = {
+        "optimizer": [str, optimizers.Optimizer],
+        "loss": [str, losses.Loss],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "fit_intercept": ["boolean"],
+        "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "schedule": [str, schedules.Schedule],
+        "batch_size": [StrOptions({"auto", "full"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "average": ["boolean", Interval(Integral, 1, None, closed="left")],
+        "precondition": [StrOptions({"standardize", "whiten"}), None],
+        "shuffle": ["boolean"],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "coef_")
+
+    def _fit(self, X, y, sample_weight, validation):
+        """Train until the stopping rule, or `max_iter`, says enough."""
+        resumed = self.warm_start and hasattr(self, "_run")
+        return self._train(X, y, sample_weight, None, validation, resumed, running=False)
+
+    def _partial_fit(self, X, y, sample_weight, classes=None):
+        """Train for one epoch."""
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit sees a part of the data only and cannot hold out any of it: "
+                "early_stopping must be False. Got True instead."
+            )
+        return self._train(
+            X, y, sample_weight, classes, None, hasattr(self, "_run"), running=True
+        )
+
+    def _train(self, X, y, sample_weight, classes, validation, resumed, *, running):
+        epochs = 1 if running else self.max_iter
+        with self._all_or_nothing():
+            tasks = EpochTasks(self, X, y, sample_weight, epochs)
+            optimizer, loss, schedule = self._resolve()
+            X, y = self._validate(X, y, reset=not (resumed and running))
+            y = self._encode(y, classes, resumed, running)
+            weight = self._weigh(sample_weight, X, y)
+            subset, held_out = self._hold_out(X, y, weight, loss, validation)
+            weight = _normalise(weight, subset, X.shape[0])
+
+            run = copy.deepcopy(self._run) if resumed else Run(self._seed())
+            coordinates = self._coordinates(run, X, y, weight, loss, running)
+            n = X.shape[0] if subset is None else len(subset)
+            batch_size = {"full": n, "auto": auto_batch_size(X, n)}.get(
+                self.batch_size, self.batch_size
+            )
+            data = Data(X, y, weight, loss, coordinates, batch_size, subset, self.shuffle)
+            config = Config(
+                learning_rate=self._rate(optimizer, data, run if running else None),
+                schedule=schedule,
+                horizon=self.max_iter,
+                alpha=self.alpha,
+                l1_ratio=self.l1_ratio,
+                average=int(self.average),
+                tol=self.tol,
+                n_iter_no_change=self.n_iter_no_change,
+                validated=held_out is not None,
+            )
+            run.configure(config, coordinates, optimizer)
+
+            def end_epoch(active):
+                self._report(run)
+                return tasks.end_epoch(lambda: self._attributes(run, X.dtype))
+
+            tasks.begin()
+            going = train(
+                [run],
+                data,
+                epochs=epochs,
+                validation=held_out,
+                begin_epoch=tasks.begin_epoch,
+                end_epoch=end_epoch,
+            )
+            self._run = run
+            for name, value in self._attributes(run, X.dtype).items():
+                setattr(self, name, value)
+            tasks.end()
+        if going and self.tol is not None and not running:
+            self._warn_unfinished()
+        return self
+
+    @contextlib.contextmanager
+    def _all_or_nothing(self):
+        """Take back every fitted attribute if the block fails."""
+        before = dict(self.__dict__)
+        try:
+            yield
+        except BaseException:
+            # The rest belongs to the callbacks, whose teardown is still to come.
+            for name in [name for name in self.__dict__ if name.endswith("_") or name in PRIVATE]:
+                del self.__dict__[name]
+                if name in before:
+                    self.__dict__[name] = before[name]
+            raise
+
+    def _resolve(self):
+        """Optimizer, loss and schedule as instances, checked before anything is changed."""
+        optimizer = copy.deepcopy(optimizers.get(self.optimizer))
+        optimizer.check()
+        if self.precondition == "whiten" and self.alpha * self.l1_ratio > 0:
+            raise ValueError(
+                "precondition='whiten' turns the coordinates, in which the L1 penalty has no "
+                f"proximal step: l1_ratio must be 0. Got l1_ratio={self.l1_ratio} instead; set it "
+                "to 0 or use precondition='standardize'."
+            )
+        return optimizer, losses.get(self.loss, self._kind), schedules.get(self.schedule)
+
+    def _seed(self):
+        return check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+
+    def _validate(self, X, y, *, reset):
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            order="C",
+            **self._target_checks,
+        )
+        if self.precondition == "whiten" and X.shape[1] > MAX_WHITEN_FEATURES:
+            raise ValueError(
+                "precondition='whiten' keeps a matrix of n_features × n_features: at most "
+                f"{MAX_WHITEN_FEATURES} features are allowed. Got {X.shape[1]} instead; use "
+                "precondition='standardize'."
+            )
+        return X, y
+
+    def _weigh(self, sample_weight, X, y):
+        """The weights of the rows, or None if all count the same."""
+        if sample_weight is None:
+            return None
+        return _check_sample_weight(
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        )
+
+    def _hold_out(self, X, y, weight, loss, validation):
+        """The rows that train, None for all, and the validation data, None for none."""
+        X_val, y_val, weight_val = validation or (None, None, None)
+        if (X_val is None) != (y_val is None):
+            missing = "y_val" if y_val is None else "X_val"
+            raise ValueError(f"X_val and y_val go together. Got no {missing}.")
+        if X_val is not None:
+            X_val, y_val = self._validate(X_val, y_val, reset=False)
+            y_val = self._encode_validation(y_val)
+            weight_val = self._weigh(weight_val, X_val, y_val)
+            return None, self._validation(X_val, y_val, weight_val, loss)
+        if weight_val is not None:
+            raise ValueError("sample_weight_val needs X_val and y_val. Got neither.")
+        if not self.early_stopping:
+            return None, None
+        subset, rest = train_test_split(
+            np.arange(X.shape[0]),
+            test_size=self.validation_fraction,
+            random_state=self.random_state,
+            stratify=y if self._kind == "classifier" else None,
+        )
+        weight_val = None if weight is None else weight[rest]
+        return np.sort(subset), self._validation(X[rest], y[rest], weight_val, loss)
+
+    def _validation(self, X, y, weight, loss):
+        return Validation(X, y, weight, loss, lambda p: self._score(y, p, weight))
+
+    def _coordinates(self, run, X, y, weight, loss, running):
+        coordinates = Coordinates(X.shape[1], self._n_outputs(y), self.fit_intercept)
+        if self.precondition is not None:
+            whiten = self.precondition == "whiten"
+            run.observe(X, y, weight, full=whiten, running=running)
+            ridge = self.alpha * (1 - self.l1_ratio)
+            curvature = loss.curvature(coordinates.n_outputs)
+            # Sparse features are not shifted: that would fill them in.
+            centre = self.fit_intercept and not sp.issparse(X)
+            coordinates.standardize(
+                run.features, loss.units(run.targets), curvature, ridge, centre=centre
+            )
+            if whiten:
+                coordinates.whiten(run.features, curvature, ridge, centre=centre)
+        return coordinates
+
+    def _rate(self, optimizer, data, running):
+        """The learning rate as a number; in `running` data it never grows."""
+        if self.learning_rate != "auto":
+            return float(self.learning_rate)
+        if optimizer.default_rate is not None:
+            return optimizer.default_rate
+        curvature = data.loss.curvature(data.coordinates.n_outputs)
+        ridge = self.alpha * (1 - self.l1_ratio)
+        rate = 1 / smoothness(
+            data.X, data.weight, data.coordinates, curvature, ridge, data.batch_size
+        )
+        if running is not None and running.config is not None:
+            rate = min(rate, running.config.learning_rate)
+        return rate
+
+    def _attributes(self, run, dtype):
+        """The fitted attributes of a run."""
+        coef, intercept = self._shape(*run.model())
+        fitted = {
+            "coef_": np.asarray(coef, dtype=dtype),
+            "intercept_": intercept.astype(dtype),
+            "n_iter_": run.epochs,
+            "t_": run.lane.rule.t,
+            "loss_curve_": list(run.loss_curve),
+            "learning_rate_": run.config.learning_rate,
+            "optimizer_": run.lane.rule.optimizer,
+        }
+        if run.config.validated:
+            fitted["validation_loss_curve_"] = list(run.validation_loss_curve)
+            fitted["validation_scores_"] = list(run.validation_scores)
+        return fitted
+
+    def _report(self, run):
+        if self.verbose:
+            line = f"epoch {run.epochs}: objective {run.loss_curve[-1]:.6g}"
+            if run.config.validated:
+                line += (
+                    f", validation loss {run.validation_loss_curve[-1]:.6g}"
+                    f", validation score {run.validation_scores[-1]:.4g}"
+                )
+            print(line)
+
+    def _warn_unfinished(self):
+        warnings.warn(
+            f"max_iter={self.max_iter} epochs were over before the objective settled to within "
+            f"tol={self.tol} for {self.n_iter_no_change} epochs. Increase max_iter, increase the "
+            f"learning_rate (it was {self.learning_rate_:.3g}), loosen tol, or set tol=None to run "
+            "max_iter epochs without this warning.",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+
+def _normalise(weight, subset, n):
+    """Weights with mean one over the rows that train, and zero on the others."""
+    if weight is None and subset is None:
+        return None
+    weight = np.ones(n) if weight is None else weight.copy()
+    if subset is not None:
+        trains = np.zeros(n, dtype=bool)
+        trains[subset] = True
+        weight[~trains] = 0
+    return weight / (weight.sum() / (n if subset is None else len(subset)))

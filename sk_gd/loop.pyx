@@ -1,0 +1,195 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, freethreading_compatible=True
+"""The one loop: batches × lanes of one epoch, without the GIL."""
+
+import numpy as np
+
+from libc.math cimport isfinite
+from libc.stdlib cimport free, malloc
+
+from sk_gd.objectives.base cimport Objective
+from sk_gd.objectives.linear cimport LinearObjective
+from sk_gd.objectives.penalties cimport ElasticNet
+from sk_gd.optimizers.base cimport LocalRule, Rule
+
+# Exponent of the polynomial-decay average: the last tenth or so of the steps
+# carry most of the weight, whenever one stops (Shamir & Zhang, 2013).
+cdef double FORGET = 8
+
+
+cdef class Lane:
+    """One model in training: its weights, the run of its rule, its average.
+
+    Attributes
+    ----------
+    w : ndarray of shape (1, n_weights)
+        The iterate, in the optimizer's coordinates.
+    point : ndarray of shape (1, n_weights)
+        Where the last gradient was taken.
+    average : ndarray of shape (n_weights,) or None
+        Polynomial-decay average of the iterates; None as long as there is none.
+    averaged : int
+        Iterates in the average.
+    loss : float
+        Weighted sum of the loss over the rows of the last epoch, as seen.
+    alive : bool
+        False once the loss was not finite.
+    """
+
+    cdef public Rule rule
+    cdef public ElasticNet penalty
+    cdef public Objective objective
+    cdef public double[:, ::1] w
+    cdef public double[:, ::1] point
+    cdef public double[::1] average
+    cdef public Py_ssize_t averaged
+    cdef public double loss
+    cdef public bint alive
+    cdef double[::1] rates
+
+    def __init__(self, rule, w):
+        self.rule = rule
+        self.w = np.array(w, dtype=float, ndmin=2)
+        self.point = np.array(w, dtype=float, ndmin=2)
+        self.average = None
+        self.averaged = 0
+        self.loss = 0.0
+        self.alive = True
+        self.objective = Objective()
+
+    def __reduce__(self):
+        average = None if self.average is None else np.asarray(self.average)
+        return _revive, (self.rule, np.asarray(self.w)[0], average, self.averaged)
+
+    def begin_average(self):
+        """Average the iterates from the next step on."""
+        self.average = np.zeros(self.w.shape[1])
+
+    def transform(self, map):
+        """Move everything that is a point in the space of the weights by `map`."""
+        w = np.asarray(self.w)
+        w[0] = map(w[0])
+        for name in self.rule.positions:
+            self.rule.arrays[name][:] = map(self.rule.arrays[name])
+        if self.averaged:
+            self.average = map(np.asarray(self.average))
+
+    def model(self):
+        """The weights to predict with."""
+        w = np.asarray(self.w)[0]
+        if self.averaged:
+            weights = np.array(self.average)
+        else:
+            weights = self.rule.model(w)
+        if self.penalty is not None and self.penalty.lasso and self.penalty.proximal:
+            # An average of weights that become zero only comes close to zero;
+            # the iterate knows which of them are.
+            weights[w == 0] = 0
+        return weights
+
+    cdef void place(self, double[::1] row) noexcept nogil:
+        """Write the point at which the lane wants its gradient into `row`."""
+        if not self.rule.probe(self.w[0], row):
+            row[:] = self.w[0]
+
+    cdef int finish_batch(
+        self, LinearObjective objective, double loss, Py_ssize_t batch, double[::1] point
+    ) except -1 nogil:
+        """One step, given the loss and (in `objective.g`) the gradient at `point`."""
+        self.loss += loss
+        self.alive = isfinite(loss)
+        if not self.alive:
+            return 0
+        if batch == self.rates.shape[0] - 1:
+            self.point[0, :] = point
+        return self.advance(objective, self.rates[batch])
+
+    cdef int advance(self, LinearObjective objective, double lr) except -1 nogil:
+        cdef Py_ssize_t j
+        cdef double share
+        cdef double[::1] w = self.w[0]
+        self.rule.t += 1
+        if objective.local:
+            (<LocalRule> self.rule).step_at(
+                w, self.objective.g, lr, objective.where, objective.n_where
+            )
+        else:
+            self.rule.advance(w, self.objective, lr)
+        self.penalty.shrink(w, self.rule, lr)
+        if self.average is not None:
+            self.averaged += 1
+            share = (FORGET + 1) / (FORGET + self.averaged)
+            for j in range(w.shape[0]):
+                self.average[j] += share * (w[j] - self.average[j])
+        return 0
+
+
+def _revive(rule, w, average, averaged):
+    lane = Lane(rule, w)
+    lane.average = average
+    lane.averaged = averaged
+    return lane
+
+
+def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize_t n,
+              Py_ssize_t batch_size):
+    """Take every lane through one epoch: all batches of `n` rows.
+
+    Parameters
+    ----------
+    objective : LinearObjective
+        With as many lanes.
+    lanes : list of Lane
+        Changed in place.
+    rates : list of ndarray
+        For each lane the learning rate of every batch.
+    order : ndarray of intp or None
+        The rows in the order of this epoch; None for as they are.
+    n, batch_size : int
+        Rows in the epoch, and in a batch; the last batch has what is left.
+    """
+    cdef Py_ssize_t n_lanes = len(lanes), lane, batch, begin, count, n_batches
+    cdef Py_ssize_t n_alive
+    cdef const Py_ssize_t[::1] rows = order
+    cdef const Py_ssize_t *first_row = NULL if order is None else &rows[0]
+    cdef double[:, ::1] stacked = np.empty((n_lanes if n_lanes > 1 else 0, objective.n_weights))
+    cdef double[:, ::1] gradients = np.zeros((n_lanes, objective.n_weights))
+    cdef double[:, ::1] points
+    cdef Lane one
+    cdef void **lane_of = <void **> malloc(n_lanes * sizeof(void *))
+    if lane_of == NULL:
+        raise MemoryError
+    n_batches = (n + batch_size - 1) // batch_size
+    for lane in range(n_lanes):
+        one = lanes[lane]
+        lane_of[lane] = <void *> one
+        one.rates = rates[lane]
+        one.objective.g = gradients[lane]
+        one.loss = 0
+        objective.local = (
+            objective.local and isinstance(one.rule, LocalRule) and one.average is None
+        )
+    one = lanes[0]
+    try:
+        with nogil:
+            for batch in range(n_batches):
+                begin = batch * batch_size
+                count = min(batch_size, n - begin)
+                if n_lanes == 1:
+                    points = one.point if one.rule.probe(one.w[0], one.point[0]) else one.w
+                else:
+                    points = stacked
+                    for lane in range(n_lanes):
+                        (<Lane> lane_of[lane]).place(stacked[lane])
+                objective.evaluate(first_row, begin, count, points, gradients)
+                n_alive = 0
+                for lane in range(n_lanes):
+                    if (<Lane> lane_of[lane]).alive:
+                        (<Lane> lane_of[lane]).finish_batch(
+                            objective, objective.total[lane], batch, points[lane]
+                        )
+                        n_alive += (<Lane> lane_of[lane]).alive
+                if n_alive == 0:
+                    break
+    finally:
+        free(lane_of)

@@ -1,0 +1,1 @@
+"""What is minimised: losses, penalties, and a linear model on data."""

@@ -1,0 +1,7 @@
+# cython: language_level=3
+
+cdef class Objective:
+    cdef public double[::1] g
+    cdef public double f
+    cdef double value(self, double[::1] w) except? -1 nogil
+    cdef double gradient(self, double[::1] w, double[::1] out) except? -1 nogil

@@ -1,0 +1,23 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, freethreading_compatible=True
+"""What an optimizer's rule may ask of the function it minimises."""
+
+import cython
+
+
+@cython.cclass
+class Objective:
+    """A function of one flat vector, in the coordinates the rule works in.
+
+    Before a rule advances, `g` holds the gradient and `f` the value at the
+    point the rule's `probe` named; most rules need nothing else. A rule that
+    does asks for it: both methods answer for the same mini-batch.
+    """
+
+    def value(self, w):
+        """Value at `w`."""
+        raise NotImplementedError
+
+    def gradient(self, w, out):
+        """Write the gradient at `w` into `out` and return the value there."""
+        raise NotImplementedError

@@ -1,0 +1,60 @@
+# cython: language_level=3
+from sk_gd.objectives.losses cimport LossKernel
+
+
+cdef class Rows:
+    cdef readonly Py_ssize_t n_rows
+    cdef readonly Py_ssize_t n_features
+    cdef readonly Py_ssize_t n_columns
+    cdef readonly Py_ssize_t capacity
+    cdef Py_ssize_t n_ordered
+    cdef double[::1] shift
+    cdef double[::1] scale
+    cdef void gather(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
+    ) noexcept nogil
+    cdef void forward(self, const double *v, int n_outputs, double *p, int stride) noexcept nogil
+    cdef void backward(self, const double *r, int n_outputs, int stride, double *g) noexcept nogil
+    cdef Py_ssize_t touch(
+        self, Py_ssize_t *where, Py_ssize_t found, Py_ssize_t *stamp, Py_ssize_t mark
+    ) noexcept nogil
+
+
+cdef class LinearObjective:
+    cdef Rows rows
+    cdef LossKernel loss
+    cdef list penalties
+    cdef void **penalty
+    cdef readonly Py_ssize_t n_lanes
+    cdef readonly Py_ssize_t n_outputs
+    cdef readonly Py_ssize_t n_rows
+    cdef readonly Py_ssize_t n_columns
+    cdef readonly Py_ssize_t n_weights
+    cdef const double[:, ::1] y
+    cdef const double[::1] weight
+    cdef bint in_units
+    cdef double[::1] origin
+    cdef double[::1] unit
+    cdef double[::1] energy
+    cdef const double[:, ::1] rotation
+    cdef double[:, ::1] rotated
+    cdef double[:, ::1] rotated_gradients
+    cdef double[:, ::1] y_block
+    cdef double[::1] weight_block
+    cdef double[:, ::1] p
+    cdef double[:, ::1] slopes
+    cdef double[::1] total
+    cdef bint local
+    cdef Py_ssize_t[::1] where
+    cdef Py_ssize_t n_where
+    cdef Py_ssize_t[::1] stamp
+    cdef Py_ssize_t mark
+    cdef int evaluate(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count,
+        double[:, ::1] points, double[:, ::1] gradients,
+    ) except -1 nogil
+    cdef void gather_targets(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
+    ) noexcept nogil
+    cdef void repeat_for_outputs(self) noexcept nogil
+    cdef void rotate(self, char side, const double *source, double *target) noexcept nogil

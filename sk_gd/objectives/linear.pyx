@@ -1,0 +1,463 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, freethreading_compatible=True
+"""The linear objective: rows of X into a small buffer, products, loss, gradient.
+
+Only this file and the loop know pointers and BLAS. The rows of a batch are
+gathered into a buffer that stays in the cache, already in the coordinates of
+the optimizer and with a constant column for the intercept; everything after
+that is the same for float32, float64, shuffled, dense and sparse rows.
+"""
+
+import numpy as np
+import scipy.sparse as sp
+
+from libc.stdint cimport int32_t, int64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm, dgemv
+
+from sk_gd.objectives.losses cimport LossKernel
+from sk_gd.objectives.penalties cimport ElasticNet
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define SK_GD_PREFETCH(address) __builtin_prefetch(address)
+    #else
+    #define SK_GD_PREFETCH(address)
+    #endif
+    """
+    void SK_GD_PREFETCH(const void *) noexcept nogil
+
+ctypedef fused real:
+    float
+    double
+
+ctypedef fused integer:
+    int32_t
+    int64_t
+
+# Rows fetched ahead of the one being copied: a shuffled epoch is a walk
+# through memory that no hardware prefetcher can guess.
+cdef enum:
+    AHEAD = 8
+
+# A block of rows is at most this many numbers, to stay in the second-level cache.
+BLOCK = 16384
+
+
+cdef class Rows:
+    """The rows of X, given out in blocks in the optimizer's coordinates.
+
+    A block has `n_columns` columns: the features, shifted and scaled, and, for
+    a model with an intercept, a constant one.
+    """
+
+    def __init__(self, X, shift, scale, bint intercept, Py_ssize_t capacity, Py_ssize_t n_ordered):
+        self.n_rows, self.n_features = X.shape
+        self.n_columns = self.n_features + intercept
+        self.capacity = capacity
+        self.n_ordered = n_ordered
+        self.shift = shift
+        self.scale = scale
+
+    cdef void gather(self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count) noexcept nogil:
+        """Fill the block with rows order[begin:begin + count], or begin... if order is NULL."""
+
+    cdef void forward(self, const double *v, int n_outputs, double *p, int stride) noexcept nogil:
+        """p (outputs × rows, rows `stride` apart) = v (outputs × columns) times the block."""
+
+    cdef void backward(self, const double *r, int n_outputs, int stride, double *g) noexcept nogil:
+        """g (outputs × columns) += r (outputs × rows) times the block."""
+
+    cdef Py_ssize_t touch(
+        self, Py_ssize_t *where, Py_ssize_t found, Py_ssize_t *stamp, Py_ssize_t mark
+    ) noexcept nogil:
+        """Append the columns in which the block has entries to `where`, each once.
+
+        `stamp` remembers by `mark` which are there already; the number listed
+        is returned. A dense block says -1: all of them.
+        """
+        return -1
+
+
+cdef void copy_dense(
+    const real *X, Py_ssize_t n_rows, Py_ssize_t d, Py_ssize_t k, const Py_ssize_t *order,
+    Py_ssize_t begin, Py_ssize_t count, const double *shift, const double *scale, double *block,
+) noexcept nogil:
+    cdef Py_ssize_t i, j, line
+    cdef const real *source
+    cdef double *target = block
+    cdef Py_ssize_t per_line = 64 // sizeof(real)
+    for i in range(begin, begin + count):
+        if order != NULL:
+            source = X + order[i] * d
+            if i + AHEAD < n_rows:
+                line = 0
+                while line < d:
+                    SK_GD_PREFETCH(X + order[i + AHEAD] * d + line)
+                    line += per_line
+        else:
+            source = X + i * d
+        if scale == NULL:
+            for j in range(d):
+                target[j] = source[j]
+        else:
+            for j in range(d):
+                target[j] = (source[j] - shift[j]) * scale[j]
+        if k > d:
+            target[d] = 1
+        target += k
+
+
+cdef class DenseRows(Rows):
+    """Rows of a C-contiguous array of float32 or float64."""
+
+    cdef const float[:, ::1] single
+    cdef const double[:, ::1] double_
+    cdef double[::1] block
+    cdef int count
+
+    def __init__(self, X, shift, scale, intercept, capacity, n_ordered):
+        Rows.__init__(self, X, shift, scale, intercept, capacity, n_ordered)
+        self.single = X if X.dtype == np.float32 else None
+        self.double_ = X if X.dtype == np.float64 else None
+        self.block = np.empty(capacity * self.n_columns)
+
+    cdef void gather(self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count) noexcept nogil:
+        cdef const double *shift = NULL
+        cdef const double *scale = NULL
+        self.count = <int> count
+        if self.scale is not None:
+            shift = &self.shift[0]
+            scale = &self.scale[0]
+        if self.single is not None:
+            copy_dense[float](
+                &self.single[0, 0], self.n_ordered, self.n_features, self.n_columns, order, begin,
+                count, shift, scale, &self.block[0],
+            )
+        else:
+            copy_dense[double](
+                &self.double_[0, 0], self.n_ordered, self.n_features, self.n_columns, order, begin,
+                count, shift, scale, &self.block[0],
+            )
+
+    cdef void forward(self, const double *v, int n_outputs, double *p, int stride) noexcept nogil:
+        cdef int one = 1, k = <int> self.n_columns, rows = self.count
+        cdef double plus = 1, none = 0
+        cdef double *block = &self.block[0]
+        if n_outputs == 1 and rows == 1:
+            p[0] = ddot(&k, block, &one, <double *> v, &one)
+        elif n_outputs == 1:
+            dgemv('T', &k, &rows, &plus, block, &k, <double *> v, &one, &none, p, &one)
+        else:
+            dgemm(
+                'T', 'N', &rows, &n_outputs, &k, &plus, block, &k, <double *> v, &k, &none, p, &stride
+            )
+
+    cdef void backward(self, const double *r, int n_outputs, int stride, double *g) noexcept nogil:
+        cdef int one = 1, k = <int> self.n_columns, rows = self.count
+        cdef double plus = 1
+        cdef double *block = &self.block[0]
+        if n_outputs == 1 and rows == 1:
+            daxpy(&k, <double *> r, block, &one, g, &one)
+        elif n_outputs == 1:
+            dgemv('N', &k, &rows, &plus, block, &k, <double *> r, &one, &plus, g, &one)
+        else:
+            dgemm(
+                'N', 'N', &k, &n_outputs, &rows, &plus, block, &k, <double *> r, &stride, &plus, g, &k
+            )
+
+
+cdef Py_ssize_t copy_csr(
+    const real *data, const integer *indices, const integer *indptr, Py_ssize_t n_ordered,
+    const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, const double *scale,
+    Py_ssize_t constant, double *values, int32_t *columns, Py_ssize_t *ends,
+) noexcept nogil:
+    cdef Py_ssize_t i, a, row, filled = 0
+    for i in range(begin, begin + count):
+        row = i
+        if order != NULL:
+            row = order[i]
+            if i + AHEAD < n_ordered:
+                a = indptr[order[i + AHEAD]]
+                SK_GD_PREFETCH(data + a)
+                SK_GD_PREFETCH(indices + a)
+        for a in range(indptr[row], indptr[row + 1]):
+            columns[filled] = <int32_t> indices[a]
+            if scale == NULL:
+                values[filled] = data[a]
+            else:
+                values[filled] = data[a] * scale[indices[a]]
+            filled += 1
+        if constant >= 0:
+            columns[filled] = <int32_t> constant
+            values[filled] = 1
+            filled += 1
+        ends[i - begin] = filled
+    return filled
+
+
+cdef class CSRRows(Rows):
+    """Rows of a CSR matrix of float32 or float64, with 32- or 64-bit indices."""
+
+    cdef const float[::1] single
+    cdef const double[::1] double_
+    cdef const int32_t[::1] indices
+    cdef const int32_t[::1] indptr
+    cdef const int64_t[::1] wide_indices
+    cdef const int64_t[::1] wide_indptr
+    cdef double[::1] values
+    cdef int32_t[::1] columns
+    cdef Py_ssize_t[::1] ends
+    cdef Py_ssize_t count
+
+    def __init__(self, X, shift, scale, intercept, capacity, n_ordered):
+        Rows.__init__(self, X, shift, scale, intercept, capacity, n_ordered)
+        self.single = X.data if X.dtype == np.float32 else None
+        self.double_ = X.data if X.dtype == np.float64 else None
+        narrow = X.indices.dtype.itemsize == 4 and X.indptr.dtype.itemsize == 4
+        self.indices = X.indices if narrow else None
+        self.indptr = X.indptr if narrow else None
+        self.wide_indices = None if narrow else X.indices.astype(np.int64, copy=False)
+        self.wide_indptr = None if narrow else X.indptr.astype(np.int64, copy=False)
+        lengths = np.diff(X.indptr)
+        lengths.partition(max(len(lengths) - capacity, 0))
+        longest = lengths[-capacity:].sum() + capacity
+        self.values = np.empty(longest)
+        self.columns = np.empty(longest, dtype=np.int32)
+        self.ends = np.empty(capacity, dtype=np.intp)
+
+    cdef void gather(self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count) noexcept nogil:
+        cdef const double *scale = NULL
+        cdef Py_ssize_t constant = self.n_features if self.n_columns > self.n_features else -1
+        cdef double *values = &self.values[0]
+        cdef int32_t *columns = &self.columns[0]
+        cdef Py_ssize_t *ends = &self.ends[0]
+        self.count = count
+        if self.scale is not None:
+            scale = &self.scale[0]
+        if self.indices is not None:
+            if self.single is not None:
+                copy_csr[float, int32_t](
+                    &self.single[0], &self.indices[0], &self.indptr[0], self.n_ordered, order,
+                    begin, count, scale, constant, values, columns, ends,
+                )
+            else:
+                copy_csr[double, int32_t](
+                    &self.double_[0], &self.indices[0], &self.indptr[0], self.n_ordered, order,
+                    begin, count, scale, constant, values, columns, ends,
+                )
+        elif self.single is not None:
+            copy_csr[float, int64_t](
+                &self.single[0], &self.wide_indices[0], &self.wide_indptr[0], self.n_ordered,
+                order, begin, count, scale, constant, values, columns, ends,
+            )
+        else:
+            copy_csr[double, int64_t](
+                &self.double_[0], &self.wide_indices[0], &self.wide_indptr[0], self.n_ordered,
+                order, begin, count, scale, constant, values, columns, ends,
+            )
+
+    cdef void forward(self, const double *v, int n_outputs, double *p, int stride) noexcept nogil:
+        cdef Py_ssize_t i, a, k, start
+        cdef double total
+        for k in range(n_outputs):
+            start = 0
+            for i in range(self.count):
+                total = 0
+                for a in range(start, self.ends[i]):
+                    total += self.values[a] * v[self.columns[a]]
+                p[k * stride + i] = total
+                start = self.ends[i]
+            v += self.n_columns
+
+    cdef void backward(self, const double *r, int n_outputs, int stride, double *g) noexcept nogil:
+        cdef Py_ssize_t i, a, k, start
+        cdef double slope
+        for k in range(n_outputs):
+            start = 0
+            for i in range(self.count):
+                slope = r[k * stride + i]
+                for a in range(start, self.ends[i]):
+                    g[self.columns[a]] += slope * self.values[a]
+                start = self.ends[i]
+            g += self.n_columns
+
+    cdef Py_ssize_t touch(
+        self, Py_ssize_t *where, Py_ssize_t found, Py_ssize_t *stamp, Py_ssize_t mark
+    ) noexcept nogil:
+        cdef Py_ssize_t a
+        for a in range(self.ends[self.count - 1]):
+            if stamp[self.columns[a]] != mark:
+                stamp[self.columns[a]] = mark
+                where[found] = self.columns[a]
+                found += 1
+        return found
+
+
+def make_rows(X, shift, scale, intercept, batch_size, n_ordered):
+    """Rows of a dense or CSR `X`, in blocks that fit the cache and the batch."""
+    if sp.issparse(X):
+        width = max(1, X.nnz // X.shape[0])
+        return CSRRows(X, shift, scale, intercept, _capacity(width, batch_size), n_ordered)
+    return DenseRows(X, shift, scale, intercept, _capacity(X.shape[1] + 1, batch_size), n_ordered)
+
+
+def _capacity(width, batch_size):
+    return min(batch_size, max(1, BLOCK // width))
+
+
+cdef class LinearObjective:
+    """F of a linear model on the current batch, for one or many lanes at once.
+
+    A lane is one model in training: `n_outputs` rows of `n_columns` weights.
+    All lanes read the same rows, in the same coordinates, with one gather and
+    one product.
+
+    Parameters
+    ----------
+    X, y, weight : ndarray or CSR matrix, (n, n_targets) ndarray, (n,) ndarray or None
+        Data; weights have mean one over the rows that are used.
+    loss : LossKernel
+        The formula of the loss.
+    coordinates : Coordinates
+        How the optimizer's coordinates relate to X and y.
+    penalties : list of ElasticNet
+        One a lane, in those coordinates.
+    batch_size, n_ordered : int
+        Rows a batch, and rows in an epoch's order.
+    """
+
+    def __init__(self, X, y, weight, LossKernel loss, coordinates, list penalties, batch_size,
+                 n_ordered):
+        cdef Py_ssize_t lane
+        self.rows = make_rows(
+            X, coordinates.shift, coordinates.scale, coordinates.intercept, batch_size, n_ordered
+        )
+        self.loss = loss
+        self.penalties = penalties
+        self.n_lanes = len(penalties)
+        self.penalty = <void **> malloc(self.n_lanes * sizeof(void *))
+        if self.penalty == NULL:
+            raise MemoryError
+        self.n_outputs = coordinates.n_outputs
+        self.n_rows = self.n_lanes * self.n_outputs
+        self.n_columns = self.rows.n_columns
+        self.n_weights = self.n_outputs * self.n_columns
+        self.y = y
+        self.weight = weight
+        self.in_units = coordinates.in_units
+        self.origin = np.tile(coordinates.origin, self.n_lanes)
+        self.unit = np.tile(coordinates.unit, self.n_lanes)
+        self.energy = np.tile(coordinates.energy, self.n_lanes)
+        self.rotation = coordinates.rotation
+        capacity = self.rows.capacity
+        self.y_block = np.empty((y.shape[1], capacity))
+        self.weight_block = np.ones(capacity)
+        self.p = np.empty((self.n_rows, capacity))
+        self.slopes = np.empty((self.n_rows, capacity))
+        self.total = np.zeros(self.n_lanes)
+        if self.rotation is not None:
+            self.rotated = np.empty((self.n_lanes, self.n_weights))
+            self.rotated_gradients = np.empty((self.n_lanes, self.n_weights))
+        self.where = np.empty(self.n_weights, dtype=np.intp)
+        self.stamp = np.zeros(self.n_columns, dtype=np.intp)
+        self.mark = 0
+        self.n_where = -1
+        self.local = isinstance(self.rows, CSRRows) and self.rotation is None
+        for lane in range(self.n_lanes):
+            self.penalty[lane] = <void *> <ElasticNet?> penalties[lane]
+            self.local = self.local and not (penalties[lane].ridge or penalties[lane].lasso)
+
+    def __dealloc__(self):
+        free(self.penalty)
+
+    cdef int evaluate(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double[:, ::1] points,
+        double[:, ::1] gradients,
+    ) except -1 nogil:
+        """Gradients of all lanes at `points` (lanes × weights) on order[begin:begin + count].
+
+        `total` holds the weighted sum of the loss of each lane. While `local`
+        holds, `gradients` must come in as the last call left it: only the
+        entries listed in `where` are not zero.
+        """
+        cdef Py_ssize_t lane, i, k, rows, done = 0
+        cdef double[:, ::1] v = points
+        cdef double[:, ::1] g = gradients
+        cdef double factor
+        if self.rotation is not None:
+            v = self.rotated
+            g = self.rotated_gradients
+            self.rotate(b'T', &points[0, 0], &v[0, 0])
+        for lane in range(self.n_lanes):
+            self.total[lane] = 0
+            for i in range(self.n_where):
+                g[lane, self.where[i]] = 0
+        if self.n_where < 0:
+            memset(&g[0, 0], 0, self.n_lanes * self.n_weights * sizeof(double))
+        self.mark += 1
+        self.n_where = 0 if self.local else -1
+        while done < count:
+            rows = min(self.rows.capacity, count - done)
+            self.rows.gather(order, begin + done, rows)
+            self.gather_targets(order, begin + done, rows)
+            self.rows.forward(&v[0, 0], <int> self.n_rows, &self.p[0, 0], <int> self.p.shape[1])
+            if self.in_units:
+                for k in range(self.n_rows):
+                    for i in range(rows):
+                        self.p[k, i] = self.origin[k] + self.unit[k] * self.p[k, i]
+            for lane in range(self.n_lanes):
+                self.total[lane] += self.loss.evaluate(
+                    self.y_block, self.p, self.weight_block, self.slopes, lane * self.n_outputs,
+                    self.n_outputs, rows,
+                )
+            for k in range(self.n_rows):
+                factor = self.unit[k] / (self.energy[k] * count)
+                for i in range(rows):
+                    self.slopes[k, i] *= factor
+            self.rows.backward(
+                &self.slopes[0, 0], <int> self.n_rows, <int> self.p.shape[1], &g[0, 0]
+            )
+            if self.local:
+                self.n_where = self.rows.touch(
+                    &self.where[0], self.n_where, &self.stamp[0], self.mark
+                )
+            done += rows
+        if self.local:
+            self.repeat_for_outputs()
+        for lane in range(self.n_lanes):
+            (<ElasticNet> self.penalty[lane]).add_gradient(v[lane], g[lane])
+        if self.rotation is not None:
+            self.rotate(b'N', &g[0, 0], &gradients[0, 0])
+        return 0
+
+    cdef void gather_targets(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
+    ) noexcept nogil:
+        cdef Py_ssize_t i, k, row
+        for i in range(rows):
+            row = begin + i if order == NULL else order[begin + i]
+            for k in range(self.y.shape[1]):
+                self.y_block[k, i] = self.y[row, k]
+            if self.weight is not None:
+                self.weight_block[i] = self.weight[row]
+
+    cdef void repeat_for_outputs(self) noexcept nogil:
+        """A column that is touched is touched in every output."""
+        cdef Py_ssize_t i, k, found = self.n_where
+        for k in range(1, self.n_outputs):
+            for i in range(found):
+                self.where[k * found + i] = self.where[i] + k * self.n_columns
+        self.n_where = found * self.n_outputs
+
+    cdef void rotate(self, char side, const double *source, double *target) noexcept nogil:
+        """target = source · Rᵀ ('T': weights) or source · R ('N': gradients), row by row."""
+        cdef int k = <int> self.n_columns, rows = <int> self.n_rows
+        cdef double plus = 1, none = 0
+        cdef char no = b'N'
+        dgemm(
+            &side, &no, &k, &rows, &k, &plus, &self.rotation[0, 0], &k, <double *> source, &k,
+            &none, target, &k,
+        )

@@ -1,0 +1,14 @@
+# cython: language_level=3
+from sk_gd.optimizers.base cimport Rule
+
+
+cdef class ElasticNet:
+    cdef Py_ssize_t n
+    cdef public bint ridge
+    cdef public bint lasso
+    cdef public bint proximal
+    cdef double[::1] l1
+    cdef double[::1] l2
+    cdef double value(self, double[::1] w) noexcept nogil
+    cdef void add_gradient(self, double[::1] w, double[::1] g) noexcept nogil
+    cdef void shrink(self, double[::1] w, Rule rule, double lr) noexcept nogil

@@ -1,0 +1,50 @@
+"""The optimizers, by name."""
+
+from ..naming import lookup
+from .adaptive import Adagrad, Adam, AdamW, RMSprop
+from .averaging import ScheduleFreeAdamW
+from .base import Optimizer
+from .descent import SGD, Momentum, Nesterov
+
+__all__ = [
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Momentum",
+    "Nesterov",
+    "Optimizer",
+    "RMSprop",
+    "ScheduleFreeAdamW",
+    "get",
+    "names",
+]
+
+TABLE = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "adagrad": Adagrad,
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "adamw": AdamW,
+    "schedule_free_adamw": ScheduleFreeAdamW,
+}
+
+
+def names():
+    """The names that ``optimizer=`` understands, in the order of the catalogue."""
+    return list(TABLE)
+
+
+def get(optimizer):
+    """An instance of the optimizer called `optimizer`, or `optimizer` itself if it is one.
+
+    Raises
+    ------
+    ValueError
+        If there is no such name; the message has the nearest one.
+    TypeError
+        If it is neither a name nor an instance.
+    """
+    return lookup(optimizer, TABLE, Optimizer, "optimizer")

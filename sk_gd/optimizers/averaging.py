@@ -1,0 +1,161 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, freethreading_compatible=True
+"""Rules that average their iterates, and predict with the average."""
+
+import cython
+
+if cython.compiled:
+    from cython.cimports.libc.math import fmax, pow, sqrt
+    from cython.cimports.sk_gd.optimizers.base import Rule
+
+    from .base import Optimizer, check_range
+else:
+    from math import pow, sqrt
+
+    from .base import Optimizer, Rule, check_range
+
+    fmax = max
+
+
+class ScheduleFreeAdamW(Optimizer):
+    r"""Adam without a schedule: the model is an average that is good at any moment.
+
+    .. math::
+        y_t &= (1 - \beta_1) z_{t-1} + \beta_1 x_{t-1}, \quad g_t = \nabla f(y_t) \\
+        v_t &= \beta_2 v_{t-1} + (1 - \beta_2) g_t^2 \\
+        z_t &= z_{t-1} - \eta_t \left[ g_t / (\sqrt{v_t / (1 - \beta_2^t)} + \epsilon)
+               + \lambda y_t \right] \\
+        x_t &= (1 - c_t) x_{t-1} + c_t z_t, \quad
+        c_t = \eta_{\max}^2 \, t^r / \textstyle\sum_{s \le t} \eta_{\max}^2 \, s^r
+
+    The gradient is taken at y, the steps go to z, and the model is x. No
+    horizon has to be known in advance: stopping early, ``partial_fit`` and
+    grids over ``max_iter`` all see a settled model. Takes larger learning
+    rates than Adam.
+
+    Parameters
+    ----------
+    beta_1 : float in [0, 1), default=0.9
+        How far the gradient is taken towards the average, from z to x.
+    beta_2 : float in [0, 1), default=0.999
+        Share of the moving average of squared gradients that each step keeps.
+    epsilon : float, default=1e-8
+        Added to the root.
+    weight_decay : float, default=0
+        Decoupled weight decay, at y (:math:`\lambda`). Not part of the
+        objective; the ``alpha`` of the estimator is.
+    r : float, default=0
+        Power of the step number with which the average weights the steps:
+        larger forgets the beginning faster.
+
+    References
+    ----------
+    Defazio, A. et al. (2024). The road less scheduled. NeurIPS.
+    arXiv:2405.15682
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GDClassifier("schedule_free_adamw", max_iter=20, tol=None, random_state=0)
+    >>> bool(model.fit(X, y).score(X, y) > 0.97)
+    True
+    """
+
+    default_rate = 0.2
+
+    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=0.0, r=0.0):
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.weight_decay = weight_decay
+        self.r = r
+
+    def check(self):
+        check_range(self, "beta_1", 0, 1)
+        check_range(self, "beta_2", 0, 1)
+        check_range(self, "epsilon", 0, float("inf"))
+        check_range(self, "weight_decay", 0, float("inf"))
+        check_range(self, "r", 0, float("inf"))
+
+    def rule(self, n):
+        return ScheduleFreeAdamWRule(self, n)
+
+
+@cython.final
+@cython.cclass
+class ScheduleFreeAdamWRule(Rule):
+    beta_1: cython.double
+    beta_2: cython.double
+    epsilon: cython.double
+    weight_decay: cython.double
+    r: cython.double
+    correction: cython.double
+    share: cython.double
+    x: cython.double[::1]
+    v: cython.double[::1]
+    largest_lr: cython.double[::1]
+    total: cython.double[::1]
+
+    def __init__(self, optimizer, n):
+        Rule.__init__(self, optimizer, n)
+        self.beta_1 = optimizer.beta_1
+        self.beta_2 = optimizer.beta_2
+        self.epsilon = optimizer.epsilon
+        self.weight_decay = optimizer.weight_decay
+        self.r = optimizer.r
+        self.x = self.array("x", position=True)
+        self.v = self.array("v")
+        self.largest_lr = self.array("largest_lr", 1)
+        self.total = self.array("total", 1)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def probe(self, w: cython.double[::1], point: cython.double[::1]) -> cython.bint:
+        j: cython.Py_ssize_t
+        for j in range(self.n):
+            point[j] = (1 - self.beta_1) * w[j] + self.beta_1 * self.x[j]
+        return True
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.inline
+    def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
+        root: cython.double = sqrt(self.v[j] / self.correction) + self.epsilon
+        return lr / root if root > 0 else 0.0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+        j: cython.Py_ssize_t
+        y: cython.double
+        weight: cython.double
+        self.correction = 1 - pow(self.beta_2, self.t)
+        self.largest_lr[0] = fmax(self.largest_lr[0], lr)
+        weight = self.largest_lr[0] * self.largest_lr[0] * pow(self.t, self.r)
+        self.total[0] += weight
+        self.share = weight / self.total[0] if self.total[0] > 0 else 0.0
+        for j in range(self.n):
+            y = (1 - self.beta_1) * w[j] + self.beta_1 * self.x[j]
+            self.v[j] = self.beta_2 * self.v[j] + (1 - self.beta_2) * g[j] * g[j]
+            w[j] -= self.rate(j, lr) * g[j] + lr * self.weight_decay * y
+            self.x[j] = (1 - self.share) * self.x[j] + self.share * w[j]
+        return 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def moved(self, j: cython.Py_ssize_t, by: cython.double) -> cython.void:
+        self.x[j] += self.share * by
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def report(self, w: cython.double[::1], out: cython.double[::1]) -> cython.void:
+        j: cython.Py_ssize_t
+        for j in range(self.n):
+            out[j] = self.x[j]

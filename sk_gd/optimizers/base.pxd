@@ -1,0 +1,30 @@
+# cython: language_level=3
+from sk_gd.objectives.base cimport Objective
+
+
+cdef class Rule:
+    cdef public Py_ssize_t n
+    cdef public Py_ssize_t t
+    cdef public dict arrays
+    cdef public set positions
+    cdef public object optimizer
+    cdef bint probe(self, double[::1] w, double[::1] point) noexcept nogil
+    cdef int advance(self, double[::1] w, Objective objective, double lr) except -1 nogil
+    cdef int step(self, double[::1] w, double[::1] g, double lr) except -1 nogil
+    cdef double rate(self, Py_ssize_t j, double lr) noexcept nogil
+    cdef void moved(self, Py_ssize_t j, double by) noexcept nogil
+    cdef void report(self, double[::1] w, double[::1] out) noexcept nogil
+
+
+cdef class LocalRule(Rule):
+    cdef int step_at(
+        self, double[::1] w, double[::1] g, double lr, Py_ssize_t[::1] where, Py_ssize_t count
+    ) except -1 nogil
+
+
+cdef class NumpyRule(Rule):
+    cdef public dict state
+    cdef object w
+    cdef object g
+    cdef size_t w_address
+    cdef size_t g_address

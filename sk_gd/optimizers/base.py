@@ -1,0 +1,257 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, freethreading_compatible=True
+"""Optimizer (hyper-parameters) and Rule (one run of it): the base of all families.
+
+An `Optimizer` is a small scikit-learn object that never changes while a model
+is trained. `Optimizer.rule(n)` creates the `Rule` that holds the arrays of one
+run over `n` weights. A rule's `step` is the formula, and is all that most
+rules write.
+"""
+
+import cython
+import numpy as np
+from sklearn.base import BaseEstimator
+
+if cython.compiled:
+    from cython.cimports.sk_gd.objectives.base import Objective
+else:
+    from ..objectives.base import Objective
+
+
+@cython.cclass
+class Rule:
+    """The state of one run of an optimizer over `n` weights.
+
+    Attributes
+    ----------
+    t : int
+        Steps begun; 1 during the first step.
+    arrays : dict of str to ndarray
+        The run's memory, by name; everything that must survive a pickle.
+    positions : set of str
+        The arrays that are points in the space of the weights, to be moved
+        with them when the coordinates change.
+    """
+
+    def __init__(self, optimizer, n):
+        self.optimizer = optimizer
+        self.n = n
+        self.t = 0
+        self.arrays = {}
+        self.positions = set()
+
+    def array(self, name, size=None, *, position=False):
+        """A zeroed array that is pickled under `name`."""
+        self.arrays[name] = np.zeros(self.n if size is None else size)
+        if position:
+            self.positions.add(name)
+        return self.arrays[name]
+
+    def start(self, w):
+        """Begin at `w`: the arrays that are positions start there."""
+        for name in self.positions:
+            self.arrays[name][:] = w
+
+    def __reduce__(self):
+        return _revive, (self.optimizer, self.n, self.t, self.arrays)
+
+    def restore(self, t, arrays):
+        """Continue from the `t` and `arrays` of another run."""
+        self.t = t
+        for name, values in arrays.items():
+            self.arrays[name][:] = values
+
+    def __call__(self, w, gradient, lr):
+        """One step from Python: change `w` in place, `gradient` being a function."""
+        point = np.empty(self.n)
+        elsewhere = self.probe(w, point)
+        objective = Objective()
+        objective.g = np.ascontiguousarray(gradient(point if elsewhere else w), dtype=float)
+        self.t += 1
+        self.advance(w, objective, lr)
+
+    def model(self, w):
+        """The weights to predict with, when the run is at `w`."""
+        out = np.empty(self.n)
+        self.report(w, out)
+        return out
+
+    def has_metric(self):
+        """Whether the rule has a metric, for a proximal step."""
+        return self.rate(0, 1.0) >= 0
+
+    def probe(self, w, point):
+        """Where the rule wants its gradient: False for `w`, or fill `point` and say True."""
+        return False
+
+    def advance(self, w, objective, lr):
+        """One step, with the right to ask `objective` for more than one gradient."""
+        return self.step(w, objective.g, lr)
+
+    def step(self, w, g, lr):
+        """One step: change `w` in place, given the gradient `g` at the probed point."""
+        raise NotImplementedError
+
+    def rate(self, j, lr):
+        """Step per unit of gradient at coordinate `j`: the rule's metric; -1 if it has none.
+
+        The proximal step scales its threshold by it, so that the fixed point
+        is the minimiser of the penalised objective.
+        """
+        return -1.0
+
+    def moved(self, j, by):
+        """The penalty has added `by` to coordinate `j` after the step."""
+
+    def report(self, w, out):
+        """Write the weights to predict with into `out`."""
+        out[:] = w
+
+
+def _revive(optimizer, n, t, arrays):
+    rule = optimizer.rule(n)
+    rule.restore(t, arrays)
+    return rule
+
+
+@cython.cclass
+class LocalRule(Rule):
+    """A rule for which a zero gradient changes nothing.
+
+    It can therefore step over the touched coordinates of a sparse batch only.
+    """
+
+    def step_at(self, w, g, lr, where, count):
+        """`step` over the first `count` coordinates listed in `where`."""
+        raise NotImplementedError
+
+
+@cython.cclass
+class NumpyRule(Rule):
+    """A run of a user's optimizer, whose `step` is written in numpy.
+
+    The user's state is whatever `Optimizer.init` returned. A rule of unknown
+    metric takes the subgradient of the L1 penalty, which has the right fixed
+    point for every rule.
+    """
+
+    def __init__(self, optimizer, n):
+        Rule.__init__(self, optimizer, n)
+        self.state = {}
+        self.w = None
+        self.g = None
+        self.w_address = 0
+        self.g_address = 0
+
+    def start(self, w):
+        self.state = self.optimizer.init(np.array(w))
+
+    def __reduce__(self):
+        return _revive, (self.optimizer, self.n, self.t, self.state)
+
+    def restore(self, t, arrays):
+        self.t = t
+        self.state = arrays
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+        with cython.gil:
+            # Wrapping a buffer as an array costs more than the step of a short
+            # vector; the loop hands over the same two buffers every time.
+            if cython.compiled:
+                at_w: cython.size_t = cython.cast(cython.size_t, cython.address(w[0]))
+                at_g: cython.size_t = cython.cast(cython.size_t, cython.address(g[0]))
+                if self.w is None or at_w != self.w_address or at_g != self.g_address:
+                    self.w = np.asarray(w)
+                    self.g = np.asarray(g)
+                    self.w_address = at_w
+                    self.g_address = at_g
+            else:
+                self.w = w
+                self.g = g
+            self.optimizer.step(self.w, self.g, lr, self.state)
+        return 0
+
+
+class Optimizer(BaseEstimator):
+    """Base of all optimizers, and of your own.
+
+    Your own optimizer is a subclass with the two methods below, in numpy:
+
+    * ``init(w)`` returns the state of a run that begins at `w`, as a dict;
+    * ``step(w, g, lr, state)`` changes `w` (and `state`) in place, given the
+      gradient `g` and the learning rate `lr`; all are flat float64 vectors.
+
+    Hyper-parameters are the arguments of ``__init__``, stored under their
+    names, so that ``get_params``, ``clone`` and ``GridSearchCV`` over
+    ``optimizer__momentum`` work.
+
+    Attributes
+    ----------
+    default_rate : float or None
+        What ``learning_rate="auto"`` means: a number, in coordinates in which
+        every feature has deviation one, or None for one over the smoothness
+        constant of the data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_gd import GDRegressor
+    >>> from sk_gd.optimizers import Optimizer
+    >>> class Signum(Optimizer):
+    ...     default_rate = 0.01
+    ...     def __init__(self, momentum=0.9):
+    ...         self.momentum = momentum
+    ...     def init(self, w):
+    ...         return {"v": np.zeros_like(w)}
+    ...     def step(self, w, g, lr, state):
+    ...         state["v"] *= self.momentum
+    ...         state["v"] += (1 - self.momentum) * g
+    ...         w -= lr * np.sign(state["v"])
+    >>> X, y = np.arange(6.0)[:, None], 2 * np.arange(6.0) + 1
+    >>> model = GDRegressor(Signum(), max_iter=300, tol=None).fit(X, y)
+    >>> bool(abs(model.coef_[0] - 2) < 0.1)
+    True
+    """
+
+    default_rate = None
+
+    def check(self):
+        """Raise a ValueError if a hyper-parameter is out of its range."""
+
+    def rule(self, n):
+        """Create the run of this optimizer over `n` weights."""
+        if type(self).step is Optimizer.step:
+            raise TypeError(
+                f"{type(self).__name__} has no step: an optimizer of your own defines "
+                "step(w, g, lr, state), which changes w in place."
+            )
+        return NumpyRule(self, n)
+
+    def init(self, w):
+        """The state of a run that begins at `w`."""
+        return {}
+
+    def step(self, w, g, lr, state):
+        """One step, in place."""
+        raise NotImplementedError
+
+
+def check_range(optimizer, name, low, high, *, closed="left"):
+    """Raise a ValueError unless ``low <= optimizer.name < high`` (ends as `closed` says)."""
+    value = getattr(optimizer, name)
+    left, right = closed in ("left", "both"), closed in ("right", "both")
+    number = isinstance(value, (int, float, np.integer, np.floating))
+    if not (
+        number
+        and not isinstance(value, bool)
+        and (low <= value if left else low < value)
+        and (value <= high if right else value < high)
+    ):
+        bounds = f"{'[' if left else '('}{low}, {high}{']' if right else ')'}"
+        raise ValueError(
+            f"The {name!r} parameter of {type(optimizer).__name__} must be a number in {bounds}. "
+            f"Got {value!r} instead."
+        )

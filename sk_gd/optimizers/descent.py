@@ -1,0 +1,202 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, freethreading_compatible=True
+"""Descent along the gradient, with and without momentum."""
+
+import cython
+
+if cython.compiled:
+    from cython.cimports.sk_gd.optimizers.base import LocalRule, Rule
+
+    from .base import Optimizer, check_range
+else:
+    from .base import LocalRule, Optimizer, Rule, check_range
+
+
+class SGD(Optimizer):
+    r"""Gradient descent: batch, mini-batch or stochastic, as ``batch_size`` says.
+
+    .. math:: w_t = w_{t-1} - \eta_t \, g_t
+
+    ``learning_rate="auto"`` is one over the expected-smoothness constant of
+    the batch size, with which the full batch descends at every step. At a
+    constant rate mini-batches end in a ball of noise around the minimiser;
+    use a schedule, or iterate averaging (``average=True``).
+
+    References
+    ----------
+    Robbins, H. & Monro, S. (1951). A stochastic approximation method.
+    Annals of Mathematical Statistics 22(3). doi:10.1214/aoms/1177729586
+
+    Examples
+    --------
+    >>> from sk_gd import GDRegressor
+    >>> X, y = [[1.0], [2.0], [3.0], [4.0], [5.0]], [3.0, 5.0, 7.0, 9.0, 11.0]
+    >>> model = GDRegressor("sgd", alpha=0, tol=None).fit(X, y)
+    >>> round(float(model.predict([[6.0]])[0]), 6)
+    13.0
+    """
+
+    def rule(self, n):
+        return SGDRule(self, n)
+
+
+@cython.final
+@cython.cclass
+class SGDRule(LocalRule):
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+        j: cython.Py_ssize_t
+        for j in range(self.n):
+            w[j] -= lr * g[j]
+        return 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def step_at(
+        self,
+        w: cython.double[::1],
+        g: cython.double[::1],
+        lr: cython.double,
+        where: cython.Py_ssize_t[::1],
+        count: cython.Py_ssize_t,
+    ) -> cython.int:
+        k: cython.Py_ssize_t
+        for k in range(count):
+            w[where[k]] -= lr * g[where[k]]
+        return 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
+        return lr
+
+
+class _WithMomentum(Optimizer):
+    def __init__(self, momentum=0.9):
+        self.momentum = momentum
+
+    def check(self):
+        check_range(self, "momentum", 0, 1)
+
+
+class Momentum(_WithMomentum):
+    r"""Gradient descent with momentum: a ball that rolls, with friction.
+
+    .. math::
+        v_t &= \mu v_{t-1} + \eta_t \, g_t \\
+        w_t &= w_{t-1} - v_t
+
+    The learning rate is inside the velocity, as Sutskever et al. have it;
+    torch multiplies the velocity by the rate instead, which is the same as
+    long as the rate is constant.
+
+    Parameters
+    ----------
+    momentum : float in [0, 1), default=0.9
+        Share of the velocity that each step keeps (:math:`\mu`).
+
+    References
+    ----------
+    Sutskever, I., Martens, J., Dahl, G. & Hinton, G. (2013). On the importance
+    of initialization and momentum in deep learning. ICML.
+
+    Examples
+    --------
+    >>> from sk_gd import GDRegressor
+    >>> from sk_gd.optimizers import Momentum
+    >>> X, y = [[1.0], [2.0], [3.0], [4.0], [5.0]], [3.0, 5.0, 7.0, 9.0, 11.0]
+    >>> model = GDRegressor(Momentum(0.5), alpha=0, tol=None).fit(X, y)
+    >>> round(float(model.predict([[6.0]])[0]), 6)
+    13.0
+    """
+
+    def rule(self, n):
+        return MomentumRule(self, n)
+
+
+@cython.cclass
+class MomentumRule(Rule):
+    momentum: cython.double
+    v: cython.double[::1]
+
+    def __init__(self, optimizer, n):
+        Rule.__init__(self, optimizer, n)
+        self.momentum = optimizer.momentum
+        self.v = self.array("v")
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+        j: cython.Py_ssize_t
+        for j in range(self.n):
+            self.v[j] = self.momentum * self.v[j] + lr * g[j]
+            w[j] -= self.v[j]
+        return 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
+        return lr
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def moved(self, j: cython.Py_ssize_t, by: cython.double) -> cython.void:
+        # The velocity is the way the weights really went: only then does it
+        # come to rest at the minimiser of the penalised objective.
+        self.v[j] -= by
+
+
+class Nesterov(_WithMomentum):
+    r"""Nesterov's accelerated gradient: momentum that looks ahead.
+
+    .. math::
+        g_t &= \nabla f(w_{t-1} - \mu v_{t-1}) \\
+        v_t &= \mu v_{t-1} + \eta_t \, g_t \\
+        w_t &= w_{t-1} - v_t
+
+    The gradient is taken where the velocity is about to carry the weights.
+    torch and Keras use a change of variables in which the gradient is taken at
+    the weights themselves: theirs are :math:`\theta = w - \mu v`.
+
+    Parameters
+    ----------
+    momentum : float in [0, 1), default=0.9
+        Share of the velocity that each step keeps (:math:`\mu`).
+
+    References
+    ----------
+    Nesterov, Y. (1983). A method for solving the convex programming problem
+    with convergence rate O(1/k²). Soviet Mathematics Doklady 27.
+
+    Examples
+    --------
+    >>> from sk_gd import GDRegressor
+    >>> from sk_gd.optimizers import Nesterov
+    >>> X, y = [[1.0], [2.0], [3.0], [4.0], [5.0]], [3.0, 5.0, 7.0, 9.0, 11.0]
+    >>> model = GDRegressor(Nesterov(0.5), alpha=0, tol=None).fit(X, y)
+    >>> round(float(model.predict([[6.0]])[0]), 6)
+    13.0
+    """
+
+    def rule(self, n):
+        return NesterovRule(self, n)
+
+
+@cython.final
+@cython.cclass
+class NesterovRule(MomentumRule):
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def probe(self, w: cython.double[::1], point: cython.double[::1]) -> cython.bint:
+        j: cython.Py_ssize_t
+        for j in range(self.n):
+            point[j] = w[j] - self.momentum * self.v[j]
+        return True
