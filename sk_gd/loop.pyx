@@ -22,9 +22,9 @@ cdef class Lane:
 
     Attributes
     ----------
-    w : ndarray of shape (1, n_weights)
+    w : ndarray of shape (n_weights,)
         The iterate, in the optimizer's coordinates.
-    point : ndarray of shape (1, n_weights)
+    point : ndarray of shape (n_weights,)
         Where the last gradient was taken.
     average : ndarray of shape (n_weights,) or None
         Polynomial-decay average of the iterates; None as long as there is none.
@@ -39,18 +39,23 @@ cdef class Lane:
     cdef public Rule rule
     cdef public ElasticNet penalty
     cdef public Objective objective
-    cdef public double[:, ::1] w
-    cdef public double[:, ::1] point
+    cdef public double[::1] w
+    cdef public double[::1] point
     cdef public double[::1] average
     cdef public Py_ssize_t averaged
     cdef public double loss
     cdef public bint alive
     cdef double[::1] rates
+    # The same memory, as matrices of one row.
+    cdef double[:, ::1] w_row
+    cdef double[:, ::1] point_row
 
     def __init__(self, rule, w):
         self.rule = rule
-        self.w = np.array(w, dtype=float, ndmin=2)
-        self.point = np.array(w, dtype=float, ndmin=2)
+        self.w_row = np.array(w, dtype=float, ndmin=2)
+        self.point_row = np.array(w, dtype=float, ndmin=2)
+        self.w = self.w_row[0]
+        self.point = self.point_row[0]
         self.average = None
         self.averaged = 0
         self.loss = 0.0
@@ -59,16 +64,16 @@ cdef class Lane:
 
     def __reduce__(self):
         average = None if self.average is None else np.asarray(self.average)
-        return _revive, (self.rule, np.asarray(self.w)[0], average, self.averaged)
+        return _revive, (self.rule, np.asarray(self.w), average, self.averaged)
 
     def begin_average(self):
         """Average the iterates from the next step on."""
-        self.average = np.zeros(self.w.shape[1])
+        self.average = np.zeros(self.w.shape[0])
 
     def transform(self, map):
         """Move everything that is a point in the space of the weights by `map`."""
         w = np.asarray(self.w)
-        w[0] = map(w[0])
+        w[:] = map(w)
         for name in self.rule.positions:
             self.rule.arrays[name][:] = map(self.rule.arrays[name])
         if self.averaged:
@@ -76,7 +81,7 @@ cdef class Lane:
 
     def model(self):
         """The weights to predict with."""
-        w = np.asarray(self.w)[0]
+        w = np.asarray(self.w)
         if self.averaged:
             weights = np.array(self.average)
         else:
@@ -89,38 +94,38 @@ cdef class Lane:
 
     cdef void place(self, double[::1] row) noexcept nogil:
         """Write the point at which the lane wants its gradient into `row`."""
-        if not self.rule.probe(self.w[0], row):
-            row[:] = self.w[0]
+        if not self.rule.probe(self.w, row):
+            row[:] = self.w
 
     cdef int finish_batch(
-        self, LinearObjective objective, double loss, Py_ssize_t batch, double[::1] point
+        self, LinearObjective objective, Py_ssize_t lane, Py_ssize_t batch, double[:, ::1] points
     ) except -1 nogil:
-        """One step, given the loss and (in `objective.g`) the gradient at `point`."""
+        """One step, given the loss and the gradient of row `lane` of `points`."""
+        cdef double loss = objective.total[lane]
         self.loss += loss
         self.alive = isfinite(loss)
         if not self.alive:
             return 0
         if batch == self.rates.shape[0] - 1:
-            self.point[0, :] = point
+            self.point[:] = points[lane]
         return self.advance(objective, self.rates[batch])
 
     cdef int advance(self, LinearObjective objective, double lr) except -1 nogil:
         cdef Py_ssize_t j
         cdef double share
-        cdef double[::1] w = self.w[0]
         self.rule.t += 1
         if objective.local:
             (<LocalRule> self.rule).step_at(
-                w, self.objective.g, lr, objective.where, objective.n_where
+                self.w, self.objective.g, lr, objective.where, objective.n_where
             )
         else:
-            self.rule.advance(w, self.objective, lr)
-        self.penalty.shrink(w, self.rule, lr)
+            self.rule.advance(self.w, self.objective, lr)
+        self.penalty.shrink(self.w, self.rule, lr)
         if self.average is not None:
             self.averaged += 1
             share = (FORGET + 1) / (FORGET + self.averaged)
-            for j in range(w.shape[0]):
-                self.average[j] += share * (w[j] - self.average[j])
+            for j in range(self.w.shape[0]):
+                self.average[j] += share * (self.w[j] - self.average[j])
         return 0
 
 
@@ -154,7 +159,6 @@ def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize
     cdef const Py_ssize_t *first_row = NULL if order is None else &rows[0]
     cdef double[:, ::1] stacked = np.empty((n_lanes if n_lanes > 1 else 0, objective.n_weights))
     cdef double[:, ::1] gradients = np.zeros((n_lanes, objective.n_weights))
-    cdef double[:, ::1] points
     cdef Lane one
     cdef void **lane_of = <void **> malloc(n_lanes * sizeof(void *))
     if lane_of == NULL:
@@ -175,20 +179,23 @@ def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize
             for batch in range(n_batches):
                 begin = batch * batch_size
                 count = min(batch_size, n - begin)
-                if n_lanes == 1:
-                    points = one.point if one.rule.probe(one.w[0], one.point[0]) else one.w
-                else:
-                    points = stacked
+                if n_lanes > 1:
                     for lane in range(n_lanes):
                         (<Lane> lane_of[lane]).place(stacked[lane])
-                objective.evaluate(first_row, begin, count, points, gradients)
-                n_alive = 0
-                for lane in range(n_lanes):
-                    if (<Lane> lane_of[lane]).alive:
-                        (<Lane> lane_of[lane]).finish_batch(
-                            objective, objective.total[lane], batch, points[lane]
-                        )
-                        n_alive += (<Lane> lane_of[lane]).alive
+                    objective.evaluate(first_row, begin, count, stacked, gradients)
+                    n_alive = 0
+                    for lane in range(n_lanes):
+                        if (<Lane> lane_of[lane]).alive:
+                            (<Lane> lane_of[lane]).finish_batch(objective, lane, batch, stacked)
+                            n_alive += (<Lane> lane_of[lane]).alive
+                elif one.rule.probe(one.w, one.point):
+                    objective.evaluate(first_row, begin, count, one.point_row, gradients)
+                    one.finish_batch(objective, 0, batch, one.point_row)
+                    n_alive = one.alive
+                else:
+                    objective.evaluate(first_row, begin, count, one.w_row, gradients)
+                    one.finish_batch(objective, 0, batch, one.w_row)
+                    n_alive = one.alive
                 if n_alive == 0:
                     break
     finally:

@@ -203,7 +203,7 @@ class Run:
         """Book the epoch: history, divergence, best model. True if training should stop."""
         self.epochs += 1
         config = self.config
-        coef, _ = self.coordinates.to_model(np.asarray(self.lane.point)[0])
+        coef, _ = self.coordinates.to_model(np.asarray(self.lane.point))
         loss = self.lane.loss / data.n + config.penalty(coef)
         if not (np.isfinite(loss) and np.all(np.isfinite(self.lane.w))):
             self._diverged(loss, data)

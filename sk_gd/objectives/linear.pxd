@@ -3,18 +3,19 @@ from sk_gd.objectives.losses cimport LossKernel
 
 
 cdef class Rows:
-    cdef readonly Py_ssize_t n_rows
     cdef readonly Py_ssize_t n_features
     cdef readonly Py_ssize_t n_columns
+    cdef readonly Py_ssize_t n_outputs
     cdef readonly Py_ssize_t capacity
     cdef Py_ssize_t n_ordered
     cdef double[::1] shift
     cdef double[::1] scale
-    cdef void gather(
-        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
+    cdef void begin(self, const double *w) noexcept nogil
+    cdef void forward(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
     ) noexcept nogil
-    cdef void forward(self, const double *v, int n_outputs, double *p, int stride) noexcept nogil
-    cdef void backward(self, const double *r, int n_outputs, int stride, double *g) noexcept nogil
+    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil
+    cdef void finish(self, double *g) noexcept nogil
     cdef Py_ssize_t touch(
         self, Py_ssize_t *where, Py_ssize_t found, Py_ssize_t *stamp, Py_ssize_t mark
     ) noexcept nogil
@@ -52,6 +53,10 @@ cdef class LinearObjective:
     cdef int evaluate(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count,
         double[:, ::1] points, double[:, ::1] gradients,
+    ) except -1 nogil
+    cdef int evaluate_unrotated(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count,
+        double[:, ::1] w, double[:, ::1] g,
     ) except -1 nogil
     cdef void gather_targets(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows

@@ -13,8 +13,8 @@ import scipy.sparse as sp
 
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memset
-from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm, dgemv
+from libc.string cimport memcpy, memset
+from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm
 
 from sk_gd.objectives.losses cimport LossKernel
 from sk_gd.objectives.penalties cimport ElasticNet
@@ -22,7 +22,7 @@ from sk_gd.objectives.penalties cimport ElasticNet
 cdef extern from *:
     """
     #if defined(__GNUC__) || defined(__clang__)
-    #define SK_GD_PREFETCH(address) __builtin_prefetch(address)
+    #define SK_GD_PREFETCH(address) __builtin_prefetch(address, 0, 2)
     #else
     #define SK_GD_PREFETCH(address)
     #endif
@@ -37,38 +37,47 @@ ctypedef fused integer:
     int32_t
     int64_t
 
-# Rows fetched ahead of the one being copied: a shuffled epoch is a walk
-# through memory that no hardware prefetcher can guess.
+# Rows fetched ahead of the one in use: a shuffled epoch is a walk through
+# memory that no hardware prefetcher can guess.
 cdef enum:
-    AHEAD = 8
+    AHEAD = 16
 
-# A block of rows is at most this many numbers, to stay in the second-level cache.
-BLOCK = 16384
+# A block of rows is at most this many numbers, to stay in the nearest caches.
+BLOCK = int(__import__("os").environ.get("BLK", 8192))
 
 
 cdef class Rows:
-    """The rows of X, given out in blocks in the optimizer's coordinates.
+    """The rows of X, a block at a time, as if they were in the optimizer's coordinates.
 
-    A block has `n_columns` columns: the features, shifted and scaled, and, for
-    a model with an intercept, a constant one.
+    The columns are the features, shifted and scaled, and, for a model with an
+    intercept, a constant one. X itself is neither changed nor copied.
     """
 
-    def __init__(self, X, shift, scale, bint intercept, Py_ssize_t capacity, Py_ssize_t n_ordered):
-        self.n_rows, self.n_features = X.shape
-        self.n_columns = self.n_features + intercept
+    def __init__(self, X, shift, scale, bint intercept, capacity, n_ordered, n_outputs):
+        self.n_features = X.shape[1]
+        self.n_columns = X.shape[1] + intercept
         self.capacity = capacity
         self.n_ordered = n_ordered
+        self.n_outputs = n_outputs
         self.shift = shift
         self.scale = scale
 
-    cdef void gather(self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count) noexcept nogil:
-        """Fill the block with rows order[begin:begin + count], or begin... if order is NULL."""
+    cdef void begin(self, const double *w) noexcept nogil:
+        """Take the weights (outputs × columns) for the following blocks."""
 
-    cdef void forward(self, const double *v, int n_outputs, double *p, int stride) noexcept nogil:
-        """p (outputs × rows, rows `stride` apart) = v (outputs × columns) times the block."""
+    cdef void forward(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
+    ) noexcept nogil:
+        """p (outputs × rows, `stride` apart) = weights · rows order[begin:begin + count].
 
-    cdef void backward(self, const double *r, int n_outputs, int stride, double *g) noexcept nogil:
-        """g (outputs × columns) += r (outputs × rows) times the block."""
+        Without an order the rows are begin, begin + 1 …
+        """
+
+    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
+        """g (outputs × columns) += r (outputs × rows) · the block of the last `forward`."""
+
+    cdef void finish(self, double *g) noexcept nogil:
+        """Bring the sums that `backward` made into the optimizer's coordinates."""
 
     cdef Py_ssize_t touch(
         self, Py_ssize_t *where, Py_ssize_t found, Py_ssize_t *stamp, Py_ssize_t mark
@@ -81,92 +90,136 @@ cdef class Rows:
         return -1
 
 
-cdef void copy_dense(
-    const real *X, Py_ssize_t n_rows, Py_ssize_t d, Py_ssize_t k, const Py_ssize_t *order,
-    Py_ssize_t begin, Py_ssize_t count, const double *shift, const double *scale, double *block,
+cdef void take_dense(
+    const real *X, Py_ssize_t n_ordered, Py_ssize_t d, const Py_ssize_t *order, Py_ssize_t begin,
+    Py_ssize_t count, bint copy, double *block, const double **line,
 ) noexcept nogil:
-    cdef Py_ssize_t i, j, line
+    """Point `line` at the rows of a block, copied (as doubles) or where they are."""
+    cdef Py_ssize_t i, j, a
     cdef const real *source
-    cdef double *target = block
-    cdef Py_ssize_t per_line = 64 // sizeof(real)
     for i in range(begin, begin + count):
-        if order != NULL:
-            source = X + order[i] * d
-            if i + AHEAD < n_rows:
-                line = 0
-                while line < d:
-                    SK_GD_PREFETCH(X + order[i + AHEAD] * d + line)
-                    line += per_line
-        else:
-            source = X + i * d
-        if scale == NULL:
+        source = X + (i if order == NULL else order[i]) * d
+        if order != NULL and i + AHEAD < n_ordered:
+            a = 0
+            while a < d:
+                SK_GD_PREFETCH(X + order[i + AHEAD] * d + a)
+                a += 64 // sizeof(real)
+            SK_GD_PREFETCH(X + order[i + AHEAD] * d + d - 1)
+        if copy:
             for j in range(d):
-                target[j] = source[j]
+                block[j] = source[j]
+            line[i - begin] = block
+            block += d
         else:
-            for j in range(d):
-                target[j] = (source[j] - shift[j]) * scale[j]
-        if k > d:
-            target[d] = 1
-        target += k
+            line[i - begin] = <const double *> source
 
 
 cdef class DenseRows(Rows):
-    """Rows of a C-contiguous array of float32 or float64."""
+    """Rows of a C-contiguous array of float32 or float64.
+
+    Shift and scale are folded into the weights, and out of the gradient again:
+    less work than touching every row. Rows of doubles are used where they are;
+    several outputs want them side by side, for one matrix product.
+    """
 
     cdef const float[:, ::1] single
     cdef const double[:, ::1] double_
     cdef double[::1] block
+    cdef double[:, ::1] v
+    cdef double[::1] sums
+    cdef const double **line
     cdef int count
 
-    def __init__(self, X, shift, scale, intercept, capacity, n_ordered):
-        Rows.__init__(self, X, shift, scale, intercept, capacity, n_ordered)
+    def __cinit__(self, X, shift, scale, intercept, Py_ssize_t capacity, *args):
+        self.line = <const double **> malloc(capacity * sizeof(void *))
+        if self.line == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.line)
+
+    def __init__(self, X, shift, scale, intercept, capacity, n_ordered, n_outputs):
+        Rows.__init__(self, X, shift, scale, intercept, capacity, n_ordered, n_outputs)
         self.single = X if X.dtype == np.float32 else None
         self.double_ = X if X.dtype == np.float64 else None
-        self.block = np.empty(capacity * self.n_columns)
+        self.block = np.empty(capacity * self.n_features)
+        self.v = np.zeros((n_outputs, self.n_features + 1))
+        self.sums = np.zeros(n_outputs)
 
-    cdef void gather(self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count) noexcept nogil:
-        cdef const double *shift = NULL
-        cdef const double *scale = NULL
-        self.count = <int> count
-        if self.scale is not None:
-            shift = &self.shift[0]
-            scale = &self.scale[0]
-        if self.single is not None:
-            copy_dense[float](
-                &self.single[0, 0], self.n_ordered, self.n_features, self.n_columns, order, begin,
-                count, shift, scale, &self.block[0],
-            )
-        else:
-            copy_dense[double](
-                &self.double_[0, 0], self.n_ordered, self.n_features, self.n_columns, order, begin,
-                count, shift, scale, &self.block[0],
-            )
+    cdef void begin(self, const double *w) noexcept nogil:
+        cdef Py_ssize_t j, k
+        cdef int d = <int> self.n_features, one = 1
+        cdef double *v
+        for k in range(self.n_outputs):
+            self.sums[k] = 0
+            v = &self.v[k, 0]
+            v[d] = w[d] if self.n_columns > d else 0
+            if self.scale is None:
+                memcpy(v, w, d * sizeof(double))
+            else:
+                for j in range(d):
+                    v[j] = w[j] * self.scale[j]
+                v[d] -= ddot(&d, &self.shift[0], &one, v, &one)
+            w += self.n_columns
 
-    cdef void forward(self, const double *v, int n_outputs, double *p, int stride) noexcept nogil:
-        cdef int one = 1, k = <int> self.n_columns, rows = self.count
+    cdef void forward(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
+    ) noexcept nogil:
+        cdef int one = 1, d = <int> self.n_features, rows = <int> count, ld = d + 1
+        cdef int n_outputs = <int> self.n_outputs
         cdef double plus = 1, none = 0
-        cdef double *block = &self.block[0]
-        if n_outputs == 1 and rows == 1:
-            p[0] = ddot(&k, block, &one, <double *> v, &one)
-        elif n_outputs == 1:
-            dgemv('T', &k, &rows, &plus, block, &k, <double *> v, &one, &none, p, &one)
+        cdef Py_ssize_t i, k
+        self.count = rows
+        if self.single is not None:
+            take_dense[float](
+                &self.single[0, 0], self.n_ordered, d, order, begin, count, True, &self.block[0],
+                self.line,
+            )
+        else:
+            take_dense[double](
+                &self.double_[0, 0], self.n_ordered, d, order, begin, count, n_outputs > 1,
+                &self.block[0], self.line,
+            )
+        if n_outputs == 1:
+            for i in range(count):
+                p[i] = self.v[0, d] + ddot(&d, <double *> self.line[i], &one, &self.v[0, 0], &one)
         else:
             dgemm(
-                'T', 'N', &rows, &n_outputs, &k, &plus, block, &k, <double *> v, &k, &none, p, &stride
+                'T', 'N', &rows, &n_outputs, &d, &plus, &self.block[0], &d, &self.v[0, 0], &ld,
+                &none, p, &stride,
             )
+            for k in range(n_outputs):
+                for i in range(count):
+                    p[k * stride + i] += self.v[k, d]
 
-    cdef void backward(self, const double *r, int n_outputs, int stride, double *g) noexcept nogil:
-        cdef int one = 1, k = <int> self.n_columns, rows = self.count
+    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
+        cdef int one = 1, d = <int> self.n_features, k = <int> self.n_columns
+        cdef int n_outputs = <int> self.n_outputs
         cdef double plus = 1
-        cdef double *block = &self.block[0]
-        if n_outputs == 1 and rows == 1:
-            daxpy(&k, <double *> r, block, &one, g, &one)
-        elif n_outputs == 1:
-            dgemv('N', &k, &rows, &plus, block, &k, <double *> r, &one, &plus, g, &one)
+        cdef Py_ssize_t i, j
+        if n_outputs == 1:
+            for i in range(self.count):
+                daxpy(&d, <double *> &r[i], <double *> self.line[i], &one, g, &one)
         else:
             dgemm(
-                'N', 'N', &k, &n_outputs, &rows, &plus, block, &k, <double *> r, &stride, &plus, g, &k
+                'N', 'N', &d, &n_outputs, &self.count, &plus, &self.block[0], &d, <double *> r,
+                &stride, &plus, g, &k,
             )
+        for j in range(n_outputs):
+            for i in range(self.count):
+                self.sums[j] += r[j * stride + i]
+
+    cdef void finish(self, double *g) noexcept nogil:
+        cdef Py_ssize_t j, k, d = self.n_features
+        cdef double total
+        for k in range(self.n_outputs):
+            total = self.sums[k]
+            if self.scale is not None:
+                for j in range(d):
+                    g[j] = (g[j] - self.shift[j] * total) * self.scale[j]
+            if self.n_columns > d:
+                g[d] = total
+            g += self.n_columns
 
 
 cdef Py_ssize_t copy_csr(
@@ -199,7 +252,10 @@ cdef Py_ssize_t copy_csr(
 
 
 cdef class CSRRows(Rows):
-    """Rows of a CSR matrix of float32 or float64, with 32- or 64-bit indices."""
+    """Rows of a CSR matrix of float32 or float64, with 32- or 64-bit indices.
+
+    The scale is folded into the copied values; a shift would fill them in.
+    """
 
     cdef const float[::1] single
     cdef const double[::1] double_
@@ -211,9 +267,10 @@ cdef class CSRRows(Rows):
     cdef int32_t[::1] columns
     cdef Py_ssize_t[::1] ends
     cdef Py_ssize_t count
+    cdef const double *w
 
-    def __init__(self, X, shift, scale, intercept, capacity, n_ordered):
-        Rows.__init__(self, X, shift, scale, intercept, capacity, n_ordered)
+    def __init__(self, X, shift, scale, intercept, capacity, n_ordered, n_outputs):
+        Rows.__init__(self, X, shift, scale, intercept, capacity, n_ordered, n_outputs)
         self.single = X.data if X.dtype == np.float32 else None
         self.double_ = X.data if X.dtype == np.float64 else None
         narrow = X.indices.dtype.itemsize == 4 and X.indptr.dtype.itemsize == 4
@@ -228,7 +285,13 @@ cdef class CSRRows(Rows):
         self.columns = np.empty(longest, dtype=np.int32)
         self.ends = np.empty(capacity, dtype=np.intp)
 
-    cdef void gather(self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count) noexcept nogil:
+    cdef void begin(self, const double *w) noexcept nogil:
+        self.w = w
+
+    cdef void gather(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
+    ) noexcept nogil:
+        """Copy rows into `values` and `columns`; row i ends at ``ends[i]``."""
         cdef const double *scale = NULL
         cdef Py_ssize_t constant = self.n_features if self.n_columns > self.n_features else -1
         cdef double *values = &self.values[0]
@@ -259,23 +322,27 @@ cdef class CSRRows(Rows):
                 order, begin, count, scale, constant, values, columns, ends,
             )
 
-    cdef void forward(self, const double *v, int n_outputs, double *p, int stride) noexcept nogil:
+    cdef void forward(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
+    ) noexcept nogil:
         cdef Py_ssize_t i, a, k, start
+        cdef const double *w = self.w
         cdef double total
-        for k in range(n_outputs):
+        self.gather(order, begin, count)
+        for k in range(self.n_outputs):
             start = 0
-            for i in range(self.count):
+            for i in range(count):
                 total = 0
                 for a in range(start, self.ends[i]):
-                    total += self.values[a] * v[self.columns[a]]
+                    total += self.values[a] * w[self.columns[a]]
                 p[k * stride + i] = total
                 start = self.ends[i]
-            v += self.n_columns
+            w += self.n_columns
 
-    cdef void backward(self, const double *r, int n_outputs, int stride, double *g) noexcept nogil:
+    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
         cdef Py_ssize_t i, a, k, start
         cdef double slope
-        for k in range(n_outputs):
+        for k in range(self.n_outputs):
             start = 0
             for i in range(self.count):
                 slope = r[k * stride + i]
@@ -296,16 +363,20 @@ cdef class CSRRows(Rows):
         return found
 
 
-def make_rows(X, shift, scale, intercept, batch_size, n_ordered):
+def make_rows(X, coordinates, n_outputs, batch_size, n_ordered):
     """Rows of a dense or CSR `X`, in blocks that fit the cache and the batch."""
+    kind, width = DenseRows, X.shape[1]
     if sp.issparse(X):
-        width = max(1, X.nnz // X.shape[0])
-        return CSRRows(X, shift, scale, intercept, _capacity(width, batch_size), n_ordered)
-    return DenseRows(X, shift, scale, intercept, _capacity(X.shape[1] + 1, batch_size), n_ordered)
-
-
-def _capacity(width, batch_size):
-    return min(batch_size, max(1, BLOCK // width))
+        kind, width = CSRRows, X.nnz // X.shape[0]
+    return kind(
+        X,
+        coordinates.shift,
+        coordinates.scale,
+        coordinates.intercept,
+        min(batch_size, max(1, BLOCK // max(width, 1))),
+        n_ordered,
+        n_outputs,
+    )
 
 
 cdef class LinearObjective:
@@ -332,9 +403,6 @@ cdef class LinearObjective:
     def __init__(self, X, y, weight, LossKernel loss, coordinates, list penalties, batch_size,
                  n_ordered):
         cdef Py_ssize_t lane
-        self.rows = make_rows(
-            X, coordinates.shift, coordinates.scale, coordinates.intercept, batch_size, n_ordered
-        )
         self.loss = loss
         self.penalties = penalties
         self.n_lanes = len(penalties)
@@ -343,6 +411,7 @@ cdef class LinearObjective:
             raise MemoryError
         self.n_outputs = coordinates.n_outputs
         self.n_rows = self.n_lanes * self.n_outputs
+        self.rows = make_rows(X, coordinates, self.n_rows, batch_size, n_ordered)
         self.n_columns = self.rows.n_columns
         self.n_weights = self.n_outputs * self.n_columns
         self.y = y
@@ -383,14 +452,20 @@ cdef class LinearObjective:
         holds, `gradients` must come in as the last call left it: only the
         entries listed in `where` are not zero.
         """
+        if self.rotation is None:
+            return self.evaluate_unrotated(order, begin, count, points, gradients)
+        self.rotate(b'T', &points[0, 0], &self.rotated[0, 0])
+        self.evaluate_unrotated(order, begin, count, self.rotated, self.rotated_gradients)
+        self.rotate(b'N', &self.rotated_gradients[0, 0], &gradients[0, 0])
+        return 0
+
+    cdef int evaluate_unrotated(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double[:, ::1] w,
+        double[:, ::1] g,
+    ) except -1 nogil:
         cdef Py_ssize_t lane, i, k, rows, done = 0
-        cdef double[:, ::1] v = points
-        cdef double[:, ::1] g = gradients
+        cdef int stride = <int> self.p.shape[1]
         cdef double factor
-        if self.rotation is not None:
-            v = self.rotated
-            g = self.rotated_gradients
-            self.rotate(b'T', &points[0, 0], &v[0, 0])
         for lane in range(self.n_lanes):
             self.total[lane] = 0
             for i in range(self.n_where):
@@ -399,11 +474,11 @@ cdef class LinearObjective:
             memset(&g[0, 0], 0, self.n_lanes * self.n_weights * sizeof(double))
         self.mark += 1
         self.n_where = 0 if self.local else -1
+        self.rows.begin(&w[0, 0])
         while done < count:
             rows = min(self.rows.capacity, count - done)
-            self.rows.gather(order, begin + done, rows)
+            self.rows.forward(order, begin + done, rows, &self.p[0, 0], stride)
             self.gather_targets(order, begin + done, rows)
-            self.rows.forward(&v[0, 0], <int> self.n_rows, &self.p[0, 0], <int> self.p.shape[1])
             if self.in_units:
                 for k in range(self.n_rows):
                     for i in range(rows):
@@ -417,20 +492,17 @@ cdef class LinearObjective:
                 factor = self.unit[k] / (self.energy[k] * count)
                 for i in range(rows):
                     self.slopes[k, i] *= factor
-            self.rows.backward(
-                &self.slopes[0, 0], <int> self.n_rows, <int> self.p.shape[1], &g[0, 0]
-            )
+            self.rows.backward(&self.slopes[0, 0], stride, &g[0, 0])
             if self.local:
                 self.n_where = self.rows.touch(
                     &self.where[0], self.n_where, &self.stamp[0], self.mark
                 )
             done += rows
+        self.rows.finish(&g[0, 0])
         if self.local:
             self.repeat_for_outputs()
         for lane in range(self.n_lanes):
-            (<ElasticNet> self.penalty[lane]).add_gradient(v[lane], g[lane])
-        if self.rotation is not None:
-            self.rotate(b'N', &g[0, 0], &gradients[0, 0])
+            (<ElasticNet> self.penalty[lane]).add_gradient(w, g, lane)
         return 0
 
     cdef void gather_targets(
@@ -439,6 +511,8 @@ cdef class LinearObjective:
         cdef Py_ssize_t i, k, row
         for i in range(rows):
             row = begin + i if order == NULL else order[begin + i]
+            if order != NULL and begin + i + AHEAD < self.rows.n_ordered:
+                SK_GD_PREFETCH(&self.y[order[begin + i + AHEAD], 0])
             for k in range(self.y.shape[1]):
                 self.y_block[k, i] = self.y[row, k]
             if self.weight is not None:
