@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from threadpoolctl import ThreadpoolController
 
 from .exceptions import DivergenceError
-from .loop import Lane, run_epoch
+from .loop import Lane, run_epoch, shuffle
 from .objectives.coordinates import Moments, smoothness
 from .objectives.linear import LinearObjective
 from .objectives.penalties import ElasticNet
@@ -88,7 +88,7 @@ class Data:
             self._order = np.empty(self.n, dtype=np.intp)
         # Always from the same beginning: the generator alone is the state.
         self._order[:] = np.arange(self.n) if self.subset is None else self.subset
-        generator.shuffle(self._order)
+        shuffle(self._order, generator.bit_generator)
         return self._order
 
     def objective(self, runs):

@@ -52,11 +52,7 @@ cdef class LinearObjective:
     cdef Py_ssize_t mark
     cdef int evaluate(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count,
-        double[:, ::1] points, double[:, ::1] gradients,
-    ) except -1 nogil
-    cdef int evaluate_unrotated(
-        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count,
-        double[:, ::1] w, double[:, ::1] g,
+        const double *points, double *gradients,
     ) except -1 nogil
     cdef void gather_targets(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows

@@ -426,6 +426,7 @@ cdef class LinearObjective:
         self.weight_block = np.ones(capacity)
         self.p = np.empty((self.n_rows, capacity))
         self.slopes = np.empty((self.n_rows, capacity))
+        self.loss.bind(self.y_block, self.p, self.weight_block, self.slopes)
         self.total = np.zeros(self.n_lanes)
         if self.rotation is not None:
             self.rotated = np.empty((self.n_lanes, self.n_weights))
@@ -443,8 +444,8 @@ cdef class LinearObjective:
         free(self.penalty)
 
     cdef int evaluate(
-        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double[:, ::1] points,
-        double[:, ::1] gradients,
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, const double *points,
+        double *gradients,
     ) except -1 nogil:
         """Gradients of all lanes at `points` (lanes × weights) on order[begin:begin + count].
 
@@ -452,29 +453,24 @@ cdef class LinearObjective:
         holds, `gradients` must come in as the last call left it: only the
         entries listed in `where` are not zero.
         """
-        if self.rotation is None:
-            return self.evaluate_unrotated(order, begin, count, points, gradients)
-        self.rotate(b'T', &points[0, 0], &self.rotated[0, 0])
-        self.evaluate_unrotated(order, begin, count, self.rotated, self.rotated_gradients)
-        self.rotate(b'N', &self.rotated_gradients[0, 0], &gradients[0, 0])
-        return 0
-
-    cdef int evaluate_unrotated(
-        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double[:, ::1] w,
-        double[:, ::1] g,
-    ) except -1 nogil:
         cdef Py_ssize_t lane, i, k, rows, done = 0
         cdef int stride = <int> self.p.shape[1]
+        cdef const double *w = points
+        cdef double *g = gradients
         cdef double factor
+        if self.rotation is not None:
+            self.rotate(b'T', points, &self.rotated[0, 0])
+            w = &self.rotated[0, 0]
+            g = &self.rotated_gradients[0, 0]
         for lane in range(self.n_lanes):
             self.total[lane] = 0
             for i in range(self.n_where):
-                g[lane, self.where[i]] = 0
+                g[lane * self.n_weights + self.where[i]] = 0
         if self.n_where < 0:
-            memset(&g[0, 0], 0, self.n_lanes * self.n_weights * sizeof(double))
+            memset(g, 0, self.n_lanes * self.n_weights * sizeof(double))
         self.mark += 1
         self.n_where = 0 if self.local else -1
-        self.rows.begin(&w[0, 0])
+        self.rows.begin(w)
         while done < count:
             rows = min(self.rows.capacity, count - done)
             self.rows.forward(order, begin + done, rows, &self.p[0, 0], stride)
@@ -485,24 +481,27 @@ cdef class LinearObjective:
                         self.p[k, i] = self.origin[k] + self.unit[k] * self.p[k, i]
             for lane in range(self.n_lanes):
                 self.total[lane] += self.loss.evaluate(
-                    self.y_block, self.p, self.weight_block, self.slopes, lane * self.n_outputs,
-                    self.n_outputs, rows,
+                    lane * self.n_outputs, self.n_outputs, rows
                 )
             for k in range(self.n_rows):
                 factor = self.unit[k] / (self.energy[k] * count)
                 for i in range(rows):
                     self.slopes[k, i] *= factor
-            self.rows.backward(&self.slopes[0, 0], stride, &g[0, 0])
+            self.rows.backward(&self.slopes[0, 0], stride, g)
             if self.local:
                 self.n_where = self.rows.touch(
                     &self.where[0], self.n_where, &self.stamp[0], self.mark
                 )
             done += rows
-        self.rows.finish(&g[0, 0])
+        self.rows.finish(g)
         if self.local:
             self.repeat_for_outputs()
         for lane in range(self.n_lanes):
-            (<ElasticNet> self.penalty[lane]).add_gradient(w, g, lane)
+            (<ElasticNet> self.penalty[lane]).add_gradient(
+                w + lane * self.n_weights, g + lane * self.n_weights
+            )
+        if self.rotation is not None:
+            self.rotate(b'N', g, gradients)
         return 0
 
     cdef void gather_targets(

@@ -6,14 +6,9 @@ cdef struct Point:
 
 
 cdef class LossKernel:
+    cdef double[:, ::1] y
+    cdef double[:, ::1] p
+    cdef double[::1] weight
+    cdef double[:, ::1] slopes
     cdef Point point(self, double y, double p) noexcept nogil
-    cdef double evaluate(
-        self,
-        double[:, ::1] y,
-        double[:, ::1] p,
-        double[::1] weight,
-        double[:, ::1] slopes,
-        Py_ssize_t first,
-        Py_ssize_t outputs,
-        Py_ssize_t rows,
-    ) except? -1 nogil
+    cdef double evaluate(self, Py_ssize_t first, Py_ssize_t outputs, Py_ssize_t rows) except? -1 nogil

@@ -12,9 +12,9 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import BaseEstimator
 
 if cython.compiled:
-    from cython.cimports.libc.math import exp, fabs, fmax, log, log1p
+    from cython.cimports.libc.math import exp, fabs, fmax, log
 else:
-    from math import exp, fabs, log, log1p
+    from math import exp, fabs, log
 
     fmax = max
     Point = cython.struct(value=cython.double, slope=cython.double)
@@ -22,21 +22,33 @@ else:
 
 @cython.cclass
 class LossKernel:
-    """The compiled formula of a loss; a subclass writes `point`, or `evaluate` if outputs mix."""
+    """The compiled formula of a loss; a subclass writes `point`, or `evaluate` if outputs mix.
+
+    It works on buffers that are handed over once, a column a row of data:
+    targets `y` (targets × rows), predictions `p` (outputs × rows), the weights
+    of the rows, and the `slopes` (outputs × rows) that it fills.
+    """
+
+    def bind(self, y, p, weight, slopes):
+        """Work on these buffers from now on."""
+        self.y = y
+        self.p = p
+        self.weight = weight
+        self.slopes = slopes
 
     def total(self, y, p, weight):
         """Weighted sum of the loss of predictions `p` (outputs × rows) of `y` (targets × rows)."""
-        return self.evaluate(y, p, weight, np.empty_like(p), 0, p.shape[0], p.shape[1])
+        self.bind(y, p, weight, np.empty_like(p))
+        return self.evaluate(0, p.shape[0], p.shape[1])
 
     def point(self, y, p):
         """Loss and slope of one prediction `p` of one target `y`."""
         return Point(0.0, 0.0)
 
-    def evaluate(self, y, p, weight, slopes, first, outputs, rows):
-        """Weighted sum of the loss over a block of rows; the weighted slopes go to `slopes`.
+    def evaluate(self, first, outputs, rows):
+        """Weighted sum of the loss over the first `rows` columns; their slopes, weighted, too.
 
-        Column i of `y` (targets × rows) belongs to column i of the `outputs`
-        rows of `p` that begin at row `first`; those of `slopes` are filled.
+        The model is the `outputs` rows of the predictions that begin at row `first`.
         """
         total: cython.double = 0
         point: Point
@@ -44,9 +56,9 @@ class LossKernel:
         i: cython.Py_ssize_t
         for k in range(outputs):
             for i in range(rows):
-                point = self.point(y[k, i], p[first + k, i])
-                total += weight[i] * point.value
-                slopes[first + k, i] = weight[i] * point.slope
+                point = self.point(self.y[k, i], self.p[first + k, i])
+                total += self.weight[i] * point.value
+                self.slopes[first + k, i] = self.weight[i] * point.slope
         return total
 
 
@@ -68,9 +80,10 @@ class BinomialKernel(LossKernel):
     @cython.exceptval(check=False)
     def point(self, y: cython.double, p: cython.double) -> Point:
         # Only ever the exponential of a negative number: nothing overflows.
+        # log(1 + e) is exact to rounding of a loss of one; log1p would be slower.
         e: cython.double = exp(-fabs(p))
         probability: cython.double = (1.0 if p >= 0 else e) / (1 + e)
-        return Point(fmax(p, 0.0) - y * p + log1p(e), probability - y)
+        return Point(fmax(p, 0.0) - y * p + log(1 + e), probability - y)
 
 
 @cython.final
@@ -80,14 +93,7 @@ class SoftmaxKernel(LossKernel):
     @cython.nogil
     @cython.exceptval(-1, check=True)
     def evaluate(
-        self,
-        y: cython.double[:, ::1],
-        p: cython.double[:, ::1],
-        weight: cython.double[::1],
-        slopes: cython.double[:, ::1],
-        first: cython.Py_ssize_t,
-        outputs: cython.Py_ssize_t,
-        rows: cython.Py_ssize_t,
+        self, first: cython.Py_ssize_t, outputs: cython.Py_ssize_t, rows: cython.Py_ssize_t
     ) -> cython.double:
         total: cython.double = 0
         highest: cython.double
@@ -96,18 +102,18 @@ class SoftmaxKernel(LossKernel):
         k: cython.Py_ssize_t
         label: cython.Py_ssize_t
         for i in range(rows):
-            highest = p[first, i]
+            highest = self.p[first, i]
             for k in range(first + 1, first + outputs):
-                highest = fmax(highest, p[k, i])
+                highest = fmax(highest, self.p[k, i])
             z = 0
             for k in range(first, first + outputs):
-                slopes[k, i] = exp(p[k, i] - highest)
-                z += slopes[k, i]
-            label = first + cython.cast(cython.Py_ssize_t, y[0, i])
-            total += weight[i] * (log(z) + highest - p[label, i])
+                self.slopes[k, i] = exp(self.p[k, i] - highest)
+                z += self.slopes[k, i]
+            label = first + cython.cast(cython.Py_ssize_t, self.y[0, i])
+            total += self.weight[i] * (log(z) + highest - self.p[label, i])
             for k in range(first, first + outputs):
-                slopes[k, i] *= weight[i] / z
-            slopes[label, i] -= weight[i]
+                self.slopes[k, i] *= self.weight[i] / z
+            self.slopes[label, i] -= self.weight[i]
         return total
 
 
@@ -130,14 +136,7 @@ class WestonWatkinsKernel(LossKernel):
     @cython.nogil
     @cython.exceptval(-1, check=True)
     def evaluate(
-        self,
-        y: cython.double[:, ::1],
-        p: cython.double[:, ::1],
-        weight: cython.double[::1],
-        slopes: cython.double[:, ::1],
-        first: cython.Py_ssize_t,
-        outputs: cython.Py_ssize_t,
-        rows: cython.Py_ssize_t,
+        self, first: cython.Py_ssize_t, outputs: cython.Py_ssize_t, rows: cython.Py_ssize_t
     ) -> cython.double:
         total: cython.double = 0
         missing: cython.double
@@ -145,17 +144,17 @@ class WestonWatkinsKernel(LossKernel):
         k: cython.Py_ssize_t
         label: cython.Py_ssize_t
         for i in range(rows):
-            label = first + cython.cast(cython.Py_ssize_t, y[0, i])
-            slopes[label, i] = 0
+            label = first + cython.cast(cython.Py_ssize_t, self.y[0, i])
+            self.slopes[label, i] = 0
             for k in range(first, first + outputs):
                 if k != label:
-                    missing = p[k, i] - p[label, i] + 1
+                    missing = self.p[k, i] - self.p[label, i] + 1
                     if missing > 0:
-                        total += weight[i] * missing
-                        slopes[k, i] = weight[i]
-                        slopes[label, i] -= weight[i]
+                        total += self.weight[i] * missing
+                        self.slopes[k, i] = self.weight[i]
+                        self.slopes[label, i] -= self.weight[i]
                     else:
-                        slopes[k, i] = 0
+                        self.slopes[k, i] = 0
         return total
 
 

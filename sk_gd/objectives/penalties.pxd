@@ -10,5 +10,5 @@ cdef class ElasticNet:
     cdef double[::1] l1
     cdef double[::1] l2
     cdef double value(self, double[::1] w) noexcept nogil
-    cdef void add_gradient(self, double[:, ::1] w, double[:, ::1] g, Py_ssize_t row) noexcept nogil
+    cdef void add_gradient(self, const double *w, double *g) noexcept nogil
     cdef void shrink(self, double[::1] w, Rule rule, double lr) noexcept nogil

@@ -47,15 +47,15 @@ class ElasticNet:
             total += self.l1[j] * fabs(w[j]) + 0.5 * self.l2[j] * w[j] * w[j]
         return total
 
-    def add_gradient(self, w, g, row):
-        """Add what is not left to the proximal step, at ``w[row]``, to the gradient ``g[row]``."""
+    def add_gradient(self, w, g):
+        """Add what is not left to the proximal step to the gradient `g` at `w`."""
         j: cython.Py_ssize_t
         if self.ridge:
             for j in range(self.n):
-                g[row, j] += self.l2[j] * w[row, j]
+                g[j] += self.l2[j] * w[j]
         if self.lasso and not self.proximal:
             for j in range(self.n):
-                g[row, j] += self.l1[j] * ((w[row, j] > 0) - (w[row, j] < 0))
+                g[j] += self.l1[j] * ((w[j] > 0) - (w[j] < 0))
 
     def shrink(self, w, rule, lr):
         """The proximal step of the lasso in the metric of `rule`: soft thresholding."""
