@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from . import losses, optimizers, schedules
 from .objectives.coordinates import MAX_WHITEN_FEATURES, Coordinates, smoothness
-from .training import Config, Data, EpochTasks, Run, Validation, auto_batch_size, train
+from .training import Config, Data, EpochTasks, Run, Validation, auto_batch_size, one_blas_thread, train
 
 
 # What a fitted estimator keeps besides its public attributes.
@@ -80,7 +80,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
 
     def _train(self, X, y, sample_weight, classes, validation, resumed, *, running):
         epochs = 1 if running else self.max_iter
-        with self._all_or_nothing():
+        with one_blas_thread, self._all_or_nothing():
             tasks = EpochTasks(self, X, y, sample_weight, epochs)
             optimizer, loss, schedule = self._resolve()
             X, y = self._validate(X, y, reset=not (resumed and running))
@@ -238,7 +238,13 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         curvature = data.loss.curvature(data.coordinates.n_outputs)
         ridge = self.alpha * (1 - self.l1_ratio)
         rate = 1 / smoothness(
-            data.X, data.weight, data.coordinates, curvature, ridge, data.batch_size
+            data.X,
+            data.weight,
+            data.coordinates,
+            curvature,
+            ridge,
+            data.batch_size,
+            optimizer.noise_gain,
         )
         if running is not None and running.config is not None:
             rate = min(rate, running.config.learning_rate)

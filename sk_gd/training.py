@@ -157,6 +157,7 @@ class Run:
         self.validation_scores = []
         self.best = None
         self.lowest = np.inf
+        self.mark = np.inf
         self.stale = 0
 
     def observe(self, X, y, weight, *, full, running):
@@ -170,7 +171,8 @@ class Run:
         """Begin, or go on, as told; going on, the model stays the same function."""
         if self.config is None or config.validated != self.config.validated:
             # What was lowest so far was another quantity.
-            self.best, self.lowest, self.stale = None, np.inf, 0
+            self.best, self.lowest = None, np.inf
+            self.mark, self.stale = np.inf, 0
         self.config = config
         if self.lane is None:
             self.lane = _lane(optimizer, np.zeros(coordinates.n_outputs * coordinates.n_columns))
@@ -215,11 +217,15 @@ class Run:
             self.validation_loss_curve.append(float(watched))
             self.validation_scores.append(float(score))
             if watched < self.lowest:
-                self.best = coef, intercept
-        improvement = 0.0 if config.tol is None else config.tol * self._loss_unit()
-        self.stale = 0 if watched <= self.lowest - improvement else self.stale + 1
-        self.lowest = min(self.lowest, watched)
-        return config.tol is not None and self.stale >= config.n_iter_no_change
+                self.lowest, self.best = watched, (coef, intercept)
+        if config.tol is None:
+            return False
+        # The mark moves only with a real improvement: many small ones add up to one.
+        if watched <= self.mark - config.tol * self._loss_unit():
+            self.mark, self.stale = watched, 0
+        else:
+            self.stale += 1
+        return self.stale >= config.n_iter_no_change
 
     def _loss_unit(self):
         """What a loss of one is in the coordinates of the optimizer."""
@@ -284,26 +290,25 @@ def train(runs, data, *, epochs, validation=None, begin_epoch=None, end_epoch=No
     n_batches = -(-data.n // data.batch_size)
     active = list(runs)
     objective = data.objective(active)
-    with one_blas_thread:
-        for _ in range(epochs):
-            if begin_epoch is not None:
-                begin_epoch()
-            run_epoch(
-                objective,
-                [run.lane for run in active],
-                [run.rates(n_batches) for run in active],
-                data.order(generator),
-                data.n,
-                data.batch_size,
-            )
-            going = [run for run in active if not run.finish_epoch(data, validation)]
-            if end_epoch is not None and end_epoch(active):
-                return []
-            if len(going) < len(active):
-                active = going
-                if not active:
-                    break
-                objective = data.objective(active)
+    for _ in range(epochs):
+        if begin_epoch is not None:
+            begin_epoch()
+        run_epoch(
+            objective,
+            [run.lane for run in active],
+            [run.rates(n_batches) for run in active],
+            data.order(generator),
+            data.n,
+            data.batch_size,
+        )
+        going = [run for run in active if not run.finish_epoch(data, validation)]
+        if end_epoch is not None and end_epoch(active):
+            return []
+        if len(going) < len(active):
+            active = going
+            if not active:
+                break
+            objective = data.objective(active)
     return active
 
 

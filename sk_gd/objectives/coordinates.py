@@ -260,12 +260,13 @@ class Coordinates:
         return norms
 
 
-def smoothness(X, weight, coordinates, curvature, ridge, batch_size):
+def smoothness(X, weight, coordinates, curvature, ridge, batch_size, noise_gain=1.0):
     """Expected smoothness L of a mini-batch gradient, in the optimizer's coordinates.
 
     Between the largest eigenvalue of the Hessian, for the full batch, and the
     largest curvature of a single row, for a batch of one [1]_. `weight` has
-    mean one over the rows that count; the others have weight zero.
+    mean one over the rows that count; the others have weight zero. A rule
+    that multiplies the noise of a batch says by how much with `noise_gain`.
 
     References
     ----------
@@ -286,7 +287,8 @@ def smoothness(X, weight, coordinates, curvature, ridge, batch_size):
         return whole + stiffest
     single = steep * float(np.max(w * coordinates.squared_norms(X)))
     b = batch_size
-    return whole * n * (b - 1) / (b * (n - 1)) + single * (n - b) / (b * (n - 1)) + stiffest
+    noise = (n - b) / (b * (n - 1))
+    return whole * n * (b - 1) / (b * (n - 1)) + noise_gain * noise * single + stiffest
 
 
 def _largest_eigenvalue(X, weight, coordinates):

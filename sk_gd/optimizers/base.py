@@ -194,6 +194,9 @@ class Optimizer(BaseEstimator):
         What ``learning_rate="auto"`` means: a number, in coordinates in which
         every feature has deviation one, or None for one over the smoothness
         constant of the data.
+    noise_gain : float
+        By how much the rule multiplies the noise of a mini-batch gradient,
+        which then counts as much more in that constant.
 
     Examples
     --------
@@ -217,6 +220,7 @@ class Optimizer(BaseEstimator):
     """
 
     default_rate = None
+    noise_gain = 1.0
 
     def check(self):
         """Raise a ValueError if a hyper-parameter is out of its range."""

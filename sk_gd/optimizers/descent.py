@@ -79,6 +79,11 @@ class _WithMomentum(Optimizer):
     def __init__(self, momentum=0.9):
         self.momentum = momentum
 
+    @property
+    def noise_gain(self):
+        # A gradient moves the weights by 1 + momentum + momentum² + … of a step.
+        return 1 / (1 - self.momentum)
+
     def check(self):
         check_range(self, "momentum", 0, 1)
 
