@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from . import losses, optimizers, schedules
-from .objectives.coordinates import MAX_WHITEN_FEATURES, Coordinates, smoothness
+from .objectives.coordinates import MAX_WHITEN_FEATURES, Coordinates, length, smoothness
 from .training import Config, Data, EpochTasks, Run, Validation, auto_batch_size, one_blas_thread, train
 
 
@@ -234,18 +234,17 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         if self.learning_rate != "auto":
             return float(self.learning_rate)
         if optimizer.default_rate is not None:
-            return optimizer.default_rate
-        curvature = data.loss.curvature(data.coordinates.n_outputs)
-        ridge = self.alpha * (1 - self.l1_ratio)
-        rate = 1 / smoothness(
-            data.X,
-            data.weight,
-            data.coordinates,
-            curvature,
-            ridge,
-            data.batch_size,
-            optimizer.noise_gain,
-        )
+            rate = optimizer.default_rate / length(data.X, data.weight, data.coordinates)
+        else:
+            rate = 1 / smoothness(
+                data.X,
+                data.weight,
+                data.coordinates,
+                data.loss.curvature(data.coordinates.n_outputs),
+                self.alpha * (1 - self.l1_ratio),
+                data.batch_size,
+                optimizer.noise_gain,
+            )
         if running is not None and running.config is not None:
             rate = min(rate, running.config.learning_rate)
         return rate

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.utils import gen_batches
 from threadpoolctl import ThreadpoolController
 
 from .exceptions import DivergenceError
@@ -18,6 +19,8 @@ from .schedules import Schedule
 
 # So few rows are one batch: weights and repeated rows are then the same.
 TINY = 100
+# Rows at a time where the loss of all of them is wanted.
+CHUNK = 8192
 
 
 @dataclass
@@ -105,22 +108,37 @@ class Data:
         )
 
 
+    def mean_loss(self, coef, intercept):
+        """Mean loss of a model over the rows that train."""
+        return mean_loss(self.loss, self.X, self.y, self.weight, coef, intercept)
+
+
+def mean_loss(loss, X, y, weight, coef, intercept):
+    """Weighted mean of the loss of a model, a chunk of rows at a time."""
+    kernel = loss.kernel(len(coef))
+    total = count = 0.0
+    for rows in gen_batches(X.shape[0], CHUNK):
+        p = np.ascontiguousarray((X[rows] @ coef.T + intercept).T, dtype=float)
+        w = np.ones(p.shape[1]) if weight is None else weight[rows]
+        total += kernel.total(np.ascontiguousarray(y[rows].T), p, w)
+        count += w.sum()
+    return total / count
+
+
 class Validation:
     """Held-out data: the loss and the score of a model on them."""
 
     def __init__(self, X, y, weight, loss, score):
         self.X = X
         self.y = y
-        self.weight = np.ones(X.shape[0]) if weight is None else weight
+        self.weight = weight
         self.loss = loss
         self.score = score
 
     def __call__(self, coef, intercept):
         """Mean loss, and score, of the model."""
-        p = np.ascontiguousarray((self.X @ coef.T + intercept).T, dtype=float)
-        y = np.ascontiguousarray(self.y.T)
-        total = self.loss.kernel(len(coef)).total(y, p, self.weight)
-        return total / self.weight.sum(), self.score(p.T)
+        loss = mean_loss(self.loss, self.X, self.y, self.weight, coef, intercept)
+        return loss, self.score(self.X @ coef.T + intercept)
 
 
 class Run:
@@ -158,6 +176,7 @@ class Run:
         self.best = None
         self.lowest = np.inf
         self.mark = np.inf
+        self.exact_mark = np.inf
         self.stale = 0
 
     def observe(self, X, y, weight, *, full, running):
@@ -172,7 +191,8 @@ class Run:
         if self.config is None or config.validated != self.config.validated:
             # What was lowest so far was another quantity.
             self.best, self.lowest = None, np.inf
-            self.mark, self.stale = np.inf, 0
+            self.mark = self.exact_mark = np.inf
+            self.stale = 0
         self.config = config
         if self.lane is None:
             self.lane = _lane(optimizer, np.zeros(coordinates.n_outputs * coordinates.n_columns))
@@ -205,14 +225,14 @@ class Run:
         """Book the epoch: history, divergence, best model. True if training should stop."""
         self.epochs += 1
         config = self.config
-        coef, _ = self.coordinates.to_model(np.asarray(self.lane.point))
-        loss = self.lane.loss / data.n + config.penalty(coef)
+        seen, _ = self.coordinates.to_model(np.asarray(self.lane.point))
+        loss = self.lane.loss / data.n + config.penalty(seen)
         if not (np.isfinite(loss) and np.all(np.isfinite(self.lane.w))):
             self._diverged(loss, data)
         self.loss_curve.append(float(loss))
         watched = loss
+        coef, intercept = self.coordinates.to_model(self.lane.model())
         if validation is not None:
-            coef, intercept = self.coordinates.to_model(self.lane.model())
             watched, score = validation(coef, intercept)
             self.validation_loss_curve.append(float(watched))
             self.validation_scores.append(float(score))
@@ -220,12 +240,22 @@ class Run:
                 self.lowest, self.best = watched, (coef, intercept)
         if config.tol is None:
             return False
+        tol = config.tol * self._loss_unit()
         # The mark moves only with a real improvement: many small ones add up to one.
-        if watched <= self.mark - config.tol * self._loss_unit():
+        if watched <= self.mark - tol:
             self.mark, self.stale = watched, 0
         else:
             self.stale += 1
-        return self.stale >= config.n_iter_no_change
+        if self.stale < config.n_iter_no_change:
+            return False
+        if validation is None and data.batch_size < data.n:
+            # What was seen batch by batch is noisy, and its lowest value was
+            # luck. Before stopping, take the objective of the model itself.
+            exact = data.mean_loss(coef, intercept) + config.penalty(coef)
+            if exact <= self.exact_mark - tol:
+                self.exact_mark, self.stale = exact, 0
+                return False
+        return True
 
     def _loss_unit(self):
         """What a loss of one is in the coordinates of the optimizer."""

@@ -260,6 +260,16 @@ class Coordinates:
         return norms
 
 
+def length(X, weight, coordinates):
+    """Root of the mean squared length of the rows, in the optimizer's coordinates."""
+    d = coordinates.n_features
+    norms = coordinates.squared_norms(X)
+    if coordinates.intercept:
+        norms -= 1.0 if coordinates.rotation is None else coordinates.rotation[d, d] ** 2
+    mean = np.average(norms, weights=weight)
+    return np.sqrt(mean) if mean > 0 else 1.0
+
+
 def smoothness(X, weight, coordinates, curvature, ridge, batch_size, noise_gain=1.0):
     """Expected smoothness L of a mini-batch gradient, in the optimizer's coordinates.
 

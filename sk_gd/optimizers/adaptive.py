@@ -46,7 +46,7 @@ class Adagrad(Optimizer):
     True
     """
 
-    default_rate = 0.3
+    default_rate = 1.5
 
     def __init__(self, epsilon=1e-10):
         self.epsilon = epsilon
@@ -141,7 +141,7 @@ class RMSprop(Optimizer):
     True
     """
 
-    default_rate = 0.01
+    default_rate = 0.06
 
     def __init__(self, rho=0.99, epsilon=1e-8, epsilon_in_sqrt=False):
         self.rho = rho
@@ -235,7 +235,7 @@ class Adam(_AdamLike):
     True
     """
 
-    default_rate = 0.02
+    default_rate = 0.1
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, epsilon_in_sqrt=False):
         self.beta_1 = beta_1
@@ -324,7 +324,7 @@ class AdamW(_AdamLike):
     True
     """
 
-    default_rate = 0.02
+    default_rate = 0.1
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=0.01):
         self.beta_1 = beta_1

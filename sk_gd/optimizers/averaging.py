@@ -35,10 +35,14 @@ class ScheduleFreeAdamW(Optimizer):
 
     Parameters
     ----------
-    beta_1 : float in [0, 1), default=0.9
-        How far the gradient is taken towards the average, from z to x.
-    beta_2 : float in [0, 1), default=0.999
+    beta_1 : float in [0, 1), default=0.95
+        How far the gradient is taken towards the average, from z to x. The
+        authors' default is 0.9; they recommend up to 0.98 for long runs, and on
+        linear models the more averaged gradient is less noisy.
+    beta_2 : float in [0, 1), default=0.99
         Share of the moving average of squared gradients that each step keeps.
+        The authors' default is 0.999; features with heavy tails want a shorter
+        memory.
     epsilon : float, default=1e-8
         Added to the root.
     weight_decay : float, default=0
@@ -63,9 +67,9 @@ class ScheduleFreeAdamW(Optimizer):
     True
     """
 
-    default_rate = 0.2
+    default_rate = 1.0
 
-    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=0.0, r=0.0):
+    def __init__(self, beta_1=0.95, beta_2=0.99, epsilon=1e-8, weight_decay=0.0, r=0.0):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon

@@ -191,9 +191,13 @@ class Optimizer(BaseEstimator):
     Attributes
     ----------
     default_rate : float or None
-        What ``learning_rate="auto"`` means: a number, in coordinates in which
-        every feature has deviation one, or None for one over the smoothness
-        constant of the data.
+        What ``learning_rate="auto"`` means for rules whose steps do not scale
+        with the gradient: the rate in coordinates in which the rows have a mean
+        squared length of one. It is divided by that length, the root of the
+        number of features in standardised coordinates: a step then changes the
+        predictions by as much whatever their number. None for rules without a
+        scale of their own: the rate is one over the smoothness constant of the
+        data.
     noise_gain : float
         By how much the rule multiplies the noise of a mini-batch gradient,
         which then counts as much more in that constant.
