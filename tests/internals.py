@@ -3,8 +3,7 @@
 import numpy as np
 import scipy.sparse as sp
 
-from sk_gd import losses, optimizers, schedules
-from sk_gd.loop import run_epoch
+from sk_gd import loop, losses, optimizers, schedules
 from sk_gd.objectives.coordinates import Coordinates
 from sk_gd.optimizers import Optimizer
 from sk_gd.training import Config, Data, Run
@@ -78,7 +77,7 @@ def epoch(data, *runs):
     rates = [run.rates(steps) for run in runs]
     order = data.order(None)
     lanes = [run.lane for run in runs]
-    run_epoch(data.objective(runs), lanes, rates, order, data.n, data.batch_size)
+    loop.run_epoch(data.objective(runs), lanes, rates, order, data.n, data.batch_size)
 
 
 def weights(run):
