@@ -30,17 +30,16 @@ def make_data(
     precondition=None,
     ridge=0.0,
     batch_size=None,
-    observer=None,
 ):
     """Data and coordinates as an estimator makes them."""
     X = X if sp.issparse(X) else np.ascontiguousarray(X)
-    y = np.asarray(y, dtype=float).reshape(X.shape[0], -1)
+    y = np.ascontiguousarray(np.reshape(y, (X.shape[0], -1)), dtype=float)
     weight = None if weight is None else np.asarray(weight) / np.mean(weight)
     loss = losses.get(loss)
     coordinates = Coordinates(X.shape[1], outputs, intercept)
     if precondition is not None:
-        run = observer or Run(0)
-        run.observe(X, y, weight, full=precondition == "whiten", running=observer is not None)
+        run = Run(0)
+        run.observe(X, y, weight, full=precondition == "whiten", running=False)
         curvature = loss.curvature(outputs)
         centre = intercept and not sp.issparse(X)
         units = loss.units(run.targets)
