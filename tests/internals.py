@@ -65,7 +65,7 @@ def make_run(data, optimizer, *, learning_rate=1.0, alpha=0.0, l1_ratio=0.0, sta
     )
     run.configure(config, data.coordinates, optimizers.get(optimizer))
     if start is not None:
-        np.asarray(run.lane.w)[0] = start
+        np.asarray(run.lane.w)[:] = start
         run.lane.rule.start(np.asarray(start, dtype=float))
     return run
 
@@ -81,4 +81,4 @@ def epoch(data, *runs):
 
 def weights(run):
     """Where the run is, in the coordinates of its optimizer."""
-    return np.array(run.lane.w)[0]
+    return np.array(run.lane.w)

@@ -105,7 +105,8 @@ def plain_fit(plain, optimizer, loss, X, y, outputs, alpha, l1_ratio, lr):
                 if row[j] != 0:
                     total += row[j] * at[k * width + j]
             p[k, 0] = total + at[k * width + d]
-        kernel.evaluate(target, p, np.ones(1), slopes, 0, outputs, 1)
+        kernel.bind(target, p, np.ones(1), slopes)
+        kernel.evaluate(0, outputs, 1)
         g = np.zeros(outputs * width)
         for k in range(outputs):
             for j in range(d):

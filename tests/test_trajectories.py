@@ -49,7 +49,7 @@ def torch_form(model):
     """The weights theta = w - momentum * v, in which torch writes Nesterov's method."""
     lane = model._run.lane
     momentum = lane.rule.optimizer.momentum
-    theta = np.asarray(lane.w)[0] - momentum * lane.rule.arrays["v"]
+    theta = np.asarray(lane.w) - momentum * lane.rule.arrays["v"]
     theta = theta.reshape(-1, model.n_features_in_ + 1)
     return theta[:, :-1], theta[:, -1]
 
