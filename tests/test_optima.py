@@ -80,25 +80,31 @@ def rule(name):
     return AdamW(weight_decay=0.0) if name == "adamw" else optimizers.get(name)
 
 
-# Every rule in the default coordinates, one rule in all; the whole matrix is slow.
-MATRIX = [
-    pytest.param(
-        name,
-        precondition,
-        task,
-        marks=[] if precondition == "standardize" or name == "sgd" else pytest.mark.slow,
-    )
-    for name in optimizers.names()
-    for precondition in PRECONDITIONS
-    for task in problems()
-    if not (precondition == "whiten" and task in SPARSE)
-]
+def places(*arguments):
+    """Parameters: a rule, coordinates, and each of `arguments`.
+
+    Every rule in the default coordinates, one rule in all; the whole matrix is slow.
+    """
+    return [
+        pytest.param(
+            name,
+            precondition,
+            argument,
+            marks=[] if precondition == "standardize" or name == "sgd" else pytest.mark.slow,
+        )
+        for name in optimizers.names()
+        for precondition in PRECONDITIONS
+        for argument in arguments
+        if not (precondition == "whiten" and argument in SPARSE)
+    ]
+
+
 # The average that is the model gives all steps the same weight: what it saw before it knew
 # which coefficients are zero fades like one over the number of steps only.
 FADING = {"schedule_free_adamw": 3e-3}
 
 
-@pytest.mark.parametrize(("name", "precondition", "task"), MATRIX)
+@pytest.mark.parametrize(("name", "precondition", "task"), places(*problems()))
 def test_minimiser(name, precondition, task):
     make, alpha, l1_ratio, options, y, weight, exact = problem(task)
     optimizer = rule(name)
@@ -115,7 +121,7 @@ def test_minimiser(name, precondition, task):
         precondition=precondition,
         batch_size="full",
         schedule="cosine",
-        max_iter=3000,
+        max_iter=1500 if precondition and task not in SPARSE else 3000,
         tol=None,
         average=False,
         **options,
@@ -258,10 +264,8 @@ def lowest_hinge(classes):
     return naive.objective("hinge", X, y, exact.coef_, exact.intercept_, alpha=ALPHA)
 
 
-@pytest.mark.parametrize("precondition", PRECONDITIONS)
-@pytest.mark.parametrize("classes", [2, 3])
-@pytest.mark.parametrize("name", optimizers.names())
-def test_support_vector_machines(name, classes, precondition):
+@pytest.mark.parametrize(("name", "precondition", "classes"), places(2, 3))
+def test_support_vector_machines(name, precondition, classes):
     X, y = data()[0], labels(classes)
     model = GDClassifier(
         rule(name),
