@@ -1,0 +1,84 @@
+"""One training run without an estimator around it: its objective, coordinates and lane."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from sk_gd import loop, losses, optimizers, schedules
+from sk_gd.objectives.coordinates import Coordinates
+from sk_gd.optimizers import Optimizer
+from sk_gd.training import Config, Data, Run
+
+
+class Recorder(Optimizer):
+    """Stays where it is and keeps the gradient, lasso's subgradient included."""
+
+    def init(self, w):
+        return {}
+
+    def step(self, w, g, lr, state):
+        state["gradient"] = g.copy()
+
+
+def make_data(
+    X,
+    y,
+    loss,
+    *,
+    outputs=1,
+    weight=None,
+    intercept=True,
+    precondition=None,
+    ridge=0.0,
+    batch_size=None,
+):
+    """Data and coordinates as an estimator makes them."""
+    X = X if sp.issparse(X) else np.ascontiguousarray(X)
+    y = np.ascontiguousarray(np.reshape(y, (X.shape[0], -1)), dtype=float)
+    weight = None if weight is None else np.asarray(weight) / np.mean(weight)
+    loss = losses.get(loss)
+    coordinates = Coordinates(X.shape[1], outputs, intercept)
+    if precondition is not None:
+        run = Run(0)
+        run.observe(X, y, weight, full=precondition == "whiten", running=False)
+        curvature = loss.curvature(outputs)
+        centre = intercept and not sp.issparse(X)
+        units = loss.units(run.targets)
+        coordinates.standardize(run.features, units, curvature, ridge, centre=centre)
+        if precondition == "whiten":
+            coordinates.whiten(run.features, curvature, ridge, centre=centre)
+    return Data(X, y, weight, loss, coordinates, batch_size or X.shape[0], None, False)
+
+
+def make_run(data, optimizer, *, learning_rate=1.0, alpha=0.0, l1_ratio=0.0, start=None):
+    """A run of `optimizer` on the data that begins at `start`."""
+    run = Run(0)
+    config = Config(
+        learning_rate=learning_rate,
+        schedule=schedules.get("constant"),
+        horizon=1,
+        alpha=alpha,
+        l1_ratio=l1_ratio,
+        average=0,
+        tol=None,
+        n_iter_no_change=5,
+        validated=False,
+    )
+    run.configure(config, data.coordinates, optimizers.get(optimizer))
+    if start is not None:
+        np.asarray(run.lane.w)[:] = start
+        run.lane.rule.start(np.asarray(start, dtype=float))
+    return run
+
+
+def epoch(data, *runs):
+    """One epoch of all runs side by side, the rows as they are."""
+    steps = -(-data.n // data.batch_size)
+    rates = [run.rates(steps) for run in runs]
+    order = data.order(None)
+    lanes = [run.lane for run in runs]
+    loop.run_epoch(data.objective(runs), lanes, rates, order, data.n, data.batch_size)
+
+
+def weights(run):
+    """Where the run is, in the coordinates of its optimizer."""
+    return np.array(run.lane.w)

@@ -1,0 +1,267 @@
+"""The coordinates: maps there and back, their statistics, and the curvature in them."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from internals import epoch, make_data, make_run, weights
+
+from sk_gd import GDClassifier, GDRegressor, losses, optimizers
+from sk_gd.objectives.coordinates import Coordinates, Moments, smoothness
+
+PRECONDITIONS = [None, "standardize", "whiten"]
+
+
+def rows(n=40, d=4, seed=0):
+    generator = np.random.default_rng(seed)
+    mixed = generator.normal(size=(n, d)) @ generator.normal(size=(d, d))
+    return np.ascontiguousarray(mixed * [1, 10, 0.1, 3][:d] + [5, -30, 0, 1][:d])
+
+
+def dense(X):
+    return X.toarray() if sp.issparse(X) else X
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("precondition", PRECONDITIONS)
+@pytest.mark.parametrize(("loss", "outputs"), [("squared_error", 2), ("log_loss", 3)])
+def test_there_and_back(loss, outputs, precondition, storage, intercept):
+    X = storage(rows())
+    y = rows(seed=1)[:, :2] if loss == "squared_error" else np.arange(40) % 3
+    data = make_data(
+        X, y, loss, outputs=outputs, precondition=precondition, ridge=0.1, intercept=intercept
+    )
+    coordinates = data.coordinates
+    flat = np.random.default_rng(3).normal(size=outputs * (4 + intercept))
+    coef, b = coordinates.to_model(flat)
+    assert coef.shape == (outputs, 4)
+    assert b.shape == (outputs,)
+    if not intercept:
+        np.testing.assert_array_equal(b, 0)
+    np.testing.assert_allclose(coordinates.from_model(coef, b), flat, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("full", [False, True])
+def test_moments_in_parts_are_those_of_the_whole(full, storage, weighted):
+    X = rows(60)
+    X[:30] += 100  # the parts have means far apart
+    weight = np.random.default_rng(4).random(60) if weighted else None
+    moments = Moments(full)
+    for part in (slice(0, 1), slice(1, 30), slice(30, 60)):
+        moments.update(storage(X[part]), None if weight is None else weight[part])
+    mean = np.average(X, axis=0, weights=weight)
+    covariance = np.cov(X.T, aweights=weight, ddof=0)
+    np.testing.assert_allclose(moments.mean, mean, rtol=1e-12)
+    np.testing.assert_allclose(moments.variance, np.diag(covariance), rtol=1e-10)
+    if full:
+        scale = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
+        np.testing.assert_allclose(moments.covariance / scale, covariance / scale, atol=1e-10)
+
+
+def test_moments_of_many_rows_are_taken_in_chunks(monkeypatch):
+    monkeypatch.setattr("sk_gd.objectives.coordinates.CHUNK", 16)  # four rows at a time
+    X, weight = rows(42), np.random.default_rng(5).integers(0, 3, 42).astype(float)
+    weight[4:8] = 0  # a whole chunk
+    moments = Moments(full=True).update(X, weight)
+    repeated = np.repeat(X, weight.astype(int), axis=0)
+    np.testing.assert_allclose(moments.mean, repeated.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(moments.covariance, np.cov(repeated.T, ddof=0), rtol=1e-10)
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("value", [0.1, 1e10 / 3])
+def test_constant_features_are_known(value, storage, dtype, full):
+    X = np.column_stack([np.full(101, value), np.arange(101.0)]).astype(dtype)
+    moments = Moments(full)
+    for part in np.array_split(X, 7):
+        moments.update(storage(part))
+    assert moments.is_constant().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_small_deviations_around_a_large_mean_are_not_rounded_away(dtype, storage, full):
+    X = (1e5 + np.random.default_rng(6).normal(size=(5000, 2))).astype(dtype)
+    moments = Moments(full).update(storage(X))
+    np.testing.assert_allclose(moments.variance, np.var(X, axis=0, dtype=float), rtol=1e-6)
+    assert not moments.is_constant().any()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_standardized_features_have_mean_zero_and_deviation_one(weighted):
+    X = rows()
+    weight = np.random.default_rng(7).random(40) if weighted else np.ones(40)
+    moments = Moments().update(X, weight)
+    c = Coordinates(4, 1, True).standardize(moments, None, 0.25, 0.0, centre=True)
+    z = (X - c.shift) * c.scale
+    np.testing.assert_allclose(np.average(z, axis=0, weights=weight), 0, atol=1e-12)
+    np.testing.assert_allclose(np.average(z**2, axis=0, weights=weight), 1, rtol=1e-12)
+
+
+def hessian(X, coordinates, curvature, weight=None, ridge=0.0):
+    """Of the loss bound and the ridge in the coordinates, from their definition by `to_model`."""
+    size = coordinates.n_columns
+    columns, penalised = [], []
+    origin = coordinates.to_model(np.zeros(size))
+    for unit in np.eye(size):
+        coef, b = coordinates.to_model(unit)
+        columns.append(dense(X) @ (coef - origin[0])[0] + (b - origin[1])[0])
+        penalised.append((coef - origin[0])[0])
+    z, penalised = np.array(columns), np.array(penalised)
+    weight = np.ones(X.shape[0]) if weight is None else weight
+    full = curvature * (z * weight) @ z.T / weight.sum() + ridge * penalised @ penalised.T
+    return full / coordinates.energy[0], z
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("ridge", [0.0, 0.5])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_whitened_curvature_is_one(loss, ridge, weighted, storage, intercept):
+    X = rows()
+    y = X[:, 0] if loss == "squared_error" else np.arange(40) % 2
+    weight = np.random.default_rng(8).random(40) if weighted else None
+    data = make_data(
+        storage(X), y, loss, precondition="whiten", weight=weight, ridge=ridge, intercept=intercept
+    )
+    full, _ = hessian(X, data.coordinates, losses.get(loss).curvature(1), weight, ridge)
+    # For the squared error this is the Hessian itself, for the logistic loss a bound on it.
+    eigenvalues = np.linalg.eigvalsh(full)
+    assert eigenvalues.max() <= 1 + 1e-8
+    assert eigenvalues.min() >= 1 - 1e-6
+
+
+def test_whitening_survives_a_feature_that_is_the_sum_of_two():
+    X = rows()
+    X[:, 3] = X[:, 0] + X[:, 1]
+    y = X @ [1.0, 2.0, 3.0, 0.0]
+    data = make_data(X, y, "squared_error", precondition="whiten")
+    full, _ = hessian(X, data.coordinates, 1.0)
+    assert np.linalg.eigvalsh(full).max() <= 1 + 1e-8
+    run = make_run(data, "sgd", learning_rate=1.0)
+    for _ in range(3):
+        epoch(data, run)
+    coef, b = data.coordinates.to_model(weights(run))
+    np.testing.assert_allclose((X @ coef.T + b)[:, 0], y, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("precondition", [None, "standardize"])
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_smoothness(loss, precondition, intercept, storage, weighted):
+    X = rows()
+    y = 3 * X[:, 0] if loss == "squared_error" else np.arange(40) % 2
+    weight = np.random.default_rng(9).random(40) if weighted else None
+    data = make_data(
+        storage(X), y, loss, precondition=precondition, weight=weight, intercept=intercept
+    )
+    c, curvature = data.coordinates, losses.get(loss).curvature(1)
+    full, z = hessian(X, c, curvature, weight)
+    share = np.ones(40) if weight is None else weight / weight.mean()
+    largest = np.linalg.eigvalsh(full).max()
+    single = (curvature * share * (z**2).sum(axis=0)).max() / c.energy[0]
+
+    def of(batch_size):
+        return smoothness(data.X, data.weight, c, curvature, 0.0, batch_size)
+
+    assert of(40) == pytest.approx(largest, rel=1e-9)
+    assert of(1000) == pytest.approx(largest, rel=1e-9)
+    assert of(1) == pytest.approx(single, rel=1e-9)
+    values = [of(b) for b in range(1, 41)]
+    assert np.all(np.diff(values) <= 1e-12 * single)
+    assert largest < of(5) < single
+
+
+def test_smoothness_of_many_columns_is_not_below_the_largest_eigenvalue():
+    # Beyond a few hundred columns it comes from an iteration, not from the matrix.
+    generator = np.random.default_rng(10)
+    X = generator.normal(size=(120, 300)) * np.linspace(0.1, 2, 300)
+    data = make_data(X, np.arange(120) % 2, "log_loss")
+    full, _ = hessian(X, data.coordinates, 0.25)
+    largest = np.linalg.eigvalsh(full).max()
+    assert largest <= smoothness(X, None, data.coordinates, 0.25, 0.0, 120) <= 1.02 * largest
+
+
+@pytest.mark.parametrize("precondition", PRECONDITIONS)
+@pytest.mark.parametrize("loss", ["squared_error", "log_loss"])
+def test_batch_descent_at_the_automatic_rate_descends_at_every_step(loss, precondition):
+    X = rows()
+    if loss == "squared_error":
+        model, y = GDRegressor, X @ [1.0, -1.0, 2.0, 0.5] + np.sin(np.arange(40))
+    else:
+        model, y = GDClassifier, (np.sin(np.arange(40)) > 0).astype(int)
+    curve = (
+        model("sgd", batch_size="full", precondition=precondition, tol=None, max_iter=50)
+        .fit(X, y)
+        .loss_curve_
+    )
+    assert np.all(np.diff(curve) <= 1e-12 * curve[0])
+    assert curve[-1] < curve[0]
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("precondition", ["standardize", "whiten"])
+@pytest.mark.parametrize("kind", ["regressor", "multioutput", "binary", "multinomial"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])  # without inertia: the rate is all
+def test_partial_fit_keeps_the_function_when_the_statistics_move(
+    optimizer, kind, precondition, storage
+):
+    X = rows(80)
+    second = X[40:] * [3.0, 0.5, 10.0, 1.0] + 7
+    classes = {"binary": [0, 1], "multinomial": [0, 1, 2]}.get(kind)
+    if classes is None:
+        y = X @ np.array([[1.0, 0.1], [-1.0, 0.2], [2.0, 0.0], [0.5, 1.0]])
+        y = y[:, 0] if kind == "regressor" else y
+        make, first = GDRegressor, {}
+    else:
+        y = np.arange(80) % len(classes)
+        make, first = GDClassifier, {"classes": classes}
+    model = make(
+        optimizer, precondition=precondition, batch_size=8, learning_rate=0.05, random_state=0
+    )
+    for _ in range(3):
+        model.partial_fit(storage(X[:40]), y[:40], **first)
+    p = model.predict if classes is None else model.decision_function
+    before = p(X)
+    flat = weights(model._run).copy()
+    model.set_params(learning_rate=1e-14)
+    model.partial_fit(storage(second), y[40:] * (1 if classes else 5))
+    assert not np.allclose(weights(model._run), flat, rtol=1e-3)  # they moved, the model did not
+    np.testing.assert_allclose(p(X), before, rtol=1e-9, atol=1e-9 * np.abs(before).max())
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+@pytest.mark.parametrize("precondition", ["standardize", "whiten"])
+@pytest.mark.parametrize("name", optimizers.names())
+def test_every_point_a_run_remembers_moves_with_the_coordinates(name, precondition, averaged):
+    X = rows(80)
+    y = X @ np.array([[1.0, 0.1], [-1.0, 0.2], [2.0, 0.0], [0.5, 1.0]])
+    first, second = (
+        make_data(
+            X[part], y[part], "squared_error", outputs=2, precondition=precondition, batch_size=8
+        )
+        for part in (slice(0, 40), slice(30, 80))
+    )
+    run = make_run(first, name, learning_rate=0.02)
+    if averaged:
+        run.lane.begin_average()
+    for _ in range(3):
+        epoch(first, run)
+
+    def models():
+        at = run.coordinates.to_model
+        return [at(weights(run)), at(run.lane.rule.model(weights(run))), run.model()]
+
+    before = models()
+    run.configure(run.config, second.coordinates, run.lane.rule.optimizer)
+    for (coef, b), (coef_before, b_before) in zip(models(), before, strict=True):
+        np.testing.assert_allclose(coef, coef_before, rtol=1e-9, atol=1e-11)
+        np.testing.assert_allclose(b, b_before, rtol=1e-9, atol=1e-9)

@@ -1,0 +1,106 @@
+"""The compiled gradient against central differences of the objective as it is defined."""
+
+import naive
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from internals import Recorder, epoch, make_data, make_run, weights
+
+from sk_gd import losses
+
+N, D = 15, 3
+PENALTIES = {"none": (0.0, 0.0), "ridge": (0.3, 0.0), "elastic": (0.3, 0.4), "lasso": (0.3, 1.0)}
+# Turned coordinates have no lasso.
+PLACES = [
+    (penalty, precondition)
+    for penalty, (_, l1_ratio) in PENALTIES.items()
+    for precondition in (None, "standardize", "whiten")
+    if l1_ratio == 0 or precondition != "whiten"
+]
+CASES = [
+    (kind, loss, outputs)
+    for kind in ("regressor", "classifier")
+    for loss in losses.names(kind)
+    for outputs in (1, 3)
+]
+
+
+def problem(kind, outputs, storage, dtype, weighted):
+    generator = np.random.default_rng(11)
+    X = generator.normal([1.0, -2.0, 0.0], [0.5, 3.0, 1.0], (N, D))
+    X[generator.random(X.shape) < 0.3] = 0
+    X = X.astype(dtype)
+    if kind == "regressor":
+        y = generator.gamma(2.0, size=(N, outputs)) * np.arange(1, outputs + 1)
+    else:
+        y = np.arange(N) % (2 if outputs == 1 else outputs)
+    weight = generator.integers(0, 4, N) + 0.5 if weighted else None
+    return (sp.csr_array(X) if storage == "csr" else X), y, weight
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
+@pytest.mark.parametrize("storage", ["dense", "csr"])
+@pytest.mark.parametrize(("penalty", "precondition"), PLACES)
+@pytest.mark.parametrize(("kind", "loss", "outputs"), CASES)
+def test_gradient(kind, loss, outputs, penalty, precondition, storage, dtype, weighted):
+    alpha, l1_ratio = PENALTIES[penalty]
+    X, y, weight = problem(kind, outputs, storage, dtype, weighted)
+    ridge = alpha * (1 - l1_ratio)
+    data = make_data(
+        X, y, loss, outputs=outputs, weight=weight, precondition=precondition, ridge=ridge
+    )
+    coordinates = data.coordinates
+    start = np.random.default_rng(2).normal(size=outputs * (D + 1))
+    run = make_run(data, Recorder(), alpha=alpha, l1_ratio=l1_ratio, start=start)
+    epoch(data, run)
+
+    def objective(w):
+        model = coordinates.to_model(w)
+        return naive.objective(loss, X, y, *model, alpha=alpha, l1_ratio=l1_ratio, weight=weight)
+
+    # Where predictions are measured in deviations of the target, losses are in its variance.
+    unit = np.ones(outputs)
+    if precondition is not None and loss == "squared_error":
+        mean = np.average(y, axis=0, weights=weight)
+        unit = np.average((y - mean) ** 2, axis=0, weights=weight)
+    expected = [naive.slope(objective, start, j) for j in range(len(start))]
+    expected = np.reshape(expected, (outputs, D + 1)) / unit[:, None]
+    gradient = run.lane.rule.state["gradient"].reshape(outputs, D + 1)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
+    np.testing.assert_array_equal(weights(run), start)
+    # The loss that is reported beside the gradient, without the penalty.
+    value = naive.objective(loss, X, y, *coordinates.to_model(start), weight=weight)
+    assert run.lane.loss / N == pytest.approx(value, rel=1e-12)
+
+
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("storage", ["dense", "csr"])
+@pytest.mark.parametrize("precondition", [None, "standardize", "whiten"])
+@pytest.mark.parametrize(("kind", "loss", "outputs"), CASES)
+def test_step_of_plain_descent(kind, loss, outputs, precondition, storage, intercept):
+    # Without a penalty a sparse step touches some coordinates only: another way through the loop.
+    X, y, weight = problem(kind, outputs, storage, np.float64, True)
+    data = make_data(
+        X, y, loss, outputs=outputs, weight=weight, precondition=precondition, intercept=intercept
+    )
+    start = np.random.default_rng(2).normal(size=outputs * (D + intercept))
+    runs = [make_run(data, optimizer, start=start) for optimizer in ("sgd", Recorder())]
+    for run in runs:
+        epoch(data, run)
+    plain, recorder = runs
+    gradient = recorder.lane.rule.state["gradient"]
+    np.testing.assert_allclose(weights(plain), start - gradient, rtol=1e-13, atol=1e-13)
+    if not intercept:
+
+        def objective(w):
+            model = data.coordinates.to_model(w)
+            return naive.objective(loss, X, y, *model, weight=weight)
+
+        expected = [naive.slope(objective, start, j) for j in range(len(start))]
+        energy = np.repeat(data.coordinates.energy, D)
+        np.testing.assert_allclose(gradient, expected / energy, rtol=1e-6, atol=1e-8)
+
+
+def test_every_loss_has_its_definition_here():
+    assert set(losses.TABLE) == set(naive.LOSSES)

@@ -1,0 +1,400 @@
+"""Every rule ends at the minimiser of the objective, in whatever coordinates it works."""
+
+import functools
+
+import naive
+import numpy as np
+import pytest
+import scipy.optimize
+import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
+from sklearn.svm import SVC
+
+from sk_gd import GDClassifier, GDRegressor, optimizers
+from sk_gd.optimizers import AdamW, Optimizer
+
+N, D, ALPHA = 60, 5, 0.05
+PRECONDITIONS = [None, "standardize", "whiten"]
+
+
+@functools.cache
+def data():
+    """Features that lean on each other, three scores, and weights of the rows."""
+    generator = np.random.default_rng(31)
+    mix = np.eye(D) + 0.3 * generator.normal(size=(D, D))
+    X = generator.normal(size=(N, D)) @ mix + [0.5, -1, 0, 1, 0]
+    truth = np.array([[1, -1, 0.5, 0, 0], [0, 1, 1, 0, -1], [0.5, 0, 0, 0.3, 1]]).T
+    return X, X @ truth + generator.normal(size=(N, 3)), generator.random(N) + 0.1
+
+
+def labels(classes):
+    return data()[1][:, :classes].argmax(axis=1)
+
+
+def logistic(alpha=ALPHA, **options):
+    options = {"solver": "newton-cholesky"} | options
+    return LogisticRegression(C=1 / (alpha * N), tol=1e-10, max_iter=100_000, **options)
+
+
+def problems():
+    """By name: estimator, alpha, l1_ratio, other options, targets, weights, and the reference."""
+    _, Y, weight = data()
+    y, two, three = Y[:, 0], labels(2), labels(3)
+    rare = (y > 1).astype(int)
+    mean_one = weight / weight.mean()
+    raw, balanced = {"fit_intercept": False}, {"class_weight": "balanced"}
+    tight = {"tol": 1e-13, "max_iter": 100_000}
+    sparse = logistic(0.02, solver="saga", l1_ratio=1.0, random_state=0)
+    ridge, weighted = Ridge(ALPHA * N), Ridge(ALPHA * weight.sum())
+    through_zero = Ridge(ALPHA * N, fit_intercept=False)
+    regress, classify = GDRegressor, GDClassifier
+    return {
+        "ridge": (regress, ALPHA, 0.0, {}, y, None, ridge),
+        "weighted ridge": (regress, ALPHA, 0.0, {}, y, weight, weighted),
+        "ridge of three outputs": (regress, ALPHA, 0.0, {}, Y, None, ridge),
+        "ridge without intercept": (regress, ALPHA, 0.0, raw, y, None, through_zero),
+        "lasso": (regress, 0.2, 1.0, {}, y, None, Lasso(0.2, **tight)),
+        "elastic net": (regress, 0.4, 0.5, {}, y, weight, ElasticNet(0.4, l1_ratio=0.5, **tight)),
+        "logistic": (classify, ALPHA, 0.0, {}, two, None, logistic()),
+        "weighted logistic": (classify, ALPHA, 0.0, {}, two, mean_one, logistic()),
+        "balanced logistic": (classify, ALPHA, 0.0, balanced, rare, None, logistic(**balanced)),
+        "multinomial": (classify, ALPHA, 0.0, {}, three, None, logistic()),
+        "balanced multinomial": (classify, ALPHA, 0, balanced, three, None, logistic(**balanced)),
+        "sparse logistic": (classify, 0.02, 1.0, {}, two, None, sparse),
+        "sparse multinomial": (classify, 0.02, 1.0, {}, three, None, sparse),
+    }
+
+
+SPARSE = ("lasso", "elastic net", "sparse logistic", "sparse multinomial")
+
+
+@functools.cache
+def problem(name):
+    *ours, y, weight, reference = problems()[name]
+    return *ours, y, weight, clone(reference).fit(data()[0], y, sample_weight=weight)
+
+
+def rule(name):
+    """The optimizer, minimising F and nothing else."""
+    return AdamW(weight_decay=0.0) if name == "adamw" else optimizers.get(name)
+
+
+def places(*arguments):
+    """Parameters: a rule, coordinates, and each of `arguments`.
+
+    Every rule in the default coordinates, one rule in all; the whole matrix is slow.
+    """
+    return [
+        pytest.param(
+            name,
+            precondition,
+            argument,
+            marks=[] if precondition == "standardize" or name == "sgd" else pytest.mark.slow,
+        )
+        for name in optimizers.names()
+        for precondition in PRECONDITIONS
+        for argument in arguments
+        if not (precondition == "whiten" and argument in SPARSE)
+    ]
+
+
+# The average that is the model gives all steps the same weight: what it saw before it knew
+# which coefficients are zero fades like one over the number of steps only.
+FADING = {"schedule_free_adamw": 3e-3}
+
+
+@pytest.mark.parametrize(("name", "precondition", "task"), places(*problems()))
+def test_minimiser(name, precondition, task):
+    make, alpha, l1_ratio, options, y, weight, exact = problem(task)
+    optimizer = rule(name)
+    rate = "auto"
+    if task in SPARSE and optimizer.default_rate is not None and name not in FADING:
+        # Gradients do not fade where the lasso holds against them, so adaptive steps stay
+        # short; the schedule ends at zero, whatever the rate begins with.
+        rate = 10 * optimizer.default_rate
+    model = make(
+        optimizer,
+        alpha=alpha,
+        l1_ratio=l1_ratio,
+        learning_rate=rate,
+        precondition=precondition,
+        batch_size="full",
+        schedule="cosine",
+        max_iter=1500 if precondition and task not in SPARSE else 3000,
+        tol=None,
+        average=False,
+        **options,
+    ).fit(data()[0], y, sample_weight=weight)
+    tolerance = FADING.get(name, 5e-5) if task in SPARSE else 1e-6
+    assert np.shape(model.coef_) == np.shape(exact.coef_)
+    assert np.shape(model.intercept_) == np.shape(exact.intercept_)
+    np.testing.assert_allclose(model.coef_, exact.coef_, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(model.intercept_, exact.intercept_, rtol=0, atol=tolerance)
+    assert -1e-12 < gap(model, task) < tolerance / 50
+    if task in SPARSE:
+        np.testing.assert_array_equal(model.coef_ == 0, exact.coef_ == 0)
+
+
+@pytest.mark.parametrize("task", SPARSE)
+def test_some_coefficients_are_zero_at_the_minimum_and_some_are_not(task):
+    exact = problem(task)[-1].coef_
+    assert 0 < np.count_nonzero(exact) < exact.size
+
+
+@pytest.mark.parametrize("precondition", ["standardize", "whiten"])
+@pytest.mark.parametrize("name", optimizers.names())
+def test_minimiser_on_sparse_rows(name, precondition):
+    _, alpha, _, _, y, _, exact = problem("logistic")
+    model = GDClassifier(
+        rule(name),
+        alpha=alpha,
+        precondition=precondition,
+        batch_size="full",
+        schedule="cosine",
+        max_iter=2000,
+        tol=None,
+        average=False,
+    ).fit(sp.csr_array(data()[0]), y)
+    np.testing.assert_allclose(model.coef_, exact.coef_, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(model.intercept_, exact.intercept_, rtol=0, atol=1e-6)
+
+
+def gap(model, task):
+    """How far the objective of `model` is above the minimum."""
+    make, alpha, l1_ratio, options, y, weight, exact = problem(task)
+    if "class_weight" in options:
+        weight = 1 / np.bincount(y)[y]
+    loss = "squared_error" if make is GDRegressor else "log_loss"
+    return np.subtract(
+        *(
+            naive.objective(
+                loss,
+                data()[0],
+                y,
+                m.coef_,
+                m.intercept_,
+                alpha=alpha,
+                l1_ratio=l1_ratio,
+                weight=weight,
+            )
+            for m in (model, exact)
+        )
+    )
+
+
+@pytest.mark.parametrize("task", ["ridge", "lasso", "logistic", "sparse multinomial"])
+@pytest.mark.parametrize("name", optimizers.names())
+def test_shuffled_mini_batches_come_close_to_the_minimiser(name, task):
+    make, alpha, l1_ratio, options, y, weight, _ = problem(task)
+    model = make(
+        rule(name),
+        alpha=alpha,
+        l1_ratio=l1_ratio,
+        batch_size=8,
+        schedule="cosine",
+        max_iter=300,
+        tol=None,
+        average=False,
+        random_state=0,
+        **options,
+    ).fit(data()[0], y, sample_weight=weight)
+    assert 0 <= gap(model, task) + 1e-12 < 1e-3
+
+
+@pytest.mark.parametrize("task", ["ridge", "logistic"])
+@pytest.mark.parametrize("precondition", PRECONDITIONS)
+def test_averages_of_stochastic_steps_settle(precondition, task):
+    # At a constant rate the iterates keep moving in a ball around the minimiser.
+    make, alpha, _, _, y, _, _ = problem(task)
+    averaged, last = (
+        gap(
+            make(
+                "sgd",
+                alpha=alpha,
+                precondition=precondition,
+                batch_size=1,
+                max_iter=400,
+                tol=None,
+                average=average,
+                random_state=0,
+            ).fit(data()[0], y),
+            task,
+        )
+        for average in (True, False)
+    )
+    assert averaged < 2e-3
+    assert averaged < 0.2 * last
+
+
+def hinge_dual(X, y, classes, alpha):
+    """A lower bound of the Weston-Watkins objective without intercept: its dual, maximised.
+
+    Every a with 0 <= a <= 1 / n gives a bound, by duality; where the maximiser
+    stops is therefore no matter of trust.
+    """
+    n = len(X)
+    corner = np.eye(classes)
+    apart = corner[y][:, None, :] - corner[None, :, :]
+    wrong = 1 - corner[y]
+
+    def negative(a):
+        a = a.reshape(n, classes) * wrong
+        W = np.einsum("ik,ikc,ij->cj", a, apart, X) / alpha
+        rise = (1 - np.einsum("ikc,cj,ij->ik", apart, W, X)) * wrong
+        return 0.5 * alpha * (W**2).sum() - a.sum(), -rise.ravel()
+
+    found = scipy.optimize.minimize(
+        negative,
+        np.full(n * classes, 0.5 / n),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0, 1 / n)] * (n * classes),
+        options={"maxiter": 20_000, "maxfun": 50_000, "ftol": 1e-14, "gtol": 1e-9},
+    )
+    return -found.fun
+
+
+@functools.cache
+def lowest_hinge(classes):
+    X, y = data()[0], labels(classes)
+    if classes == 3:
+        return hinge_dual(X, y, 3, ALPHA)
+    exact = SVC(kernel="linear", C=1 / (ALPHA * N), tol=1e-9).fit(X, y)
+    return naive.objective("hinge", X, y, exact.coef_, exact.intercept_, alpha=ALPHA)
+
+
+@pytest.mark.parametrize(("name", "precondition", "classes"), places(2, 3))
+def test_support_vector_machines(name, precondition, classes):
+    X, y = data()[0], labels(classes)
+    model = GDClassifier(
+        rule(name),
+        loss="hinge",
+        alpha=ALPHA,
+        fit_intercept=classes == 2,
+        precondition=precondition,
+        batch_size="full",
+        schedule="cosine",
+        max_iter=2000,
+        tol=None,
+        average=False,
+    ).fit(X, y)
+    found = naive.objective("hinge", X, y, model.coef_, model.intercept_, alpha=ALPHA)
+    assert -1e-6 < found - lowest_hinge(classes) < 1e-4
+
+
+@functools.cache
+def lowest_sparse_hinge(alpha):
+    """The minimum of the Weston-Watkins lasso, which is a linear program."""
+    X, y = data()[0], labels(3)
+    k = 3
+    # Variables: W+ and W- (classes × features), intercepts, and a slack per row and wrong class.
+    pairs = [(i, c) for i in range(N) for c in range(k) if c != y[i]]
+    left = np.zeros((len(pairs), 2 * k * D + k + len(pairs)))
+    for row, (i, c) in enumerate(pairs):
+        for sign, side in ((1, 0), (-1, k * D)):
+            left[row, side + c * D : side + (c + 1) * D] += sign * X[i]
+            left[row, side + y[i] * D : side + (y[i] + 1) * D] -= sign * X[i]
+        left[row, 2 * k * D + c] += 1
+        left[row, 2 * k * D + y[i]] -= 1
+        left[row, 2 * k * D + k + row] = -1
+    cost = np.concatenate([np.full(2 * k * D, alpha), np.zeros(k), np.full(len(pairs), 1 / N)])
+    bounds = [(0, None)] * (2 * k * D) + [(None, None)] * k + [(0, None)] * len(pairs)
+    return scipy.optimize.linprog(cost, left, np.full(len(pairs), -1.0), bounds=bounds).fun
+
+
+@pytest.mark.parametrize("name", optimizers.names())
+def test_sparse_support_vector_machines(name):
+    X, y = data()[0], labels(3)
+    model = GDClassifier(
+        rule(name),
+        loss="hinge",
+        alpha=0.02,
+        l1_ratio=1.0,
+        batch_size="full",
+        schedule="cosine",
+        max_iter=3000,
+        tol=None,
+        average=False,
+    ).fit(X, y)
+    found = naive.objective("hinge", X, y, model.coef_, model.intercept_, alpha=0.02, l1_ratio=1.0)
+    assert -1e-9 < found - lowest_sparse_hinge(0.02) < 1e-3
+
+
+@pytest.mark.parametrize("batch_size", [8, "full"])
+@pytest.mark.parametrize("precondition", ["standardize", "whiten"])
+@pytest.mark.parametrize("name", optimizers.names())
+def test_the_ridge_of_a_feature_that_hardly_varies_upsets_no_rule(name, precondition, batch_size):
+    # In deviations of 1e-5 a ridge of 0.05 has a curvature of 5e8.
+    X, y = data()[0].copy(), data()[1][:, 0]
+    X[:, 2] = 3 + 1e-5 * X[:, 2]
+    # What the automatic rate is in mini-batches is another test's.
+    free = batch_size == "full" or rule(name).default_rate is not None
+    rate = "auto" if free else 0.02
+    model = GDRegressor(
+        rule(name),
+        alpha=ALPHA,
+        precondition=precondition,
+        learning_rate=rate,
+        batch_size=batch_size,
+        schedule="cosine",
+        max_iter=300,
+        tol=None,
+        average=False,
+        random_state=0,
+    ).fit(X, y)
+    exact = Ridge(ALPHA * N).fit(X, y)
+    found, lowest = (
+        naive.objective("squared_error", X, y, m.coef_, m.intercept_, alpha=ALPHA)
+        for m in (model, exact)
+    )
+    assert found - lowest < 1e-3
+    assert max(model.loss_curve_[1:]) < model.loss_curve_[0]
+
+
+@pytest.mark.parametrize("batch_size", [1, 8, "full"])
+@pytest.mark.parametrize("precondition", PRECONDITIONS)
+@pytest.mark.parametrize("name", optimizers.names())
+def test_the_automatic_rate_is_stable(name, precondition, batch_size):
+    # Untuned and at a constant rate: never worse than the model that predicts zero.
+    X, y = data()[0], data()[1][:, 0]
+    curve = (
+        GDRegressor(
+            rule(name),
+            alpha=1e-4,
+            precondition=precondition,
+            batch_size=batch_size,
+            max_iter=200,
+            tol=None,
+            average=False,
+            random_state=0,
+        )
+        .fit(X, y)
+        .loss_curve_
+    )
+    assert max(curve[1:]) < 0.5 * np.mean(y**2)
+
+
+class SignDescent(Optimizer):
+    """A user's rule whose steps know the sign of the gradient only: no metric for a lasso."""
+
+    default_rate = 0.02
+
+    def step(self, w, g, lr, state):
+        w -= lr * np.sign(g)
+
+
+def test_a_users_sign_rule_comes_near_the_lasso():
+    make, alpha, l1_ratio, _, y, _, exact = problem("lasso")
+    model = make(
+        SignDescent(),
+        alpha=alpha,
+        l1_ratio=l1_ratio,
+        batch_size="full",
+        schedule="cosine",
+        max_iter=3000,
+        tol=None,
+        average=False,
+    ).fit(data()[0], y)
+    np.testing.assert_allclose(model.coef_, exact.coef_, rtol=0, atol=1e-3)
+    assert gap(model, "lasso") < 1e-4

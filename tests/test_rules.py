@@ -1,0 +1,370 @@
+"""The rules, driven from Python one step at a time."""
+
+import json
+import pathlib
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from sk_gd import GDRegressor, optimizers
+from sk_gd.optimizers import (
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    Momentum,
+    Nesterov,
+    Optimizer,
+    RMSprop,
+    ScheduleFreeAdamW,
+)
+
+TEN_STEPS = json.loads(
+    pathlib.Path(__file__).with_name("data").joinpath("ten_steps.json").read_text()
+)
+CURVATURE, CENTRE = np.array(TEN_STEPS["d"]), np.array(TEN_STEPS["c"])
+
+
+def gradient(w):
+    """Of the quadratic of the recorded steps."""
+    return CURVATURE * (w - CENTRE)
+
+
+def named(run):
+    return f"{run['rule']}-{run['of']}"
+
+
+def starting(optimizer, w):
+    rule = optimizer.rule(len(w))
+    rule.start(w)
+    return rule
+
+
+def driven(optimizer, gradients, rates, start=0.0):
+    """The scalar weight after each step, the gradients being given."""
+    w = np.array([start])
+    rule = starting(optimizer, w)
+    path = []
+    for g, lr in zip(gradients, np.broadcast_to(rates, len(gradients)), strict=True):
+        rule(w, lambda point, g=g: np.array([g]), lr)
+        path.append(w[0])
+    return path
+
+
+@pytest.mark.parametrize("run", TEN_STEPS["runs"], ids=named)
+def test_recorded_steps(run):
+    optimizer = clone(optimizers.get(run["rule"])).set_params(**run["params"])
+    w = np.zeros(3)
+    rule = starting(optimizer, w)
+    for expected in run["points"]:
+        rule(w, gradient, run["learning_rate"])
+        if run["of"] == "theta":
+            at = w - optimizer.momentum * rule.arrays["v"]
+        elif run["of"] == "y":
+            at = (1 - optimizer.beta_1) * w + optimizer.beta_1 * rule.model(w)
+        else:
+            at = rule.model(w)
+        np.testing.assert_allclose(at, expected, rtol=0, atol=1e-13)
+    if "average" in run:
+        np.testing.assert_allclose(rule.model(w), run["average"], rtol=0, atol=1e-13)
+
+
+def test_every_optimizer_has_recorded_steps():
+    assert {run["rule"] for run in TEN_STEPS["runs"]} == set(optimizers.names())
+
+
+# Sequences in which the published forms of a rule part; w begins at 0 (AdamW: 1).
+GRADIENTS = [1, 10, 0.1, -1, 2]
+
+
+def test_rmsprop_epsilon_outside_the_root():
+    expected = [
+        -0.306534300317155,
+        -0.620360605320546,
+        -0.623667882077665,
+        -0.589022905975481,
+        -0.660168263135814,
+    ]
+    path = driven(RMSprop(rho=0.9, epsilon=1e-2), GRADIENTS, 0.1)
+    np.testing.assert_allclose(path, expected, rtol=1e-13)
+
+
+def test_rmsprop_epsilon_inside_the_root():
+    expected = [
+        -0.301511344577764,
+        -0.61616973234154,
+        -0.619486158152316,
+        -0.584741727650723,
+        -0.656095616806388,
+    ]
+    path = driven(RMSprop(rho=0.9, epsilon=1e-2, epsilon_in_sqrt=True), GRADIENTS, 0.1)
+    np.testing.assert_allclose(path, expected, rtol=1e-13)
+
+
+def test_adam_adds_epsilon_to_the_corrected_root():
+    # torch's form; with the epsilon of the paper's shortened form it would be -0.3065 at last.
+    path = driven(Adam(epsilon=1e-2), GRADIENTS, 0.1)
+    np.testing.assert_allclose(path[0], -0.099009900990099, rtol=1e-13)
+    np.testing.assert_allclose(path[-1], -0.336357095491907, rtol=1e-13)
+
+
+def test_adam_epsilon_inside_the_root():
+    # Both corrected averages are 1 after a gradient of 1.
+    path = driven(Adam(epsilon=0.44, epsilon_in_sqrt=True), [1.0], 0.6)
+    assert path == [pytest.approx(-0.5, rel=1e-14)]
+
+
+def test_adamw_decays_the_weight_apart_from_the_gradient():
+    # Adam with the same ridge in the gradient would end at 0.6435.
+    path = driven(AdamW(weight_decay=0.5), GRADIENTS, 0.1, start=1.0)
+    np.testing.assert_allclose(path[-1], 0.474502264144707, rtol=1e-13)
+
+
+def test_momentum_keeps_the_learning_rate_in_the_velocity():
+    # With the rate outside the velocity it would be -1.459561.
+    path = driven(Momentum(0.9), GRADIENTS, [0.1, 0.1, 0.01, 0.01, 0.01])
+    np.testing.assert_allclose(path[-1], -3.85222, rtol=1e-13)
+
+
+def test_adagrad_begins_at_zero_without_a_division_by_it():
+    path = driven(Adagrad(epsilon=0.0), [0.0, 3.0, 4.0], 1.0)
+    np.testing.assert_allclose(path, [0.0, -1.0, -1.8], rtol=1e-14)
+
+
+def test_adamw_without_decay_is_adam():
+    adam, adamw = np.ones(3), np.ones(3)
+    one, other = starting(Adam(), adam), starting(AdamW(weight_decay=0.0), adamw)
+    for _ in range(50):
+        one(adam, gradient, 0.1)
+        other(adamw, gradient, 0.1)
+    np.testing.assert_array_equal(adam, adamw)
+
+
+def test_adam_without_momentum_is_bias_corrected_rmsprop():
+    w = np.ones(3)
+    rule = starting(Adam(beta_1=0.0, beta_2=0.9), w)
+    v, naive = np.zeros(3), np.ones(3)
+    for t in range(1, 30):
+        v = 0.9 * v + 0.1 * gradient(naive) ** 2
+        naive = naive - 0.1 * gradient(naive) / (np.sqrt(v / (1 - 0.9**t)) + 1e-8)
+        rule(w, gradient, 0.1)
+    np.testing.assert_allclose(w, naive, rtol=1e-11)
+
+
+def test_momentum_of_zero_is_plain_descent():
+    for optimizer in (Momentum(0.0), Nesterov(0.0)):
+        plain, w = np.ones(3), np.ones(3)
+        one, other = starting(SGD(), plain), starting(optimizer, w)
+        for _ in range(20):
+            one(plain, gradient, 0.05)
+            other(w, gradient, 0.05)
+        np.testing.assert_allclose(w, plain, rtol=1e-13)
+
+
+def test_the_two_nesterovs_are_one_change_of_variables_apart():
+    # The other form has the gradient at its own weights, theta = w - momentum * v.
+    w, theta, v = np.ones(3), np.ones(3), np.zeros(3)
+    rule = starting(Nesterov(0.9), w)
+    for _ in range(40):
+        g = gradient(theta)
+        v = 0.9 * v + 0.05 * g
+        theta = theta - 0.9 * v - 0.05 * g
+        rule(w, gradient, 0.05)
+        np.testing.assert_allclose(w - 0.9 * rule.arrays["v"], theta, rtol=0, atol=1e-13)
+
+
+def test_schedule_free_weighs_the_steps_in_its_average():
+    # x is the mean of the z after each step, weighted by t^r and the squared largest rate so far.
+    w = np.zeros(3)
+    rule = starting(ScheduleFreeAdamW(r=2.0), w)
+    rates, points, weights = [0.1, 0.3, 0.05, 0.2], [], []
+    for t, lr in enumerate(rates, start=1):
+        rule(w, gradient, lr)
+        points.append(w.copy())
+        weights.append(max(rates[:t]) ** 2 * t**2)
+    expected = np.average(points, axis=0, weights=weights)
+    np.testing.assert_allclose(rule.model(w), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("name", optimizers.names())
+def test_pickled_mid_run_goes_on_as_if_it_had_not_been(name):
+    w = np.linspace(-1, 1, 3)
+    rule = starting(optimizers.get(name), w)
+    for _ in range(7):
+        rule(w, gradient, 0.05)
+    copy, w_copy = pickle.loads(pickle.dumps((rule, w)))
+    for _ in range(7):
+        rule(w, gradient, 0.05)
+        copy(w_copy, gradient, 0.05)
+    np.testing.assert_array_equal(w, w_copy)
+    np.testing.assert_array_equal(rule.model(w), copy.model(w_copy))
+    assert copy.t == rule.t == 14
+
+
+@pytest.mark.parametrize("name", optimizers.names())
+def test_runs_of_one_optimizer_share_nothing(name):
+    optimizer = optimizers.get(name)
+    before = repr(optimizer), dict(vars(optimizer))
+    w, other = np.ones(3), np.ones(3)
+    first, second = starting(optimizer, w), starting(optimizer, other)
+    for _ in range(5):
+        first(w, gradient, 0.05)
+    for _ in range(5):
+        second(other, gradient, 0.05)
+    np.testing.assert_array_equal(w, other)
+    assert (repr(optimizer), vars(optimizer)) == before
+
+
+@pytest.mark.parametrize("name", optimizers.names())
+def test_is_a_scikit_learn_object(name):
+    optimizer = optimizers.get(name)
+    params = optimizer.get_params()
+    twin = clone(optimizer)
+    assert twin is not optimizer
+    assert type(twin) is optimizers.TABLE[name]
+    assert twin.get_params() == params
+    assert eval(repr(twin), vars(optimizers)).get_params() == params
+    for parameter, value in params.items():
+        changed = (not value) if isinstance(value, bool) else value / 2 + 1e-3
+        twin.set_params(**{parameter: changed})
+        assert f"{parameter}={changed!r}" in repr(twin)
+        assert twin.get_params()[parameter] == changed
+    assert optimizer.get_params() == params
+
+
+@pytest.mark.parametrize("name", optimizers.names())
+def test_parameters_out_of_range_are_refused(name):
+    for parameter, value in optimizers.get(name).get_params().items():
+        if isinstance(value, bool):
+            continue
+        for wrong in (-0.1, float("nan"), "much"):
+            optimizer = clone(optimizers.get(name)).set_params(**{parameter: wrong})
+            with pytest.raises(ValueError, match=f"{parameter}.*{type(optimizer).__name__}"):
+                optimizer.check()
+
+
+class NumpyMomentum(Optimizer):
+    """What a user writes; the built-in must agree."""
+
+    def __init__(self, momentum=0.9):
+        self.momentum = momentum
+
+    def init(self, w):
+        return {"v": np.zeros_like(w)}
+
+    def step(self, w, g, lr, state):
+        state["v"] *= self.momentum
+        state["v"] += lr * g
+        w -= state["v"]
+
+
+class NumpyAdam(Optimizer):
+    default_rate = 0.02
+
+    def init(self, w):
+        return {"m": np.zeros_like(w), "v": np.zeros_like(w), "t": 0}
+
+    def step(self, w, g, lr, state):
+        state["t"] += 1
+        state["m"] = 0.9 * state["m"] + 0.1 * g
+        state["v"] = 0.999 * state["v"] + 0.001 * g**2
+        m = state["m"] / (1 - 0.9 ** state["t"])
+        v = state["v"] / (1 - 0.999 ** state["t"])
+        w -= lr * m / (np.sqrt(v) + 1e-8)
+
+
+class Fails(Optimizer):
+    """Fails at the third step."""
+
+    def init(self, w):
+        return {"t": 0}
+
+    def step(self, w, g, lr, state):
+        state["t"] += 1
+        if state["t"] == 3:
+            raise ZeroDivisionError("the third step")
+
+
+USERS = {"momentum": (Momentum(), NumpyMomentum()), "adam": (Adam(), NumpyAdam())}
+
+
+@pytest.mark.parametrize("pair", USERS.values(), ids=USERS)
+def test_a_users_rule_is_the_built_in_it_imitates(pair):
+    ours, theirs = np.ones(3), np.ones(3)
+    one, other = (starting(optimizer, w) for optimizer, w in zip(pair, (ours, theirs), strict=True))
+    for _ in range(40):
+        one(ours, gradient, 0.05)
+        other(theirs, gradient, 0.05)
+        np.testing.assert_allclose(theirs, ours, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, "full"])
+@pytest.mark.parametrize("pair", USERS.values(), ids=USERS)
+def test_a_users_rule_trains_a_model_as_the_built_in_does(pair, batch_size):
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(30, 3))
+    y = X @ [1.0, 2.0, 3.0] + generator.normal(size=30)
+    ours, theirs = (
+        GDRegressor(
+            optimizer,
+            learning_rate=0.01,
+            batch_size=batch_size,
+            max_iter=10,
+            tol=None,
+            random_state=0,
+        ).fit(X, y)
+        for optimizer in pair
+    )
+    np.testing.assert_allclose(theirs.coef_, ours.coef_, rtol=1e-11)
+    np.testing.assert_allclose(theirs.loss_curve_, ours.loss_curve_, rtol=1e-11)
+
+
+def test_a_users_rule_is_pickled_with_its_state():
+    w = np.ones(3)
+    rule = starting(NumpyAdam(), w)
+    for _ in range(7):
+        rule(w, gradient, 0.05)
+    copy, w_copy = pickle.loads(pickle.dumps((rule, w)))
+    for _ in range(7):
+        rule(w, gradient, 0.05)
+        copy(w_copy, gradient, 0.05)
+    np.testing.assert_array_equal(w, w_copy)
+
+
+def test_an_error_in_a_users_step_comes_through():
+    w = np.ones(3)
+    rule = starting(Fails(), w)
+    rule(w, gradient, 0.1)
+    rule(w, gradient, 0.1)
+    with pytest.raises(ZeroDivisionError, match="the third step"):
+        rule(w, gradient, 0.1)
+
+
+def test_an_error_in_a_users_step_comes_through_a_fit_and_leaves_no_model():
+    X, y = np.arange(12.0).reshape(6, 2), np.arange(6.0)
+    model = GDRegressor(Fails(), batch_size=1, tol=None)
+    with pytest.raises(ZeroDivisionError, match="the third step"):
+        model.fit(X, y)
+    assert not hasattr(model, "coef_")
+
+
+def test_an_error_in_the_gradient_comes_through():
+    w = np.ones(3)
+    rule = starting(SGD(), w)
+
+    def broken(point):
+        raise ArithmeticError("no gradient here")
+
+    with pytest.raises(ArithmeticError, match="no gradient here"):
+        rule(w, broken, 0.1)
+    np.testing.assert_array_equal(w, np.ones(3))
+
+
+def test_an_optimizer_without_a_step_says_so():
+    class Idle(Optimizer):
+        pass
+
+    with pytest.raises(TypeError, match="Idle has no step"):
+        Idle().rule(3)

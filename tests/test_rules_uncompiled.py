@@ -1,0 +1,183 @@
+"""The sources of the formulas, run by Python itself, give the digits of the compiled ones."""
+
+import importlib.util
+import pathlib
+import sys
+import types
+from importlib.machinery import SourceFileLoader
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import sk_gd
+from sk_gd import GDClassifier, GDRegressor, losses, optimizers
+
+FOLDER = pathlib.Path(sk_gd.__file__).parent
+ALIAS = "sk_gd_uncompiled"
+# In the order in which they import each other.
+SOURCES = (
+    "objectives.base",
+    "objectives.losses",
+    "optimizers.base",
+    "objectives.penalties",
+    *(
+        f"optimizers.{path.stem}"
+        for path in sorted((FOLDER / "optimizers").glob("[a-z]*.py"))
+        if path.stem != "base"
+    ),
+)
+STEPS = 200
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """The sources by name, loaded as plain Python under a package of their own."""
+    for name in ("", ".objectives", ".optimizers"):
+        package = types.ModuleType(ALIAS + name)
+        package.__path__ = []
+        sys.modules[ALIAS + name] = package
+    modules = {}
+    for name in SOURCES:
+        path = str(FOLDER / (name.replace(".", "/") + ".py"))
+        loader = SourceFileLoader(f"{ALIAS}.{name}", path)
+        module = importlib.util.module_from_spec(
+            importlib.util.spec_from_loader(loader.name, loader, origin=path)
+        )
+        sys.modules[loader.name] = module
+        loader.exec_module(module)
+        assert not module.cython.compiled
+        modules[name] = module
+    yield modules
+    for name in [name for name in sys.modules if name.split(".")[0] == ALIAS]:
+        del sys.modules[name]
+
+
+def counterpart(plain, instance):
+    """The uncompiled twin of an optimizer or a loss."""
+    made = getattr(plain[type(instance).__module__.removeprefix("sk_gd.")], type(instance).__name__)
+    return made(**instance.get_params())
+
+
+@pytest.mark.parametrize("name", optimizers.names())
+def test_steps(plain, name):
+    optimizer = optimizers.get(name)
+    curvature, centre = np.array([1.0, 10.0, 0.1, 3.0]), np.array([0.5, -1.0, 2.0, 0.0])
+
+    def gradient(w):
+        return curvature * (w - centre)
+
+    w, w_plain = np.array([0.1, -0.7, 0.3, 0.0]), np.array([0.1, -0.7, 0.3, 0.0])
+    rule, rule_plain = optimizer.rule(4), counterpart(plain, optimizer).rule(4)
+    assert type(rule_plain).__module__.startswith(ALIAS)
+    rule.start(w)
+    rule_plain.start(w_plain)
+    for t in range(STEPS):
+        lr = 0.05 / (1 + 0.01 * t)
+        rule(w, gradient, lr)
+        rule_plain(w_plain, gradient, lr)
+        assert w.tolist() == w_plain.tolist()
+    assert rule.model(w).tolist() == rule_plain.model(w_plain).tolist()
+    for array, values in rule.arrays.items():
+        assert values.tolist() == rule_plain.arrays[array].tolist()
+
+
+def plain_fit(plain, optimizer, loss, X, y, outputs, alpha, l1_ratio, lr):
+    """Stochastic descent, row by row, with the uncompiled rule, penalty and loss."""
+    n, d = X.shape
+    width = d + 1
+    rule = counterpart(plain, optimizer).rule(outputs * width)
+    kernel = counterpart(plain, loss).kernel(outputs)
+    strength = np.zeros((outputs, width))
+    strength[:, :d] = alpha
+    penalty = plain["objectives.penalties"].ElasticNet(
+        l1_ratio * strength.ravel(), (1 - l1_ratio) * strength.ravel(), rule.has_metric()
+    )
+    w, point = np.zeros(outputs * width), np.zeros(outputs * width)
+    rule.start(w)
+    p, slopes = np.empty((outputs, 1)), np.empty((outputs, 1))
+    for t in range(STEPS):
+        row, target = X[t % n].tolist(), y[[t % n]].T
+        at = point if rule.probe(w, point) else w
+        for k in range(outputs):
+            total = 0.0
+            for j in range(d):
+                if row[j] != 0:
+                    total += row[j] * at[k * width + j]
+            p[k, 0] = total + at[k * width + d]
+        kernel.bind(target, p, np.ones(1), slopes)
+        kernel.evaluate(0, outputs, 1)
+        g = np.zeros(outputs * width)
+        for k in range(outputs):
+            for j in range(d):
+                g[k * width + j] = slopes[k, 0] * row[j]
+            g[k * width + d] = slopes[k, 0]
+        penalty.add_gradient(at, g)
+        objective = plain["objectives.base"].Objective()
+        objective.g = g
+        rule.t += 1
+        rule.advance(w, objective, lr)
+        penalty.shrink(w, rule, lr)
+    model = rule.model(w).reshape(outputs, width)
+    if penalty.lasso and penalty.proximal:
+        model[w.reshape(outputs, width) == 0] = 0
+    return model[:, :d], model[:, d]
+
+
+PROBLEMS = [
+    ("regressor", loss, outputs) for loss in losses.names("regressor") for outputs in (1, 2)
+] + [("classifier", loss, classes) for loss in losses.names("classifier") for classes in (2, 3)]
+
+
+@pytest.mark.parametrize(("alpha", "l1_ratio"), [(0.0, 0.0), (0.02, 0.5)])
+@pytest.mark.parametrize(("kind", "loss", "size"), PROBLEMS)
+@pytest.mark.parametrize("name", optimizers.names())
+def test_stochastic_fits(plain, name, kind, loss, size, alpha, l1_ratio):
+    generator = np.random.default_rng(3)
+    X = np.round(generator.normal(size=(20, 3)), 2)
+    X[generator.random(X.shape) < 0.3] = 0  # to leave coordinates untouched
+    estimator = GDRegressor if kind == "regressor" else GDClassifier
+    if kind == "regressor":
+        y = np.abs(np.round(X[:, :1] + generator.normal(size=(20, size)), 2)) + 0.01
+        outputs = size
+    else:
+        y = (np.arange(20.0) % size)[:, None]
+        outputs = 1 if size == 2 else size
+    # The products of one sparse row are plain sums, which Python can repeat to the digit.
+    model = estimator(
+        name,
+        loss=loss,
+        alpha=alpha,
+        l1_ratio=l1_ratio,
+        learning_rate=0.03,
+        schedule="constant",
+        batch_size=1,
+        max_iter=STEPS // 20,
+        tol=None,
+        average=False,
+        precondition=None,
+        shuffle=False,
+    ).fit(sp.csr_array(X), y if kind == "regressor" else y.ravel())
+    coef, intercept = plain_fit(
+        plain, optimizers.get(name), losses.get(loss), X, y, outputs, alpha, l1_ratio, 0.03
+    )
+    assert np.any(coef)
+    assert np.reshape(model.coef_, coef.shape).tolist() == coef.tolist()
+    if kind == "classifier" and outputs > 1:
+        intercept = intercept - intercept.mean()
+    assert np.ravel(model.intercept_).tolist() == intercept.tolist()
+
+
+@pytest.mark.parametrize(("kind", "loss", "size"), PROBLEMS)
+def test_losses(plain, kind, loss, size):
+    generator = np.random.default_rng(5)
+    outputs = 1 if kind == "classifier" and size == 2 else size
+    p = generator.normal(scale=3, size=(outputs, 50))
+    if kind == "classifier":
+        y = generator.integers(size, size=(1, 50)).astype(float)
+    else:
+        y = generator.gamma(1.0, size=(outputs, 50))
+    weight = generator.random(50)
+    compiled = losses.get(loss)
+    total = compiled.kernel(outputs).total(y, p, weight)
+    assert total == counterpart(plain, compiled).kernel(outputs).total(y, p, weight)
