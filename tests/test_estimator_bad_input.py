@@ -130,6 +130,13 @@ def test_bad_class_weight(method, fitted, value, words):
     assert_refused(estimator, method, words, X, LABELS)
 
 
+def test_balance_of_a_stream_is_not_known():
+    """As with SGDClassifier: a chunk cannot know how often each class is to come."""
+    estimator = prepared(GDClassifier, False, class_weight="balanced")
+    words = ["class_weight", "balanced", "partial_fit"]
+    assert_refused(estimator, "partial_fit", words, X[LABELS == 0], LABELS[LABELS == 0])
+
+
 @pytest.mark.parametrize("make, loss", [(GDRegressor, "hinge"), (GDClassifier, "squared_error")])
 @pytest.mark.parametrize("as_instance", [False, True])
 def test_loss_of_the_other_kind(make, loss, as_instance):

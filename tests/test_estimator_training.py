@@ -176,12 +176,18 @@ class TestHistory:
 
 
 class TestValidation:
-    # Fewer rows than features, and noise: the validation loss turns upwards again.
+    # Fewer rows than features, and noise: the validation loss falls, then rises.
     RNG = np.random.default_rng(3)
     X = RNG.normal(size=(90, 60))
     TARGET = X[:, :3] @ [3.0, -2.0, 2.0] + 2.0 * RNG.normal(size=90)
     WEIGHT = RNG.uniform(0.1, 2.0, size=40)
-    SETTINGS = {"alpha": 0.0, "max_iter": 150, "tol": None, "random_state": 0}
+    SETTINGS = {
+        "alpha": 0.0,
+        "max_iter": 150,
+        "tol": None,
+        "random_state": 0,
+        "learning_rate": 0.003,
+    }
 
     def test_best_regressor(self):
         X, y, X_val, y_val = self.X[:50], self.TARGET[:50], self.X[50:], self.TARGET[50:]
