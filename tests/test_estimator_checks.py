@@ -26,6 +26,7 @@ VARIANTS = [
     *({"schedule": name} for name in schedules.names()),
     {"precondition": None},
     {"precondition": "whiten"},
+    {"precondition": "whiten", "optimizer": "sgd"},
     {"average": True},
     {"l1_ratio": 0.5},
     {"fit_intercept": False},
@@ -58,8 +59,17 @@ def test_default_estimators(estimator, check):
     _run(check, estimator)
 
 
+def _without_an_intercept(estimator):
+    if isinstance(estimator, GDClassifier) and not estimator.fit_intercept:
+        reason = "no plane through the origin is asymmetric enough: LogisticRegression fails too"
+        return {"check_class_weight_classifiers": reason}
+    return {}
+
+
 @pytest.mark.slow
-@parametrize_with_checks(_exhaustive())
+@parametrize_with_checks(
+    _exhaustive(), expected_failed_checks=_without_an_intercept, xfail_strict=True
+)
 def test_every_variant(estimator, check):
     _run(check, estimator)
 

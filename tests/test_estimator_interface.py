@@ -211,6 +211,7 @@ DEGENERATE = {
     "constant feature": (np.c_[X, np.full(90, 7.0)], Y[:, 0]),
     "all features constant": (np.ones((90, 2)), Y[:, 0]),
     "all features zero": (np.zeros((90, 2)), Y[:, 0]),
+    "very many zero features": (np.zeros((20, 300)), Y[:20, 0]),
     "repeated features": (np.c_[X, X], Y[:, 0]),
     "fewer rows than features": (X[:3], Y[:3, 0]),
     "one feature": (X[:, :1], Y[:, 0]),
