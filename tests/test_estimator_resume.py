@@ -1,6 +1,8 @@
 """Going on where training stopped, and the same bits whatever runs beside it."""
 
 import pickle
+import subprocess
+import sys
 
 import joblib
 import numpy as np
@@ -180,6 +182,54 @@ def test_fits_side_by_side_in_threads():
         )
     for one, other in zip(alone, beside, strict=True):
         assert_same_bits(one, other)
+
+
+OVERLAPPING = """
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from threadpoolctl import threadpool_info
+from sk_gd import GDRegressor, optimizers
+
+first_in, second_in, first_out = (threading.Event() for _ in range(3))
+
+class First(optimizers.Optimizer):
+    def step(self, w, g, lr, state):
+        first_in.set()
+        assert second_in.wait(60)
+
+class Second(optimizers.Optimizer):
+    def step(self, w, g, lr, state):
+        second_in.set()
+        assert first_out.wait(60)
+
+def fit(optimizer):
+    GDRegressor(optimizer, max_iter=1, tol=None, precondition=None).fit(np.eye(3), [1.0, 2.0, 3.0])
+
+def blas_threads():
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+before = blas_threads()
+with ThreadPoolExecutor(2) as pool:
+    first = pool.submit(fit, First())
+    assert first_in.wait(60)
+    second = pool.submit(fit, Second())
+    first.result()
+    first_out.set()
+    second.result()
+    print(before == blas_threads(), max(before, default=1))
+"""
+
+
+def test_overlapping_fits_give_the_blas_threads_back():
+    """First in, first out, in threads that live on; in a process of its own, to spoil no other."""
+    done = subprocess.run(
+        [sys.executable, "-c", OVERLAPPING], capture_output=True, text=True, check=True
+    )
+    restored, most = done.stdout.split()
+    if most == "1":
+        pytest.skip("BLAS has one thread here: there is nothing to give back")
+    assert restored == "True"
 
 
 @pytest.mark.parametrize("n_jobs", [2])
