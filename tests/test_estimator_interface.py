@@ -1,0 +1,386 @@
+"""The estimators among scikit-learn's: shapes, types, probabilities, meta-estimators."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+import sklearn
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_iris, make_regression
+from sklearn.ensemble import BaggingClassifier, StackingRegressor, VotingClassifier
+from sklearn.feature_selection import SelectFromModel
+from sklearn.inspection import permutation_importance
+from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score, learning_curve
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
+
+from sk_gd import GDClassifier, GDRegressor, losses, optimizers
+
+X, Y = make_regression(90, 5, n_targets=3, n_informative=3, noise=3.0, bias=4.0, random_state=0)
+IRIS, SPECIES = load_iris(return_X_y=True, as_frame=True)
+NAMES = np.array(["setosa", "versicolor", "virginica"], dtype=object)[SPECIES]
+TWO = SPECIES < 2
+QUICK = {"max_iter": 20, "tol": None, "random_state": 0}
+
+
+class TestShapes:
+    @pytest.mark.parametrize("y", [Y[:, 0], Y[:, :1], Y], ids=["1-D", "one column", "three"])
+    @pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+    @pytest.mark.parametrize("fit_intercept", [True, False])
+    def test_regressor_as_linear_regression(self, y, container, fit_intercept):
+        model = GDRegressor(fit_intercept=fit_intercept, **QUICK).fit(container(X), y)
+        other = LinearRegression(fit_intercept=fit_intercept).fit(X, y)
+        assert model.coef_.shape == other.coef_.shape
+        assert model.predict(container(X)).shape == other.predict(X).shape
+        if fit_intercept:
+            assert np.shape(model.intercept_) == np.shape(other.intercept_)
+        assert np.all(model.intercept_ == 0) or fit_intercept
+
+    @pytest.mark.parametrize("n_classes", [2, 3])
+    @pytest.mark.parametrize("loss", losses.names("classifier"))
+    def test_classifier_as_logistic_regression(self, loss, n_classes):
+        rows = SPECIES < n_classes
+        model = GDClassifier(loss=loss, **QUICK).fit(IRIS[rows], NAMES[rows])
+        other = LogisticRegression(max_iter=1000).fit(IRIS[rows], NAMES[rows])
+        assert model.coef_.shape == other.coef_.shape
+        assert model.intercept_.shape == other.intercept_.shape
+        np.testing.assert_array_equal(model.classes_, other.classes_)
+        scores = model.decision_function(IRIS[rows])
+        assert scores.shape == other.decision_function(IRIS[rows]).shape
+        assert model.predict(IRIS[rows]).dtype == other.predict(IRIS[rows]).dtype
+        assert model.score(IRIS[rows], NAMES[rows]) > 0.8
+
+    def test_centred_intercepts(self):
+        model = GDClassifier(**QUICK).fit(IRIS, NAMES)
+        assert model.intercept_.sum() == pytest.approx(0, abs=1e-12)
+
+    @pytest.mark.parametrize(
+        "given, kept", [("f4", "f4"), ("f8", "f8"), ("i8", "f8"), ("u1", "f8")]
+    )
+    @pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+    def test_type_of_the_coefficients(self, given, kept, container):
+        data = container(np.rint(np.abs(X * 10)).astype(given))
+        for model in (
+            GDRegressor(**QUICK).fit(data, Y),
+            GDClassifier(**QUICK).fit(data, Y[:, 0] > 0),
+        ):
+            assert model.coef_.dtype == model.intercept_.dtype == np.dtype(kept)
+        assert GDRegressor(**QUICK).fit(data, Y).predict(data).dtype == np.dtype(kept)
+
+    def test_kind(self):
+        assert is_regressor(GDRegressor()) and not is_classifier(GDRegressor())
+        assert is_classifier(GDClassifier()) and not is_regressor(GDClassifier())
+
+
+class TestProbabilities:
+    METHODS = ["predict_proba", "predict_log_proba"]
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_only_of_a_loss_that_has_them(self, method):
+        for name in losses.names("classifier"):
+            has = name == "log_loss" or hasattr(losses.get(name), "probabilities")
+            assert hasattr(GDClassifier(loss=name), method) == has
+        assert not hasattr(GDClassifier(loss="hinge"), method)
+        assert not hasattr(GDClassifier(loss="no such loss"), method)
+        assert not hasattr(GDRegressor(), method)
+
+    def test_error_names_the_way_out(self):
+        model = GDClassifier(loss="hinge", **QUICK).fit(IRIS, NAMES)
+        with pytest.raises(AttributeError) as raised:
+            model.predict_proba(IRIS)
+        assert "loss='hinge'" in str(raised.value.__cause__ or raised.value)
+        assert "CalibratedClassifierCV" in str(raised.value.__cause__ or raised.value)
+
+    @pytest.mark.parametrize("rows", [TWO, SPECIES >= 0], ids=["two", "three"])
+    def test_sum_to_one_and_agree(self, rows):
+        model = GDClassifier(**QUICK).fit(IRIS[rows], NAMES[rows])
+        p = model.predict_proba(IRIS)
+        np.testing.assert_allclose(p.sum(axis=1), 1)
+        np.testing.assert_array_equal(model.classes_[p.argmax(axis=1)], model.predict(IRIS))
+        np.testing.assert_allclose(np.exp(model.predict_log_proba(IRIS)), p)
+
+    @pytest.mark.parametrize("rows", [TWO, SPECIES >= 0], ids=["two", "three"])
+    def test_logarithms_are_finite_far_away(self, rows):
+        model = GDClassifier(**QUICK).fit(IRIS[rows].to_numpy(), NAMES[rows])
+        far = 1e5 * IRIS.to_numpy()
+        assert np.any(model.predict_proba(far) == 0)
+        assert np.all(np.isfinite(model.predict_log_proba(far)))
+
+
+@pytest.mark.parametrize("y", [Y[:, 0], Y[:, :1], Y], ids=["1-D", "one column", "three"])
+def test_sparsify_and_densify_a_regressor(y):
+    settings = {"alpha": 20.0, "l1_ratio": 1.0, "max_iter": 100, "tol": None, "random_state": 0}
+    model = GDRegressor("adam", **settings).fit(X, y)
+    coef, p = model.coef_, model.predict(X)
+    assert np.any(coef == 0)
+    assert model.sparsify() is model and sp.issparse(model.coef_)
+    np.testing.assert_allclose(model.predict(X), p)
+    np.testing.assert_allclose(model.predict(sp.csr_array(X)), p)
+    assert model.densify() is model
+    np.testing.assert_array_equal(model.coef_, coef)
+
+
+@pytest.mark.parametrize("rows", [TWO, SPECIES >= 0], ids=["two", "three"])
+def test_sparsify_and_densify_a_classifier(rows):
+    settings = {"alpha": 0.1, "l1_ratio": 1.0, "max_iter": 50, "tol": None, "random_state": 0}
+    model = GDClassifier("adam", **settings).fit(IRIS[rows], NAMES[rows])
+    coef, p = model.coef_, model.predict_proba(IRIS[rows])
+    model.sparsify()
+    np.testing.assert_allclose(model.predict_proba(IRIS[rows]), p)
+    np.testing.assert_array_equal(model.densify().coef_, coef)
+    # A sparse model goes on training.
+    model.sparsify().partial_fit(IRIS[rows], NAMES[rows])
+    assert isinstance(model.coef_, np.ndarray)
+
+
+class TestClassWeight:
+    @pytest.mark.parametrize("class_weight", ["balanced", {0: 1.0, 1: 5.0, 2: 0.5}, {1: 3.0}])
+    @pytest.mark.parametrize(
+        "sample_weight", [None, np.linspace(0.5, 2, 120)], ids=["none", "some"]
+    )
+    def test_is_a_weight_of_the_rows(self, class_weight, sample_weight):
+        # Iris without most of one species, for the balance to matter.
+        data, y = IRIS.to_numpy()[:120], SPECIES.to_numpy()[:120]
+        model = GDClassifier("sgd", class_weight=class_weight, **QUICK)
+        model.fit(data, y, sample_weight=sample_weight)
+        if class_weight == "balanced":
+            own = np.ones(120) if sample_weight is None else sample_weight
+            totals = np.bincount(y, weights=own)
+            weight = own.sum() / (3 * totals[y]) * own
+        else:
+            weight = compute_sample_weight(class_weight, y)
+            weight = weight if sample_weight is None else weight * sample_weight
+        twin = GDClassifier("sgd", **QUICK).fit(data, y, sample_weight=weight)
+        np.testing.assert_allclose(model.coef_, twin.coef_, rtol=1e-9)
+        plain = GDClassifier("sgd", **QUICK).fit(data, y, sample_weight=sample_weight)
+        assert not np.allclose(model.coef_, plain.coef_, rtol=1e-3)
+
+
+class TestFrames:
+    def test_names_are_kept_and_checked(self):
+        model = GDClassifier(**QUICK).fit(IRIS, NAMES)
+        assert model.feature_names_in_.tolist() == IRIS.columns.tolist()
+        with pytest.raises(ValueError, match="feature names"):
+            model.predict(IRIS[IRIS.columns[::-1]])
+        with pytest.warns(UserWarning, match="valid feature names"):
+            model.predict(IRIS.to_numpy())
+
+    def test_frame_as_array(self):
+        mixed = IRIS.round().astype({IRIS.columns[0]: int, IRIS.columns[1]: "float32"})
+        one = GDClassifier(**QUICK).fit(mixed, pd.Series(NAMES))
+        other = GDClassifier(**QUICK).fit(mixed.to_numpy(dtype=float), NAMES)
+        np.testing.assert_array_equal(one.coef_, other.coef_)
+
+    def test_validation_frame(self):
+        model = GDClassifier(**QUICK).fit(IRIS, NAMES, X_val=IRIS[::3], y_val=NAMES[::3])
+        assert len(model.validation_scores_) == 20
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        X.tolist(),
+        np.asfortranarray(X),
+        np.repeat(X, 2, axis=0)[::2],
+        X.astype(">f8"),
+        X.astype(object),
+        pd.DataFrame(X, columns=list("abcde")),
+    ],
+    ids=["list", "fortran", "strided", "big-endian", "object", "frame"],
+)
+def test_layout_of_the_data_changes_nothing(odd):
+    expected = GDRegressor(batch_size=16, **QUICK).fit(X, Y)
+    model = GDRegressor(batch_size=16, **QUICK).fit(odd, Y.tolist())
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+
+
+def test_boolean_targets():
+    y = Y[:, 0] > 0
+    model = GDClassifier(**QUICK).fit(X, y)
+    assert model.classes_.tolist() == [False, True] and model.predict(X).dtype == bool
+    one, other = GDRegressor(**QUICK).fit(X, y), GDRegressor(**QUICK).fit(X, y.astype(float))
+    np.testing.assert_array_equal(one.coef_, other.coef_)
+
+
+DEGENERATE = {
+    "constant feature": (np.c_[X, np.full(90, 7.0)], Y[:, 0]),
+    "all features constant": (np.ones((90, 2)), Y[:, 0]),
+    "all features zero": (np.zeros((90, 2)), Y[:, 0]),
+    "very many zero features": (np.zeros((20, 300)), Y[:20, 0]),
+    "repeated features": (np.c_[X, X], Y[:, 0]),
+    "fewer rows than features": (X[:3], Y[:3, 0]),
+    "one feature": (X[:, :1], Y[:, 0]),
+    "one row": (X[:1], Y[:1, 0]),
+    "constant target": (X, np.full(90, 3.0)),
+    "far from zero": (X + 1e4, Y[:, 0]),
+    "tiny": (1e-100 * X, 1e-100 * Y[:, 0]),
+    "huge": (1e100 * X, 1e100 * Y[:, 0]),
+}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"fit_intercept": False}, {"precondition": "whiten"}],
+    ids=["plain", "no intercept", "whiten"],
+)
+@pytest.mark.parametrize("alpha", [0.0, 1e-4])
+@pytest.mark.parametrize("optimizer", ["sgd", "schedule_free_adamw"])
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+@pytest.mark.parametrize("data, y", DEGENERATE.values(), ids=DEGENERATE)
+def test_degenerate_data(data, y, container, optimizer, alpha, settings):
+    """No warning, no error, and nothing worse than the constant model."""
+    model = GDRegressor(optimizer, alpha=alpha, **settings, **QUICK).fit(container(data), y)
+    residual = y - model.predict(container(data))
+    start = y - y.mean() if model.fit_intercept else y
+    assert np.mean((residual / np.abs(y).max()) ** 2) <= (
+        np.mean((start / np.abs(y).max()) ** 2) * (1 + 1e-6) + 1e-12
+    )
+
+
+class TestParameters:
+    def test_clone_and_repr(self):
+        model = GDClassifier(optimizers.Nesterov(0.95), alpha=0.1)
+        twin = clone(model)
+        assert twin.optimizer is not model.optimizer
+        assert (
+            repr(twin)
+            == repr(model)
+            == ("GDClassifier(alpha=0.1, optimizer=Nesterov(momentum=0.95))")
+        )
+        assert model.get_params()["optimizer__momentum"] == 0.95
+        model.set_params(optimizer__momentum=0.5)
+        assert (model.optimizer.momentum, twin.optimizer.momentum) == (0.5, 0.95)
+
+    @pytest.mark.parametrize("make", [GDRegressor, GDClassifier])
+    def test_signature_is_get_params(self, make):
+        assert {*make().get_params(deep=False)} == {*make._parameter_constraints}
+
+    def test_training_leaves_the_given_optimizer_alone(self):
+        given = optimizers.Adam(beta_1=0.8)
+        model = GDRegressor(given, **QUICK).fit(X, Y)
+        assert model.optimizer is given and model.optimizer_ is not given
+        assert vars(given) == vars(optimizers.Adam(beta_1=0.8))
+        assert model.optimizer_.get_params() == given.get_params()
+
+    @pytest.mark.parametrize("make, y", [(GDRegressor, Y), (GDClassifier, Y[:, 0] > 0)])
+    def test_html(self, make, y):
+        assert "GD" in make(**QUICK).fit(X, y)._repr_html_()
+
+
+class TestMetaEstimators:
+    def test_grid_over_rate_and_epochs_in_a_pipeline(self):
+        pipeline = make_pipeline(StandardScaler(), GDClassifier("adam", tol=None, random_state=0))
+        grid = {"gdclassifier__learning_rate": [1e-4, 0.1], "gdclassifier__max_iter": [1, 30]}
+        search = GridSearchCV(pipeline, grid, cv=3).fit(IRIS, NAMES)
+        assert search.best_params_["gdclassifier__learning_rate"] == 0.1
+        assert search.best_params_["gdclassifier__max_iter"] == 30
+        assert search.best_score_ > 0.9
+
+    def test_grid_over_the_parameters_of_an_optimizer(self):
+        model = GDRegressor(optimizers.Adam(), **QUICK)
+        search = GridSearchCV(model, {"optimizer__beta_1": [0.5, 0.9]}, cv=3).fit(X, Y[:, 0])
+        scores = [
+            cross_val_score(GDRegressor(optimizers.Adam(b), **QUICK), X, Y[:, 0], cv=3).mean()
+            for b in (0.5, 0.9)
+        ]
+        np.testing.assert_array_equal(search.cv_results_["mean_test_score"], scores)
+        assert scores[0] != scores[1]
+
+    def test_grid_over_optimizers(self):
+        grid = {"optimizer": ["adam", optimizers.Nesterov(0.95)]}
+        search = GridSearchCV(GDRegressor(**QUICK), grid, cv=3).fit(X, Y[:, 0])
+        assert search.best_score_ > 0.8
+        assert len(set(search.cv_results_["mean_test_score"])) == 2
+
+    def test_calibrated(self):
+        model = CalibratedClassifierCV(GDClassifier(loss="hinge", **QUICK), cv=3)
+        p = model.fit(IRIS, NAMES).predict_proba(IRIS)
+        assert p.shape == (150, 3) and model.score(IRIS, NAMES) > 0.8
+
+    def test_one_versus_rest(self):
+        model = OneVsRestClassifier(GDClassifier(**QUICK)).fit(IRIS, NAMES)
+        assert len(model.estimators_) == 3 and model.score(IRIS, NAMES) > 0.8
+
+    def test_select_from_model(self):
+        lasso = GDRegressor("adam", alpha=5.0, l1_ratio=1.0, max_iter=300, tol=None)
+        chosen = SelectFromModel(lasso, threshold=1e-8).fit(X, Y[:, 0]).get_support()
+        expected = Lasso(alpha=5.0).fit(X, Y[:, 0]).coef_ != 0
+        np.testing.assert_array_equal(chosen, expected)
+        assert 0 < expected.sum() < 5
+
+    def test_multi_output(self):
+        """One model of three outputs on the full batch is three models."""
+        settings = {"batch_size": "full", **QUICK}
+        one = GDRegressor("sgd", **settings).fit(X, Y)
+        three = MultiOutputRegressor(GDRegressor("sgd", **settings)).fit(X, Y)
+        np.testing.assert_allclose(one.predict(X), three.predict(X), rtol=1e-9)
+        labels = (Y > 0).astype(int)
+        model = MultiOutputClassifier(GDClassifier(**QUICK)).fit(X, labels)
+        assert model.predict(X).shape == labels.shape
+
+    def test_ensembles(self):
+        models = [("a", GDClassifier("adam", **QUICK)), ("b", GDClassifier("sgd", **QUICK))]
+        assert VotingClassifier(models, voting="soft").fit(IRIS, NAMES).score(IRIS, NAMES) > 0.8
+        bagged = BaggingClassifier(GDClassifier(**QUICK), n_estimators=3, random_state=0)
+        assert bagged.fit(IRIS, NAMES).score(IRIS, NAMES) > 0.8
+        stacked = StackingRegressor([("a", GDRegressor(**QUICK))], GDRegressor(**QUICK))
+        assert stacked.fit(X, Y[:, 0]).score(X, Y[:, 0]) > 0.8
+
+    def test_inspection(self):
+        model = GDRegressor(**QUICK).fit(X, Y[:, 0])
+        importance = permutation_importance(model, X, Y[:, 0], n_repeats=2, random_state=0)
+        exact = np.abs(LinearRegression().fit(X, Y[:, 0]).coef_ * X.std(axis=0))
+        assert importance.importances_mean.argmax() == exact.argmax()
+
+    def test_incremental_learning_curve(self):
+        _, train, _ = learning_curve(
+            GDClassifier("sgd", **QUICK),
+            IRIS,
+            NAMES,
+            cv=3,
+            shuffle=True,
+            random_state=0,
+            exploit_incremental_learning=True,
+        )
+        assert np.all(np.isfinite(train))
+
+
+class TestRouting:
+    @pytest.fixture(autouse=True)
+    def routing(self):
+        with sklearn.config_context(enable_metadata_routing=True):
+            yield
+
+    def test_validation_data_through_a_pipeline(self):
+        """X_val reaches the model scaled, as X does."""
+        data, y = IRIS.to_numpy(), NAMES
+        model = GDClassifier(precondition=None, **QUICK)
+        pipeline = make_pipeline(
+            StandardScaler(),
+            model.set_fit_request(X_val=True, y_val=True),
+            transform_input=["X_val"],
+        )
+        pipeline.fit(data[::2], y[::2], X_val=data[1::2], y_val=y[1::2])
+        scaler = StandardScaler().fit(data[::2])
+        twin = GDClassifier(precondition=None, **QUICK).fit(
+            scaler.transform(data[::2]),
+            y[::2],
+            X_val=scaler.transform(data[1::2]),
+            y_val=y[1::2],
+        )
+        assert pipeline[-1].validation_loss_curve_ == twin.validation_loss_curve_
+        np.testing.assert_array_equal(pipeline[-1].coef_, twin.coef_)
+
+    def test_weights_in_a_grid_search(self):
+        weight = np.random.default_rng(0).uniform(0.1, 3.0, size=len(X))
+        model = GDRegressor("sgd", **QUICK)
+        model.set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
+        search = GridSearchCV(model, {"learning_rate": [0.1]}, cv=3)
+        search.fit(X, Y[:, 0], sample_weight=weight)
+        twin = GDRegressor("sgd", learning_rate=0.1, **QUICK).fit(X, Y[:, 0], sample_weight=weight)
+        np.testing.assert_array_equal(search.best_estimator_.coef_, twin.coef_)

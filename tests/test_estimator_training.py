@@ -1,0 +1,460 @@
+"""What happens once an epoch: stopping, history, validation, schedules, averages, divergence."""
+
+import re
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy.special import comb
+from sklearn.datasets import make_classification, make_regression
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
+from sklearn.metrics import accuracy_score, log_loss, r2_score
+from sklearn.model_selection import GridSearchCV
+
+from sk_gd import DivergenceError, GDClassifier, GDRegressor, optimizers, schedules
+
+X, TARGET = make_regression(120, 5, noise=10.0, bias=20.0, random_state=0)
+LABELS = make_classification(120, 5, n_informative=3, flip_y=0.1, random_state=0)[1]
+WEIGHT = np.random.default_rng(0).uniform(0.2, 3.0, size=120)
+
+
+class Recording(optimizers.Optimizer):
+    """Plain descent that keeps the learning rates and iterates of its last run."""
+
+    rates = []
+    iterates = []
+
+    def init(self, w):
+        Recording.rates, Recording.iterates = [], []
+        return {}
+
+    def step(self, w, g, lr, state):
+        w -= lr * g
+        Recording.rates.append(lr)
+        Recording.iterates.append(w.copy())
+
+
+class TestStopping:
+    @staticmethod
+    def epochs_until_stale(curve, tol, patience):
+        """The rule of the documentation, read over a curve that never stopped.
+
+        Small improvements add up: they are measured from the last real one.
+        """
+        reached, since = np.inf, 0
+        for epoch, value in enumerate(curve, start=1):
+            since += 1
+            if reached - value >= tol:
+                reached, since = value, 0
+            if since == patience:
+                return epoch
+        raise AssertionError("the curve is too short")
+
+    @pytest.mark.parametrize("tol", [1e-2, 1e-4, 0.0])
+    @pytest.mark.parametrize("patience", [1, 4])
+    @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+    def test_regressor_in_units_of_the_variance(self, optimizer, tol, patience):
+        settings = {"batch_size": 20, "random_state": 0, "max_iter": 400}
+        free = GDRegressor(optimizer, tol=None, **settings).fit(X, TARGET)
+        stopped = GDRegressor(optimizer, tol=tol, n_iter_no_change=patience, **settings)
+        stopped.fit(X, TARGET)
+        curve = np.array(free.loss_curve_) / TARGET.var()
+        assert stopped.n_iter_ == self.epochs_until_stale(curve, tol, patience)
+        assert stopped.loss_curve_ == free.loss_curve_[: stopped.n_iter_]
+
+    def test_classifier_in_units_of_the_loss(self):
+        settings = {"batch_size": 20, "random_state": 0, "max_iter": 400}
+        free = GDClassifier("adam", tol=None, **settings).fit(X, LABELS)
+        stopped = GDClassifier("adam", tol=1e-3, n_iter_no_change=3, **settings).fit(X, LABELS)
+        assert stopped.n_iter_ == self.epochs_until_stale(free.loss_curve_, 1e-3, 3)
+
+    def test_validation_loss_is_watched_where_there_is_one(self):
+        data = {"X_val": X[80:], "y_val": LABELS[80:]}
+        settings = {"random_state": 0, "max_iter": 400}
+        free = GDClassifier("adam", tol=None, **settings).fit(X[:80], LABELS[:80], **data)
+        stopped = GDClassifier("adam", tol=1e-4, n_iter_no_change=3, **settings)
+        stopped.fit(X[:80], LABELS[:80], **data)
+        expected = self.epochs_until_stale(free.validation_loss_curve_, 1e-4, 3)
+        assert stopped.n_iter_ == expected
+        assert stopped.n_iter_ != self.epochs_until_stale(free.loss_curve_, 1e-4, 3)
+
+    @pytest.mark.parametrize("make, y", [(GDRegressor, TARGET), (GDClassifier, LABELS)])
+    def test_no_tolerance_runs_all_epochs_in_silence(self, make, y):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert make(tol=None, max_iter=7).fit(X, y).n_iter_ == 7
+
+    @pytest.mark.parametrize("make, y", [(GDRegressor, TARGET), (GDClassifier, LABELS)])
+    def test_warning_says_what_to_change(self, make, y):
+        with pytest.warns(ConvergenceWarning) as caught:
+            model = make(max_iter=2).fit(X, y)
+        text = str(caught[0].message)
+        assert model.n_iter_ == 2
+        for word in ("max_iter=2", "learning_rate", "tol=0.0001", "tol=None", "Increase"):
+            assert word in text
+        # The warning points at the line that called fit.
+        assert caught[0].filename == __file__
+
+    def test_partial_fit_never_warns_nor_stops(self):
+        model = GDRegressor("sgd", max_iter=2)
+        for _ in range(60):
+            model.partial_fit(X, TARGET)
+        assert model.n_iter_ == 60
+
+    @pytest.mark.parametrize("optimizer", optimizers.names())
+    @pytest.mark.parametrize("unit", [1e-6, 1e6])
+    def test_unit_of_the_target_changes_nothing(self, optimizer, unit):
+        settings = {"batch_size": 20, "random_state": 0, "max_iter": 300, "tol": 1e-3}
+        one = GDRegressor(optimizer, **settings).fit(X, TARGET)
+        other = GDRegressor(optimizer, **settings).fit(X, unit * TARGET)
+        assert one.n_iter_ == other.n_iter_ < 300
+        np.testing.assert_allclose(other.coef_, unit * one.coef_, rtol=1e-6)
+        np.testing.assert_allclose(
+            other.loss_curve_, unit**2 * np.array(one.loss_curve_), rtol=1e-6
+        )
+
+
+class TestHistory:
+    """The curve is the objective, recomputed here from the model that began the epoch."""
+
+    # Rules that take their gradient where the model is.
+    AT_THE_MODEL = ["sgd", "momentum", "adagrad", "rmsprop", "adam"]
+
+    @staticmethod
+    def penalty(coef, alpha, l1_ratio):
+        return alpha * (l1_ratio * np.abs(coef).sum() + (1 - l1_ratio) / 2 * (coef**2).sum())
+
+    @pytest.mark.parametrize("l1_ratio", [0.0, 0.6])
+    @pytest.mark.parametrize("precondition", [None, "standardize"])
+    @pytest.mark.parametrize("optimizer", AT_THE_MODEL)
+    def test_regressor(self, optimizer, precondition, l1_ratio):
+        model = GDRegressor(
+            optimizer,
+            alpha=2.0,
+            l1_ratio=l1_ratio,
+            batch_size="full",
+            precondition=precondition,
+            learning_rate=0.1,
+            max_iter=3,
+            tol=None,
+            warm_start=True,
+        ).fit(X, TARGET, sample_weight=WEIGHT)
+        squares = np.average((TARGET - model.predict(X)) ** 2, weights=WEIGHT)
+        expected = squares / 2 + self.penalty(model.coef_, 2.0, l1_ratio)
+        model.fit(X, TARGET, sample_weight=WEIGHT)
+        assert model.loss_curve_[3] == pytest.approx(expected, rel=1e-10)
+
+    @pytest.mark.parametrize("labels", [LABELS, LABELS + (X[:, 0] > 0.5)], ids=["two", "three"])
+    @pytest.mark.parametrize("optimizer", AT_THE_MODEL)
+    def test_classifier(self, optimizer, labels):
+        model = GDClassifier(
+            optimizer, alpha=0.3, l1_ratio=0.5, batch_size="full", max_iter=3, tol=None
+        ).set_params(warm_start=True)
+        model.fit(X, labels, sample_weight=WEIGHT)
+        expected = log_loss(labels, model.predict_proba(X), sample_weight=WEIGHT)
+        expected += self.penalty(model.coef_, 0.3, 0.5)
+        model.fit(X, labels, sample_weight=WEIGHT)
+        assert model.loss_curve_[3] == pytest.approx(expected, rel=1e-10)
+
+    @pytest.mark.parametrize("optimizer", optimizers.names())
+    def test_start(self, optimizer):
+        """The first model predicts the mean, in raw coordinates zero, and has no penalty."""
+        settings = {"batch_size": "full", "max_iter": 1, "tol": None, "alpha": 5.0}
+        model = GDRegressor(optimizer, **settings).fit(X, TARGET)
+        assert model.loss_curve_[0] == pytest.approx(TARGET.var() / 2)
+        model = GDRegressor(optimizer, precondition=None, **settings).fit(X, TARGET)
+        assert model.loss_curve_[0] == pytest.approx(np.mean(TARGET**2) / 2)
+        model = GDClassifier(optimizer, **settings).fit(X, LABELS)
+        assert model.loss_curve_[0] == pytest.approx(np.log(2))
+
+    @pytest.mark.parametrize("optimizer", optimizers.names())
+    @pytest.mark.parametrize(
+        "batch_size, steps", [("full", 1), (120, 1), (500, 1), (50, 3), (1, 120)]
+    )
+    def test_lengths(self, optimizer, batch_size, steps):
+        model = GDRegressor(optimizer, batch_size=batch_size, max_iter=4, tol=None).fit(X, TARGET)
+        assert model.n_iter_ == len(model.loss_curve_) == 4
+        assert model.t_ == 4 * steps
+        assert all(isinstance(value, float) for value in model.loss_curve_)
+
+
+class TestValidation:
+    # Fewer rows than features, and noise: the validation loss falls, then rises.
+    RNG = np.random.default_rng(3)
+    X = RNG.normal(size=(90, 60))
+    TARGET = X[:, :3] @ [3.0, -2.0, 2.0] + 2.0 * RNG.normal(size=90)
+    WEIGHT = RNG.uniform(0.1, 2.0, size=40)
+    SETTINGS = {
+        "alpha": 0.0,
+        "max_iter": 150,
+        "tol": None,
+        "random_state": 0,
+        "learning_rate": 0.003,
+    }
+
+    def test_best_regressor(self):
+        X, y, X_val, y_val = self.X[:50], self.TARGET[:50], self.X[50:], self.TARGET[50:]
+        data = {"X_val": X_val, "y_val": y_val, "sample_weight_val": self.WEIGHT}
+        model = GDRegressor("adam", **self.SETTINGS).fit(X, y, **data)
+        losses, scores = model.validation_loss_curve_, model.validation_scores_
+        assert len(losses) == len(scores) == model.n_iter_ == 150
+        best = int(np.argmin(losses))
+        assert 0 < best < 149
+        p = model.predict(X_val)
+        assert losses[best] == pytest.approx(np.average((y_val - p) ** 2, weights=self.WEIGHT) / 2)
+        assert scores[best] == pytest.approx(r2_score(y_val, p, sample_weight=self.WEIGHT))
+        short = GDRegressor("adam", **{**self.SETTINGS, "max_iter": best + 1}).fit(X, y)
+        np.testing.assert_array_equal(model.coef_, short.coef_)
+        np.testing.assert_array_equal(model.intercept_, short.intercept_)
+
+    @pytest.mark.parametrize("n_classes", [2, 3])
+    def test_best_classifier(self, n_classes):
+        edges = np.quantile(self.TARGET, np.arange(1, n_classes) / n_classes)
+        labels = np.array(["low", "middle", "high"])[np.digitize(self.TARGET, edges)]
+        data = {"X_val": self.X[50:], "y_val": labels[50:], "sample_weight_val": self.WEIGHT}
+        model = GDClassifier("adam", **self.SETTINGS).fit(self.X[:50], labels[:50], **data)
+        best = int(np.argmin(model.validation_loss_curve_))
+        assert 0 < best < 149
+        weight = {"sample_weight": self.WEIGHT}
+        assert model.validation_loss_curve_[best] == pytest.approx(
+            log_loss(labels[50:], model.predict_proba(self.X[50:]), labels=model.classes_, **weight)
+        )
+        assert model.validation_scores_[best] == pytest.approx(
+            accuracy_score(labels[50:], model.predict(self.X[50:]), **weight)
+        )
+
+    @pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+    def test_held_out_rows_do_not_train(self, container):
+        """With a feature for every row, a coefficient moves only if its row trains."""
+        y = np.arange(1.0, 41.0)
+        model = GDRegressor(
+            "sgd",
+            alpha=0.0,
+            fit_intercept=False,
+            precondition=None,
+            early_stopping=True,
+            validation_fraction=0.25,
+            max_iter=3,
+            tol=None,
+            random_state=0,
+        ).fit(container(np.eye(40)), y)
+        held_out = model.coef_ == 0
+        assert held_out.sum() == 10
+        assert model.validation_loss_curve_ == pytest.approx([np.mean(y[held_out] ** 2) / 2] * 3)
+
+    def test_held_out_labels_are_stratified(self):
+        labels = np.r_[np.zeros(30), np.ones(10)].astype(int)
+        model = GDClassifier(
+            "sgd",
+            alpha=0.0,
+            fit_intercept=False,
+            precondition=None,
+            early_stopping=True,
+            validation_fraction=0.2,
+            max_iter=3,
+            tol=None,
+            random_state=0,
+        ).fit(np.eye(40), labels)
+        held_out = model.coef_[0] == 0
+        assert np.bincount(labels[held_out]).tolist() == [6, 2]
+        assert model.validation_loss_curve_ == pytest.approx([np.log(2)] * 3)
+
+    def test_validation_data_take_the_place_of_a_part_held_out(self):
+        settings = {**self.SETTINGS, "max_iter": 5}
+        data = {"X_val": self.X[50:], "y_val": self.TARGET[50:]}
+        one = GDRegressor(**settings).fit(self.X[:50], self.TARGET[:50], **data)
+        other = GDRegressor(early_stopping=True, **settings)
+        other.fit(self.X[:50], self.TARGET[:50], **data)
+        np.testing.assert_array_equal(one.coef_, other.coef_)
+
+    def test_no_validation_no_curve(self):
+        model = GDRegressor(**self.SETTINGS).fit(self.X, self.TARGET)
+        assert not hasattr(model, "validation_loss_curve_")
+        assert not hasattr(model, "validation_scores_")
+
+    def test_a_later_fit_without_validation_has_no_curve_of_the_last(self):
+        model = GDRegressor(early_stopping=True, **self.SETTINGS).fit(self.X, self.TARGET)
+        model.set_params(early_stopping=False).fit(self.X, self.TARGET)
+        assert not hasattr(model, "validation_loss_curve_")
+        assert not hasattr(model, "validation_scores_")
+
+
+# A schedule on the loss has no value before training.
+TIMED = [name for name in schedules.names() if name != "plateau"]
+
+
+class Witness(schedules.Schedule):
+    """The training time itself, and what it was asked with."""
+
+    horizons = set()
+
+    def __call__(self, epochs, horizon):
+        Witness.horizons.add(horizon)
+        return 1.0 + epochs
+
+
+class TestSchedules:
+    SETTINGS = {"learning_rate": 0.01, "tol": None, "random_state": 0}
+
+    def rates(self, schedule, batch_size, epochs=4, **parameters):
+        GDRegressor(
+            Recording(),
+            schedule=schedule,
+            batch_size=batch_size,
+            max_iter=epochs,
+            **self.SETTINGS,
+            **parameters,
+        ).fit(X, TARGET)
+        return np.array(Recording.rates)
+
+    @pytest.mark.parametrize("batch_size, steps", [("full", 1), (50, 3), (1, 120)])
+    def test_training_time_and_horizon(self, batch_size, steps):
+        Witness.horizons.clear()
+        rates = self.rates(Witness(), batch_size)
+        np.testing.assert_allclose(rates, 0.01 * (1 + np.arange(4 * steps) / steps))
+        assert Witness.horizons == {4}
+
+    def test_cosine_and_inverse_time_by_hand(self):
+        np.testing.assert_allclose(
+            self.rates("cosine", "full"),
+            [0.01, 0.01 * (2 + 2**0.5) / 4, 0.005, 0.01 * (2 - 2**0.5) / 4],
+        )
+        np.testing.assert_allclose(
+            self.rates("inverse_time", 60), 0.01 / np.array([1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5])
+        )
+
+    @pytest.mark.parametrize("schedule", TIMED)
+    def test_batch_size_changes_nothing(self, schedule):
+        """The beginning of every epoch has the same rate, whatever the steps between."""
+        whole = self.rates(schedule, "full")
+        for batch_size in (60, 50, 1):
+            steps = -(-120 // batch_size)
+            np.testing.assert_allclose(self.rates(schedule, batch_size)[::steps], whole)
+
+    def test_time_goes_on_with_partial_fit(self):
+        model = GDRegressor(Recording(), schedule=Witness(), batch_size=60, **self.SETTINGS)
+        seen = []
+        for _ in range(3):
+            model.partial_fit(X, TARGET)
+            seen = list(Recording.rates)
+        np.testing.assert_allclose(seen, 0.01 * (1 + np.arange(6) / 2))
+
+
+class TestDivergence:
+    def diverged(self, estimator, y=TARGET, **arguments):
+        with warnings.catch_warnings(), pytest.raises(DivergenceError) as raised:
+            # The error says it all: no numpy warning besides.
+            warnings.simplefilter("error")
+            estimator.fit(X, y, **arguments)
+        return raised.value
+
+    def test_what_the_error_carries(self):
+        settings = {"alpha": 0.0, "batch_size": "full", "learning_rate": 1e6, "tol": None}
+        error = self.diverged(GDRegressor("sgd", max_iter=500, **settings))
+        assert isinstance(error, ValueError)
+        assert error.learning_rate == 1e6
+        Z = np.c_[(X - X.mean(0)) / X.std(0), np.ones(len(X))]
+        curvature = np.linalg.eigvalsh(Z.T @ Z / len(X))[-1]
+        assert error.safe_learning_rate == pytest.approx(2 / curvature)
+        before = GDRegressor("sgd", max_iter=error.epoch - 1, **settings).fit(X, TARGET)
+        text = str(error)
+        assert f"epoch {error.epoch} " in text and "1e+06" in text and "auto" in text
+        assert f"{error.safe_learning_rate:.6g}" in text
+        numbers = [float(number) for number in re.findall(r"\d\.\d+e\+\d+", text)]
+        assert any(number == pytest.approx(before.loss_curve_[-1], rel=1e-5) for number in numbers)
+        assert "inf now" in text or "nan now" in text
+
+    @pytest.mark.parametrize("make, y", [(GDRegressor, TARGET), (GDClassifier, LABELS)])
+    def test_without_numpy_warnings(self, make, y):
+        error = self.diverged(make("sgd", learning_rate=1e300, tol=None), y)
+        assert error.epoch >= 1
+
+    @pytest.mark.parametrize("batch_size", ["full", 10])
+    def test_safe_rate_is_safe(self, batch_size):
+        settings = {"alpha": 0.01, "batch_size": batch_size, "tol": None, "max_iter": 200}
+        error = self.diverged(GDRegressor("sgd", learning_rate=1e300, random_state=0, **settings))
+        safe = 0.99 * error.safe_learning_rate
+        model = GDRegressor("sgd", learning_rate=safe, random_state=0, **settings).fit(X, TARGET)
+        assert model.loss_curve_[-1] < 0.5 * model.loss_curve_[0]
+        if batch_size == "full":
+            above = 1.05 * error.safe_learning_rate
+            model = GDRegressor("sgd", learning_rate=above, **settings).fit(X, TARGET)
+            assert model.loss_curve_[-1] > model.loss_curve_[0]
+
+    def test_in_a_grid_search_the_candidate_scores_error_score(self):
+        search = GridSearchCV(
+            GDRegressor("sgd", tol=None, max_iter=20),
+            {"learning_rate": [0.1, 1e300]},
+            error_score=-7.0,
+            cv=3,
+        )
+        with pytest.warns(FitFailedWarning, match="DivergenceError"):
+            search.fit(X, TARGET)
+        assert search.cv_results_["mean_test_score"][1] == -7.0
+        assert search.best_params_ == {"learning_rate": 0.1}
+
+
+class TestVerbose:
+    def test_a_line_an_epoch(self, capsys):
+        model = GDRegressor(verbose=1, tol=None, max_iter=4).fit(X, TARGET)
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == 4
+        for epoch, (line, loss) in enumerate(zip(lines, model.loss_curve_, strict=True), start=1):
+            assert f"epoch {epoch}" in line and f"{loss:.6g}" in line
+
+    def test_validation_too(self, capsys):
+        data = {"X_val": X, "y_val": TARGET}
+        model = GDRegressor(verbose=1, tol=None, max_iter=1).fit(X, TARGET, **data)
+        (line,) = capsys.readouterr().out.splitlines()
+        assert f"{model.validation_loss_curve_[0]:.6g}" in line
+        assert f"{model.validation_scores_[0]:.4g}" in line
+
+    def test_silent_by_default(self, capsys):
+        GDRegressor(tol=None, max_iter=2).fit(X, TARGET)
+        assert capsys.readouterr().out == ""
+
+
+class TestAverage:
+    SETTINGS = {
+        "batch_size": 30,
+        "precondition": None,
+        "learning_rate": 0.01,
+        "tol": None,
+        "max_iter": 5,
+        "random_state": 0,
+    }
+
+    @pytest.mark.parametrize("average, begin", [(True, 1), (1, 1), (3, 3), (5, 5)])
+    def test_begins_at_its_epoch(self, average, begin):
+        model = GDRegressor(Recording(), average=average, **self.SETTINGS).fit(X, TARGET)
+        iterates = np.array(Recording.iterates)[4 * (begin - 1) :]
+        # Polynomial decay of order 8 in closed form: iterate i counts C(i + 7, 8) times.
+        weights = comb(np.arange(1, len(iterates) + 1) + 7, 8)
+        expected = np.average(iterates, axis=0, weights=weights)
+        np.testing.assert_allclose(np.append(model.coef_, model.intercept_), expected, rtol=1e-10)
+
+    @pytest.mark.parametrize("average", [False, 6])
+    def test_not_yet(self, average):
+        model = GDRegressor(Recording(), average=average, **self.SETTINGS).fit(X, TARGET)
+        np.testing.assert_array_equal(
+            np.append(model.coef_, model.intercept_), Recording.iterates[-1]
+        )
+
+    @pytest.mark.parametrize("optimizer", optimizers.names())
+    def test_sparse_as_dense(self, optimizer):
+        """Steps over touched coordinates only must not miss a part of the average."""
+        thin = X * (np.random.default_rng(1).uniform(size=X.shape) < 0.3)
+        settings = {**self.SETTINGS, "alpha": 0.0, "average": 2}
+        dense = GDRegressor(optimizer, **settings).fit(thin, TARGET)
+        sparse = GDRegressor(optimizer, **settings).fit(sp.csr_array(thin), TARGET)
+        np.testing.assert_allclose(sparse.coef_, dense.coef_, rtol=1e-8)
+
+    def test_settles_the_noise_of_mini_batches(self):
+        exact = np.linalg.lstsq(np.c_[X, np.ones(len(X))], TARGET, rcond=None)[0][:-1]
+        settings = {"alpha": 0.0, "batch_size": 5, "tol": None, "max_iter": 60, "random_state": 0}
+        plain, averaged = (
+            np.linalg.norm(GDRegressor("adam", average=a, **settings).fit(X, TARGET).coef_ - exact)
+            for a in (False, True)
+        )
+        assert averaged < plain / 3
