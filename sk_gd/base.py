@@ -18,7 +18,16 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from . import losses, optimizers, schedules
 from .objectives.coordinates import MAX_WHITEN_FEATURES, Coordinates, length, smoothness
-from .training import Config, Data, EpochTasks, Run, Validation, auto_batch_size, one_blas_thread, train
+from .training import (
+    Config,
+    Data,
+    EpochTasks,
+    Run,
+    Validation,
+    auto_batch_size,
+    one_blas_thread,
+    train,
+)
 
 
 # What a fitted estimator keeps besides its public attributes.
@@ -69,6 +78,8 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
 
     def _partial_fit(self, X, y, sample_weight, classes=None):
         """Train for one epoch."""
+        # scikit-learn leaves out the validation of a fitted estimator's parameters.
+        self._validate_params()
         if self.early_stopping:
             raise ValueError(
                 "partial_fit sees a part of the data only and cannot hold out any of it: "
@@ -84,12 +95,12 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             tasks = EpochTasks(self, X, y, sample_weight, epochs)
             optimizer, loss, schedule = self._resolve()
             X, y = self._validate(X, y, reset=not (resumed and running))
-            y = self._encode(y, classes, resumed, running)
+            y = self._encode(X, y, classes, resumed, running)
             weight = self._weigh(sample_weight, X, y)
             subset, held_out = self._hold_out(X, y, weight, loss, validation)
             weight = _normalise(weight, subset, X.shape[0])
 
-            run = copy.deepcopy(self._run) if resumed else Run(self._seed())
+            run = self._run.copy() if resumed else Run(self._seed())
             coordinates = self._coordinates(run, X, y, weight, loss, running)
             n = X.shape[0] if subset is None else len(subset)
             batch_size = {"full": n, "auto": auto_batch_size(X, n)}.get(
@@ -122,12 +133,10 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
                 begin_epoch=tasks.begin_epoch,
                 end_epoch=end_epoch,
             )
-            self._run = run
-            for name, value in self._attributes(run, X.dtype).items():
-                setattr(self, name, value)
+            self._publish(run, X.dtype)
             tasks.end()
-        if going and self.tol is not None and not running:
-            self._warn_unfinished()
+        if not running:
+            self._warn(run, bool(going))
         return self
 
     @contextlib.contextmanager
@@ -148,13 +157,15 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         """Optimizer, loss and schedule as instances, checked before anything is changed."""
         optimizer = copy.deepcopy(optimizers.get(self.optimizer))
         optimizer.check()
+        schedule = schedules.get(self.schedule)
+        schedule.check()
         if self.precondition == "whiten" and self.alpha * self.l1_ratio > 0:
             raise ValueError(
                 "precondition='whiten' turns the coordinates, in which the L1 penalty has no "
                 f"proximal step: l1_ratio must be 0. Got l1_ratio={self.l1_ratio} instead; set it "
                 "to 0 or use precondition='standardize'."
             )
-        return optimizer, losses.get(self.loss, self._kind), schedules.get(self.schedule)
+        return optimizer, losses.get(self.loss, self._kind), schedule
 
     def _seed(self):
         return check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
@@ -178,6 +189,21 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             )
         return X, y
 
+    def _check_resumed(self, X, n_outputs):
+        """Raise a ValueError unless the model so far has this shape."""
+        so_far = self._run.coordinates
+        for what, before, now in (
+            ("features in X", so_far.n_features, X.shape[1]),
+            ("outputs in y", so_far.n_outputs, n_outputs),
+            ("fit_intercept", so_far.intercept, self.fit_intercept),
+        ):
+            if before != now:
+                raise ValueError(
+                    f"The model goes on from the last call and cannot change its shape: {what} "
+                    f"must be {before}. Got {now} instead; to begin anew call fit with "
+                    "warm_start=False."
+                )
+
     def _weigh(self, sample_weight, X, y):
         """The weights of the rows, or None if all count the same."""
         if sample_weight is None:
@@ -193,9 +219,14 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             missing = "y_val" if y_val is None else "X_val"
             raise ValueError(f"X_val and y_val go together. Got no {missing}.")
         if X_val is not None:
-            X_val, y_val = self._validate(X_val, y_val, reset=False)
-            y_val = self._encode_validation(y_val)
-            weight_val = self._weigh(weight_val, X_val, y_val)
+            try:
+                X_val, y_val = self._validate(X_val, y_val, reset=False)
+                y_val = self._encode_validation(y_val, y)
+                weight_val = self._weigh(weight_val, X_val, y_val)
+            except ValueError as error:
+                raise ValueError(
+                    f"In the validation data (X_val, y_val, sample_weight_val): {error}"
+                ) from error
             return None, self._validation(X_val, y_val, weight_val, loss)
         if weight_val is not None:
             raise ValueError("sample_weight_val needs X_val and y_val. Got neither.")
@@ -212,6 +243,14 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
 
     def _validation(self, X, y, weight, loss):
         return Validation(X, y, weight, loss, lambda p: self._score(y, p, weight))
+
+    def _publish(self, run, dtype):
+        """Make `run` what the estimator is fitted to."""
+        for name in ("validation_loss_curve_", "validation_scores_"):
+            self.__dict__.pop(name, None)
+        self._run = run
+        for name, value in self._attributes(run, dtype).items():
+            setattr(self, name, value)
 
     def _coordinates(self, run, X, y, weight, loss, running):
         coordinates = Coordinates(X.shape[1], self._n_outputs(y), self.fit_intercept)
@@ -276,15 +315,24 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
                 )
             print(line)
 
-    def _warn_unfinished(self):
-        warnings.warn(
-            f"max_iter={self.max_iter} epochs were over before the objective settled to within "
-            f"tol={self.tol} for {self.n_iter_no_change} epochs. Increase max_iter, increase the "
-            f"learning_rate (it was {self.learning_rate_:.3g}), loosen tol, or set tol=None to run "
-            "max_iter epochs without this warning.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
+    def _warn(self, run, unfinished):
+        """Warn of training that ended before it had settled, or above where it began."""
+        if run.loss_curve[-1] > run.loss_curve[0] and run.stale >= self.n_iter_no_change:
+            message = (
+                f"The objective is {run.loss_curve[-1]:.6g} after {run.epochs} epochs and was "
+                f"{run.loss_curve[0]:.6g} after the first: decrease the learning_rate (it was "
+                f"{self.learning_rate_:.3g}) or use learning_rate='auto'."
+            )
+        elif unfinished and self.tol is not None:
+            message = (
+                f"max_iter={self.max_iter} epochs were over before the objective settled to within "
+                f"tol={self.tol} for {self.n_iter_no_change} epochs. Increase max_iter, change the "
+                f"learning_rate (it was {self.learning_rate_:.3g}), loosen tol, or set tol=None to "
+                "run max_iter epochs without this warning."
+            )
+        else:
+            return
+        warnings.warn(message, ConvergenceWarning, stacklevel=6)
 
 
 def _normalise(weight, subset, n):
@@ -296,4 +344,10 @@ def _normalise(weight, subset, n):
         trains = np.zeros(n, dtype=bool)
         trains[subset] = True
         weight[~trains] = 0
-    return weight / (weight.sum() / (n if subset is None else len(subset)))
+    total = weight.sum()
+    if not total > 0:
+        raise ValueError(
+            "sample_weight must leave some weight in the rows that train, after early_stopping "
+            "held out validation_fraction of them. Got none."
+        )
+    return weight / (total / (n if subset is None else len(subset)))

@@ -134,6 +134,18 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
         p = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
         return p.ravel() if np.ndim(self.intercept_) == 0 else p
 
+    def sparsify(self):
+        """Store the coefficients as a sparse matrix; worth it when most are zero.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        check_is_fitted(self)
+        self.coef_ = np.atleast_2d(self.coef_)
+        return super().sparsify()
+
     def densify(self):
         """Turn the coefficients back into an array, after `sparsify`.
 
@@ -147,18 +159,20 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
             self.coef_ = self.coef_.ravel()
         return self
 
-    def _encode(self, y, classes, resumed, running):
+    def _encode(self, X, y, classes, resumed, running):
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
-        if resumed and n_outputs != self._run.coordinates.n_outputs:
-            raise ValueError(
-                f"y must have the {self._run.coordinates.n_outputs} outputs of the first call. "
-                f"Got {n_outputs} instead; set warm_start=False to begin anew."
-            )
+        if resumed:
+            self._check_resumed(X, n_outputs)
         self._flat = y.ndim == 1
         return np.ascontiguousarray(y.reshape(len(y), n_outputs), dtype=float)
 
-    def _encode_validation(self, y):
-        return np.ascontiguousarray(y.reshape(len(y), -1), dtype=float)
+    def _encode_validation(self, y_val, y):
+        y_val = np.ascontiguousarray(y_val.reshape(len(y_val), -1), dtype=float)
+        if y_val.shape[1] != y.shape[1]:
+            raise ValueError(
+                f"y_val must have as many outputs as y, {y.shape[1]}. Got {y_val.shape[1]} instead."
+            )
+        return y_val
 
     def _n_outputs(self, y):
         return y.shape[1]
@@ -317,7 +331,7 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
         scores = self.decision_function(X)
         return losses.get(self.loss, "classifier").log_probabilities(scores)
 
-    def _encode(self, y, classes, resumed, running):
+    def _encode(self, X, y, classes, resumed, running):
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         if classes is not None:
@@ -342,10 +356,18 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
                 f"Got {len(classes)} class: {classes.tolist()}."
             )
         self.classes_ = classes
+        if running and self.class_weight == "balanced":
+            raise ValueError(
+                "partial_fit sees a part of the data only and cannot balance the classes: "
+                "class_weight must be a dict or None. Got 'balanced' instead; weigh the rows with "
+                "sample_weight."
+            )
+        if resumed:
+            self._check_resumed(X, self._n_outputs(y))
         return self._codes(y, "y")
 
-    def _encode_validation(self, y):
-        return self._codes(column_or_1d(y, warn=True), "y_val")
+    def _encode_validation(self, y_val, y):
+        return self._codes(column_or_1d(y_val, warn=True), "y_val")
 
     def _codes(self, y, name):
         """The index of every label, as a column of floats."""
@@ -366,7 +388,13 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
         each = compute_class_weight(
             self.class_weight, classes=self.classes_, y=labels, sample_weight=weight
         )[y[:, 0].astype(np.intp)]
-        return each if weight is None else each * weight
+        weight = each if weight is None else each * weight
+        if not (np.all(weight >= 0) and np.all(np.isfinite(weight)) and np.any(weight > 0)):
+            raise ValueError(
+                "class_weight must be finite numbers that are not negative, and leave some weight. "
+                f"Got {self.class_weight!r} instead."
+            )
+        return weight
 
     def _n_outputs(self, y):
         return 1 if len(self.classes_) == 2 else len(self.classes_)

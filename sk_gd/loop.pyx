@@ -63,11 +63,13 @@ cdef class Lane:
     cdef public double loss
     cdef public bint alive
     cdef double[::1] rates
+    cdef double[::1] reported
 
     def __init__(self, rule, w):
         self.rule = rule
         self.w = np.array(w, dtype=float)
         self.point = np.array(w, dtype=float)
+        self.reported = np.empty(len(w))
         self.average = None
         self.averaged = 0
         self.loss = 0.0
@@ -137,14 +139,15 @@ cdef class Lane:
         if self.average is not None:
             self.averaged += 1
             share = (FORGET + 1) / (FORGET + self.averaged)
+            self.rule.report(self.w, self.reported)
             for j in range(self.w.shape[0]):
-                self.average[j] += share * (self.w[j] - self.average[j])
+                self.average[j] += share * (self.reported[j] - self.average[j])
         return 0
 
 
 def _revive(rule, w, average, averaged):
     lane = Lane(rule, w)
-    lane.average = average
+    lane.average = None if average is None else np.array(average)
     lane.averaged = averaged
     return lane
 

@@ -1,6 +1,6 @@
 """The losses, by name."""
 
-from .naming import lookup
+from .parameters import lookup
 from .objectives.losses import Hinge, LogLoss, Loss, SquaredError
 
 __all__ = ["Hinge", "LogLoss", "Loss", "SquaredError", "get", "names"]
@@ -13,7 +13,18 @@ TABLE = {
 
 
 def names(kind):
-    """The names that ``loss=`` of the "regressor" or the "classifier" understands."""
+    """The names that ``loss=`` of the "regressor" or the "classifier" understands.
+
+    Parameters
+    ----------
+    kind : {"regressor", "classifier"}
+        The kind of estimator.
+
+    Returns
+    -------
+    list of str
+        The names.
+    """
     if kind not in ("regressor", "classifier"):
         raise ValueError(f"kind must be 'regressor' or 'classifier'. Got {kind!r} instead.")
     return [name for name, loss in TABLE.items() if kind in loss.kinds]
@@ -28,6 +39,11 @@ def get(loss, kind=None):
         Name or instance.
     kind : {"regressor", "classifier"}, optional
         Accept only the losses of this kind of estimator.
+
+    Returns
+    -------
+    Loss
+        The instance.
     """
     table = TABLE if kind is None else {name: TABLE[name] for name in names(kind)}
     loss = lookup(loss, table, Loss, "loss")

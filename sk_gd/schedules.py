@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from .naming import lookup
+from .parameters import check_range, lookup
 
 __all__ = ["Constant", "Cosine", "InverseTime", "Schedule", "get", "names"]
 
@@ -15,6 +15,9 @@ class Schedule(BaseEstimator):
     epochs, and with the horizon (``max_iter``), it returns what to multiply
     the learning rate by at each of them. It does not depend on the batch size.
     """
+
+    def check(self):
+        """Raise a ValueError if a parameter is out of its range."""
 
     def __call__(self, epochs, horizon):
         """The multipliers at the times `epochs`."""
@@ -57,6 +60,9 @@ class InverseTime(Schedule):
     def __init__(self, decay=1.0):
         self.decay = decay
 
+    def check(self):
+        check_range(self, "decay", 0, float("inf"))
+
     def __call__(self, epochs, horizon):
         return 1 / (1 + self.decay * epochs)
 
@@ -87,6 +93,9 @@ class Cosine(Schedule):
     def __init__(self, final=0.0):
         self.final = final
 
+    def check(self):
+        check_range(self, "final", 0, 1, closed="both")
+
     def __call__(self, epochs, horizon):
         part = np.minimum(epochs / horizon, 1.0)
         return self.final + (1 - self.final) * (1 + np.cos(np.pi * part)) / 2
@@ -100,10 +109,27 @@ TABLE = {
 
 
 def names():
-    """The names that ``schedule=`` understands."""
+    """The names that ``schedule=`` understands.
+
+    Returns
+    -------
+    list of str
+        The names.
+    """
     return list(TABLE)
 
 
 def get(schedule):
-    """An instance of the schedule called `schedule`, or `schedule` itself if it is one."""
+    """An instance of the schedule called `schedule`, or `schedule` itself if it is one.
+
+    Parameters
+    ----------
+    schedule : str or Schedule
+        Name or instance.
+
+    Returns
+    -------
+    Schedule
+        The instance.
+    """
     return lookup(schedule, TABLE, Schedule, "schedule")

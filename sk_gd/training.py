@@ -1,9 +1,11 @@
 """Everything that happens once an epoch: order, rates, history, stopping, callbacks."""
 
 import contextlib
+import copy
 import threading
 from dataclasses import dataclass
 
+import joblib
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import gen_batches
@@ -44,7 +46,9 @@ class Config:
 
     def penalty(self, coef):
         """The penalty of the coefficients."""
-        return self.alpha * self.l1_ratio * np.abs(coef).sum() + self.ridge * 0.5 * np.sum(coef**2)
+        with np.errstate(over="ignore"):  # divergence is an error of its own
+            square = np.sum(coef**2)
+        return self.alpha * self.l1_ratio * np.abs(coef).sum() + self.ridge * 0.5 * square
 
 
 class Data:
@@ -179,6 +183,17 @@ class Run:
         self.exact_mark = np.inf
         self.stale = 0
 
+    def copy(self):
+        """A run that goes on from here by itself."""
+        other = copy.copy(self)
+        other.generator = copy.deepcopy(self.generator)
+        other.lane = copy.deepcopy(self.lane)
+        # Moments replace their arrays; the curves only grow.
+        other.features, other.targets = copy.copy(self.features), copy.copy(self.targets)
+        for name in ("loss_curve", "validation_loss_curve", "validation_scores"):
+            setattr(other, name, list(getattr(self, name)))
+        return other
+
     def observe(self, X, y, weight, *, full, running):
         """Take the statistics of the data, on top of those seen before if `running`."""
         if not running or self.features is None or self.features.full != full:
@@ -290,7 +305,7 @@ def _lane(optimizer, w):
 
 
 def _same(optimizer, other):
-    return type(optimizer) is type(other) and optimizer.get_params() == other.get_params()
+    return type(optimizer) is type(other) and joblib.hash(optimizer) == joblib.hash(other)
 
 
 def train(runs, data, *, epochs, validation=None, begin_epoch=None, end_epoch=None):
@@ -393,29 +408,37 @@ class _OneBlasThread(contextlib.ContextDecorator):
 
     The products are small: more threads would only wait for each other, and
     change the rounding. Fits may run side by side in threads of one process,
-    for which the setting is common; the last one out restores it.
+    for which the setting is common: the first one in makes it, the last one
+    out restores it.
     """
 
     def __init__(self):
         self._lock = threading.Lock()
         self._inside = 0
-        self._controller = None
-        self._limit = None
+        self._libraries = None
+        self._before = []
 
     def __enter__(self):
         with self._lock:
-            if self._controller is None:
-                self._controller = ThreadpoolController().select(user_api="blas")
+            if self._libraries is None:
+                blas = ThreadpoolController().select(user_api="blas")
+                self._libraries = blas.lib_controllers
             if self._inside == 0:
-                self._limit = self._controller.limit(limits=1)
-                self._limit.__enter__()
+                self._before = [library.get_num_threads() for library in self._libraries]
+                self._set([1] * len(self._libraries))
             self._inside += 1
 
     def __exit__(self, *exception):
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
-                self._limit.__exit__(*exception)
+                self._set(self._before)
+
+    def _set(self, numbers):
+        for library, number in zip(self._libraries, numbers, strict=True):
+            # Newer versions let only the thread that holds a limit change it;
+            # ours has to outlive the thread that happened to come first.
+            getattr(library, "_real_set_num_threads", library.set_num_threads)(number)
 
 
 one_blas_thread = _OneBlasThread()

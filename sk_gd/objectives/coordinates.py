@@ -69,9 +69,12 @@ class Moments:
         total = float(X.shape[0] if weight is None else weight.sum())
         if not self.full:
             return total, mean, variance * total
+        X = X.astype(np.float64)
         scaled = X if weight is None else sp.diags_array(weight) @ X
-        scatter = np.asarray((scaled.T @ X).todense(), dtype=float)
-        return total, mean, scatter - total * np.outer(mean, mean)
+        scatter = np.asarray((scaled.T @ X).todense()) - total * np.outer(mean, mean)
+        # The difference of two large numbers; the variances are known better.
+        np.fill_diagonal(scatter, variance * total)
+        return total, mean, scatter
 
     def _merge(self, total, mean, scatter):
         if self.mean is None:
@@ -143,8 +146,11 @@ class Coordinates:
                 self.origin = origin
             self.in_units = True
         self.shift = moments.mean.copy() if centre else np.zeros(self.n_features)
-        variance = moments.variance
+        # What is not shifted deviates from zero.
+        variance = moments.variance + (0.0 if centre else moments.mean**2)
         constant = moments.is_constant()
+        if not centre:
+            constant &= moments.mean == 0
         stiffest = np.sqrt(ridge / curvature * np.max(self.unit**2 / self.energy))
         deviation = np.maximum(np.sqrt(np.maximum(variance, 0.0)), stiffest)
         self.scale = 1 / np.where(constant, 1.0, deviation)
@@ -294,17 +300,19 @@ def smoothness(X, weight, coordinates, curvature, ridge, batch_size, noise_gain=
         # The map was made so that loss and ridge together have curvature one.
         whole, stiffest = 1.0, 0.0
     if batch_size >= n:
-        return whole + stiffest
+        return whole + stiffest or 1.0  # without curvature any step will do
     single = steep * float(np.max(w * coordinates.squared_norms(X)))
     b = batch_size
     noise = (n - b) / (b * (n - 1))
-    return whole * n * (b - 1) / (b * (n - 1)) + noise_gain * noise * single + stiffest
+    return whole * n * (b - 1) / (b * (n - 1)) + noise_gain * noise * single + stiffest or 1.0
 
 
 def _largest_eigenvalue(X, weight, coordinates):
     """Largest eigenvalue of the second moment of the columns; `weight` has mean one."""
     z = coordinates.columns(X)
     k = z.shape[1]
+    if not np.any(coordinates.squared_norms(X)):
+        return 0.0
     if k <= MAX_GRAM_COLUMNS:
         gram = _second_moment(X, weight, coordinates)
         return float(scipy.linalg.eigvalsh(gram, subset_by_index=[k - 1, k - 1])[0])

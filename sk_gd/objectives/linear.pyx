@@ -11,6 +11,8 @@ that is the same for float32, float64, shuffled, dense and sparse rows.
 import numpy as np
 import scipy.sparse as sp
 
+from libc.float cimport DBL_EPSILON
+from libc.math cimport fabs
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
@@ -42,8 +44,12 @@ ctypedef fused integer:
 cdef enum:
     AHEAD = 16
 
+# A sum of slopes this small against their sizes is zero, but for rounding. A
+# rule that divides by the size of the gradient would make a full step of it.
+cdef double ROUNDING = 8 * DBL_EPSILON
+
 # A block of rows is at most this many numbers, to stay in the nearest caches.
-BLOCK = int(__import__("os").environ.get("BLK", 8192))
+BLOCK = 8192
 
 
 cdef class Rows:
@@ -127,6 +133,7 @@ cdef class DenseRows(Rows):
     cdef double[::1] block
     cdef double[:, ::1] v
     cdef double[::1] sums
+    cdef double[::1] sizes
     cdef const double **line
     cdef int count
 
@@ -145,6 +152,7 @@ cdef class DenseRows(Rows):
         self.block = np.empty(capacity * self.n_features)
         self.v = np.zeros((n_outputs, self.n_features + 1))
         self.sums = np.zeros(n_outputs)
+        self.sizes = np.zeros(n_outputs)
 
     cdef void begin(self, const double *w) noexcept nogil:
         cdef Py_ssize_t j, k
@@ -152,6 +160,7 @@ cdef class DenseRows(Rows):
         cdef double *v
         for k in range(self.n_outputs):
             self.sums[k] = 0
+            self.sizes[k] = 0
             v = &self.v[k, 0]
             v[d] = w[d] if self.n_columns > d else 0
             if self.scale is None:
@@ -208,17 +217,20 @@ cdef class DenseRows(Rows):
         for j in range(n_outputs):
             for i in range(self.count):
                 self.sums[j] += r[j * stride + i]
+                self.sizes[j] += fabs(r[j * stride + i])
 
     cdef void finish(self, double *g) noexcept nogil:
         cdef Py_ssize_t j, k, d = self.n_features
-        cdef double total
+        cdef double total, blur
         for k in range(self.n_outputs):
             total = self.sums[k]
+            blur = ROUNDING * self.sizes[k]
             if self.scale is not None:
                 for j in range(d):
-                    g[j] = (g[j] - self.shift[j] * total) * self.scale[j]
+                    g[j] -= self.shift[j] * total
+                    g[j] = 0 if fabs(g[j]) <= blur * fabs(self.shift[j]) else g[j] * self.scale[j]
             if self.n_columns > d:
-                g[d] = total
+                g[d] = 0 if fabs(total) <= blur else total
             g += self.n_columns
 
 
@@ -268,6 +280,7 @@ cdef class CSRRows(Rows):
     cdef Py_ssize_t[::1] ends
     cdef Py_ssize_t count
     cdef const double *w
+    cdef double[::1] sizes
 
     def __init__(self, X, shift, scale, intercept, capacity, n_ordered, n_outputs):
         Rows.__init__(self, X, shift, scale, intercept, capacity, n_ordered, n_outputs)
@@ -284,9 +297,13 @@ cdef class CSRRows(Rows):
         self.values = np.empty(longest)
         self.columns = np.empty(longest, dtype=np.int32)
         self.ends = np.empty(capacity, dtype=np.intp)
+        self.sizes = np.zeros(n_outputs)
 
     cdef void begin(self, const double *w) noexcept nogil:
+        cdef Py_ssize_t k
         self.w = w
+        for k in range(self.n_outputs):
+            self.sizes[k] = 0
 
     cdef void gather(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
@@ -346,10 +363,19 @@ cdef class CSRRows(Rows):
             start = 0
             for i in range(self.count):
                 slope = r[k * stride + i]
+                self.sizes[k] += fabs(slope)
                 for a in range(start, self.ends[i]):
                     g[self.columns[a]] += slope * self.values[a]
                 start = self.ends[i]
             g += self.n_columns
+
+    cdef void finish(self, double *g) noexcept nogil:
+        cdef Py_ssize_t k, last = self.n_columns - 1
+        if self.n_columns > self.n_features:
+            for k in range(self.n_outputs):
+                if fabs(g[last]) <= ROUNDING * self.sizes[k]:
+                    g[last] = 0
+                g += self.n_columns
 
     cdef Py_ssize_t touch(
         self, Py_ssize_t *where, Py_ssize_t found, Py_ssize_t *stamp, Py_ssize_t mark

@@ -1,6 +1,6 @@
 """The optimizers, by name."""
 
-from ..naming import lookup
+from ..parameters import lookup
 from .adaptive import Adagrad, Adam, AdamW, RMSprop
 from .averaging import ScheduleFreeAdamW
 from .base import Optimizer
@@ -33,12 +33,28 @@ TABLE = {
 
 
 def names():
-    """The names that ``optimizer=`` understands, in the order of the catalogue."""
+    """The names that ``optimizer=`` understands, in the order of the catalogue.
+
+    Returns
+    -------
+    list of str
+        The names.
+    """
     return list(TABLE)
 
 
 def get(optimizer):
     """An instance of the optimizer called `optimizer`, or `optimizer` itself if it is one.
+
+    Parameters
+    ----------
+    optimizer : str or Optimizer
+        Name or instance.
+
+    Returns
+    -------
+    Optimizer
+        The instance.
 
     Raises
     ------

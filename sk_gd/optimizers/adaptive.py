@@ -4,15 +4,17 @@
 
 import cython
 
+from ..parameters import check_range
+
 if cython.compiled:
     from cython.cimports.libc.math import pow, sqrt
     from cython.cimports.sk_gd.optimizers.base import LocalRule, Rule
 
-    from .base import Optimizer, check_range
+    from .base import Optimizer
 else:
     from math import pow, sqrt
 
-    from .base import LocalRule, Optimizer, Rule, check_range
+    from .base import LocalRule, Optimizer, Rule
 
 
 class Adagrad(Optimizer):
@@ -263,6 +265,7 @@ class AdamRule(Rule):
         self.beta_1 = optimizer.beta_1
         self.beta_2 = optimizer.beta_2
         self.inside, self.outside = _epsilons(optimizer)
+        self.correction_1 = self.correction_2 = 1.0
         self.m = self.array("m")
         self.v = self.array("v")
 

@@ -4,15 +4,17 @@
 
 import cython
 
+from ..parameters import check_range
+
 if cython.compiled:
     from cython.cimports.libc.math import fmax, pow, sqrt
     from cython.cimports.sk_gd.optimizers.base import Rule
 
-    from .base import Optimizer, check_range
+    from .base import Optimizer
 else:
     from math import pow, sqrt
 
-    from .base import Optimizer, Rule, check_range
+    from .base import Optimizer, Rule
 
     fmax = max
 
@@ -109,6 +111,8 @@ class ScheduleFreeAdamWRule(Rule):
         self.epsilon = optimizer.epsilon
         self.weight_decay = optimizer.weight_decay
         self.r = optimizer.r
+        self.correction = 1.0
+        self.share = 0.0
         self.x = self.array("x", position=True)
         self.v = self.array("v")
         self.largest_lr = self.array("largest_lr", 1)

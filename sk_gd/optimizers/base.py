@@ -245,21 +245,3 @@ class Optimizer(BaseEstimator):
     def step(self, w, g, lr, state):
         """One step, in place."""
         raise NotImplementedError
-
-
-def check_range(optimizer, name, low, high, *, closed="left"):
-    """Raise a ValueError unless ``low <= optimizer.name < high`` (ends as `closed` says)."""
-    value = getattr(optimizer, name)
-    left, right = closed in ("left", "both"), closed in ("right", "both")
-    number = isinstance(value, (int, float, np.integer, np.floating))
-    if not (
-        number
-        and not isinstance(value, bool)
-        and (low <= value if left else low < value)
-        and (value <= high if right else value < high)
-    ):
-        bounds = f"{'[' if left else '('}{low}, {high}{']' if right else ')'}"
-        raise ValueError(
-            f"The {name!r} parameter of {type(optimizer).__name__} must be a number in {bounds}. "
-            f"Got {value!r} instead."
-        )

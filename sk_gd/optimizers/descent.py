@@ -4,12 +4,14 @@
 
 import cython
 
+from ..parameters import check_range
+
 if cython.compiled:
     from cython.cimports.sk_gd.optimizers.base import LocalRule, Rule
 
-    from .base import Optimizer, check_range
+    from .base import Optimizer
 else:
-    from .base import LocalRule, Optimizer, Rule, check_range
+    from .base import LocalRule, Optimizer, Rule
 
 
 class SGD(Optimizer):

@@ -1,6 +1,7 @@
-"""Names given as strings: one lookup for optimizers, losses and schedules."""
+"""Parameters of the small objects: names given as strings, and ranges of numbers."""
 
 import difflib
+from numbers import Real
 
 
 def lookup(value, table, base, kind):
@@ -25,3 +26,20 @@ def lookup(value, table, base, kind):
         f"The {kind!r} parameter must be a name or an instance of {base.__name__}. "
         f"Got {value!r} instead."
     )
+
+
+def check_range(owner, name, low, high, *, closed="left"):
+    """Raise a ValueError unless ``low <= owner.name < high`` (ends as `closed` says)."""
+    value = getattr(owner, name)
+    left, right = closed in ("left", "both"), closed in ("right", "both")
+    if not (
+        isinstance(value, Real)
+        and not isinstance(value, bool)
+        and (low <= value if left else low < value)
+        and (value <= high if right else value < high)
+    ):
+        bounds = f"{'[' if left else '('}{low}, {high}{']' if right else ')'}"
+        raise ValueError(
+            f"The {name!r} parameter of {type(owner).__name__} must be a number in {bounds}. "
+            f"Got {value!r} instead."
+        )
