@@ -1,0 +1,118 @@
+"""What readers copy must run: README, CONTRIBUTING, docstrings and examples."""
+
+import contextlib
+import doctest
+import importlib
+import io
+import pkgutil
+import re
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+import sk_gd
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MODULES = ["sk_gd", *(m.name for m in pkgutil.walk_packages(sk_gd.__path__, "sk_gd."))]
+
+
+def blocks(text, language):
+    """The fenced blocks of a Markdown text in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def promised(code):
+    """The output that the comments behind the calls of print promise."""
+    return re.findall(r"^\s*print\(.*\)  # (.+)$", code, re.MULTILINE)
+
+
+def test_readme_prints_what_it_says():
+    namespace = {"__name__": "readme"}
+    for code in blocks(README, "python"):
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            exec(compile(code, "README.md", "exec"), namespace)
+        assert output.getvalue().splitlines() == promised(code), code
+
+
+def test_every_print_of_the_readme_is_checked():
+    code = "".join(blocks(README, "python"))
+    assert len(promised(code)) == code.count("print(") >= 4
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_docstrings(module):
+    result = doctest.testmod(importlib.import_module(module))
+    assert result.failed == 0
+
+
+def test_docstrings_are_found_in_compiled_modules():
+    """Or the test above would pass because there is nothing to run."""
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    examples = finder.find(importlib.import_module("sk_gd.optimizers.descent"))
+    assert {test.name for test in examples if test.examples} >= {
+        "sk_gd.optimizers.descent.SGD",
+        "sk_gd.optimizers.descent.Momentum",
+    }
+
+
+def run(name, directory):
+    """The output of an example, started from another directory with warnings as errors."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", ROOT / "examples" / name],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_quickstart(tmp_path):
+    output = run("quickstart.py", tmp_path)
+    scores = {
+        label.strip(): float(tested)
+        for label, tested in re.findall(
+            r"^  (GD\w+, raw data|SGD\w+, [\w ]+?) +cross-.* test (\S+)", output, re.MULTILINE
+        )
+    }
+    assert len(scores) == 6
+    # Guessing the larger class gets 0.63, the mean target 0.
+    assert scores["GDClassifier, raw data"] > 0.9
+    assert scores["GDRegressor, raw data"] > 0.3
+    assert scores["GDClassifier, raw data"] > scores["SGDClassifier, raw data"]
+    assert scores["GDRegressor, raw data"] > scores["SGDRegressor, raw data"]
+
+
+def test_textbook_regressions(tmp_path):
+    """Against the printed digits of a plain loop, and against exact rationals."""
+    output = run("textbook_regressions.py", tmp_path)
+    first, second = (
+        [float(value) for value in re.findall(pattern, output)]
+        for pattern in (r"(?:intercept|coefficient \d) +(\S+)", r"prediction at .*: (\S+),")
+    )
+    expected = [0.8907546215358821, 2.0237699271134932, 0.057888309859129156]
+    assert first[:3] == pytest.approx(expected, rel=1e-12, abs=0)
+    assert second[0] == pytest.approx(2.9145245486493754, rel=1e-12, abs=0)
+    assert first[3:] == pytest.approx(descent_on_a_line(), rel=1e-12, abs=0)
+    assert len(first) == 5
+
+
+def descent_on_a_line():
+    """Intercept and slope after 1000 steps on y = 2x + 1, x = 1..5, in exact rationals.
+
+    The Hessian is [[1, 3], [3, 11]]: the means of 1, x and x².
+    """
+    rate = Fraction(1, 100)
+    intercept, slope = Fraction(0), Fraction(0)
+    for _ in range(1000):
+        off, tilt = intercept - 1, slope - 2
+        intercept, slope = intercept - rate * (off + 3 * tilt), slope - rate * (3 * off + 11 * tilt)
+    return [float(intercept), float(slope)]
