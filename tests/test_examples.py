@@ -4,6 +4,7 @@ import contextlib
 import doctest
 import importlib
 import io
+import os
 import pkgutil
 import re
 import subprocess
@@ -12,11 +13,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from sklearn.datasets import load_diabetes
 
 import sk_gd
+from sk_gd import GDRegressor
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 MODULES = ["sk_gd", *(m.name for m in pkgutil.walk_packages(sk_gd.__path__, "sk_gd."))]
 
 
@@ -42,6 +46,36 @@ def test_readme_prints_what_it_says():
 def test_every_print_of_the_readme_is_checked():
     code = "".join(blocks(README, "python"))
     assert len(promised(code)) == code.count("print(") >= 4
+
+
+@pytest.mark.slow
+def test_worked_example_of_a_rule(tmp_path, monkeypatch):
+    """CONTRIBUTING's compiled Signum is found, and steps like README's in numpy."""
+    (code,) = blocks(CONTRIBUTING, "python")
+    source = tmp_path / "worked_example.py"
+    source.write_text(code.replace("from .base", "from sk_gd.optimizers.base"), encoding="utf-8")
+    # Cython looks for .pxd files along the path, on which an editable install is not.
+    path = {"PYTHONPATH": str(Path(sk_gd.__file__).parents[1])}
+    command = [sys.executable, "-m", "Cython.Build.Cythonize", "--inplace", source]
+    subprocess.run(command, cwd=tmp_path, env=os.environ | path, check=True)
+    monkeypatch.syspath_prepend(tmp_path)
+    compiled = importlib.import_module("worked_example")
+    assert not compiled.__file__.endswith(".py")
+    assert doctest.testmod(compiled).attempted > 0
+    assert doctest.testmod(compiled).failed == 0
+
+    (code,) = (code for code in blocks(README, "python") if "class Signum" in code)
+    namespace = {"__name__": "readme"}
+    exec(code.partition("\n\n\nmodel =")[0], namespace)
+    X, y = load_diabetes(return_X_y=True)
+    ours, theirs = (
+        GDRegressor(optimizer, schedule="cosine", tol=None, random_state=0).fit(X, y)
+        for optimizer in (compiled.Signum(), namespace["Signum"]())
+    )
+    # The two forms of the mean round differently; a sign could flip by it only near zero.
+    assert ours.coef_ == pytest.approx(theirs.coef_, rel=1e-9)
+    with pytest.raises(ValueError, match="momentum"):
+        GDRegressor(compiled.Signum(momentum=1)).fit(X, y)
 
 
 @pytest.mark.parametrize("module", MODULES)
