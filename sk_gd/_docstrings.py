@@ -1,8 +1,9 @@
 """The documentation that GDRegressor and GDClassifier share, written once."""
 
 PARAMETERS = """
-    optimizer : str or Optimizer, default="schedule_free_adamw"
-        How the weights are moved: a name of ``sk_gd.optimizers.names()``, an
+    optimizer : str or Optimizer, default="auto"
+        How the weights are moved. "auto" is `ScheduleFreeAdamW` with
+        ``beta_1=0.95, beta_2=0.99``, good on any data and at any moment. Else a name of ``sk_gd.optimizers.names()``, an
         instance such as ``optimizers.Nesterov(momentum=0.95)``, or an instance
         of your own subclass of ``optimizers.Optimizer``. To tune the
         hyper-parameters of an instance: ``optimizer__momentum``.

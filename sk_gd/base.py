@@ -193,15 +193,14 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         """Raise a ValueError unless the model so far has this shape."""
         so_far = self._run.coordinates
         for what, before, now in (
-            ("features in X", so_far.n_features, X.shape[1]),
-            ("outputs in y", so_far.n_outputs, n_outputs),
-            ("fit_intercept", so_far.intercept, self.fit_intercept),
+            ("X must have the {} features", so_far.n_features, X.shape[1]),
+            ("y must have the {} outputs", so_far.n_outputs, n_outputs),
+            ("fit_intercept must be the {}", so_far.intercept, self.fit_intercept),
         ):
             if before != now:
                 raise ValueError(
-                    f"The model goes on from the last call and cannot change its shape: {what} "
-                    f"must be {before}. Got {now} instead; to begin anew call fit with "
-                    "warm_start=False."
+                    f"{what.format(before)} of the last call, from which this one goes on. "
+                    f"Got {now} instead; to begin anew call fit with warm_start=False."
                 )
 
     def _weigh(self, sample_weight, X, y):

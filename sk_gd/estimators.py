@@ -59,7 +59,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
 
     def __init__(
         self,
-        optimizer="schedule_free_adamw",
+        optimizer="auto",
         *,
         loss="squared_error",
         alpha=1e-4,
@@ -244,7 +244,7 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
 
     def __init__(
         self,
-        optimizer="schedule_free_adamw",
+        optimizer="auto",
         *,
         loss="log_loss",
         alpha=1e-4,
@@ -391,7 +391,7 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
         weight = each if weight is None else each * weight
         if not (np.all(weight >= 0) and np.all(np.isfinite(weight)) and np.any(weight > 0)):
             raise ValueError(
-                "class_weight must be finite numbers that are not negative, and leave some weight. "
+                "class_weight must be finite, not negative, and positive for a class that y has. "
                 f"Got {self.class_weight!r} instead."
             )
         return weight

@@ -112,11 +112,6 @@ class Data:
         )
 
 
-    def mean_loss(self, coef, intercept):
-        """Mean loss of a model over the rows that train."""
-        return mean_loss(self.loss, self.X, self.y, self.weight, coef, intercept)
-
-
 def mean_loss(loss, X, y, weight, coef, intercept):
     """Weighted mean of the loss of a model, a chunk of rows at a time."""
     kernel = loss.kernel(len(coef))
@@ -180,7 +175,6 @@ class Run:
         self.best = None
         self.lowest = np.inf
         self.mark = np.inf
-        self.exact_mark = np.inf
         self.stale = 0
 
     def copy(self):
@@ -206,8 +200,7 @@ class Run:
         if self.config is None or config.validated != self.config.validated:
             # What was lowest so far was another quantity.
             self.best, self.lowest = None, np.inf
-            self.mark = self.exact_mark = np.inf
-            self.stale = 0
+            self.mark, self.stale = np.inf, 0
         self.config = config
         if self.lane is None:
             self.lane = _lane(optimizer, np.zeros(coordinates.n_outputs * coordinates.n_columns))
@@ -246,8 +239,8 @@ class Run:
             self._diverged(loss, data)
         self.loss_curve.append(float(loss))
         watched = loss
-        coef, intercept = self.coordinates.to_model(self.lane.model())
         if validation is not None:
+            coef, intercept = self.coordinates.to_model(self.lane.model())
             watched, score = validation(coef, intercept)
             self.validation_loss_curve.append(float(watched))
             self.validation_scores.append(float(score))
@@ -255,22 +248,12 @@ class Run:
                 self.lowest, self.best = watched, (coef, intercept)
         if config.tol is None:
             return False
-        tol = config.tol * self._loss_unit()
         # The mark moves only with a real improvement: many small ones add up to one.
-        if watched <= self.mark - tol:
+        if watched <= self.mark - config.tol * self._loss_unit():
             self.mark, self.stale = watched, 0
         else:
             self.stale += 1
-        if self.stale < config.n_iter_no_change:
-            return False
-        if validation is None and data.batch_size < data.n:
-            # What was seen batch by batch is noisy, and its lowest value was
-            # luck. Before stopping, take the objective of the model itself.
-            exact = data.mean_loss(coef, intercept) + config.penalty(coef)
-            if exact <= self.exact_mark - tol:
-                self.exact_mark, self.stale = exact, 0
-                return False
-        return True
+        return self.stale >= config.n_iter_no_change
 
     def _loss_unit(self):
         """What a loss of one is in the coordinates of the optimizer."""

@@ -10,7 +10,10 @@ cdef class Rows:
     cdef Py_ssize_t n_ordered
     cdef double[::1] shift
     cdef double[::1] scale
-    cdef void begin(self, const double *w) noexcept nogil
+    cdef double[::1] level
+    cdef double[::1] sizes
+    cdef Py_ssize_t n_rows
+    cdef void begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil
     cdef void forward(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
     ) noexcept nogil

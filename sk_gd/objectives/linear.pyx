@@ -44,8 +44,9 @@ ctypedef fused integer:
 cdef enum:
     AHEAD = 16
 
-# A sum of slopes this small against their sizes is zero, but for rounding. A
-# rule that divides by the size of the gradient would make a full step of it.
+# A sum of slopes this small against what it was computed from is zero, but for
+# rounding: the intercept of centred data has no gradient at all. A rule that
+# divides by the size of the gradient would make a full step of it.
 cdef double ROUNDING = 8 * DBL_EPSILON
 
 # A block of rows is at most this many numbers, to stay in the nearest caches.
@@ -59,7 +60,8 @@ cdef class Rows:
     intercept, a constant one. X itself is neither changed nor copied.
     """
 
-    def __init__(self, X, shift, scale, bint intercept, capacity, n_ordered, n_outputs):
+    def __init__(self, X, shift, scale, level, bint intercept, capacity, n_ordered):
+        n_outputs = len(level)
         self.n_features = X.shape[1]
         self.n_columns = X.shape[1] + intercept
         self.capacity = capacity
@@ -67,9 +69,16 @@ cdef class Rows:
         self.n_outputs = n_outputs
         self.shift = shift
         self.scale = scale
+        self.level = level
+        self.sizes = np.zeros(n_outputs)
+        self.n_rows = 0
 
-    cdef void begin(self, const double *w) noexcept nogil:
-        """Take the weights (outputs × columns) for the following blocks."""
+    cdef void begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
+        """Take the weights (outputs × columns) for the blocks of the next `n_rows` rows."""
+        cdef Py_ssize_t k
+        self.n_rows = n_rows
+        for k in range(self.n_outputs):
+            self.sizes[k] = 0
 
     cdef void forward(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
@@ -133,11 +142,10 @@ cdef class DenseRows(Rows):
     cdef double[::1] block
     cdef double[:, ::1] v
     cdef double[::1] sums
-    cdef double[::1] sizes
     cdef const double **line
     cdef int count
 
-    def __cinit__(self, X, shift, scale, intercept, Py_ssize_t capacity, *args):
+    def __cinit__(self, X, shift, scale, level, intercept, Py_ssize_t capacity, n_ordered):
         self.line = <const double **> malloc(capacity * sizeof(void *))
         if self.line == NULL:
             raise MemoryError
@@ -145,22 +153,21 @@ cdef class DenseRows(Rows):
     def __dealloc__(self):
         free(self.line)
 
-    def __init__(self, X, shift, scale, intercept, capacity, n_ordered, n_outputs):
-        Rows.__init__(self, X, shift, scale, intercept, capacity, n_ordered, n_outputs)
+    def __init__(self, X, shift, scale, level, intercept, capacity, n_ordered):
+        Rows.__init__(self, X, shift, scale, level, intercept, capacity, n_ordered)
         self.single = X if X.dtype == np.float32 else None
         self.double_ = X if X.dtype == np.float64 else None
         self.block = np.empty(capacity * self.n_features)
-        self.v = np.zeros((n_outputs, self.n_features + 1))
-        self.sums = np.zeros(n_outputs)
-        self.sizes = np.zeros(n_outputs)
+        self.v = np.zeros((self.n_outputs, self.n_features + 1))
+        self.sums = np.zeros(self.n_outputs)
 
-    cdef void begin(self, const double *w) noexcept nogil:
+    cdef void begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
         cdef Py_ssize_t j, k
         cdef int d = <int> self.n_features, one = 1
         cdef double *v
+        Rows.begin(self, w, n_rows)
         for k in range(self.n_outputs):
             self.sums[k] = 0
-            self.sizes[k] = 0
             v = &self.v[k, 0]
             v[d] = w[d] if self.n_columns > d else 0
             if self.scale is None:
@@ -224,8 +231,14 @@ cdef class DenseRows(Rows):
         cdef double total, blur
         for k in range(self.n_outputs):
             total = self.sums[k]
-            blur = ROUNDING * self.sizes[k]
+            blur = 0
             if self.scale is not None:
+                if self.n_rows > 1:
+                    # What the predictions were summed from, in size.
+                    blur = self.sizes[k] + self.level[k]
+                    for j in range(d):
+                        blur += fabs(self.v[k, j] * self.shift[j])
+                    blur *= ROUNDING
                 for j in range(d):
                     g[j] -= self.shift[j] * total
                     g[j] = 0 if fabs(g[j]) <= blur * fabs(self.shift[j]) else g[j] * self.scale[j]
@@ -280,10 +293,9 @@ cdef class CSRRows(Rows):
     cdef Py_ssize_t[::1] ends
     cdef Py_ssize_t count
     cdef const double *w
-    cdef double[::1] sizes
 
-    def __init__(self, X, shift, scale, intercept, capacity, n_ordered, n_outputs):
-        Rows.__init__(self, X, shift, scale, intercept, capacity, n_ordered, n_outputs)
+    def __init__(self, X, shift, scale, level, intercept, capacity, n_ordered):
+        Rows.__init__(self, X, shift, scale, level, intercept, capacity, n_ordered)
         self.single = X.data if X.dtype == np.float32 else None
         self.double_ = X.data if X.dtype == np.float64 else None
         narrow = X.indices.dtype.itemsize == 4 and X.indptr.dtype.itemsize == 4
@@ -297,13 +309,10 @@ cdef class CSRRows(Rows):
         self.values = np.empty(longest)
         self.columns = np.empty(longest, dtype=np.int32)
         self.ends = np.empty(capacity, dtype=np.intp)
-        self.sizes = np.zeros(n_outputs)
 
-    cdef void begin(self, const double *w) noexcept nogil:
-        cdef Py_ssize_t k
+    cdef void begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
+        Rows.begin(self, w, n_rows)
         self.w = w
-        for k in range(self.n_outputs):
-            self.sizes[k] = 0
 
     cdef void gather(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
@@ -373,7 +382,7 @@ cdef class CSRRows(Rows):
         cdef Py_ssize_t k, last = self.n_columns - 1
         if self.n_columns > self.n_features:
             for k in range(self.n_outputs):
-                if fabs(g[last]) <= ROUNDING * self.sizes[k]:
+                if self.n_rows > 1 and fabs(g[last]) <= ROUNDING * (self.sizes[k] + self.level[k]):
                     g[last] = 0
                 g += self.n_columns
 
@@ -389,7 +398,7 @@ cdef class CSRRows(Rows):
         return found
 
 
-def make_rows(X, coordinates, n_outputs, batch_size, n_ordered):
+def make_rows(X, coordinates, n_lanes, batch_size, n_ordered):
     """Rows of a dense or CSR `X`, in blocks that fit the cache and the batch."""
     kind, width = DenseRows, X.shape[1]
     if sp.issparse(X):
@@ -398,10 +407,11 @@ def make_rows(X, coordinates, n_outputs, batch_size, n_ordered):
         X,
         coordinates.shift,
         coordinates.scale,
+        # How large predictions are, in the units of the optimizer.
+        np.tile(1 + np.abs(coordinates.origin) / coordinates.unit, n_lanes),
         coordinates.intercept,
         min(batch_size, max(1, BLOCK // max(width, 1))),
         n_ordered,
-        n_outputs,
     )
 
 
@@ -437,7 +447,7 @@ cdef class LinearObjective:
             raise MemoryError
         self.n_outputs = coordinates.n_outputs
         self.n_rows = self.n_lanes * self.n_outputs
-        self.rows = make_rows(X, coordinates, self.n_rows, batch_size, n_ordered)
+        self.rows = make_rows(X, coordinates, self.n_lanes, batch_size, n_ordered)
         self.n_columns = self.rows.n_columns
         self.n_weights = self.n_outputs * self.n_columns
         self.y = y
@@ -496,7 +506,7 @@ cdef class LinearObjective:
             memset(g, 0, self.n_lanes * self.n_weights * sizeof(double))
         self.mark += 1
         self.n_where = 0 if self.local else -1
-        self.rows.begin(w)
+        self.rows.begin(w, count)
         while done < count:
             rows = min(self.rows.capacity, count - done)
             self.rows.forward(order, begin + done, rows, &self.p[0, 0], stride)

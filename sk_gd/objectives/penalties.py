@@ -60,18 +60,7 @@ class ElasticNet:
     def shrink(self, w, rule, lr):
         """The proximal step of the lasso in the metric of `rule`: soft thresholding."""
         j: cython.Py_ssize_t
-        before: cython.double
-        threshold: cython.double
-        if not (self.lasso and self.proximal):
-            return
-        for j in range(self.n):
-            if self.l1[j] > 0 and w[j] != 0:
-                before = w[j]
-                threshold = self.l1[j] * rule.rate(j, lr)
-                if before > threshold:
-                    w[j] = before - threshold
-                elif before < -threshold:
-                    w[j] = before + threshold
-                else:
-                    w[j] = 0
-                rule.moved(j, w[j] - before)
+        if self.lasso and self.proximal:
+            for j in range(self.n):
+                if self.l1[j] > 0:
+                    rule.shrink(w, j, self.l1[j] * rule.rate(j, lr))

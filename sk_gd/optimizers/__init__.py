@@ -49,7 +49,9 @@ def get(optimizer):
     Parameters
     ----------
     optimizer : str or Optimizer
-        Name or instance.
+        Name or instance; "auto" is `ScheduleFreeAdamW` with the settings that
+        left the smallest gap to the optimum on the worst of many data sets,
+        whenever training was stopped.
 
     Returns
     -------
@@ -63,4 +65,6 @@ def get(optimizer):
     TypeError
         If it is neither a name nor an instance.
     """
+    if isinstance(optimizer, str) and optimizer == "auto":
+        return ScheduleFreeAdamW(beta_1=0.95, beta_2=0.99)
     return lookup(optimizer, TABLE, Optimizer, "optimizer")

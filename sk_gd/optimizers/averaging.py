@@ -37,14 +37,12 @@ class ScheduleFreeAdamW(Optimizer):
 
     Parameters
     ----------
-    beta_1 : float in [0, 1), default=0.95
-        How far the gradient is taken towards the average, from z to x. The
-        authors' default is 0.9; they recommend up to 0.98 for long runs, and on
-        linear models the more averaged gradient is less noisy.
-    beta_2 : float in [0, 1), default=0.99
+    beta_1 : float in [0, 1), default=0.9
+        How far the gradient is taken towards the average, from z to x. More is
+        less noisy; the authors recommend up to 0.98 for long runs.
+    beta_2 : float in [0, 1), default=0.999
         Share of the moving average of squared gradients that each step keeps.
-        The authors' default is 0.999; features with heavy tails want a shorter
-        memory.
+        Features with heavy tails want a shorter memory.
     epsilon : float, default=1e-8
         Added to the root.
     weight_decay : float, default=0
@@ -71,7 +69,7 @@ class ScheduleFreeAdamW(Optimizer):
 
     default_rate = 1.0
 
-    def __init__(self, beta_1=0.95, beta_2=0.99, epsilon=1e-8, weight_decay=0.0, r=0.0):
+    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=0.0, r=0.0):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
@@ -101,6 +99,8 @@ class ScheduleFreeAdamWRule(Rule):
     share: cython.double
     x: cython.double[::1]
     v: cython.double[::1]
+    pushed: cython.double[::1]
+    threshold: cython.double[::1]
     largest_lr: cython.double[::1]
     total: cython.double[::1]
 
@@ -115,6 +115,8 @@ class ScheduleFreeAdamWRule(Rule):
         self.share = 0.0
         self.x = self.array("x", position=True)
         self.v = self.array("v")
+        self.pushed = self.array("pushed")
+        self.threshold = self.array("threshold")
         self.largest_lr = self.array("largest_lr", 1)
         self.total = self.array("total", 1)
 
@@ -157,8 +159,16 @@ class ScheduleFreeAdamWRule(Rule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def moved(self, j: cython.Py_ssize_t, by: cython.double) -> cython.void:
-        self.x[j] += self.share * by
+    def shrink(
+        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
+    ) -> cython.void:
+        # All pushes and all thresholds so far are summed apart (dual averaging):
+        # thresholding noisy steps one by one would bias their average.
+        stepped: cython.double = w[j]
+        self.pushed[j] += stepped - _soft(self.pushed[j], self.threshold[j])
+        self.threshold[j] += threshold
+        w[j] = _soft(self.pushed[j], self.threshold[j])
+        self.x[j] += self.share * (w[j] - stepped)
 
     @cython.cfunc
     @cython.nogil
@@ -167,3 +177,15 @@ class ScheduleFreeAdamWRule(Rule):
         j: cython.Py_ssize_t
         for j in range(self.n):
             out[j] = self.x[j]
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _soft(value: cython.double, threshold: cython.double) -> cython.double:
+    """Soft thresholding."""
+    if value > threshold:
+        return value - threshold
+    if value < -threshold:
+        return value + threshold
+    return 0.0

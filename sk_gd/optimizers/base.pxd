@@ -12,7 +12,7 @@ cdef class Rule:
     cdef int advance(self, double[::1] w, Objective objective, double lr) except -1 nogil
     cdef int step(self, double[::1] w, double[::1] g, double lr) except -1 nogil
     cdef double rate(self, Py_ssize_t j, double lr) noexcept nogil
-    cdef void moved(self, Py_ssize_t j, double by) noexcept nogil
+    cdef void shrink(self, double[::1] w, Py_ssize_t j, double threshold) noexcept nogil
     cdef void report(self, double[::1] w, double[::1] out) noexcept nogil
 
 

@@ -100,8 +100,14 @@ class Rule:
         """
         return -1.0
 
-    def moved(self, j, by):
-        """The penalty has added `by` to coordinate `j` after the step."""
+    def shrink(self, w, j, threshold):
+        """Bring `w[j]` nearer to zero by `threshold`, at most to zero."""
+        if w[j] > threshold:
+            w[j] -= threshold
+        elif w[j] < -threshold:
+            w[j] += threshold
+        else:
+            w[j] = 0.0
 
     def report(self, w, out):
         """Write the weights to predict with into `out`."""

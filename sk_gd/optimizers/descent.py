@@ -154,10 +154,14 @@ class MomentumRule(Rule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def moved(self, j: cython.Py_ssize_t, by: cython.double) -> cython.void:
+    def shrink(
+        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
+    ) -> cython.void:
         # The velocity is the way the weights really went: only then does it
         # come to rest at the minimiser of the penalised objective.
-        self.v[j] -= by
+        stepped: cython.double = w[j]
+        Rule.shrink(self, w, j, threshold)
+        self.v[j] -= w[j] - stepped
 
 
 class Nesterov(_WithMomentum):
