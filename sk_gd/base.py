@@ -238,6 +238,11 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             stratify=y if self._kind == "classifier" else None,
         )
         weight_val = None if weight is None else weight[rest]
+        if weight_val is not None and not np.any(weight_val):
+            raise ValueError(
+                "sample_weight must be non-zero somewhere in the rows that early_stopping holds "
+                "out. Got zeros only; increase validation_fraction or give X_val and y_val."
+            )
         return np.sort(subset), self._validation(X[rest], y[rest], weight_val, loss)
 
     def _validation(self, X, y, weight, loss):
@@ -346,7 +351,7 @@ def _normalise(weight, subset, n):
     total = weight.sum()
     if not total > 0:
         raise ValueError(
-            "sample_weight must leave some weight in the rows that train, after early_stopping "
-            "held out validation_fraction of them. Got none."
+            "sample_weight must be non-zero somewhere in the rows that train, after early_stopping "
+            "held out validation_fraction of them. Got zeros only."
         )
     return weight / (total / (n if subset is None else len(subset)))

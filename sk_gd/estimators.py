@@ -51,7 +51,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
     >>> X, y = load_diabetes(return_X_y=True)
     >>> model = GDRegressor("adam", average=True, random_state=0).fit(X, y)
     >>> round(model.score(X, y), 2)
-    0.52
+    0.51
     """
 
     _kind = "regressor"
@@ -230,9 +230,9 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
     >>> from sklearn.datasets import load_breast_cancer
     >>> from sk_gd import GDClassifier
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> model = GDClassifier("adam", average=True, random_state=0).fit(X, y)
-    >>> round(model.score(X, y), 2)
-    0.99
+    >>> model = GDClassifier("adam", random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.97)
+    True
     """
 
     _kind = "classifier"

@@ -244,7 +244,7 @@ def test_wrong_number_of_features(make):
 def test_warm_start_with_another_number_of_features(make):
     estimator = prepared(make, True, warm_start=True)
     assert_refused(
-        estimator, "fit", ["2 features", "3 features", "warm_start"], X[:, :2], target_of(make)
+        estimator, "fit", ["3 features", "2 instead", "warm_start"], X[:, :2], target_of(make)
     )
 
 

@@ -349,7 +349,8 @@ def test_the_ridge_of_a_feature_that_hardly_varies_upsets_no_rule(name, precondi
         for m in (model, exact)
     )
     assert found - lowest < 1e-3
-    assert max(model.loss_curve_[1:]) < model.loss_curve_[0]
+    # The first step of an adaptive rule is of full size in every coordinate and may go too far.
+    assert max(model.loss_curve_[2:]) < model.loss_curve_[0]
 
 
 @pytest.mark.parametrize("batch_size", [1, 8, "full"])

@@ -6,6 +6,7 @@ import sys
 import types
 from importlib.machinery import SourceFileLoader
 
+import cython
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -17,6 +18,7 @@ FOLDER = pathlib.Path(sk_gd.__file__).parent
 ALIAS = "sk_gd_uncompiled"
 # In the order in which they import each other.
 SOURCES = (
+    "parameters",
     "objectives.base",
     "objectives.losses",
     "optimizers.base",
@@ -46,7 +48,7 @@ def plain():
         )
         sys.modules[loader.name] = module
         loader.exec_module(module)
-        assert not module.cython.compiled
+        assert not getattr(module, "cython", cython).compiled
         modules[name] = module
     yield modules
     for name in [name for name in sys.modules if name.split(".")[0] == ALIAS]:

@@ -41,6 +41,7 @@ cdef class LinearObjective:
     cdef double[::1] unit
     cdef double[::1] energy
     cdef const double[:, ::1] rotation
+    cdef double[::1] lengths
     cdef double[:, ::1] rotated
     cdef double[:, ::1] rotated_gradients
     cdef double[:, ::1] y_block
@@ -61,4 +62,5 @@ cdef class LinearObjective:
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
     ) noexcept nogil
     cdef void repeat_for_outputs(self) noexcept nogil
+    cdef void drop_rounding(self, const double *g, double *rotated) noexcept nogil
     cdef void rotate(self, char side, const double *source, double *target) noexcept nogil

@@ -12,11 +12,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from libc.float cimport DBL_EPSILON
-from libc.math cimport fabs
+from libc.math cimport fabs, sqrt
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
-from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm
+from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm, dnrm2
 
 from sk_gd.objectives.losses cimport LossKernel
 from sk_gd.objectives.penalties cimport ElasticNet
@@ -465,6 +465,7 @@ cdef class LinearObjective:
         self.loss.bind(self.y_block, self.p, self.weight_block, self.slopes)
         self.total = np.zeros(self.n_lanes)
         if self.rotation is not None:
+            self.lengths = np.linalg.norm(coordinates.rotation, axis=0)
             self.rotated = np.empty((self.n_lanes, self.n_weights))
             self.rotated_gradients = np.empty((self.n_lanes, self.n_weights))
         self.where = np.empty(self.n_weights, dtype=np.intp)
@@ -538,6 +539,7 @@ cdef class LinearObjective:
             )
         if self.rotation is not None:
             self.rotate(b'N', g, gradients)
+            self.drop_rounding(g, gradients)
         return 0
 
     cdef void gather_targets(
@@ -560,6 +562,22 @@ cdef class LinearObjective:
             for i in range(found):
                 self.where[k * found + i] = self.where[i] + k * self.n_columns
         self.n_where = found * self.n_outputs
+
+    cdef void drop_rounding(self, const double *g, double *rotated) noexcept nogil:
+        """Zero what the rotation of the gradients `g` left of sums that cancel.
+
+        Directions in which the data have no extent have no gradient either.
+        """
+        cdef int n = <int> self.n_columns, one = 1
+        cdef Py_ssize_t j, k
+        cdef double size
+        for k in range(self.n_rows):
+            size = ROUNDING * (sqrt(n) * self.rows.level[k] + dnrm2(&n, <double *> g, &one))
+            for j in range(n):
+                if fabs(rotated[j]) <= size * self.lengths[j]:
+                    rotated[j] = 0
+            g += n
+            rotated += n
 
     cdef void rotate(self, char side, const double *source, double *target) noexcept nogil:
         """target = source · Rᵀ ('T': weights) or source · R ('N': gradients), row by row."""

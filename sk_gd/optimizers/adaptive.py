@@ -48,7 +48,7 @@ class Adagrad(Optimizer):
     True
     """
 
-    default_rate = 1.5
+    default_rate = 1.0
 
     def __init__(self, epsilon=1e-10):
         self.epsilon = epsilon
