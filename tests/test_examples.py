@@ -51,7 +51,8 @@ def test_worked_example_of_a_rule(tmp_path, monkeypatch):
     """CONTRIBUTING's compiled Signum is found, and steps like README's in numpy."""
     (code,) = blocks(CONTRIBUTING, "python")
     source = tmp_path / "worked_example.py"
-    source.write_text(code.replace("from .base", "from sk_gd.optimizers.base"), encoding="utf-8")
+    code = code.replace("from ..", "from sk_gd.").replace("from .", "from sk_gd.optimizers.")
+    source.write_text(code, encoding="utf-8")
     # Cython looks for .pxd files along the path, on which an editable install is not.
     path = {"PYTHONPATH": str(Path(sk_gd.__file__).parents[1])}
     command = [sys.executable, "-m", "Cython.Build.Cythonize", "--inplace", source]
