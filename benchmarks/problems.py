@@ -81,7 +81,13 @@ class Problem:
             np.zeros(k * (d + 1)),
             jac=True,
             method="L-BFGS-B",
-            options={"maxiter": 50_000, "maxfun": 100_000, "ftol": 1e-15, "gtol": 1e-10, "maxcor": 50},
+            options={
+                "maxiter": 50_000,
+                "maxfun": 100_000,
+                "ftol": 1e-15,
+                "gtol": 1e-10,
+                "maxcor": 50,
+            },
         )
         return best.fun
 
@@ -110,14 +116,18 @@ def tournament():
     X, y = datasets.load_diabetes(return_X_y=True, scaled=False)
     yield Problem("diabetes, raw", X, y, False)
     yield Problem("diabetes, y × 10⁶", X, y * 1e6, False)
-    X = rng.standard_normal((3000, 20)) * 10.0 ** rng.uniform(-4, 4, 20) + 10.0 ** rng.uniform(0, 3, 20)
+    X = rng.standard_normal((3000, 20)) * 10.0 ** rng.uniform(-4, 4, 20) + 10.0 ** rng.uniform(
+        0, 3, 20
+    )
     z = _scaled(X)
     w = rng.standard_normal(20)
     yield Problem("ill-scaled logistic", X, _logistic(rng, z, w, 0.5), True)
     yield Problem("ill-scaled regression", X, 50 + 9 * (z @ w + rng.standard_normal(3000)), False)
     low = rng.standard_normal((2000, 5)) @ rng.standard_normal((5, 60))
     X = low + 0.01 * rng.standard_normal((2000, 60))
-    yield Problem("low-rank regression", X, X @ rng.standard_normal(60) + rng.standard_normal(2000), False)
+    yield Problem(
+        "low-rank regression", X, X @ rng.standard_normal(60) + rng.standard_normal(2000), False
+    )
     yield Problem("low-rank logistic", X, _logistic(rng, X, rng.standard_normal(60), 0.3), True)
     X = sp.random_array((2000, 3000), density=0.01, rng=rng, format="csr")
     yield Problem("sparse text-like", X, _logistic(rng, X, rng.standard_normal(3000), 0.3), True)
@@ -141,10 +151,19 @@ def unseen():
     X, y = datasets.make_friedman1(4000, 15, noise=1.0, random_state=2)
     yield Problem("friedman", X, y, False)
     X = np.exp(rng.standard_normal((5000, 25)) * 1.5)
-    yield Problem("heavy tails", X, np.log(X) @ rng.standard_normal(25) + rng.standard_normal(5000), False)
+    yield Problem(
+        "heavy tails", X, np.log(X) @ rng.standard_normal(25) + rng.standard_normal(5000), False
+    )
     X = rng.standard_normal((300, 500))
-    yield Problem("more features than rows", X, X[:, :5].sum(axis=1) + rng.standard_normal(300), False)
+    yield Problem(
+        "more features than rows", X, X[:, :5].sum(axis=1) + rng.standard_normal(300), False
+    )
     X = np.cumsum(rng.standard_normal((2000, 50)), axis=1)
     yield Problem("random walks", X, _logistic(rng, X, rng.standard_normal(50), 0.5), True)
     X = sp.random_array((5000, 1000), density=0.03, rng=rng, format="csr")
-    yield Problem("sparse regression", X, X @ rng.standard_normal(1000) + 0.1 * rng.standard_normal(5000), False)
+    yield Problem(
+        "sparse regression",
+        X,
+        X @ rng.standard_normal(1000) + 0.1 * rng.standard_normal(5000),
+        False,
+    )

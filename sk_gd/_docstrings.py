@@ -2,12 +2,13 @@
 
 PARAMETERS = """
     optimizer : str or Optimizer, default="auto"
-        How the weights are moved. "auto" is `ScheduleFreeAdamW` with
-        ``beta_1=0.95, beta_2=0.99``, good on any data and at any moment. Else a name of ``sk_gd.optimizers.names()``, an
+        How the weights are moved: a name of ``sk_gd.optimizers.names()``, an
         instance such as ``optimizers.Nesterov(momentum=0.95)``, or an instance
-        of your own subclass of ``optimizers.Optimizer``. To tune the
-        hyper-parameters of an instance: ``optimizer__momentum``.
-    loss : {loss_type}
+        of your own subclass of ``optimizers.Optimizer``. "auto" is
+        ``ScheduleFreeAdamW(beta_1=0.95, beta_2=0.99)``, which came nearest to
+        the optimum on the worst of many data sets, whenever it was stopped. To
+        tune the hyper-parameters of an instance: ``optimizer__momentum``.
+    loss : str or Loss, default="{loss}"
         What a prediction costs: a name of ``sk_gd.losses.names("{kind}")`` or
         an instance of ``losses.Loss``.
     alpha : float, default=1e-4
@@ -18,9 +19,10 @@ PARAMETERS = """
         Whether the model has an intercept. It is not penalised.
     learning_rate : "auto" or float, default="auto"
         Size of the steps, in the coordinates of `precondition`. "auto" is the
-        default of the optimizer, or, for optimizers that have no scale of
-        their own (``sgd``, ``momentum``, ``nesterov``), 1 / L with L the
-        smoothness constant of the data at this batch size.
+        ``default_rate`` of the optimizer over the root of the mean squared
+        length of the rows, or, for optimizers that have no scale of their own
+        (``sgd``, ``momentum``, ``nesterov``), 1 / L with L the smoothness
+        constant of the data at this batch size.
     schedule : str or Schedule, default="constant"
         What the learning rate is multiplied by as training goes on: a name of
         ``sk_gd.schedules.names()`` or an instance.

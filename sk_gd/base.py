@@ -29,7 +29,6 @@ from .training import (
     train,
 )
 
-
 # What a fitted estimator keeps besides its public attributes.
 PRIVATE = ("_run", "_flat")
 
@@ -85,9 +84,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
                 "partial_fit sees a part of the data only and cannot hold out any of it: "
                 "early_stopping must be False. Got True instead."
             )
-        return self._train(
-            X, y, sample_weight, classes, None, hasattr(self, "_run"), running=True
-        )
+        return self._train(X, y, sample_weight, classes, None, hasattr(self, "_run"), running=True)
 
     def _train(self, X, y, sample_weight, classes, validation, resumed, *, running):
         epochs = 1 if running else self.max_iter
@@ -207,9 +204,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         """The weights of the rows, or None if all count the same."""
         if sample_weight is None:
             return None
-        return _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
-        )
+        return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
     def _hold_out(self, X, y, weight, loss, validation):
         """The rows that train, None for all, and the validation data, None for none."""

@@ -30,7 +30,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
     with the weights s of the rows and :math:`\\rho` the `l1_ratio`.
 
     Parameters
-    ----------{PARAMETERS.format(loss_type='str or Loss, default="squared_error"', kind="regressor")}
+    ----------{PARAMETERS.format(loss="squared_error", kind="regressor")}
 
     Attributes
     ----------
@@ -102,9 +102,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     @documented(FIT, y="(n_samples,) or (n_samples, n_outputs)", target="Targets")
-    def fit(
-        self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None
-    ):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -128,9 +126,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
             Predictions.
         """
         check_is_fitted(self)
-        X = validate_data(
-            self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32]
-        )
+        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
         p = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
         return p.ravel() if np.ndim(self.intercept_) == 0 else p
 
@@ -207,7 +203,7 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
     than two classes the loss is the multinomial one, never one-versus-all.
 
     Parameters
-    ----------{PARAMETERS.format(loss_type='str or Loss, default="log_loss"', kind="classifier")}
+    ----------{PARAMETERS.format(loss="log_loss", kind="classifier")}
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes; "balanced" gives every class the same total.
 

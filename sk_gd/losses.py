@@ -1,7 +1,7 @@
 """The losses, by name."""
 
-from .parameters import lookup
 from .objectives.losses import Hinge, LogLoss, Loss, SquaredError
+from .parameters import lookup
 
 __all__ = ["Hinge", "LogLoss", "Loss", "SquaredError", "get", "names"]
 

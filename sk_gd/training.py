@@ -18,7 +18,6 @@ from .objectives.linear import LinearObjective
 from .objectives.penalties import ElasticNet
 from .schedules import Schedule
 
-
 # So few rows are one batch: weights and repeated rows are then the same.
 TINY = 100
 # Rows at a time where the loss of all of them is wanted.

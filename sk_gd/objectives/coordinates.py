@@ -222,7 +222,9 @@ class Coordinates:
     def same_as(self, other):
         """Whether the map is exactly that of `other`."""
         return all(
-            np.array_equal(mine, theirs) if mine is not None and theirs is not None else mine is theirs
+            np.array_equal(mine, theirs)
+            if mine is not None and theirs is not None
+            else mine is theirs
             for mine, theirs in (
                 (getattr(self, name), getattr(other, name))
                 for name in ("shift", "scale", "rotation", "origin", "unit", "energy")

@@ -11,4 +11,6 @@ cdef class LossKernel:
     cdef double[::1] weight
     cdef double[:, ::1] slopes
     cdef Point point(self, double y, double p) noexcept nogil
-    cdef double evaluate(self, Py_ssize_t first, Py_ssize_t outputs, Py_ssize_t rows) except? -1 nogil
+    cdef double evaluate(
+        self, Py_ssize_t first, Py_ssize_t outputs, Py_ssize_t rows
+    ) except? -1 nogil

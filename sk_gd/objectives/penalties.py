@@ -7,11 +7,8 @@ import numpy as np
 
 if cython.compiled:
     from cython.cimports.libc.math import fabs
-    from cython.cimports.sk_gd.optimizers.base import Rule
 else:
     from math import fabs
-
-    from ..optimizers.base import Rule
 
 
 @cython.cclass
