@@ -105,7 +105,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             )
             data = Data(X, y, weight, loss, coordinates, batch_size, subset, self.shuffle)
             config = Config(
-                learning_rate=self._rate(optimizer, data, run if running else None),
+                learning_rate=self._rate(optimizer, data, run, running),
                 schedule=schedule,
                 horizon=self.max_iter,
                 alpha=self.alpha,
@@ -267,25 +267,27 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
                 coordinates.whiten(run.features, curvature, ridge, centre=centre)
         return coordinates
 
-    def _rate(self, optimizer, data, running):
+    def _rate(self, optimizer, data, run, running):
         """The learning rate as a number; in `running` data it never grows."""
         if self.learning_rate != "auto":
             return float(self.learning_rate)
+        X, weight, coordinates = data.X, data.weight, data.coordinates
         if optimizer.default_rate is not None:
-            rate = optimizer.default_rate / length(data.X, data.weight, data.coordinates)
+            moments = None if self.precondition is None else run.features
+            rate = optimizer.default_rate / length(X, weight, coordinates, moments)
         else:
             rate = 1 / smoothness(
-                data.X,
-                data.weight,
-                data.coordinates,
-                data.loss.curvature(data.coordinates.n_outputs),
+                X,
+                weight,
+                coordinates,
+                data.loss.curvature(coordinates.n_outputs),
                 self.alpha * (1 - self.l1_ratio),
                 data.batch_size,
                 optimizer.noise_gain,
             )
-        if running is not None and running.config is not None:
-            rate = min(rate, running.config.learning_rate)
-        return rate
+        if running and run.config is not None:
+            rate = min(rate, run.config.learning_rate)
+        return float(rate)
 
     def _attributes(self, run, dtype):
         """The fitted attributes of a run."""

@@ -41,14 +41,14 @@ cdef class Lane:
     ----------
     w : ndarray of shape (n_weights,)
         The iterate, in the optimizer's coordinates.
-    point : ndarray of shape (n_weights,)
-        Where the last gradient was taken.
     average : ndarray of shape (n_weights,) or None
         Polynomial-decay average of the iterates; None as long as there is none.
     averaged : int
         Iterates in the average.
     loss : float
         Weighted sum of the loss over the rows of the last epoch, as seen.
+    penalty_value : float
+        The penalty where the last gradient of the epoch was taken.
     alive : bool
         False once the loss was not finite.
     """
@@ -57,12 +57,13 @@ cdef class Lane:
     cdef public ElasticNet penalty
     cdef public Objective objective
     cdef public double[::1] w
-    cdef public double[::1] point
     cdef public double[::1] average
     cdef public Py_ssize_t averaged
     cdef public double loss
+    cdef public double penalty_value
     cdef public bint alive
     cdef double[::1] rates
+    cdef double[::1] point
     cdef double[::1] reported
 
     def __init__(self, rule, w):
@@ -72,7 +73,7 @@ cdef class Lane:
         self.reported = np.empty(len(w))
         self.average = None
         self.averaged = 0
-        self.loss = 0.0
+        self.loss = self.penalty_value = 0.0
         self.alive = True
         self.objective = Objective()
 
@@ -112,17 +113,15 @@ cdef class Lane:
             row[:] = self.w
 
     cdef int finish_batch(
-        self, LinearObjective objective, double loss, const double *point, Py_ssize_t batch
+        self, LinearObjective objective, Py_ssize_t lane, Py_ssize_t batch
     ) except -1 nogil:
-        """One step, given the loss and (in `objective.g` of the lane) the gradient at `point`."""
-        cdef Py_ssize_t j
-        self.loss += loss
-        self.alive = isfinite(loss)
+        """One step, given the loss and (in `objective.g` of the lane) the gradient."""
+        self.loss += objective.total[lane]
+        self.alive = isfinite(self.loss)
         if not self.alive:
             return 0
         if batch == self.rates.shape[0] - 1:
-            for j in range(self.point.shape[0]):
-                self.point[j] = point[j]
+            self.penalty_value = objective.penalty_value(lane)
         return self.advance(objective, self.rates[batch])
 
     cdef int advance(self, LinearObjective objective, double lr) except -1 nogil:
@@ -176,7 +175,6 @@ def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize
     cdef double[:, ::1] stacked = np.empty((n_lanes if n_lanes > 1 else 0, objective.n_weights))
     cdef double[:, ::1] gradients = np.zeros((n_lanes, objective.n_weights))
     cdef const double *points
-    cdef Py_ssize_t n_weights = objective.n_weights
     cdef Lane one
     cdef void **lane_of = <void **> malloc(n_lanes * sizeof(void *))
     if lane_of == NULL:
@@ -207,9 +205,7 @@ def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize
                 n_alive = 0
                 for lane in range(n_lanes):
                     if (<Lane> lane_of[lane]).alive:
-                        (<Lane> lane_of[lane]).finish_batch(
-                            objective, objective.total[lane], points + lane * n_weights, batch
-                        )
+                        (<Lane> lane_of[lane]).finish_batch(objective, lane, batch)
                         n_alive += (<Lane> lane_of[lane]).alive
                 if n_alive == 0:
                     break

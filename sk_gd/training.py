@@ -43,12 +43,6 @@ class Config:
         """Strength of the ridge."""
         return self.alpha * (1 - self.l1_ratio)
 
-    def penalty(self, coef):
-        """The penalty of the coefficients."""
-        with np.errstate(over="ignore"):  # divergence is an error of its own
-            square = np.sum(coef**2)
-        return self.alpha * self.l1_ratio * np.abs(coef).sum() + self.ridge * 0.5 * square
-
 
 class Data:
     """What all configurations in training read: rows, their order, and the loss.
@@ -212,7 +206,8 @@ class Run:
                 self.lane = _lane(optimizer, self.lane.model())
         self.coordinates = coordinates
         l1, l2 = coordinates.strengths(config.alpha, config.l1_ratio)
-        self.lane.penalty = ElasticNet(l1, l2, self.lane.rule.has_metric())
+        energy = np.repeat(coordinates.energy, coordinates.n_columns)
+        self.lane.penalty = ElasticNet(l1, l2, energy, self.lane.rule.has_metric())
 
     def rates(self, n_batches):
         """The learning rate of every batch of the next epoch."""
@@ -221,8 +216,10 @@ class Run:
         if average and self.lane.average is None and self.epochs + 1 >= average:
             self.lane.begin_average()  # epochs are counted from one
         time = self.epochs + np.arange(n_batches) / n_batches
-        multiplier = np.asarray(config.schedule(time, config.horizon), dtype=float)
-        return config.learning_rate * np.broadcast_to(multiplier, time.shape)
+        rates = np.empty(n_batches)
+        rates[:] = config.schedule(time, config.horizon)
+        rates *= config.learning_rate
+        return rates
 
     def model(self):
         """Coefficients and intercepts to predict with."""
@@ -232,8 +229,7 @@ class Run:
         """Book the epoch: history, divergence, best model. True if training should stop."""
         self.epochs += 1
         config = self.config
-        seen, _ = self.coordinates.to_model(np.asarray(self.lane.point))
-        loss = self.lane.loss / data.n + config.penalty(seen)
+        loss = self.lane.loss / data.n + self.lane.penalty_value
         if not (np.isfinite(loss) and np.all(np.isfinite(self.lane.w))):
             self._diverged(loss, data)
         self.loss_curve.append(float(loss))
@@ -340,9 +336,15 @@ def train(runs, data, *, epochs, validation=None, begin_epoch=None, end_epoch=No
 
 
 class EpochTasks:
-    """The callbacks of scikit-learn around a fit: one task, with one subtask an epoch."""
+    """The callbacks of scikit-learn around a fit: one task, with one subtask an epoch.
+
+    Without callbacks nothing is to be told, and nothing is.
+    """
 
     def __init__(self, estimator, X, y, sample_weight, epochs):
+        self._silent = not getattr(estimator, "_skl_callbacks", None)
+        if self._silent:
+            return
         self._estimator = estimator
         self._arguments = {
             "X": X,
@@ -354,21 +356,29 @@ class EpochTasks:
 
     def begin(self):
         """The fit begins."""
+        if self._silent:
+            return
         self._fit.call_on_fit_task_begin(estimator=self._estimator, **self._arguments)
 
     def begin_epoch(self):
         """An epoch begins."""
+        if self._silent:
+            return
         self._epoch = self._fit.subcontext(task_name="epoch")
         self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._arguments)
 
     def end_epoch(self, attributes):
         """An epoch ends; `attributes` makes the fitted attributes. True if a callback says stop."""
+        if self._silent:
+            return False
         return self._epoch.call_on_fit_task_end(
             estimator=self._estimator, reconstruction_attributes=attributes, **self._arguments
         )
 
     def end(self):
         """The fit ends; the estimator has its attributes."""
+        if self._silent:
+            return
         self._fit.call_on_fit_task_end(
             estimator=self._estimator, reconstruction_attributes={}, **self._arguments
         )

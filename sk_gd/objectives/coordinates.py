@@ -268,14 +268,24 @@ class Coordinates:
         return norms
 
 
-def length(X, weight, coordinates):
-    """Root of the mean squared length of the rows, in the optimizer's coordinates."""
+def length(X, weight, coordinates, moments):
+    """Root of the mean squared length of the rows, in the optimizer's coordinates.
+
+    `moments` are those the coordinates were made from, None in raw coordinates.
+    """
     d = coordinates.n_features
-    norms = coordinates.squared_norms(X)
-    if coordinates.intercept:
-        norms -= 1.0 if coordinates.rotation is None else coordinates.rotation[d, d] ** 2
-    mean = np.average(norms, weights=weight)
-    return np.sqrt(mean) if mean > 0 else 1.0
+    if moments is None:
+        square = np.average(coordinates.squared_norms(X), weights=weight) - coordinates.intercept
+    else:
+        mean = (moments.mean - coordinates.shift) * coordinates.scale
+        if coordinates.rotation is None:
+            square = np.sum(moments.variance * coordinates.scale**2 + mean**2)
+        else:
+            second = moments.covariance * np.outer(coordinates.scale, coordinates.scale)
+            turn = coordinates.rotation[:, :d]
+            extended = np.append(mean, np.ones(int(coordinates.intercept)))
+            square = np.sum(turn[:d] * (second @ turn[:d])) + np.sum((extended @ turn) ** 2)
+    return np.sqrt(square) if square > 0 else 1.0
 
 
 def smoothness(X, weight, coordinates, curvature, ridge, batch_size, noise_gain=1.0):

@@ -54,10 +54,12 @@ cdef class LinearObjective:
     cdef Py_ssize_t n_where
     cdef Py_ssize_t[::1] stamp
     cdef Py_ssize_t mark
+    cdef const double *current
     cdef int evaluate(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count,
         const double *points, double *gradients,
     ) except -1 nogil
+    cdef double penalty_value(self, Py_ssize_t lane) noexcept nogil
     cdef void gather_targets(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
     ) noexcept nogil

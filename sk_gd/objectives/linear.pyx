@@ -499,6 +499,7 @@ cdef class LinearObjective:
             self.rotate(b'T', points, &self.rotated[0, 0])
             w = &self.rotated[0, 0]
             g = &self.rotated_gradients[0, 0]
+        self.current = w
         for lane in range(self.n_lanes):
             self.total[lane] = 0
             for i in range(self.n_where):
@@ -541,6 +542,10 @@ cdef class LinearObjective:
             self.rotate(b'N', g, gradients)
             self.drop_rounding(g, gradients)
         return 0
+
+    cdef double penalty_value(self, Py_ssize_t lane) noexcept nogil:
+        """The penalty of a lane at the points of the last `evaluate`."""
+        return (<ElasticNet> self.penalty[lane]).value(self.current + lane * self.n_weights)
 
     cdef void gather_targets(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows

@@ -23,25 +23,29 @@ class ElasticNet:
     l1, l2 : ndarray
         The strengths in the coordinates of the vector, an entry a weight; zero
         for an intercept.
+    energy : ndarray, optional
+        What a penalty of one is in the objective, an entry a weight; one if
+        the vector is in no units of its own.
     proximal : bool
         Whether the rule has a metric in which to take the proximal step; if
         not, the subgradient of the lasso joins the gradient.
     """
 
-    def __init__(self, l1, l2, proximal=True):
+    def __init__(self, l1, l2, energy=None, proximal=True):
         self.n = len(l1)
         self.l1 = np.ascontiguousarray(l1, dtype=float)
         self.l2 = np.ascontiguousarray(l2, dtype=float)
+        self.energy = np.ones(self.n) if energy is None else np.array(energy, dtype=float)
         self.lasso = bool(np.any(l1))
         self.ridge = bool(np.any(l2))
         self.proximal = proximal
 
     def value(self, w):
-        """The penalty at `w`."""
+        """The penalty at `w`, in the units of the objective."""
         total: cython.double = 0
         j: cython.Py_ssize_t
         for j in range(self.n):
-            total += self.l1[j] * fabs(w[j]) + 0.5 * self.l2[j] * w[j] * w[j]
+            total += self.energy[j] * (self.l1[j] * fabs(w[j]) + 0.5 * self.l2[j] * w[j] * w[j])
         return total
 
     def add_gradient(self, w, g):
