@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import losses
 from ._docstrings import ATTRIBUTES, CLASSES, FIT, PARAMETERS, PARTIAL_FIT, documented
@@ -328,7 +328,6 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
         return losses.get(self.loss, "classifier").log_probabilities(scores)
 
     def _encode(self, X, y, classes, resumed, running):
-        y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         if classes is not None:
             classes = np.unique(classes)
@@ -363,7 +362,7 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
         return self._codes(y, "y")
 
     def _encode_validation(self, y_val, y):
-        return self._codes(column_or_1d(y_val, warn=True), "y_val")
+        return self._codes(y_val, "y_val")
 
     def _codes(self, y, name):
         """The index of every label, as a column of floats."""

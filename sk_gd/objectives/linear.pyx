@@ -42,7 +42,7 @@ ctypedef fused integer:
 # Rows fetched ahead of the one in use: a shuffled epoch is a walk through
 # memory that no hardware prefetcher can guess.
 cdef enum:
-    AHEAD = 16
+    AHEAD = 32
 
 # A sum of slopes this small against what it was computed from is zero, but for
 # rounding: the intercept of centred data has no gradient at all. A rule that
@@ -50,7 +50,7 @@ cdef enum:
 cdef double ROUNDING = 8 * DBL_EPSILON
 
 # A block of rows is at most this many numbers, to stay in the nearest caches.
-BLOCK = 8192
+BLOCK = 4096
 
 
 cdef class Rows:
@@ -233,15 +233,17 @@ cdef class DenseRows(Rows):
             total = self.sums[k]
             blur = 0
             if self.scale is not None:
+                for j in range(d):
+                    g[j] = (g[j] - self.shift[j] * total) * self.scale[j]
                 if self.n_rows > 1:
                     # What the predictions were summed from, in size.
                     blur = self.sizes[k] + self.level[k]
                     for j in range(d):
                         blur += fabs(self.v[k, j] * self.shift[j])
                     blur *= ROUNDING
-                for j in range(d):
-                    g[j] -= self.shift[j] * total
-                    g[j] = 0 if fabs(g[j]) <= blur * fabs(self.shift[j]) else g[j] * self.scale[j]
+                    for j in range(d):
+                        if fabs(g[j]) <= blur * fabs(self.shift[j]) * self.scale[j]:
+                            g[j] = 0
             if self.n_columns > d:
                 g[d] = 0 if fabs(total) <= blur else total
             g += self.n_columns
