@@ -272,18 +272,16 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         if self.learning_rate != "auto":
             return float(self.learning_rate)
         X, weight, coordinates = data.X, data.weight, data.coordinates
+        curvature = data.loss.curvature(coordinates.n_outputs)
+        ridge = self.alpha * (1 - self.l1_ratio)
         if optimizer.default_rate is not None:
             moments = None if self.precondition is None else run.features
-            rate = optimizer.default_rate / length(X, weight, coordinates, moments)
+            rate = optimizer.default_rate / length(
+                X, weight, coordinates, moments, curvature, ridge
+            )
         else:
             rate = 1 / smoothness(
-                X,
-                weight,
-                coordinates,
-                data.loss.curvature(coordinates.n_outputs),
-                self.alpha * (1 - self.l1_ratio),
-                data.batch_size,
-                optimizer.noise_gain,
+                X, weight, coordinates, curvature, ridge, data.batch_size, optimizer.noise_gain
             )
         if running and run.config is not None:
             rate = min(rate, run.config.learning_rate)

@@ -390,8 +390,8 @@ def auto_batch_size(X, n):
         return n
     rows = min(max(n // 200, 32), 256)
     if sp.issparse(X):
-        # A step touches every weight: let the products be as much work.
-        rows = max(rows, min(2 * X.shape[1] * X.shape[0] // max(X.nnz, 1), n // 50))
+        # A step touches every weight: let the products be more work.
+        rows = max(rows, min(4 * X.shape[1] * X.shape[0] // max(X.nnz, 1), n // 50))
     return rows
 
 

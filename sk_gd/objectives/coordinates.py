@@ -268,23 +268,22 @@ class Coordinates:
         return norms
 
 
-def length(X, weight, coordinates, moments):
+def length(X, weight, coordinates, moments, curvature, ridge):
     """Root of the mean squared length of the rows, in the optimizer's coordinates.
 
-    `moments` are those the coordinates were made from, None in raw coordinates.
+    More exactly of the trace of the Hessian over the curvature of the loss:
+    what a feature lacks in extent the ridge may make up for. `moments` are those
+    the coordinates were made from, None in raw coordinates.
     """
-    d = coordinates.n_features
+    if coordinates.rotation is not None:
+        return np.sqrt(coordinates.n_features / curvature)
     if moments is None:
         square = np.average(coordinates.squared_norms(X), weights=weight) - coordinates.intercept
     else:
         mean = (moments.mean - coordinates.shift) * coordinates.scale
-        if coordinates.rotation is None:
-            square = np.sum(moments.variance * coordinates.scale**2 + mean**2)
-        else:
-            second = moments.covariance * np.outer(coordinates.scale, coordinates.scale)
-            turn = coordinates.rotation[:, :d]
-            extended = np.append(mean, np.ones(int(coordinates.intercept)))
-            square = np.sum(turn[:d] * (second @ turn[:d])) + np.sum((extended @ turn) ** 2)
+        square = np.sum(moments.variance * coordinates.scale**2 + mean**2)
+    _, l2 = coordinates.strengths(ridge, 0.0)
+    square += np.sum(l2) / coordinates.n_outputs / curvature
     return np.sqrt(square) if square > 0 else 1.0
 
 

@@ -70,6 +70,7 @@ cdef class Rows:
         self.shift = shift
         self.scale = scale
         self.level = level
+        self.local = False
         self.sizes = np.zeros(n_outputs)
         self.n_rows = 0
 
@@ -249,39 +250,67 @@ cdef class DenseRows(Rows):
             g += self.n_columns
 
 
-cdef Py_ssize_t copy_csr(
-    const real *data, const integer *indices, const integer *indptr, Py_ssize_t n_ordered,
-    const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, const double *scale,
-    Py_ssize_t constant, double *values, int32_t *columns, Py_ssize_t *ends,
+cdef void dot_csr(
+    const real *data, const integer *indices, const integer *indptr, const Py_ssize_t *row,
+    Py_ssize_t count, Py_ssize_t n_ahead, const double *w, const double *scale, double bias,
+    double *p,
 ) noexcept nogil:
-    cdef Py_ssize_t i, a, row, filled = 0
-    for i in range(begin, begin + count):
-        row = i
-        if order != NULL:
-            row = order[i]
-            if i + AHEAD < n_ordered:
-                a = indptr[order[i + AHEAD]]
+    """p = rows · (scale * w) + bias, row by row, the next ones being fetched meanwhile."""
+    cdef Py_ssize_t i, a
+    cdef double total
+    for i in range(count):
+        if i < n_ahead:
+            a = indptr[row[i + AHEAD]]
+            while a < indptr[row[i + AHEAD] + 1]:
                 SK_GD_PREFETCH(data + a)
                 SK_GD_PREFETCH(indices + a)
-        for a in range(indptr[row], indptr[row + 1]):
-            columns[filled] = <int32_t> indices[a]
-            if scale == NULL:
-                values[filled] = data[a]
-            else:
-                values[filled] = data[a] * scale[indices[a]]
-            filled += 1
-        if constant >= 0:
-            columns[filled] = <int32_t> constant
-            values[filled] = 1
-            filled += 1
-        ends[i - begin] = filled
-    return filled
+                a += 8
+        total = 0
+        if scale == NULL:
+            for a in range(indptr[row[i]], indptr[row[i] + 1]):
+                total += data[a] * w[indices[a]]
+        else:
+            for a in range(indptr[row[i]], indptr[row[i] + 1]):
+                total += data[a] * (scale[indices[a]] * w[indices[a]])
+        p[i] = total + bias
+
+
+cdef void add_csr(
+    const real *data, const integer *indices, const integer *indptr, const Py_ssize_t *row,
+    Py_ssize_t count, const double *r, const double *scale, double *g,
+) noexcept nogil:
+    """g += r · rows * scale."""
+    cdef Py_ssize_t i, a
+    for i in range(count):
+        if scale == NULL:
+            for a in range(indptr[row[i]], indptr[row[i] + 1]):
+                g[indices[a]] += r[i] * data[a]
+        else:
+            for a in range(indptr[row[i]], indptr[row[i] + 1]):
+                g[indices[a]] += r[i] * data[a] * scale[indices[a]]
+
+
+cdef Py_ssize_t list_csr(
+    const integer *indices, const integer *indptr, const Py_ssize_t *row, Py_ssize_t count,
+    Py_ssize_t *where, Py_ssize_t found, Py_ssize_t *stamp, Py_ssize_t mark,
+) noexcept nogil:
+    """Append the columns of the rows to `where`, each once; how many there are then."""
+    cdef Py_ssize_t i, a
+    for i in range(count):
+        for a in range(indptr[row[i]], indptr[row[i] + 1]):
+            if stamp[indices[a]] != mark:
+                stamp[indices[a]] = mark
+                where[found] = indices[a]
+                found += 1
+    return found
 
 
 cdef class CSRRows(Rows):
     """Rows of a CSR matrix of float32 or float64, with 32- or 64-bit indices.
 
-    The scale is folded into the copied values; a shift would fill them in.
+    The scale is folded into the weights and out of the gradient again, as with
+    dense rows, unless steps are local: then it is applied entry by entry, so
+    that only touched columns are looked at. A shift would fill in the zeros.
     """
 
     cdef const float[::1] single
@@ -290,11 +319,11 @@ cdef class CSRRows(Rows):
     cdef const int32_t[::1] indptr
     cdef const int64_t[::1] wide_indices
     cdef const int64_t[::1] wide_indptr
-    cdef double[::1] values
-    cdef int32_t[::1] columns
-    cdef Py_ssize_t[::1] ends
-    cdef Py_ssize_t count
+    cdef Py_ssize_t[::1] row
+    cdef double[:, ::1] v
     cdef const double *w
+    cdef const double *entry_scale
+    cdef Py_ssize_t count
 
     def __init__(self, X, shift, scale, level, intercept, capacity, n_ordered):
         Rows.__init__(self, X, shift, scale, level, intercept, capacity, n_ordered)
@@ -305,98 +334,125 @@ cdef class CSRRows(Rows):
         self.indptr = X.indptr if narrow else None
         self.wide_indices = None if narrow else X.indices.astype(np.int64, copy=False)
         self.wide_indptr = None if narrow else X.indptr.astype(np.int64, copy=False)
-        lengths = np.diff(X.indptr)
-        lengths.partition(max(len(lengths) - capacity, 0))
-        longest = lengths[-capacity:].sum() + capacity
-        self.values = np.empty(longest)
-        self.columns = np.empty(longest, dtype=np.int32)
-        self.ends = np.empty(capacity, dtype=np.intp)
+        self.row = np.empty(capacity + AHEAD, dtype=np.intp)
+        self.v = np.empty((self.n_outputs, self.n_columns))
 
     cdef void begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
+        cdef Py_ssize_t j, k
         Rows.begin(self, w, n_rows)
         self.w = w
-
-    cdef void gather(
-        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
-    ) noexcept nogil:
-        """Copy rows into `values` and `columns`; row i ends at ``ends[i]``."""
-        cdef const double *scale = NULL
-        cdef Py_ssize_t constant = self.n_features if self.n_columns > self.n_features else -1
-        cdef double *values = &self.values[0]
-        cdef int32_t *columns = &self.columns[0]
-        cdef Py_ssize_t *ends = &self.ends[0]
-        self.count = count
-        if self.scale is not None:
-            scale = &self.scale[0]
-        if self.indices is not None:
-            if self.single is not None:
-                copy_csr[float, int32_t](
-                    &self.single[0], &self.indices[0], &self.indptr[0], self.n_ordered, order,
-                    begin, count, scale, constant, values, columns, ends,
-                )
-            else:
-                copy_csr[double, int32_t](
-                    &self.double_[0], &self.indices[0], &self.indptr[0], self.n_ordered, order,
-                    begin, count, scale, constant, values, columns, ends,
-                )
-        elif self.single is not None:
-            copy_csr[float, int64_t](
-                &self.single[0], &self.wide_indices[0], &self.wide_indptr[0], self.n_ordered,
-                order, begin, count, scale, constant, values, columns, ends,
-            )
-        else:
-            copy_csr[double, int64_t](
-                &self.double_[0], &self.wide_indices[0], &self.wide_indptr[0], self.n_ordered,
-                order, begin, count, scale, constant, values, columns, ends,
-            )
+        self.entry_scale = NULL
+        if self.scale is None:
+            return
+        if self.local:
+            self.entry_scale = &self.scale[0]
+            return
+        for k in range(self.n_outputs):
+            for j in range(self.n_features):
+                self.v[k, j] = w[j] * self.scale[j]
+            if self.n_columns > self.n_features:
+                self.v[k, self.n_features] = w[self.n_features]
+            w += self.n_columns
+        self.w = &self.v[0, 0]
 
     cdef void forward(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
     ) noexcept nogil:
-        cdef Py_ssize_t i, a, k, start
+        cdef Py_ssize_t i, k, known, n_ahead
         cdef const double *w = self.w
-        cdef double total
-        self.gather(order, begin, count)
+        cdef double bias = 0
+        self.count = count
+        # The rows after this block, too: they are fetched ahead.
+        known = min(count + AHEAD, self.n_ordered - begin)
+        for i in range(known):
+            self.row[i] = begin + i if order == NULL else order[begin + i]
         for k in range(self.n_outputs):
-            start = 0
-            for i in range(count):
-                total = 0
-                for a in range(start, self.ends[i]):
-                    total += self.values[a] * w[self.columns[a]]
-                p[k * stride + i] = total
-                start = self.ends[i]
+            n_ahead = known - AHEAD if k == 0 else 0
+            if self.n_columns > self.n_features:
+                bias = w[self.n_features]
+            if self.indices is not None:
+                if self.single is not None:
+                    dot_csr[float, int32_t](
+                        &self.single[0], &self.indices[0], &self.indptr[0], &self.row[0], count,
+                        n_ahead, w, self.entry_scale, bias, p,
+                    )
+                else:
+                    dot_csr[double, int32_t](
+                        &self.double_[0], &self.indices[0], &self.indptr[0], &self.row[0], count,
+                        n_ahead, w, self.entry_scale, bias, p,
+                    )
+            elif self.single is not None:
+                dot_csr[float, int64_t](
+                    &self.single[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0],
+                    count, n_ahead, w, self.entry_scale, bias, p,
+                )
+            else:
+                dot_csr[double, int64_t](
+                    &self.double_[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0],
+                    count, n_ahead, w, self.entry_scale, bias, p,
+                )
             w += self.n_columns
+            p += stride
 
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
-        cdef Py_ssize_t i, a, k, start
-        cdef double slope
+        cdef Py_ssize_t i, k
         for k in range(self.n_outputs):
-            start = 0
+            if self.indices is not None:
+                if self.single is not None:
+                    add_csr[float, int32_t](
+                        &self.single[0], &self.indices[0], &self.indptr[0], &self.row[0],
+                        self.count, r, self.entry_scale, g,
+                    )
+                else:
+                    add_csr[double, int32_t](
+                        &self.double_[0], &self.indices[0], &self.indptr[0], &self.row[0],
+                        self.count, r, self.entry_scale, g,
+                    )
+            elif self.single is not None:
+                add_csr[float, int64_t](
+                    &self.single[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0],
+                    self.count, r, self.entry_scale, g,
+                )
+            else:
+                add_csr[double, int64_t](
+                    &self.double_[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0],
+                    self.count, r, self.entry_scale, g,
+                )
             for i in range(self.count):
-                slope = r[k * stride + i]
-                self.sizes[k] += fabs(slope)
-                for a in range(start, self.ends[i]):
-                    g[self.columns[a]] += slope * self.values[a]
-                start = self.ends[i]
+                self.sizes[k] += fabs(r[i])
+                if self.n_columns > self.n_features:
+                    g[self.n_features] += r[i]
             g += self.n_columns
+            r += stride
 
     cdef void finish(self, double *g) noexcept nogil:
-        cdef Py_ssize_t k, last = self.n_columns - 1
-        if self.n_columns > self.n_features:
-            for k in range(self.n_outputs):
-                if self.n_rows > 1 and fabs(g[last]) <= ROUNDING * (self.sizes[k] + self.level[k]):
-                    g[last] = 0
-                g += self.n_columns
+        cdef Py_ssize_t j, k, d = self.n_features
+        for k in range(self.n_outputs):
+            if self.scale is not None and not self.local:
+                for j in range(d):
+                    g[j] *= self.scale[j]
+            if self.n_columns > d and self.n_rows > 1:
+                if fabs(g[d]) <= ROUNDING * (self.sizes[k] + self.level[k]):
+                    g[d] = 0
+            g += self.n_columns
 
     cdef Py_ssize_t touch(
         self, Py_ssize_t *where, Py_ssize_t found, Py_ssize_t *stamp, Py_ssize_t mark
     ) noexcept nogil:
-        cdef Py_ssize_t a
-        for a in range(self.ends[self.count - 1]):
-            if stamp[self.columns[a]] != mark:
-                stamp[self.columns[a]] = mark
-                where[found] = self.columns[a]
-                found += 1
+        if self.indices is not None:
+            found = list_csr[int32_t](
+                &self.indices[0], &self.indptr[0], &self.row[0], self.count, where, found, stamp,
+                mark,
+            )
+        else:
+            found = list_csr[int64_t](
+                &self.wide_indices[0], &self.wide_indptr[0], &self.row[0], self.count, where,
+                found, stamp, mark,
+            )
+        if self.n_columns > self.n_features and stamp[self.n_features] != mark:
+            stamp[self.n_features] = mark
+            where[found] = self.n_features
+            found += 1
         return found
 
 
@@ -474,7 +530,12 @@ cdef class LinearObjective:
         self.stamp = np.zeros(self.n_columns, dtype=np.intp)
         self.mark = 0
         self.n_where = -1
-        self.local = isinstance(self.rows, CSRRows) and self.rotation is None
+        # Where a batch has entries in most columns, listing them is no gain.
+        self.local = (
+            isinstance(self.rows, CSRRows)
+            and self.rotation is None
+            and 2 * X.nnz * batch_size < X.shape[0] * X.shape[1]
+        )
         for lane in range(self.n_lanes):
             self.penalty[lane] = <void *> <ElasticNet?> penalties[lane]
             self.local = self.local and not (penalties[lane].ridge or penalties[lane].lasso)
@@ -510,6 +571,7 @@ cdef class LinearObjective:
             memset(g, 0, self.n_lanes * self.n_weights * sizeof(double))
         self.mark += 1
         self.n_where = 0 if self.local else -1
+        self.rows.local = self.local
         self.rows.begin(w, count)
         while done < count:
             rows = min(self.rows.capacity, count - done)
