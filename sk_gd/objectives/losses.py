@@ -77,13 +77,29 @@ class SquaredErrorKernel(LossKernel):
 class BinomialKernel(LossKernel):
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(check=False)
-    def point(self, y: cython.double, p: cython.double) -> Point:
-        # Only ever the exponential of a negative number: nothing overflows.
-        # log(1 + e) is exact to rounding of a loss of one; log1p would be slower.
-        e: cython.double = exp(-fabs(p))
-        probability: cython.double = (1.0 if p >= 0 else e) / (1 + e)
-        return Point(fmax(p, 0.0) - y * p + log(1 + e), probability - y)
+    @cython.exceptval(-1, check=True)
+    def evaluate(
+        self, first: cython.Py_ssize_t, outputs: cython.Py_ssize_t, rows: cython.Py_ssize_t
+    ) -> cython.double:
+        total: cython.double = 0
+        # Rows of equal weight share one logarithm, that of the product: it is
+        # the dearest part of the loss. A product of a thousand stays finite.
+        product: cython.double = 1
+        weight: cython.double = self.weight[0]
+        e: cython.double
+        p: cython.double
+        i: cython.Py_ssize_t
+        for i in range(rows):
+            p = self.p[first, i]
+            e = exp(-fabs(p))  # of a negative number: nothing overflows
+            if self.weight[i] != weight or product > 1e300:
+                total += weight * log(product)
+                weight = self.weight[i]
+                product = 1
+            product *= 1 + e
+            total += weight * (fmax(p, 0.0) - self.y[0, i] * p)
+            self.slopes[first, i] = weight * ((1.0 if p >= 0 else e) / (1 + e) - self.y[0, i])
+        return total + weight * log(product)
 
 
 @cython.final
