@@ -212,7 +212,7 @@ cdef class DenseRows(Rows):
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
         cdef int one = 1, d = <int> self.n_features, k = <int> self.n_columns
         cdef int n_outputs = <int> self.n_outputs
-        cdef double plus = 1
+        cdef double plus = 1, total, size
         cdef Py_ssize_t i, j
         if n_outputs == 1:
             for i in range(self.count):
@@ -223,9 +223,13 @@ cdef class DenseRows(Rows):
                 &stride, &plus, g, &k,
             )
         for j in range(n_outputs):
+            total = size = 0
             for i in range(self.count):
-                self.sums[j] += r[j * stride + i]
-                self.sizes[j] += fabs(r[j * stride + i])
+                total += r[i]
+                size += fabs(r[i])
+            self.sums[j] += total
+            self.sizes[j] += size
+            r += stride
 
     cdef void finish(self, double *g) noexcept nogil:
         cdef Py_ssize_t j, k, d = self.n_features
@@ -614,13 +618,16 @@ cdef class LinearObjective:
     cdef void gather_targets(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
     ) noexcept nogil:
-        cdef Py_ssize_t i, k, row
+        cdef Py_ssize_t i, k, row, n_targets = self.y.shape[1], ahead = begin + AHEAD
+        cdef const double *y = &self.y[0, 0]
         for i in range(rows):
-            row = begin + i if order == NULL else order[begin + i]
-            if order != NULL and begin + i + AHEAD < self.rows.n_ordered:
-                SK_GD_PREFETCH(&self.y[order[begin + i + AHEAD], 0])
-            for k in range(self.y.shape[1]):
-                self.y_block[k, i] = self.y[row, k]
+            row = begin + i
+            if order != NULL:
+                row = order[begin + i]
+                if ahead + i < self.rows.n_ordered:
+                    SK_GD_PREFETCH(y + order[ahead + i] * n_targets)
+            for k in range(n_targets):
+                self.y_block[k, i] = y[row * n_targets + k]
             if self.weight is not None:
                 self.weight_block[i] = self.weight[row]
 
