@@ -165,6 +165,8 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         return optimizer, losses.get(self.loss, self._kind), schedule
 
     def _seed(self):
+        if isinstance(self.random_state, Integral):
+            return self.random_state
         return check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
 
     def _validate(self, X, y, *, reset):

@@ -65,6 +65,8 @@ cdef class Lane:
     cdef double[::1] rates
     cdef double[::1] point
     cdef double[::1] reported
+    # A local rule asks for nothing but its one gradient: no need to let it.
+    cdef bint steps_only
 
     def __init__(self, rule, w):
         self.rule = rule
@@ -76,6 +78,7 @@ cdef class Lane:
         self.loss = self.penalty_value = 0.0
         self.alive = True
         self.objective = Objective()
+        self.steps_only = isinstance(rule, LocalRule)
 
     def __reduce__(self):
         average = None if self.average is None else np.asarray(self.average)
@@ -132,6 +135,8 @@ cdef class Lane:
             (<LocalRule> self.rule).step_at(
                 self.w, self.objective.g, lr, objective.where, objective.n_where
             )
+        elif self.steps_only:
+            self.rule.step(self.w, self.objective.g, lr)
         else:
             self.rule.advance(self.w, self.objective, lr)
         self.penalty.shrink(self.w, self.rule, lr)

@@ -214,6 +214,9 @@ cdef class DenseRows(Rows):
         cdef int n_outputs = <int> self.n_outputs
         cdef double plus = 1, total, size
         cdef Py_ssize_t i, j
+        if n_outputs == 1 and self.n_rows == 1:
+            self.sums[0] = r[0]
+            return  # a single row is its own sum: `finish` writes the gradient at once
         if n_outputs == 1:
             for i in range(self.count):
                 daxpy(&d, <double *> &r[i], <double *> self.line[i], &one, g, &one)
@@ -234,10 +237,19 @@ cdef class DenseRows(Rows):
     cdef void finish(self, double *g) noexcept nogil:
         cdef Py_ssize_t j, k, d = self.n_features
         cdef double total, blur
+        cdef const double *x
         for k in range(self.n_outputs):
             total = self.sums[k]
             blur = 0
-            if self.scale is not None:
+            if self.n_outputs == 1 and self.n_rows == 1:
+                x = self.line[0]
+                if self.scale is None:
+                    for j in range(d):
+                        g[j] = total * x[j]
+                else:
+                    for j in range(d):
+                        g[j] = total * (x[j] - self.shift[j]) * self.scale[j]
+            elif self.scale is not None:
                 for j in range(d):
                     g[j] = (g[j] - self.shift[j] * total) * self.scale[j]
                 if self.n_rows > 1:
