@@ -134,8 +134,9 @@ cdef class DenseRows(Rows):
     """Rows of a C-contiguous array of float32 or float64.
 
     Shift and scale are folded into the weights, and out of the gradient again:
-    less work than touching every row. Rows of doubles are used where they are;
-    several outputs want them side by side, for one matrix product.
+    less work than touching every row, unless the batch is one row. Rows of
+    doubles are used where they are; several outputs want them side by side, for
+    one matrix product.
     """
 
     cdef const float[:, ::1] single
@@ -143,6 +144,8 @@ cdef class DenseRows(Rows):
     cdef double[::1] block
     cdef double[:, ::1] v
     cdef double[::1] sums
+    cdef const double *w
+    cdef bint lonely
     cdef const double **line
     cdef int count
 
@@ -167,6 +170,10 @@ cdef class DenseRows(Rows):
         cdef int d = <int> self.n_features, one = 1
         cdef double *v
         Rows.begin(self, w, n_rows)
+        self.w = w
+        self.lonely = n_rows == 1 and self.n_outputs == 1
+        if self.lonely:
+            return
         for k in range(self.n_outputs):
             self.sums[k] = 0
             v = &self.v[k, 0]
@@ -197,7 +204,9 @@ cdef class DenseRows(Rows):
                 &self.double_[0, 0], self.n_ordered, d, order, begin, count, n_outputs > 1,
                 &self.block[0], self.line,
             )
-        if n_outputs == 1:
+        if self.lonely:
+            p[0] = self.lonely_forward()
+        elif n_outputs == 1:
             for i in range(count):
                 p[i] = self.v[0, d] + ddot(&d, <double *> self.line[i], &one, &self.v[0, 0], &one)
         else:
@@ -209,14 +218,28 @@ cdef class DenseRows(Rows):
                 for i in range(count):
                     p[k * stride + i] += self.v[k, d]
 
+    cdef double lonely_forward(self) noexcept nogil:
+        """The prediction of a batch of one row, which is brought into the coordinates itself."""
+        cdef int one = 1, d = <int> self.n_features
+        cdef Py_ssize_t j
+        cdef const double *x = self.line[0]
+        if self.scale is not None:
+            for j in range(d):
+                self.block[j] = (x[j] - self.shift[j]) * self.scale[j]
+            self.line[0] = &self.block[0]
+        return (
+            ddot(&d, <double *> self.line[0], &one, <double *> self.w, &one)
+            + (self.w[d] if self.n_columns > d else 0)
+        )
+
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
         cdef int one = 1, d = <int> self.n_features, k = <int> self.n_columns
         cdef int n_outputs = <int> self.n_outputs
         cdef double plus = 1, total, size
         cdef Py_ssize_t i, j
-        if n_outputs == 1 and self.n_rows == 1:
+        if self.lonely:
             self.sums[0] = r[0]
-            return  # a single row is its own sum: `finish` writes the gradient at once
+            return
         if n_outputs == 1:
             for i in range(self.count):
                 daxpy(&d, <double *> &r[i], <double *> self.line[i], &one, g, &one)
@@ -237,19 +260,17 @@ cdef class DenseRows(Rows):
     cdef void finish(self, double *g) noexcept nogil:
         cdef Py_ssize_t j, k, d = self.n_features
         cdef double total, blur
-        cdef const double *x
+        cdef const double *z = self.line[0]
+        if self.lonely:
+            for j in range(d):
+                g[j] = self.sums[0] * z[j]
+            if self.n_columns > d:
+                g[d] = self.sums[0]
+            return
         for k in range(self.n_outputs):
             total = self.sums[k]
             blur = 0
-            if self.n_outputs == 1 and self.n_rows == 1:
-                x = self.line[0]
-                if self.scale is None:
-                    for j in range(d):
-                        g[j] = total * x[j]
-                else:
-                    for j in range(d):
-                        g[j] = total * (x[j] - self.shift[j]) * self.scale[j]
-            elif self.scale is not None:
+            if self.scale is not None:
                 for j in range(d):
                     g[j] = (g[j] - self.shift[j] * total) * self.scale[j]
                 if self.n_rows > 1:
