@@ -14,7 +14,7 @@ cdef class Rows:
     cdef double[::1] sizes
     cdef Py_ssize_t n_rows
     cdef bint local
-    cdef void begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil
+    cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil
     cdef void forward(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
     ) noexcept nogil

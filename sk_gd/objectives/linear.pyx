@@ -74,12 +74,16 @@ cdef class Rows:
         self.sizes = np.zeros(n_outputs)
         self.n_rows = 0
 
-    cdef void begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
-        """Take the weights (outputs × columns) for the blocks of the next `n_rows` rows."""
+    cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
+        """Take the weights (outputs × columns) for the blocks of the next `n_rows` rows.
+
+        True if the sums are to begin at zero, False if `finish` writes them all.
+        """
         cdef Py_ssize_t k
         self.n_rows = n_rows
         for k in range(self.n_outputs):
             self.sizes[k] = 0
+        return True
 
     cdef void forward(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
@@ -165,7 +169,7 @@ cdef class DenseRows(Rows):
         self.v = np.zeros((self.n_outputs, self.n_features + 1))
         self.sums = np.zeros(self.n_outputs)
 
-    cdef void begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
+    cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
         cdef Py_ssize_t j, k
         cdef int d = <int> self.n_features, one = 1
         cdef double *v
@@ -173,7 +177,7 @@ cdef class DenseRows(Rows):
         self.w = w
         self.lonely = n_rows == 1 and self.n_outputs == 1
         if self.lonely:
-            return
+            return False
         for k in range(self.n_outputs):
             self.sums[k] = 0
             v = &self.v[k, 0]
@@ -185,6 +189,7 @@ cdef class DenseRows(Rows):
                     v[j] = w[j] * self.scale[j]
                 v[d] -= ddot(&d, &self.shift[0], &one, v, &one)
             w += self.n_columns
+        return True
 
     cdef void forward(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
@@ -374,16 +379,16 @@ cdef class CSRRows(Rows):
         self.row = np.empty(capacity + AHEAD, dtype=np.intp)
         self.v = np.empty((self.n_outputs, self.n_columns))
 
-    cdef void begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
+    cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
         cdef Py_ssize_t j, k
         Rows.begin(self, w, n_rows)
         self.w = w
         self.entry_scale = NULL
         if self.scale is None:
-            return
+            return True
         if self.local:
             self.entry_scale = &self.scale[0]
-            return
+            return True
         for k in range(self.n_outputs):
             for j in range(self.n_features):
                 self.v[k, j] = w[j] * self.scale[j]
@@ -391,6 +396,7 @@ cdef class CSRRows(Rows):
                 self.v[k, self.n_features] = w[self.n_features]
             w += self.n_columns
         self.w = &self.v[0, 0]
+        return True
 
     cdef void forward(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
@@ -604,12 +610,11 @@ cdef class LinearObjective:
             self.total[lane] = 0
             for i in range(self.n_where):
                 g[lane * self.n_weights + self.where[i]] = 0
-        if self.n_where < 0:
+        self.rows.local = self.local
+        if self.rows.begin(w, count) and self.n_where < 0:
             memset(g, 0, self.n_lanes * self.n_weights * sizeof(double))
         self.mark += 1
         self.n_where = 0 if self.local else -1
-        self.rows.local = self.local
-        self.rows.begin(w, count)
         while done < count:
             rows = min(self.rows.capacity, count - done)
             self.rows.forward(order, begin + done, rows, &self.p[0, 0], stride)
