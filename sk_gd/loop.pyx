@@ -218,18 +218,22 @@ def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize
         free(lane_of)
 
 
-def shuffle(Py_ssize_t[::1] order, bit_generator):
-    """Shuffle `order` in place (Fisher & Yates), with a bit generator of numpy.
+def shuffle(Py_ssize_t[::1] order, rows, bit_generator):
+    """Fill `order` with `rows` (None: 0, 1, 2 …), shuffled by a bit generator of numpy.
 
-    ``Generator.shuffle`` spends a tenth of an epoch; multiplying a random
-    32-bit fraction instead of drawing until it fits takes a third of that
-    (Lemire, 2019). Its bias, n / 2³², is below what an epoch can show.
+    Fisher & Yates; ``Generator.shuffle`` would spend a tenth of an epoch, and
+    multiplying a random 32-bit fraction instead of drawing until it fits takes
+    a third of that (Lemire, 2019). Its bias, n / 2³², is below what an epoch
+    can show.
     """
     cdef sk_gd_bitgen *bits = <sk_gd_bitgen *> PyCapsule_GetPointer(
         bit_generator.capsule, "BitGenerator"
     )
+    cdef const Py_ssize_t[::1] source = rows
     cdef Py_ssize_t i, j, kept
     with bit_generator.lock, nogil:
+        for i in range(order.shape[0]):
+            order[i] = i if source is None else source[i]
         for i in range(order.shape[0] - 1, 0, -1):
             j = (<uint64_t> bits.next_uint32(bits.state) * <uint64_t> (i + 1)) >> 32
             kept = order[i]

@@ -87,8 +87,7 @@ class Data:
         if self._order is None:
             self._order = np.empty(self.n, dtype=np.intp)
         # Always from the same beginning: the generator alone is the state.
-        self._order[:] = np.arange(self.n) if self.subset is None else self.subset
-        shuffle(self._order, generator.bit_generator)
+        shuffle(self._order, self.subset, generator.bit_generator)
         return self._order
 
     def objective(self, runs):
