@@ -65,7 +65,7 @@ cdef class Lane:
     cdef double[::1] rates
     cdef double[::1] point
     cdef double[::1] reported
-    # A local rule asks for nothing but its one gradient: no need to let it.
+    # A local rule asks for nothing but one gradient, at w: no need to let it.
     cdef bint steps_only
 
     def __init__(self, rule, w):
@@ -139,7 +139,8 @@ cdef class Lane:
             self.rule.step(self.w, self.objective.g, lr)
         else:
             self.rule.advance(self.w, self.objective, lr)
-        self.penalty.shrink(self.w, self.rule, lr)
+        if self.penalty.lasso:
+            self.penalty.shrink(self.w, self.rule, lr)
         if self.average is not None:
             self.averaged += 1
             share = (FORGET + 1) / (FORGET + self.averaged)
@@ -205,7 +206,9 @@ def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize
                         (<Lane> lane_of[lane]).place(stacked[lane])
                     points = &stacked[0, 0]
                 else:
-                    points = &one.point[0] if one.rule.probe(one.w, one.point) else &one.w[0]
+                    points = &one.w[0]
+                    if not one.steps_only and one.rule.probe(one.w, one.point):
+                        points = &one.point[0]
                 objective.evaluate(first_row, begin, count, points, &gradients[0, 0])
                 n_alive = 0
                 for lane in range(n_lanes):
