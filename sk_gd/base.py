@@ -164,6 +164,11 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             )
         return optimizer, losses.get(self.loss, self._kind), schedule
 
+    @property
+    def _ridge(self):
+        """Strength of the ridge."""
+        return self.alpha * (1 - self.l1_ratio)
+
     def _seed(self):
         if isinstance(self.random_state, Integral):
             return self.random_state
@@ -258,15 +263,14 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         if self.precondition is not None:
             whiten = self.precondition == "whiten"
             run.observe(X, y, weight, full=whiten, running=running)
-            ridge = self.alpha * (1 - self.l1_ratio)
             curvature = loss.curvature(coordinates.n_outputs)
             # Sparse features are not shifted: that would fill them in.
             centre = self.fit_intercept and not sp.issparse(X)
             coordinates.standardize(
-                run.features, loss.units(run.targets), curvature, ridge, centre=centre
+                run.features, loss.units(run.targets), curvature, self._ridge, centre=centre
             )
             if whiten:
-                coordinates.whiten(run.features, curvature, ridge, centre=centre)
+                coordinates.whiten(run.features, curvature, self._ridge, centre=centre)
         return coordinates
 
     def _rate(self, optimizer, data, run, running):
@@ -275,15 +279,20 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             return float(self.learning_rate)
         X, weight, coordinates = data.X, data.weight, data.coordinates
         curvature = data.loss.curvature(coordinates.n_outputs)
-        ridge = self.alpha * (1 - self.l1_ratio)
         if optimizer.default_rate is not None:
             moments = None if self.precondition is None else run.features
             rate = optimizer.default_rate / length(
-                X, weight, coordinates, moments, curvature, ridge
+                X, weight, coordinates, moments, curvature, self._ridge
             )
         else:
             rate = 1 / smoothness(
-                X, weight, coordinates, curvature, ridge, data.batch_size, optimizer.noise_gain
+                X,
+                weight,
+                coordinates,
+                curvature,
+                self._ridge,
+                data.batch_size,
+                optimizer.noise_gain,
             )
         if running and run.config is not None:
             rate = min(rate, run.config.learning_rate)
