@@ -5,7 +5,7 @@ PARAMETERS = """
         How the weights are moved: a name of ``sk_gd.optimizers.names()``, an
         instance such as ``optimizers.Nesterov(momentum=0.95)``, or an instance
         of your own subclass of ``optimizers.Optimizer``. "auto" is
-        ``ScheduleFreeAdamW(beta_1=0.95, beta_2=0.99)``, which came nearest to
+        ``ScheduleFreeAdamW(beta_1=0.97, beta_2=0.988)``, which came nearest to
         the optimum on the worst of many data sets, whenever it was stopped. To
         tune the hyper-parameters of an instance: ``optimizer__momentum``.
     loss : str or Loss, default="{loss}"
@@ -28,9 +28,9 @@ PARAMETERS = """
         ``sk_gd.schedules.names()`` or an instance.
     batch_size : "auto", "full" or int, default="auto"
         Rows a step: "full" is batch descent, 1 is stochastic, anything between
-        is mini-batch. "auto" is the full batch on tiny data, and some two
-        hundredths of the rows, from 32 to 256, beyond; more where the rows are
-        so sparse that the step would cost more than the gradient.
+        is mini-batch. "auto" is the full batch on tiny data, and a hundredth
+        of the rows, from 24 to 256, beyond; more where the rows are so sparse
+        that the step would cost more than the gradient.
     max_iter : int, default=100
         Epochs, passes over the training data, at most.
     tol : float or None, default=1e-4

@@ -138,8 +138,8 @@ class RMSprop(Optimizer):
     >>> from sklearn.datasets import load_breast_cancer
     >>> from sk_gd import GDClassifier
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> model = GDClassifier("rmsprop", max_iter=20, tol=None, random_state=0).fit(X, y)
-    >>> bool(model.score(X, y) > 0.97)
+    >>> model = GDClassifier("rmsprop", max_iter=20, tol=None, average=True, random_state=0)
+    >>> bool(model.fit(X, y).score(X, y) > 0.97)
     True
     """
 

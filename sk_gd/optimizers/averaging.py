@@ -67,14 +67,18 @@ class ScheduleFreeAdamW(Optimizer):
     True
     """
 
-    default_rate = 1.0
-
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=0.0, r=0.0):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.weight_decay = weight_decay
         self.r = r
+
+    @property
+    def default_rate(self):
+        # Of the noise of z a share of 1 - beta_1 reaches the gradient point:
+        # the less, the longer the steps may be.
+        return 0.3 / sqrt(1 - self.beta_1)
 
     def check(self):
         check_range(self, "beta_1", 0, 1)
