@@ -36,16 +36,17 @@ def make_data(
     y = np.ascontiguousarray(np.reshape(y, (X.shape[0], -1)), dtype=float)
     weight = None if weight is None else np.asarray(weight) / np.mean(weight)
     loss = losses.get(loss)
-    coordinates = Coordinates(X.shape[1], outputs, intercept)
+    run = Run(0)
+    run.observe(X, y, weight, full=precondition == "whiten", running=False)
+    targets = run.targets if "regressor" in loss.kinds else None
+    curvature = loss.curvature(outputs, targets)
+    coordinates = Coordinates(X.shape[1], outputs, intercept, curvature)
     if precondition is not None:
-        run = Run(0)
-        run.observe(X, y, weight, full=precondition == "whiten", running=False)
-        curvature = loss.curvature(outputs)
         centre = intercept and not sp.issparse(X)
-        units = loss.units(run.targets)
+        units = loss.units(targets)
         coordinates.standardize(run.features, units, curvature, ridge, centre=centre)
         if precondition == "whiten":
-            coordinates.whiten(run.features, curvature, ridge, centre=centre)
+            coordinates.whiten(run.features, coordinates.curvature, ridge, centre=centre)
     return Data(X, y, weight, loss, coordinates, batch_size or X.shape[0], None, False)
 
 
