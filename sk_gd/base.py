@@ -201,7 +201,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         refused = y[~loss.allows(y)]
         if len(refused):
             raise ValueError(
-                f"With loss={self.loss!r} y must have {loss.domain} only. Got {refused[0]} in y."
+                f"With loss={self.loss!r} y must have {loss.domain} only. Got {refused[0]} instead."
             )
 
     def _check_resumed(self, X, n_outputs):

@@ -13,6 +13,7 @@ RNG = np.random.default_rng(51)
 X = RNG.normal([1.0, -200.0, 0.0], [0.5, 3.0, 1e-3], (N, D))
 X[RNG.random(X.shape) < 0.2] = 0
 WEIGHT = RNG.integers(0, 3, N) + 0.5
+SLOW = pytest.mark.slow
 PENALTIES = [(0.0, 0.0), (0.3, 0.0), (0.3, 0.4), (0.3, 1.0)]
 CASES = [
     (GDRegressor if kind == "regressor" else GDClassifier, loss, outputs)
@@ -28,9 +29,22 @@ def target(make, outputs):
     return np.arange(N) % (2 if outputs == 1 else outputs)
 
 
-@pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
-@pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+# Every loss with two of them; the whole matrix is slow.
+ROWS = [
+    pytest.param(
+        container,
+        dtype,
+        weighted,
+        marks=[] if (container is sp.csr_array) == (dtype == np.float32) == weighted else SLOW,
+        id=f"{container.__name__}-{dtype.__name__}-{'weighted' if weighted else 'equal'}",
+    )
+    for container in (np.asarray, sp.csr_array)
+    for dtype in (np.float32, np.float64)
+    for weighted in (False, True)
+]
+
+
+@pytest.mark.parametrize(("container", "dtype", "weighted"), ROWS)
 @pytest.mark.parametrize(("alpha", "l1_ratio"), PENALTIES)
 @pytest.mark.parametrize(("make", "loss", "outputs"), CASES)
 def test_every_loss(make, loss, outputs, alpha, l1_ratio, container, dtype, weighted):

@@ -362,7 +362,7 @@ class Poisson(LogLink):
     array([16.])
     """
 
-    domain = "numbers that are not negative"
+    domain = "non-negative numbers"
 
     def kernel(self, n_outputs):
         return PoissonKernel()
