@@ -62,7 +62,7 @@ class GradientCheck:
 
 
 class Recorder(Optimizer):
-    """Stays where it is, and keeps the gradient."""
+    """Stays where it is, and keeps the gradient, lasso's subgradient included."""
 
     def step(self, w, g, lr, state):
         state["gradient"] = g.copy()
@@ -134,7 +134,7 @@ def check_gradient(loss_or_estimator, X, y, *, sample_weight=None, at=None, rand
         at = coef, estimator.intercept_
     _, loss, _ = estimator._resolve()
     X, y = estimator._validate(X, y, reset=not fitted)
-    y = estimator._encode(X, y, None, False, False)
+    y = estimator._encode(X, y, getattr(estimator, "classes_", None), False, False)
     estimator._check_domain(loss, y)
     weight = normalise(estimator._weigh(sample_weight, X, y), None, X.shape[0])
     coordinates = Coordinates(X.shape[1], estimator._n_outputs(y), estimator.fit_intercept)
@@ -152,23 +152,12 @@ def check_gradient(loss_or_estimator, X, y, *, sample_weight=None, at=None, rand
             f"The objective must be finite where its gradient is checked. Got {middle} with "
             f"loss={estimator.loss!r}; choose another point with at=(coef, intercept)."
         )
-    # A weight's change by `unit` changes the predictions by about one of their units.
     data = Data(X, y, weight, loss, coordinates, X.shape[0], None, False)
     analytical = _analytical(data, ElasticNet(l1, l2, proximal=False), point)
-    numerical, errors, corners = np.empty_like(point), np.empty_like(point), 0
-    for j, g in enumerate(analytical):
-        slopes = [_slopes(objective, middle, point, j, h * unit[j]) for h in (STEP, STEP * FINER)]
-        central = [np.mean(pair) for pair in slopes]
-        numerical[j] = min(central, key=lambda slope: abs(slope - g))
-        error = abs(numerical[j] - g)
-        gaps = [right - left for left, right in slopes]
-        blur = 32 * np.finfo(float).eps * abs(middle) / (STEP * FINER * unit[j])
-        if abs(gaps[1]) > max(abs(gaps[0]) / 4, blur):
-            corners += 1
-            low, high = min(slopes[1]) - blur, max(slopes[1]) + blur
-            error = min(error, max(low - g, g - high, 0.0))
-        size = max(abs(g), abs(numerical[j]), LEAST * abs(middle) / unit[j])
-        errors[j] = error / size if error != 0 else 0.0
+    found = [
+        _compare(objective, middle, point, j, unit[j], slope) for j, slope in enumerate(analytical)
+    ]
+    numerical, errors, cornered = (np.array(column) for column in zip(*found, strict=True))
     shape = coordinates.n_outputs, coordinates.n_columns
     errors = np.where(np.isfinite(errors), errors, np.inf).reshape(shape)
     worst = np.unravel_index(np.argmax(errors), shape)
@@ -178,7 +167,7 @@ def check_gradient(loss_or_estimator, X, y, *, sample_weight=None, at=None, rand
         analytical=analytical.reshape(shape),
         numerical=numerical.reshape(shape),
         errors=errors,
-        corners=corners,
+        corners=int(cornered.sum()),
     )
 
 
@@ -230,7 +219,25 @@ def _analytical(data, penalty, point):
     return rule.state["gradient"]
 
 
-def _slopes(objective, middle, point, j, h):
+def _compare(objective, middle, point, j, unit, slope):
+    """Numerical slope along coordinate j, the error of `slope`, and whether there is a corner.
+
+    A change of the coordinate by `unit` changes the predictions by about one of their units.
+    """
+    coarse, fine = (_one_sided(objective, middle, point, j, h * unit) for h in (STEP, STEP * FINER))
+    # The longer step has the less rounding, the shorter one is less likely to cross a corner.
+    numerical = min((np.mean(coarse), np.mean(fine)), key=lambda value: abs(value - slope))
+    error = abs(numerical - slope)
+    rounding = 32 * np.finfo(float).eps * abs(middle) / (STEP * FINER * unit)
+    cornered = abs(fine[1] - fine[0]) > max(abs(coarse[1] - coarse[0]) / 4, rounding)
+    if cornered:
+        low, high = min(fine) - rounding, max(fine) + rounding
+        error = min(error, max(low - slope, slope - high, 0.0))
+    size = max(abs(slope), abs(numerical), LEAST * abs(middle) / unit)
+    return numerical, error / size if error != 0 else 0.0, cornered
+
+
+def _one_sided(objective, middle, point, j, h):
     """The slopes of the objective to the left and to the right along coordinate j."""
     found = []
     for step in (-h, h):

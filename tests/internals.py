@@ -4,19 +4,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from sk_gd import loop, losses, optimizers, schedules
+from sk_gd.gradients import Recorder
 from sk_gd.objectives.coordinates import Coordinates
-from sk_gd.optimizers import Optimizer
 from sk_gd.training import Config, Data, Run
 
-
-class Recorder(Optimizer):
-    """Stays where it is and keeps the gradient, lasso's subgradient included."""
-
-    def init(self, w):
-        return {}
-
-    def step(self, w, g, lr, state):
-        state["gradient"] = g.copy()
+__all__ = ["Recorder", "epoch", "make_data", "make_run", "weights"]
 
 
 def make_data(

@@ -156,6 +156,9 @@ def test_fitted_estimator_is_checked_where_it_is_and_left_alone():
     fresh = GDClassifier()
     check_gradient(fresh, X, y)
     assert vars(fresh).keys() == vars(GDClassifier()).keys()
+    # A fitted model knows its classes, whichever of them there are.
+    with pytest.raises(ValueError, match="y must have the labels"):
+        check_gradient(model, X, np.where(y == "no", "perhaps", y))
     # The minimiser of the objective with these weights, and of no other.
     assert np.abs(check_gradient(model.set_params(alpha=1.0), X, y).analytical).max() > 1e-3
 

@@ -95,7 +95,7 @@ def plain_fit(plain, optimizer, loss, X, y, outputs, alpha, l1_ratio, lr):
     strength = np.zeros((outputs, width))
     strength[:, :d] = alpha
     penalty = plain["objectives.penalties"].ElasticNet(
-        l1_ratio * strength.ravel(), (1 - l1_ratio) * strength.ravel(), rule.has_metric()
+        l1_ratio * strength.ravel(), (1 - l1_ratio) * strength.ravel(), proximal=rule.has_metric()
     )
     w, point = np.zeros(outputs * width), np.zeros(outputs * width)
     rule.start(w)
