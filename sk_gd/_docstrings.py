@@ -1,5 +1,7 @@
 """The documentation that GDRegressor and GDClassifier share, written once."""
 
+from . import losses
+
 PARAMETERS = """
     optimizer : str or Optimizer, default="auto"
         How the weights are moved: a name of ``sk_gd.optimizers.names()``, an
@@ -9,8 +11,12 @@ PARAMETERS = """
         the optimum on the worst of many data sets, whenever it was stopped. To
         tune the hyper-parameters of an instance: ``optimizer__momentum``.
     loss : str or Loss, default="{loss}"
-        What a prediction costs: a name of ``sk_gd.losses.names("{kind}")`` or
-        an instance of ``losses.Loss``.
+        What a prediction costs: a name of ``sk_gd.losses.names("{kind}")``, an
+        instance with parameters of your choice, or an instance of your own
+        subclass of ``losses.Loss``. To tune a parameter of an instance:
+        ``loss__epsilon``.
+
+{choices}
     alpha : float, default=1e-4
         Strength of the penalty; 0 is none.
     l1_ratio : float in [0, 1], default=0
@@ -143,6 +149,15 @@ PARTIAL_FIT = """Train for one epoch over the given data, going on from the last
 CLASSES = """
         classes : array-like of shape (n_classes,), default=None
             All classes there will be; needed in the first call only."""
+
+
+def parameters(kind, loss):
+    """`PARAMETERS` of a kind of estimator, whose losses are listed with what they are for."""
+    choices = "\n".join(
+        f'        - "{name}": {losses.TABLE[name].__doc__.splitlines()[0]}'
+        for name in losses.names(kind)
+    )
+    return PARAMETERS.format(kind=kind, loss=loss, choices=choices)
 
 
 def documented(text, **fields):

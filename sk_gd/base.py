@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from . import losses, optimizers, schedules
-from .objectives.coordinates import MAX_WHITEN_FEATURES, Coordinates, length, smoothness
+from .objectives.coordinates import MAX_WHITEN_FEATURES, Coordinates, root_trace, smoothness
 from .training import (
     Config,
     Data,
@@ -93,9 +93,10 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             optimizer, loss, schedule = self._resolve()
             X, y = self._validate(X, y, reset=not (resumed and running))
             y = self._encode(X, y, classes, resumed, running)
+            self._check_domain(loss, y)
             weight = self._weigh(sample_weight, X, y)
             subset, held_out = self._hold_out(X, y, weight, loss, validation)
-            weight = _normalise(weight, subset, X.shape[0])
+            weight = normalise(weight, subset, X.shape[0])
 
             run = self._run.copy() if resumed else Run(self._seed())
             coordinates = self._coordinates(run, X, y, weight, loss, running)
@@ -162,7 +163,9 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
                 f"proximal step: l1_ratio must be 0. Got l1_ratio={self.l1_ratio} instead; set it "
                 "to 0 or use precondition='standardize'."
             )
-        return optimizer, losses.get(self.loss, self._kind), schedule
+        loss = losses.get(self.loss, self._kind)
+        loss.check()
+        return optimizer, loss, schedule
 
     @property
     def _ridge(self):
@@ -192,6 +195,14 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
                 "precondition='standardize'."
             )
         return X, y
+
+    def _check_domain(self, loss, y):
+        """Raise a ValueError unless the loss is defined for all targets."""
+        refused = y[~loss.allows(y)]
+        if len(refused):
+            raise ValueError(
+                f"With loss={self.loss!r} y must have {loss.domain} only. Got {refused[0]} instead."
+            )
 
     def _check_resumed(self, X, n_outputs):
         """Raise a ValueError unless the model so far has this shape."""
@@ -223,6 +234,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             try:
                 X_val, y_val = self._validate(X_val, y_val, reset=False)
                 y_val = self._encode_validation(y_val, y)
+                self._check_domain(loss, y_val)
                 weight_val = self._weigh(weight_val, X_val, y_val)
             except ValueError as error:
                 raise ValueError(
@@ -259,18 +271,24 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             setattr(self, name, value)
 
     def _coordinates(self, run, X, y, weight, loss, running):
-        coordinates = Coordinates(X.shape[1], self._n_outputs(y), self.fit_intercept)
-        if self.precondition is not None:
-            whiten = self.precondition == "whiten"
+        whiten = self.precondition == "whiten"
+        if self.precondition is None:
+            run.observe_targets(y, weight, running=running)
+        else:
             run.observe(X, y, weight, full=whiten, running=running)
-            curvature = loss.curvature(coordinates.n_outputs)
+        n_outputs = self._n_outputs(y)
+        # Indices of classes have no moments that mean anything.
+        targets = run.targets if self._kind == "regressor" else None
+        curvature = loss.curvature(n_outputs, targets)
+        coordinates = Coordinates(X.shape[1], n_outputs, self.fit_intercept, curvature)
+        if self.precondition is not None:
             # Sparse features are not shifted: that would fill them in.
             centre = self.fit_intercept and not sp.issparse(X)
             coordinates.standardize(
-                run.features, loss.units(run.targets), curvature, self._ridge, centre=centre
+                run.features, loss.units(targets), curvature, self._ridge, centre=centre
             )
             if whiten:
-                coordinates.whiten(run.features, curvature, self._ridge, centre=centre)
+                coordinates.whiten(run.features, coordinates.curvature, self._ridge, centre=centre)
         return coordinates
 
     def _rate(self, optimizer, data, run, running):
@@ -278,18 +296,17 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         if self.learning_rate != "auto":
             return float(self.learning_rate)
         X, weight, coordinates = data.X, data.weight, data.coordinates
-        curvature = data.loss.curvature(coordinates.n_outputs)
         if optimizer.default_rate is not None:
             moments = None if self.precondition is None else run.features
-            rate = optimizer.default_rate / length(
-                X, weight, coordinates, moments, curvature, self._ridge
+            rate = optimizer.default_rate / root_trace(
+                X, weight, coordinates, moments, coordinates.curvature, self._ridge
             )
         else:
             rate = 1 / smoothness(
                 X,
                 weight,
                 coordinates,
-                curvature,
+                coordinates.curvature,
                 self._ridge,
                 data.batch_size,
                 optimizer.noise_gain,
@@ -345,7 +362,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         warnings.warn(message, ConvergenceWarning, stacklevel=6)
 
 
-def _normalise(weight, subset, n):
+def normalise(weight, subset, n):
     """Weights with mean one over the rows that train, and zero on the others."""
     if weight is None and subset is None:
         return None

@@ -183,8 +183,14 @@ class Run:
     def observe(self, X, y, weight, *, full, running):
         """Take the statistics of the data, on top of those seen before if `running`."""
         if not running or self.features is None or self.features.full != full:
-            self.features, self.targets = Moments(full), Moments()
+            self.features = Moments(full)
         self.features.update(X, weight)
+        self.observe_targets(y, weight, running=running)
+
+    def observe_targets(self, y, weight, *, running):
+        """Take the statistics of the targets only: raw features need none."""
+        if not running or self.targets is None:
+            self.targets = Moments()
         self.targets.update(y, weight)
 
     def configure(self, config, coordinates, optimizer):
@@ -260,7 +266,7 @@ class Run:
             data.X,
             data.weight,
             self.coordinates,
-            data.loss.curvature(self.coordinates.n_outputs),
+            self.coordinates.curvature,
             config.ridge,
             data.batch_size,
         )

@@ -4,19 +4,11 @@ import numpy as np
 import scipy.sparse as sp
 
 from sk_gd import loop, losses, optimizers, schedules
+from sk_gd.gradients import Recorder
 from sk_gd.objectives.coordinates import Coordinates
-from sk_gd.optimizers import Optimizer
 from sk_gd.training import Config, Data, Run
 
-
-class Recorder(Optimizer):
-    """Stays where it is and keeps the gradient, lasso's subgradient included."""
-
-    def init(self, w):
-        return {}
-
-    def step(self, w, g, lr, state):
-        state["gradient"] = g.copy()
+__all__ = ["Recorder", "epoch", "make_data", "make_run", "weights"]
 
 
 def make_data(
@@ -36,16 +28,17 @@ def make_data(
     y = np.ascontiguousarray(np.reshape(y, (X.shape[0], -1)), dtype=float)
     weight = None if weight is None else np.asarray(weight) / np.mean(weight)
     loss = losses.get(loss)
-    coordinates = Coordinates(X.shape[1], outputs, intercept)
+    run = Run(0)
+    run.observe(X, y, weight, full=precondition == "whiten", running=False)
+    targets = run.targets if "regressor" in loss.kinds else None
+    curvature = loss.curvature(outputs, targets)
+    coordinates = Coordinates(X.shape[1], outputs, intercept, curvature)
     if precondition is not None:
-        run = Run(0)
-        run.observe(X, y, weight, full=precondition == "whiten", running=False)
-        curvature = loss.curvature(outputs)
         centre = intercept and not sp.issparse(X)
-        units = loss.units(run.targets)
+        units = loss.units(targets)
         coordinates.standardize(run.features, units, curvature, ridge, centre=centre)
         if precondition == "whiten":
-            coordinates.whiten(run.features, curvature, ridge, centre=centre)
+            coordinates.whiten(run.features, coordinates.curvature, ridge, centre=centre)
     return Data(X, y, weight, loss, coordinates, batch_size or X.shape[0], None, False)
 
 

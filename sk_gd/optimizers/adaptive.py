@@ -48,7 +48,7 @@ class Adagrad(Optimizer):
     True
     """
 
-    default_rate = 1.0
+    default_rate = 0.5
 
     def __init__(self, epsilon=1e-10):
         self.epsilon = epsilon
@@ -143,7 +143,7 @@ class RMSprop(Optimizer):
     True
     """
 
-    default_rate = 0.06
+    default_rate = 0.03
 
     def __init__(self, rho=0.99, epsilon=1e-8, epsilon_in_sqrt=False):
         self.rho = rho
@@ -237,7 +237,7 @@ class Adam(_AdamLike):
     True
     """
 
-    default_rate = 0.06
+    default_rate = 0.03
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, epsilon_in_sqrt=False):
         self.beta_1 = beta_1
@@ -327,7 +327,7 @@ class AdamW(_AdamLike):
     True
     """
 
-    default_rate = 0.06
+    default_rate = 0.03
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=0.01):
         self.beta_1 = beta_1

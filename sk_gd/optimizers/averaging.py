@@ -78,7 +78,7 @@ class ScheduleFreeAdamW(Optimizer):
     def default_rate(self):
         # Of the noise of z a share of 1 - beta_1 reaches the gradient point:
         # the less, the longer the steps may be.
-        return 0.3 / sqrt(1 - self.beta_1)
+        return 0.15 / sqrt(1 - self.beta_1)
 
     def check(self):
         check_range(self, "beta_1", 0, 1)

@@ -198,12 +198,12 @@ class Optimizer(BaseEstimator):
     ----------
     default_rate : float or None
         What ``learning_rate="auto"`` means for rules whose steps do not scale
-        with the gradient: the rate in coordinates in which the rows have a mean
-        squared length of one. It is divided by that length, the root of the
-        number of features in standardised coordinates: a step then changes the
-        predictions by as much whatever their number. None for rules without a
-        scale of their own: the rate is one over the smoothness constant of the
-        data.
+        with the gradient: the rate in coordinates in which the Hessian has the
+        trace one. It is divided by the root of the trace, which in standardised
+        coordinates is the root of the number of features times the curvature of
+        the loss: a step then changes the loss by as much whatever they are. None
+        for rules without a scale of their own: the rate is one over the
+        smoothness constant of the data.
     noise_gain : float
         By how much the rule multiplies the noise of a mini-batch gradient,
         which then counts as much more in that constant.
@@ -214,7 +214,7 @@ class Optimizer(BaseEstimator):
     >>> from sk_gd import GDRegressor
     >>> from sk_gd.optimizers import Optimizer
     >>> class Signum(Optimizer):
-    ...     default_rate = 0.01
+    ...     default_rate = 0.005
     ...     def __init__(self, momentum=0.9):
     ...         self.momentum = momentum
     ...     def init(self, w):
