@@ -149,6 +149,9 @@ class Run:
         Epochs run.
     loss_curve, validation_loss_curve, validation_scores : list of float
         One entry an epoch.
+    watched : list of float
+        For each epoch what stopping and schedule look at: the validation loss,
+        or the objective; NaN where it was the other one of the two.
     best : tuple or None
         Coefficients and intercepts of the best validation loss so far.
     """
@@ -164,6 +167,7 @@ class Run:
         self.loss_curve = []
         self.validation_loss_curve = []
         self.validation_scores = []
+        self.watched = []
         self.best = None
         self.lowest = np.inf
         self.mark = np.inf
@@ -176,7 +180,7 @@ class Run:
         other.lane = copy.deepcopy(self.lane)
         # Moments replace their arrays; the curves only grow.
         other.features, other.targets = copy.copy(self.features), copy.copy(self.targets)
-        for name in ("loss_curve", "validation_loss_curve", "validation_scores"):
+        for name in ("loss_curve", "validation_loss_curve", "validation_scores", "watched"):
             setattr(other, name, list(getattr(self, name)))
         return other
 
@@ -193,6 +197,7 @@ class Run:
             # What was lowest so far was another quantity.
             self.best, self.lowest = None, np.inf
             self.mark, self.stale = np.inf, 0
+            self.watched = [np.nan] * self.epochs
         self.config = config
         if self.lane is None:
             self.lane = _lane(optimizer, np.zeros(coordinates.n_outputs * coordinates.n_columns))
@@ -215,10 +220,7 @@ class Run:
         if average and self.lane.average is None and self.epochs + 1 >= average:
             self.lane.begin_average()  # epochs are counted from one
         time = self.epochs + np.arange(n_batches) / n_batches
-        rates = np.empty(n_batches)
-        rates[:] = config.schedule(time, config.horizon)
-        rates *= config.learning_rate
-        return rates
+        return config.learning_rate * config.schedule(time, config.horizon, self.watched)
 
     def model(self):
         """Coefficients and intercepts to predict with."""
@@ -240,6 +242,7 @@ class Run:
             self.validation_scores.append(float(score))
             if watched < self.lowest:
                 self.lowest, self.best = watched, (coef, intercept)
+        self.watched.append(float(watched))
         if config.tol is None:
             return False
         # The mark moves only with a real improvement: many small ones add up to one.
