@@ -145,6 +145,8 @@ class Run:
         In which the lane's weights are to be understood.
     lane : Lane
         Weights, rule, average.
+    schedule : Schedule
+        After the losses so far.
     epochs : int
         Epochs run.
     loss_curve, validation_loss_curve, validation_scores : list of float
@@ -161,6 +163,7 @@ class Run:
         self.features = None
         self.targets = None
         self.config = None
+        self.schedule = None
         self.coordinates = None
         self.lane = None
         self.epochs = 0
@@ -199,6 +202,7 @@ class Run:
             self.mark, self.stale = np.inf, 0
             self.watched = [np.nan] * self.epochs
         self.config = config
+        self.schedule = config.schedule.after(self.watched)
         if self.lane is None:
             self.lane = _lane(optimizer, np.zeros(coordinates.n_outputs * coordinates.n_columns))
         else:
@@ -220,7 +224,7 @@ class Run:
         if average and self.lane.average is None and self.epochs + 1 >= average:
             self.lane.begin_average()  # epochs are counted from one
         time = self.epochs + np.arange(n_batches) / n_batches
-        return config.learning_rate * config.schedule(time, config.horizon, self.watched)
+        return config.learning_rate * self.schedule(time, config.horizon)
 
     def model(self):
         """Coefficients and intercepts to predict with."""
@@ -243,6 +247,7 @@ class Run:
             if watched < self.lowest:
                 self.lowest, self.best = watched, (coef, intercept)
         self.watched.append(float(watched))
+        self.schedule = self.schedule.after(self.watched[-1:])
         if config.tol is None:
             return False
         # The mark moves only with a real improvement: many small ones add up to one.

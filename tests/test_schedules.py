@@ -55,6 +55,11 @@ SINGLE = 2 * np.finfo(np.float32).eps
 LOSSES = [5.0, 3.0, 3.0, 3.0, 3.0, 2.0, 2.0, 2.0, 2.0, 2.0, -1.0, -1.0, -1.0, -1.0, -1.0]
 
 
+def in_training(schedule, times, horizon, losses):
+    """The multipliers as they come to be: each time knows the epochs that are over, no more."""
+    return np.array([float(schedule.after(losses[: int(time)])(time, horizon)) for time in times])
+
+
 def all_instances(test):
     return pytest.mark.parametrize("schedule", INSTANCES, ids=repr)(test)
 
@@ -79,14 +84,9 @@ class TestValues:
     def test_torch_plateau(self, case):
         plateau = Plateau(**case["parameters"])
         assert len(set(case["rates"])) > 5
-        # As training asks, an epoch at a time, and the whole history at once.
-        one_by_one = [
-            float(plateau(known, 10, TORCH["losses"][:known]))
-            for known in range(len(case["rates"]))
-        ]
-        np.testing.assert_allclose(one_by_one, case["rates"], rtol=1e-12)
-        history = plateau(np.arange(len(case["rates"])) + 0.5, 10, TORCH["losses"])
-        np.testing.assert_array_equal(history, one_by_one)
+        times = np.arange(len(case["rates"]))
+        rates = in_training(plateau, times, 10, TORCH["losses"])
+        np.testing.assert_allclose(rates, case["rates"], rtol=1e-12)
 
     def test_optax_cosine(self):
         """The published cosine has an exponent, here two."""
@@ -120,28 +120,31 @@ class TestValues:
 
     def test_plateau_of_negative_losses(self):
         """A likelihood may be negative; one that stands still is no improvement, however little."""
-        stalled = Plateau(factor=0.5, patience=0, threshold=0.1)
-        np.testing.assert_array_equal(stalled([1, 2, 3], 9, [-1.0, -1.0, -1.0]), [1, 0.5, 0.25])
-        np.testing.assert_array_equal(stalled([1, 2, 3], 9, [-1.0, -1.2, -1.4]), [1, 1, 1])
+        plateau = Plateau(factor=0.5, patience=0, threshold=0.1)
+        stalled = in_training(plateau, [1, 2, 3], 9, [-1.0, -1.0, -1.0])
+        np.testing.assert_array_equal(stalled, [1, 0.5, 0.25])
+        falling = in_training(plateau, [1, 2, 3], 9, [-1.0, -1.2, -1.4])
+        np.testing.assert_array_equal(falling, 1)
 
     def test_plateau_begins_where_the_loss_is_known(self):
-        plateau = Plateau(factor=0.5, patience=0)
-        unknown = [math.nan] * 4
-        np.testing.assert_array_equal(plateau(range(7), 9, unknown), 1)
-        np.testing.assert_array_equal(plateau(range(5, 8), 9, [*unknown, 2, 2, 2]), [1, 0.5, 0.25])
+        losses = [math.nan] * 4 + [2.0] * 3
+        multipliers = in_training(Plateau(factor=0.5, patience=0), range(8), 9, losses)
+        np.testing.assert_array_equal(multipliers, [1, 1, 1, 1, 1, 1, 0.5, 0.25])
 
     def test_plateau_after_a_warm_up(self):
         """Losses of the warm-up do not count, in however many parts it is."""
         stall = [1.0] * 9
         plateau = Plateau(factor=0.5, patience=1)
-        alone = plateau(range(10), 9, stall)
+        alone = in_training(plateau, range(10), 9, stall)
         assert list(alone[:4]) == [1, 1, 1, 0.5]
         for warmup in (
             Warmup(epochs=3, start_factor=1, then=plateau),
+            # The third epoch has steps of the warm-up in it, too.
+            Warmup(epochs=2.5, start_factor=1, then=plateau),
             Warmup(epochs=2, start_factor=1, then=Warmup(epochs=1, start_factor=1, then=plateau)),
         ):
-            np.testing.assert_array_equal(warmup(range(3, 10), 9, stall), alone[:7])
-            np.testing.assert_array_equal(warmup(range(3), 9, stall), 1)
+            multipliers = in_training(warmup, range(10), 9, stall)
+            np.testing.assert_array_equal(multipliers, [1, 1, 1, *alone[:7]])
 
 
 class TestEverySchedule:
@@ -150,7 +153,7 @@ class TestEverySchedule:
     def test_multipliers(self, schedule, horizon):
         """Shares of the learning rate, within the horizon and far beyond."""
         times = np.concatenate([np.linspace(0, 3 * horizon, 301), [1e3, 1e6]])
-        values = schedule(times, horizon, LOSSES)
+        values = schedule.after(LOSSES)(times, horizon)
         assert values.dtype == float and values.shape == times.shape
         assert np.all(values >= 0) and np.all(values <= 1)
         assert not np.shares_memory(values, times)
@@ -158,10 +161,11 @@ class TestEverySchedule:
     @all_instances
     def test_vectorised(self, schedule):
         """An array is its elements; the last digit is for the vector units of the processor."""
+        schedule = schedule.after(LOSSES)
         times = np.linspace(0, 25, 101)
-        one_by_one = [float(schedule(float(time), 20, LOSSES)) for time in times]
-        np.testing.assert_allclose(schedule(times, 20, LOSSES), one_by_one, rtol=1e-14, atol=1e-16)
-        grid = schedule(times[:100].reshape(4, 25), 20, LOSSES)
+        one_by_one = [float(schedule(float(time), 20)) for time in times]
+        np.testing.assert_allclose(schedule(times, 20), one_by_one, rtol=1e-14, atol=1e-16)
+        grid = schedule(times[:100].reshape(4, 25), 20)
         np.testing.assert_allclose(grid.ravel(), one_by_one[:100], rtol=1e-14, atol=1e-16)
         np.testing.assert_array_equal(schedule([0, 1, 2], 20), schedule(np.arange(3.0), 20))
         assert schedule(np.array([]), 20).shape == (0,)
@@ -181,7 +185,7 @@ class TestEverySchedule:
     @all_instances
     def test_only_some_know_the_horizon(self, schedule):
         times = np.linspace(0, 30, 50)
-        same = np.array_equal(schedule(times, 10, LOSSES), schedule(times, 20, LOSSES))
+        same = np.array_equal(schedule(times, 10), schedule(times, 20))
         then = getattr(schedule, "then", schedule)
         assert same != isinstance(then, OF_THE_HORIZON)
 
@@ -195,17 +199,29 @@ class TestEverySchedule:
     @all_instances
     def test_reaction_leaves_no_trace(self, schedule):
         before = joblib.hash(schedule)
-        schedule(np.arange(20.0), 20, LOSSES)
+        first = schedule.after(LOSSES[:7])
+        of_first = joblib.hash(first)
+        first.after(LOSSES[7:])(np.arange(20.0), 20)
         assert joblib.hash(schedule) == before
+        assert joblib.hash(first) == of_first
+
+    @all_instances
+    def test_losses_at_once_or_one_by_one(self, schedule):
+        times = np.linspace(15, 25, 11)
+        expected = schedule.after(LOSSES)(times, 20)
+        for loss in LOSSES:
+            schedule = pickle.loads(pickle.dumps(schedule.after([loss])))
+        np.testing.assert_array_equal(schedule(times, 20), expected)
+        np.testing.assert_array_equal(schedule.after([])(times, 20), expected)
 
     @all_instances
     def test_copies(self, schedule):
         times = np.linspace(0, 25, 40)
-        values = schedule(times, 20, LOSSES)
+        values = schedule.after(LOSSES)(times, 20)
         again = eval(repr(schedule), vars(schedules))
         for other in (clone(schedule), pickle.loads(pickle.dumps(schedule)), again):
             assert other is not schedule and repr(other) == repr(schedule)
-            np.testing.assert_array_equal(other(times, 20, LOSSES), values)
+            np.testing.assert_array_equal(other.after(LOSSES)(times, 20), values)
 
     @all_instances
     def test_set_params(self, schedule):
@@ -354,7 +370,7 @@ class TestTraining:
         for batch_size, steps in ((30, 5), ("full", 1), (40, 4)):
             model = listening(schedule, batch_size=batch_size).fit(X, TARGET)
             times = np.arange(12 * steps) / steps
-            expected = 0.5 * schedule(times, 12, model.loss_curve_)
+            expected = 0.5 * in_training(schedule, times, 12, model.loss_curve_)
             np.testing.assert_allclose(rates(model), expected, rtol=1e-14)
 
     def test_plateau_lowers_the_rate_of_a_loss_that_stalls(self):
@@ -376,11 +392,11 @@ class TestTraining:
         model = listening(Plateau(factor=0.5, patience=0)).fit(X, TARGET, X_val=X, y_val=-TARGET)
         schedule = Plateau(factor=0.5, patience=0)
         each = np.arange(12)
-        expected = 0.5 * schedule(each, 12, model.validation_loss_curve_)
+        expected = 0.5 * in_training(schedule, each, 12, model.validation_loss_curve_)
         np.testing.assert_allclose(rates(model)[::5], expected, rtol=1e-14)
-        assert not np.allclose(expected, 0.5 * schedule(each, 12, model.loss_curve_))
+        assert not np.allclose(expected, 0.5 * in_training(schedule, each, 12, model.loss_curve_))
         held_out = listening(schedule, early_stopping=True, batch_size=27).fit(X, TARGET)
-        expected = 0.5 * schedule(each, 12, held_out.validation_loss_curve_)
+        expected = 0.5 * in_training(schedule, each, 12, held_out.validation_loss_curve_)
         np.testing.assert_allclose(rates(held_out)[::5], expected, rtol=1e-14)
 
     def test_plateau_begins_anew_where_another_loss_is_watched(self):
@@ -388,10 +404,10 @@ class TestTraining:
         model = listening(EAGER, warm_start=True, max_iter=5).fit(X, TARGET)
         assert rates(model)[-1] < 0.5
         model.fit(X, TARGET, X_val=X, y_val=TARGET)
-        expected = 0.5 * EAGER(np.arange(5), 5, model.validation_loss_curve_)
+        expected = 0.5 * in_training(EAGER, range(5), 5, model.validation_loss_curve_)
         np.testing.assert_allclose(rates(model)[25::5], expected, rtol=1e-14)
         model.fit(X, TARGET)
-        expected = 0.5 * EAGER(np.arange(5), 5, model.loss_curve_[10:])
+        expected = 0.5 * in_training(EAGER, range(5), 5, model.loss_curve_[10:])
         np.testing.assert_allclose(rates(model)[50::5], expected, rtol=1e-14)
 
     def test_lanes_react_by_themselves(self):
@@ -402,7 +418,7 @@ class TestTraining:
             runs = [make_run(data, "sgd", learning_rate=rate) for rate in learning_rates]
             heard = []
             for run in runs:
-                run.config.schedule = Warmup(epochs=1, then=Plateau(factor=0.5, patience=0))
+                run.schedule = Warmup(epochs=1, then=Plateau(factor=0.5, patience=0))
             for _ in range(10):
                 heard.append([run.rates(5) / run.config.learning_rate for run in runs])
                 epoch(data, *runs)

@@ -9,7 +9,7 @@ class Schedule(BaseEstimator):
 
     A schedule is a pure function of the training time: it does not depend on
     the batch size, and it never changes while a model is trained. One that
-    reacts to the loss is a function of the losses so far as well (`after`).
+    reacts to the loss says what it is after the losses so far (`after`).
 
     Examples
     --------
@@ -43,25 +43,27 @@ class Schedule(BaseEstimator):
         raise NotImplementedError
 
     def after(self, losses):
-        """The schedule that this one is once epochs with these losses are over.
+        """The schedule from here on, epochs with these losses being over.
+
+        Some losses first and then the others, or all at once, is the same.
 
         Parameters
         ----------
-        losses : sequence of float
+        losses : list of float
             The objective, or the validation loss if there is validation data,
-            after each epoch so far; NaN where it is not known.
+            of each of the epochs; NaN where it is not known.
 
         Returns
         -------
         Schedule
-            By default the schedule itself.
+            Another one, or, by default, the schedule itself.
         """
         return self
 
-    def __call__(self, epochs, horizon, losses=()):
-        """The multipliers at the times `epochs`, `losses` being those of the epochs so far."""
+    def __call__(self, epochs, horizon):
+        """The multipliers at the times `epochs`, which must be finite and not negative."""
         epochs = np.asarray(epochs, dtype=float)
-        values = np.asarray(self.after(losses).multiplier(epochs, horizon))
+        values = np.asarray(self.multiplier(epochs, horizon))
         if values.shape != epochs.shape:
             raise ValueError(
                 f"The schedule {self!r} must return an array with one multiplier for each time it "

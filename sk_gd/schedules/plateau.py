@@ -43,9 +43,11 @@ class Plateau(Schedule):
     Examples
     --------
     >>> from sk_gd.schedules import Plateau
-    >>> losses = [3.0, 2.0, 2.0, 2.0, 1.0]
-    >>> Plateau(factor=0.5, patience=1)([0, 1, 2, 3, 4, 5], 10, losses)
-    array([1. , 1. , 1. , 1. , 0.5, 0.5])
+    >>> plateau = Plateau(factor=0.5, patience=1).after([3.0, 2.0, 2.0])
+    >>> plateau([3, 3.5], 10)
+    array([1., 1.])
+    >>> plateau.after([2.0])([4, 4.5], 10)
+    array([0.5, 0.5])
     """
 
     def __init__(self, factor=0.1, patience=2, threshold=1e-4, cooldown=0, final=0.0):
@@ -66,28 +68,33 @@ class Plateau(Schedule):
         return np.ones_like(epochs)
 
     def after(self, losses):
-        s, bad, cooling, mark = 1.0, 0, 0, math.inf
-        multipliers = [s]
-        for loss in losses:
-            if loss < mark:
-                mark, bad = loss - self.threshold * abs(loss), 0
-            elif cooling > 0 or math.isnan(loss):
-                bad = 0
-            else:
-                bad += 1
-            cooling = max(cooling - 1, 0)
-            if bad > self.patience:
-                s, bad, cooling = max(self.factor * s, self.final), 0, self.cooldown
-            multipliers.append(s)
-        return _Known(multipliers)
+        return _Reacting(self, 1.0, math.inf, 0, 0).after(losses)
 
 
-class _Known(Schedule):
-    """A multiplier for each epoch; the last one for all that come after."""
+class _Reacting(Schedule):
+    """A plateau on its way: the multiplier now, and what is to be remembered."""
 
-    def __init__(self, multipliers):
-        self.multipliers = multipliers
+    def __init__(self, plateau, s, mark, bad, cooling):
+        self.plateau = plateau
+        self.s = s
+        self.mark = mark
+        self.bad = bad
+        self.cooling = cooling
 
     def multiplier(self, epochs, horizon):
-        last = len(self.multipliers) - 1
-        return np.asarray(self.multipliers)[np.minimum(epochs, last).astype(np.intp)]
+        return np.full_like(epochs, self.s)
+
+    def after(self, losses):
+        plateau = self.plateau
+        s, mark, bad, cooling = self.s, self.mark, self.bad, self.cooling
+        for loss in losses:
+            if loss < mark:
+                mark, bad = loss - plateau.threshold * abs(loss), 0
+            elif cooling <= 0 and not math.isnan(loss):
+                bad += 1
+            if cooling > 0:
+                cooling -= 1
+            if bad > plateau.patience:
+                s = max(plateau.factor * s, plateau.final)
+                bad, cooling = 0, plateau.cooldown
+        return _Reacting(plateau, s, mark, bad, cooling)

@@ -43,6 +43,9 @@ class Warmup(Schedule):
     array([0. , 0.5, 1. , 0.5, 0. ])
     """
 
+    # Epochs whose losses are known.
+    _over = 0
+
     def __init__(self, epochs=5, start_factor=1 / 3, then="constant"):
         self.epochs = epochs
         self.start_factor = start_factor
@@ -64,5 +67,7 @@ class Warmup(Schedule):
 
     def after(self, losses):
         other = copy.copy(self)
-        other.then = schedules.get(self.then).after(losses[math.ceil(self.epochs) :])
+        rising = max(math.ceil(self.epochs) - self._over, 0)
+        other.then = schedules.get(self.then).after(losses[rising:])
+        other._over = self._over + len(losses)
         return other
