@@ -463,6 +463,17 @@ class TestTraining:
         each = rates(model)[::5]
         assert each[0] > each[K - 1] > each[-1]
 
+    def test_losses_of_a_fit_that_failed_are_forgotten(self):
+        """Two more epochs, and an error: the plateau must not have seen them."""
+        model = listening(EAGER, warm_start=True, max_iter=4).fit(X, TARGET)
+        twin = pickle.loads(pickle.dumps(model))
+        model.set_params(schedule=lambda e, horizon: np.where(e < 6, 1.0, -1.0))
+        with pytest.raises(ValueError, match="negative"):
+            model.fit(X, TARGET)
+        model.set_params(schedule=EAGER).fit(X, TARGET)
+        np.testing.assert_array_equal(rates(model), rates(twin.fit(X, TARGET)))
+        assert_same_bits(model, twin)
+
     @pytest.mark.parametrize("name", schedules.names())
     def test_trains_both_estimators(self, name):
         with warnings.catch_warnings():
