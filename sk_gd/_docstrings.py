@@ -29,9 +29,13 @@ PARAMETERS = """
         length of the rows, or, for optimizers that have no scale of their own
         (``sgd``, ``momentum``, ``nesterov``), 1 / L with L the smoothness
         constant of the data at this batch size.
-    schedule : str or Schedule, default="constant"
+    schedule : str, Schedule or callable, default="constant"
         What the learning rate is multiplied by as training goes on: a name of
-        ``sk_gd.schedules.names()`` or an instance.
+        ``sk_gd.schedules.names()``, an instance such as
+        ``schedules.Warmup(5, then="cosine")``, or a function of the training
+        times in epochs, an array, and of the horizon, `max_iter`, such as
+        ``lambda e, horizon: 1 / np.sqrt(1 + e)``. To tune the parameters of an
+        instance: ``schedule__then``.
     batch_size : "auto", "full" or int, default="auto"
         Rows a step: "full" is batch descent, 1 is stochastic, anything between
         is mini-batch. "auto" is the full batch on tiny data, and a hundredth

@@ -145,10 +145,15 @@ class Run:
         In which the lane's weights are to be understood.
     lane : Lane
         Weights, rule, average.
+    schedule : Schedule
+        After the losses so far.
     epochs : int
         Epochs run.
     loss_curve, validation_loss_curve, validation_scores : list of float
         One entry an epoch.
+    watched : list of float
+        For each epoch what stopping and schedule look at: the validation loss,
+        or the objective; NaN where it was the other one of the two.
     best : tuple or None
         Coefficients and intercepts of the best validation loss so far.
     """
@@ -158,12 +163,14 @@ class Run:
         self.features = None
         self.targets = None
         self.config = None
+        self.schedule = None
         self.coordinates = None
         self.lane = None
         self.epochs = 0
         self.loss_curve = []
         self.validation_loss_curve = []
         self.validation_scores = []
+        self.watched = []
         self.best = None
         self.lowest = np.inf
         self.mark = np.inf
@@ -176,7 +183,7 @@ class Run:
         other.lane = copy.deepcopy(self.lane)
         # Moments replace their arrays; the curves only grow.
         other.features, other.targets = copy.copy(self.features), copy.copy(self.targets)
-        for name in ("loss_curve", "validation_loss_curve", "validation_scores"):
+        for name in ("loss_curve", "validation_loss_curve", "validation_scores", "watched"):
             setattr(other, name, list(getattr(self, name)))
         return other
 
@@ -199,7 +206,9 @@ class Run:
             # What was lowest so far was another quantity.
             self.best, self.lowest = None, np.inf
             self.mark, self.stale = np.inf, 0
+            self.watched = [np.nan] * self.epochs
         self.config = config
+        self.schedule = config.schedule.after(self.watched)
         if self.lane is None:
             self.lane = _lane(optimizer, np.zeros(coordinates.n_outputs * coordinates.n_columns))
         else:
@@ -221,10 +230,7 @@ class Run:
         if average and self.lane.average is None and self.epochs + 1 >= average:
             self.lane.begin_average()  # epochs are counted from one
         time = self.epochs + np.arange(n_batches) / n_batches
-        rates = np.empty(n_batches)
-        rates[:] = config.schedule(time, config.horizon)
-        rates *= config.learning_rate
-        return rates
+        return config.learning_rate * self.schedule(time, config.horizon)
 
     def model(self):
         """Coefficients and intercepts to predict with."""
@@ -246,6 +252,8 @@ class Run:
             self.validation_scores.append(float(score))
             if watched < self.lowest:
                 self.lowest, self.best = watched, (coef, intercept)
+        self.watched.append(float(watched))
+        self.schedule = self.schedule.after(self.watched[-1:])
         if config.tol is None:
             return False
         # The mark moves only with a real improvement: many small ones add up to one.
