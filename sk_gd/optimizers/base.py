@@ -66,7 +66,7 @@ class Rule:
         point = np.empty(self.n)
         elsewhere = self.probe(w, point)
         objective = Objective()
-        objective.g = np.ascontiguousarray(gradient(point if elsewhere else w), dtype=float)
+        objective.g = np.array(gradient(point if elsewhere else w), dtype=float, order="C")
         self.t += 1
         self.advance(w, objective, lr)
 
@@ -207,6 +207,15 @@ class Optimizer(BaseEstimator):
     noise_gain : float
         By how much the rule multiplies the noise of a mini-batch gradient,
         which then counts as much more in that constant.
+    parameter_free : bool
+        Whether the rule finds the size of its steps by itself, so that
+        ``learning_rate="auto"`` is exactly 1.
+    default_average : bool
+        What ``average="auto"`` means.
+    full_batch : bool
+        Whether the rule compares one gradient with the next, and therefore needs
+        both to be of all the data: ``batch_size="auto"`` is then the full batch,
+        and a mini-batch is refused.
 
     Examples
     --------
@@ -231,6 +240,9 @@ class Optimizer(BaseEstimator):
 
     default_rate = None
     noise_gain = 1.0
+    parameter_free = False
+    default_average = False
+    full_batch = False
 
     def check(self):
         """Raise a ValueError if a hyper-parameter is out of its range."""
