@@ -99,7 +99,8 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
 
             run = self._run.copy() if resumed else Run(self._seed())
             coordinates = self._coordinates(run, X, y, weight, loss, running)
-            batch_size = self._batch_size(optimizer, X, subset)
+            n = X.shape[0] if subset is None else len(subset)
+            batch_size = self._rows_a_step(optimizer, X, n)
             data = Data(X, y, weight, loss, coordinates, batch_size, subset, self.shuffle)
             config = Config(
                 learning_rate=self._rate(optimizer, data, run, running),
@@ -270,18 +271,18 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
                 coordinates.whiten(run.features, curvature, self._ridge, centre=centre)
         return coordinates
 
-    def _batch_size(self, optimizer, X, subset):
-        """Rows a step."""
-        n = X.shape[0] if subset is None else len(subset)
-        if self.batch_size == "full" or (optimizer.full_batch and self.batch_size == "auto"):
-            return n
+    def _rows_a_step(self, optimizer, X, n):
+        """The batch size as a number, for `n` rows of `X`."""
+        whole = optimizer.full_batch
         if self.batch_size == "auto":
-            return auto_batch_size(X, n)
-        if optimizer.full_batch and self.batch_size < n:
+            return n if whole else auto_batch_size(X, n)
+        if self.batch_size == "full":
+            return n
+        if whole and self.batch_size < n:
             raise ValueError(
-                f"{type(optimizer).__name__} needs the gradient of all {n} rows that train: "
-                f"batch_size must be 'auto', 'full' or at least {n}. Got {self.batch_size} "
-                "instead; use batch_size='full', or an optimizer for mini-batches."
+                f"{type(optimizer).__name__} compares gradients of successive steps, which must be "
+                f"of the same data: batch_size must be 'auto' or 'full'. Got {self.batch_size} for "
+                f"{n} rows instead; change it, or use another optimizer."
             )
         return self.batch_size
 

@@ -6,7 +6,8 @@ from .averaging import ScheduleFreeAdamW, ScheduleFreeSGD
 from .base import Optimizer
 from .curvature import AdGD, BarzilaiBorwein
 from .descent import SGD, Momentum, Nesterov
-from .parameter_free import COCOB, DAdaptAdam, DoG, DoWG, Prodigy
+from .parameter_free import COCOB, DoG, DoWG
+from .prodigy import DAdaptAdam, Prodigy
 from .wrappers import ClipNorm, ClipValue
 
 __all__ = [

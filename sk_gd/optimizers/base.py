@@ -204,6 +204,9 @@ class Optimizer(BaseEstimator):
         predictions by as much whatever their number. None for rules without a
         scale of their own: the rate is one over the smoothness constant of the
         data.
+    full_batch : bool
+        Whether the rule makes sense of the full batch only: then that is what
+        ``batch_size="auto"`` means, and a smaller batch is an error.
     noise_gain : float
         By how much the rule multiplies the noise of a mini-batch gradient,
         which then counts as much more in that constant.
@@ -212,10 +215,6 @@ class Optimizer(BaseEstimator):
         ``learning_rate="auto"`` is exactly 1.
     default_average : bool
         What ``average="auto"`` means.
-    full_batch : bool
-        Whether the rule compares one gradient with the next, and therefore needs
-        both to be of all the data: ``batch_size="auto"`` is then the full batch,
-        and a mini-batch is refused.
 
     Examples
     --------
@@ -239,10 +238,10 @@ class Optimizer(BaseEstimator):
     """
 
     default_rate = None
+    full_batch = False
     noise_gain = 1.0
     parameter_free = False
     default_average = False
-    full_batch = False
 
     def check(self):
         """Raise a ValueError if a hyper-parameter is out of its range."""

@@ -106,6 +106,7 @@ class ClipNorm(_Clip):
         super().check()
 
     def clipper(self):
+        """What clips the gradients of one run."""
         return NormClipper(self.max_norm)
 
 
@@ -149,6 +150,7 @@ class ClipValue(_Clip):
         super().check()
 
     def clipper(self):
+        """What clips the gradients of one run."""
         return ValueClipper(self.max_value)
 
 
