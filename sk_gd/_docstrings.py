@@ -25,10 +25,11 @@ PARAMETERS = """
         Whether the model has an intercept. It is not penalised.
     learning_rate : "auto" or float, default="auto"
         Size of the steps, in the coordinates of `precondition`. "auto" is the
-        ``default_rate`` of the optimizer over the root of the mean squared
-        length of the rows, or, for optimizers that have no scale of their own
+        ``default_rate`` of the optimizer over the root of the trace of the
+        Hessian, or, for optimizers that have no scale of their own
         (``sgd``, ``momentum``, ``nesterov``), 1 / L with L the smoothness
-        constant of the data at this batch size.
+        constant of the data at this batch size. For optimizers that find the
+        size of their steps (``dog``, ``prodigy``, ``adgd``, ...) it is 1.
     schedule : str, Schedule or callable, default="constant"
         What the learning rate is multiplied by as training goes on: a name of
         ``sk_gd.schedules.names()``, an instance such as
@@ -38,9 +39,10 @@ PARAMETERS = """
         instance: ``schedule__then``.
     batch_size : "auto", "full" or int, default="auto"
         Rows a step: "full" is batch descent, 1 is stochastic, anything between
-        is mini-batch. "auto" is the full batch on tiny data, and a hundredth
-        of the rows, from 24 to 256, beyond; more where the rows are so sparse
-        that the step would cost more than the gradient.
+        is mini-batch. "auto" is the full batch for optimizers that need it
+        (``adgd``, ``barzilai_borwein``) and on tiny data, and a hundredth of the
+        rows, from 24 to 256, beyond; more where the rows are so sparse that the
+        step would cost more than the gradient.
     max_iter : int, default=100
         Epochs, passes over the training data, at most.
     tol : float or None, default=1e-4
@@ -55,10 +57,12 @@ PARAMETERS = """
         it, and keep the weights that were best on it.
     validation_fraction : float in (0, 1), default=0.1
         Share of the data that `early_stopping` holds out.
-    average : bool or int, default=False
+    average : "auto", bool or int, default="auto"
         Predict with a running average of the iterates, in which the last ones
         weigh most; an int is the epoch, counted from one, at which it begins.
-        Settles the noise of mini-batches at a constant learning rate.
+        Settles the noise of mini-batches at a constant learning rate. "auto" is
+        True for the optimizers that rely on it (``dog``, ``dowg``, ``prodigy``,
+        ``dadapt_adam``), else False.
     precondition : "standardize", "whiten" or None, default="standardize"
         The coordinates the optimizer works in. The objective, penalty
         included, is the same in all of them, and so is the minimiser. X is

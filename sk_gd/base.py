@@ -54,7 +54,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "average": ["boolean", Interval(Integral, 1, None, closed="left")],
+        "average": [StrOptions({"auto"}), "boolean", Interval(Integral, 1, None, closed="left")],
         "precondition": [StrOptions({"standardize", "whiten"}), None],
         "shuffle": ["boolean"],
         "warm_start": ["boolean"],
@@ -101,9 +101,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             run = self._run.copy() if resumed else Run(self._seed())
             coordinates = self._coordinates(run, X, y, weight, loss, running)
             n = X.shape[0] if subset is None else len(subset)
-            batch_size = {"full": n, "auto": auto_batch_size(X, n)}.get(
-                self.batch_size, self.batch_size
-            )
+            batch_size = self._rows_a_step(optimizer, X, n)
             data = Data(X, y, weight, loss, coordinates, batch_size, subset, self.shuffle)
             config = Config(
                 learning_rate=self._rate(optimizer, data, run, running),
@@ -111,7 +109,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
                 horizon=self.max_iter,
                 alpha=self.alpha,
                 l1_ratio=self.l1_ratio,
-                average=int(self.average),
+                average=self._average(optimizer),
                 tol=self.tol,
                 n_iter_no_change=self.n_iter_no_change,
                 validated=held_out is not None,
@@ -291,10 +289,31 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
                 coordinates.whiten(run.features, coordinates.curvature, self._ridge, centre=centre)
         return coordinates
 
+    def _rows_a_step(self, optimizer, X, n):
+        """The batch size as a number, for `n` rows of `X`."""
+        whole = optimizer.full_batch
+        if self.batch_size == "auto":
+            return n if whole else auto_batch_size(X, n)
+        if self.batch_size == "full":
+            return n
+        if whole and self.batch_size < n:
+            raise ValueError(
+                f"{type(optimizer).__name__} compares gradients of successive steps, which must be "
+                f"of the same data: batch_size must be 'auto' or 'full'. Got {self.batch_size} for "
+                f"{n} rows instead; change it, or use another optimizer."
+            )
+        return self.batch_size
+
+    def _average(self, optimizer):
+        """The epoch at which averaging begins, 0 for none."""
+        return int(optimizer.default_average if self.average == "auto" else self.average)
+
     def _rate(self, optimizer, data, run, running):
         """The learning rate as a number; in `running` data it never grows."""
         if self.learning_rate != "auto":
             return float(self.learning_rate)
+        if optimizer.parameter_free:
+            return 1.0
         X, weight, coordinates = data.X, data.weight, data.coordinates
         if optimizer.default_rate is not None:
             moments = None if self.precondition is None else run.features

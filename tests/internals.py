@@ -8,7 +8,33 @@ from sk_gd.gradients import Recorder
 from sk_gd.objectives.coordinates import Coordinates
 from sk_gd.training import Config, Data, Run
 
-__all__ = ["Recorder", "epoch", "make_data", "make_run", "weights"]
+__all__ = [
+    "MINI_BATCH",
+    "Recorder",
+    "batch_size_for",
+    "epoch",
+    "make_data",
+    "make_run",
+    "weights",
+    "with_batch_sizes",
+]
+
+MINI_BATCH = [name for name in optimizers.names() if not optimizers.get(name).full_batch]
+
+
+def batch_size_for(name, rows):
+    """Mini-batches of `rows`, where the optimizer takes them."""
+    return rows if name in MINI_BATCH else "full"
+
+
+def with_batch_sizes(*sizes):
+    """Pairs of an optimizer and each of `sizes` that it takes."""
+    return [
+        (name, size)
+        for name in optimizers.names()
+        for size in sizes
+        if name in MINI_BATCH or size in ("auto", "full")
+    ]
 
 
 def make_data(

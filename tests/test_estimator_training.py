@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from internals import batch_size_for, with_batch_sizes
 from scipy.special import comb
 from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
@@ -105,7 +106,8 @@ class TestStopping:
     @pytest.mark.parametrize("optimizer", optimizers.names())
     @pytest.mark.parametrize("unit", [1e-6, 1e6])
     def test_unit_of_the_target_changes_nothing(self, optimizer, unit):
-        settings = {"batch_size": 20, "random_state": 0, "max_iter": 300, "tol": 1e-3}
+        settings = {"random_state": 0, "max_iter": 300, "tol": 1e-3}
+        settings["batch_size"] = batch_size_for(optimizer, 20)
         one = GDRegressor(optimizer, **settings).fit(X, TARGET)
         other = GDRegressor(optimizer, **settings).fit(X, unit * TARGET)
         assert one.n_iter_ == other.n_iter_ < 300
@@ -168,11 +170,9 @@ class TestHistory:
         model = GDClassifier(optimizer, **settings).fit(X, LABELS)
         assert model.loss_curve_[0] == pytest.approx(np.log(2))
 
-    @pytest.mark.parametrize("optimizer", optimizers.names())
-    @pytest.mark.parametrize(
-        "batch_size, steps", [("full", 1), (120, 1), (500, 1), (50, 3), (1, 120)]
-    )
-    def test_lengths(self, optimizer, batch_size, steps):
+    @pytest.mark.parametrize("optimizer, batch_size", with_batch_sizes("full", 120, 500, 50, 1))
+    def test_lengths(self, optimizer, batch_size):
+        steps = {50: 3, 1: 120}.get(batch_size, 1)
         model = GDRegressor(optimizer, batch_size=batch_size, max_iter=4, tol=None).fit(X, TARGET)
         assert model.n_iter_ == len(model.loss_curve_) == 4
         assert model.t_ == 4 * steps
@@ -446,6 +446,7 @@ class TestAverage:
         """Steps over touched coordinates only must not miss a part of the average."""
         thin = X * (np.random.default_rng(1).uniform(size=X.shape) < 0.3)
         settings = {**self.SETTINGS, "alpha": 0.0, "average": 2}
+        settings["batch_size"] = batch_size_for(optimizer, 30)
         dense = GDRegressor(optimizer, **settings).fit(thin, TARGET)
         sparse = GDRegressor(optimizer, **settings).fit(sp.csr_array(thin), TARGET)
         np.testing.assert_allclose(sparse.coef_, dense.coef_, rtol=1e-8)

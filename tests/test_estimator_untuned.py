@@ -5,6 +5,8 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from internals import with_batch_sizes
+from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 
 from sk_gd import DivergenceError, GDClassifier, GDRegressor, optimizers
@@ -49,17 +51,15 @@ DATA = {
 }
 
 
-@pytest.mark.parametrize("batch_size", ["auto", "full", 1])
 @pytest.mark.parametrize("X, y", DATA.values(), ids=DATA)
-@pytest.mark.parametrize("optimizer", optimizers.names())
+@pytest.mark.parametrize("optimizer, batch_size", with_batch_sizes("auto", "full", 1))
 def test_regression_is_better_than_the_mean(optimizer, X, y, batch_size):
     model = GDRegressor(optimizer, batch_size=batch_size, max_iter=10, tol=None, random_state=0)
     assert model.fit(X, y).score(X, y) > 0
 
 
-@pytest.mark.parametrize("batch_size", ["auto", "full", 1])
 @pytest.mark.parametrize("X, y", DATA.values(), ids=DATA)
-@pytest.mark.parametrize("optimizer", optimizers.names())
+@pytest.mark.parametrize("optimizer, batch_size", with_batch_sizes("auto", "full", 1))
 def test_classification_is_better_than_chance(optimizer, X, y, batch_size):
     labels = (y > np.median(y)).astype(int)
     model = GDClassifier(optimizer, batch_size=batch_size, max_iter=10, tol=None, random_state=0)
@@ -91,3 +91,13 @@ def test_stopping_does_not_hide_a_blow_up():
             return
     assert model.loss_curve_[-1] > model.loss_curve_[0]
     assert [str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning)]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("optimizer", optimizers.names())
+def test_raw_data_and_a_name(optimizer):
+    """With nothing else, on data as they come."""
+    X, y = load_breast_cancer(return_X_y=True)
+    assert GDClassifier(optimizer, random_state=0).fit(X, y).score(X, y) >= 0.95
+    X, y = load_diabetes(return_X_y=True)
+    assert GDRegressor(optimizer, random_state=0).fit(X, y).score(X, y) >= 0.45

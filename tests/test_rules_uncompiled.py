@@ -10,6 +10,7 @@ import cython
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from internals import MINI_BATCH
 
 import sk_gd
 from sk_gd import GDClassifier, GDRegressor, losses, optimizers
@@ -86,6 +87,23 @@ def test_steps(plain, name):
         assert values.tolist() == rule_plain.arrays[array].tolist()
 
 
+@pytest.mark.parametrize("inner", ["SGD", "Nesterov"])
+@pytest.mark.parametrize("wrapper", ["ClipNorm", "ClipValue"])
+def test_wrapped_steps(plain, wrapper, inner):
+    models = []
+    for wrappers, descent in (
+        (optimizers, optimizers),
+        (plain["optimizers.wrappers"], plain["optimizers.descent"]),
+    ):
+        w = np.array([0.1, -0.7, 0.3, 0.0])
+        rule = getattr(wrappers, wrapper)(getattr(descent, inner)(), 0.3).rule(4)
+        rule.start(w)
+        for _ in range(STEPS):
+            rule(w, lambda w: np.array([1.0, 10.0, 0.1, 3.0]) * (w - 0.5), 0.05)
+        models.append(rule.model(w).tolist())
+    assert models[0] == models[1]
+
+
 def plain_fit(plain, optimizer, loss, X, y, outputs, alpha, l1_ratio, lr):
     """Stochastic descent, row by row, with the uncompiled rule, penalty and loss."""
     n, d = X.shape
@@ -135,7 +153,7 @@ PROBLEMS = [
 
 @pytest.mark.parametrize(("alpha", "l1_ratio"), [(0.0, 0.0), (0.02, 0.5)])
 @pytest.mark.parametrize(("kind", "loss", "size"), PROBLEMS)
-@pytest.mark.parametrize("name", optimizers.names())
+@pytest.mark.parametrize("name", MINI_BATCH)
 def test_stochastic_fits(plain, name, kind, loss, size, alpha, l1_ratio):
     generator = np.random.default_rng(3)
     X = np.round(generator.normal(size=(20, 3)), 2)

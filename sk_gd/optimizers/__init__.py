@@ -2,20 +2,34 @@
 
 from ..parameters import lookup
 from .adaptive import Adagrad, Adam, AdamW, RMSprop
-from .averaging import ScheduleFreeAdamW
+from .averaging import ScheduleFreeAdamW, ScheduleFreeSGD
 from .base import Optimizer
+from .curvature import AdGD, BarzilaiBorwein
 from .descent import SGD, Momentum, Nesterov
+from .parameter_free import COCOB, DoG, DoWG
+from .prodigy import DAdaptAdam, Prodigy
+from .wrappers import ClipNorm, ClipValue
 
 __all__ = [
+    "COCOB",
     "SGD",
+    "AdGD",
     "Adagrad",
     "Adam",
     "AdamW",
+    "BarzilaiBorwein",
+    "ClipNorm",
+    "ClipValue",
+    "DAdaptAdam",
+    "DoG",
+    "DoWG",
     "Momentum",
     "Nesterov",
     "Optimizer",
+    "Prodigy",
     "RMSprop",
     "ScheduleFreeAdamW",
+    "ScheduleFreeSGD",
     "get",
     "names",
 ]
@@ -28,7 +42,15 @@ TABLE = {
     "rmsprop": RMSprop,
     "adam": Adam,
     "adamw": AdamW,
+    "dog": DoG,
+    "dowg": DoWG,
+    "prodigy": Prodigy,
+    "dadapt_adam": DAdaptAdam,
+    "cocob": COCOB,
+    "schedule_free_sgd": ScheduleFreeSGD,
     "schedule_free_adamw": ScheduleFreeAdamW,
+    "adgd": AdGD,
+    "barzilai_borwein": BarzilaiBorwein,
 }
 
 

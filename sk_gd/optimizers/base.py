@@ -66,7 +66,7 @@ class Rule:
         point = np.empty(self.n)
         elsewhere = self.probe(w, point)
         objective = Objective()
-        objective.g = np.ascontiguousarray(gradient(point if elsewhere else w), dtype=float)
+        objective.g = np.array(gradient(point if elsewhere else w), dtype=float, order="C")
         self.t += 1
         self.advance(w, objective, lr)
 
@@ -204,9 +204,17 @@ class Optimizer(BaseEstimator):
         the loss: a step then changes the loss by as much whatever they are. None
         for rules without a scale of their own: the rate is one over the
         smoothness constant of the data.
+    full_batch : bool
+        Whether the rule makes sense of the full batch only: then that is what
+        ``batch_size="auto"`` means, and a smaller batch is an error.
     noise_gain : float
         By how much the rule multiplies the noise of a mini-batch gradient,
         which then counts as much more in that constant.
+    parameter_free : bool
+        Whether the rule finds the size of its steps by itself, so that
+        ``learning_rate="auto"`` is exactly 1.
+    default_average : bool
+        What ``average="auto"`` means.
 
     Examples
     --------
@@ -230,7 +238,10 @@ class Optimizer(BaseEstimator):
     """
 
     default_rate = None
+    full_batch = False
     noise_gain = 1.0
+    parameter_free = False
+    default_average = False
 
     def check(self):
         """Raise a ValueError if a hyper-parameter is out of its range."""
