@@ -34,7 +34,8 @@ PARAMETERS = """
         What the learning rate is multiplied by as training goes on: a name of
         ``sk_gd.schedules.names()``, an instance such as
         ``schedules.Warmup(5, then="cosine")``, or a function of the training
-        times in epochs, an array, and of the horizon, `max_iter`, such as
+        times in epochs, an array, and of the horizon, `max_iter` (after those
+        run before under `warm_start`), such as
         ``lambda e, horizon: 1 / np.sqrt(1 + e)``. To tune the parameters of an
         instance: ``schedule__then``.
     batch_size : "auto", "full" or int, default="auto"

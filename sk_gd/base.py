@@ -106,7 +106,8 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             config = Config(
                 learning_rate=self._rate(optimizer, data, run, running),
                 schedule=schedule,
-                horizon=self.max_iter,
+                # A fit that goes on has max_iter epochs ahead of it, like the first.
+                horizon=self.max_iter if running else run.epochs + self.max_iter,
                 alpha=self.alpha,
                 l1_ratio=self.l1_ratio,
                 average=self._average(optimizer),

@@ -457,6 +457,13 @@ class TestTraining:
         assert_same_bits(again, halves.fit(X, y))
         assert joblib.hash(schedule) == untouched
 
+    @pytest.mark.parametrize("schedule", ["cosine", "polynomial", "one_cycle"])
+    def test_a_second_fit_still_moves(self, schedule):
+        """Its horizon lies ahead, not where the first one ended."""
+        model = GDRegressor("sgd", schedule=schedule, max_iter=4, tol=None, warm_start=True)
+        before = model.fit(X, TARGET).loss_curve_[-1]
+        assert model.fit(X, TARGET).loss_curve_[-1] < before - 1e-6
+
     def test_resumed_plateau_remembers(self):
         """The one of the test above falls on both sides of the pickle."""
         model = listening(EAGER, max_iter=2 * K).fit(X, TARGET)
