@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import math
 import threading
 from dataclasses import dataclass
 
@@ -241,7 +242,7 @@ class Run:
         self.epochs += 1
         config = self.config
         loss = self.lane.loss / data.n + self.lane.penalty_value
-        if not (np.isfinite(loss) and np.all(np.isfinite(self.lane.w))):
+        if not (math.isfinite(loss) and np.isfinite(self.lane.w).all()):
             self._diverged(loss, data)
         self.loss_curve.append(float(loss))
         watched = loss

@@ -74,8 +74,8 @@ class Schedule(BaseEstimator):
             raise ValueError(
                 f"The schedule {self!r} must return real numbers. Got dtype {values.dtype} instead."
             )
-        wrong = ~(np.isfinite(values) & (values >= 0))
-        if np.any(wrong):
+        if values.size and not 0 <= values.min() <= values.max() < np.inf:
+            wrong = ~(np.isfinite(values) & (values >= 0))
             raise ValueError(
                 f"The schedule {self!r} must return finite multipliers that are not negative. Got "
                 f"{values[wrong][0]} at epoch {epochs[wrong][0]:.6g} of {horizon} instead."
