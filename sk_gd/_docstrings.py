@@ -96,6 +96,9 @@ ATTRIBUTES = """
     loss_curve_ : list of float
         Training objective of every epoch, penalty included: the mean over the
         batches as they were seen, before the step that each led to.
+    evaluation_curve_ : list of int
+        How often the objective was evaluated on a batch in every epoch: once a
+        step, and more by optimizers that ask for more, such as line searches.
     validation_loss_curve_ : list of float
         Mean loss on the validation data after every epoch, if there is any.
     validation_scores_ : list of float

@@ -344,6 +344,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             "n_iter_": run.epochs,
             "t_": run.lane.rule.t,
             "loss_curve_": list(run.loss_curve),
+            "evaluation_curve_": list(run.evaluation_curve),
             "learning_rate_": run.config.learning_rate,
             "optimizer_": run.lane.rule.optimizer,
         }

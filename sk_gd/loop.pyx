@@ -34,6 +34,34 @@ cdef extern from *:
 cdef double FORGET = 8
 
 
+cdef class BatchObjective(Objective):
+    """What the rule of one lane may ask about the current batch, and about all the data."""
+
+    cdef LinearObjective whole
+    cdef const Py_ssize_t *order
+    cdef Py_ssize_t n
+    cdef Py_ssize_t begin
+    cdef Py_ssize_t count
+
+    def __init__(self, LinearObjective whole):
+        self.whole = whole
+
+    cdef double value(self, double[::1] w) except? -1 nogil:
+        self.asked += 1
+        self.whole.evaluate(self.order, self.begin, self.count, &w[0], NULL)
+        return self.whole.value(0, self.count)
+
+    cdef double gradient(self, double[::1] w, double[::1] out) except? -1 nogil:
+        self.asked += 1
+        self.whole.evaluate(self.order, self.begin, self.count, &w[0], &out[0])
+        return self.whole.value(0, self.count)
+
+    cdef double full_gradient(self, double[::1] w, double[::1] out) except? -1 nogil:
+        self.asked += 1
+        self.whole.evaluate(self.order, 0, self.n, &w[0], &out[0])
+        return self.whole.value(0, self.n)
+
+
 cdef class Lane:
     """One model in training: its weights, the run of its rule, its average.
 
@@ -51,17 +79,20 @@ cdef class Lane:
         The penalty where the last gradient of the epoch was taken.
     alive : bool
         False once the loss was not finite.
+    evaluations : int
+        How often the objective was evaluated on a batch in the last epoch.
     """
 
     cdef public Rule rule
     cdef public ElasticNet penalty
-    cdef public Objective objective
+    cdef public BatchObjective objective
     cdef public double[::1] w
     cdef public double[::1] average
     cdef public Py_ssize_t averaged
     cdef public double loss
     cdef public double penalty_value
     cdef public bint alive
+    cdef public Py_ssize_t evaluations
     cdef double[::1] rates
     cdef double[::1] point
     cdef double[::1] reported
@@ -77,12 +108,16 @@ cdef class Lane:
         self.averaged = 0
         self.loss = self.penalty_value = 0.0
         self.alive = True
-        self.objective = Objective()
         self.steps_only = isinstance(rule, LocalRule)
 
     def __reduce__(self):
         average = None if self.average is None else np.asarray(self.average)
         return _revive, (self.rule, np.asarray(self.w), average, self.averaged)
+
+    def watch(self, objective):
+        """Let the rule ask `objective`, which has this lane only."""
+        objective.local = objective.local and self.steps_only
+        self.objective = BatchObjective(objective)
 
     def begin_average(self):
         """Average the iterates from the next step on."""
@@ -116,7 +151,8 @@ cdef class Lane:
             row[:] = self.w
 
     cdef int finish_batch(
-        self, LinearObjective objective, Py_ssize_t lane, Py_ssize_t batch
+        self, LinearObjective objective, Py_ssize_t lane, Py_ssize_t batch, Py_ssize_t begin,
+        Py_ssize_t count,
     ) except -1 nogil:
         """One step, given the loss and (in `objective.g` of the lane) the gradient."""
         self.loss += objective.total[lane]
@@ -125,6 +161,10 @@ cdef class Lane:
             return 0
         if batch == self.rates.shape[0] - 1:
             self.penalty_value = objective.penalty_value(lane)
+        if not self.steps_only:
+            self.objective.f = objective.value(lane, count)
+            self.objective.begin = begin
+            self.objective.count = count
         return self.advance(objective, self.rates[batch])
 
     cdef int advance(self, LinearObjective objective, double lr) except -1 nogil:
@@ -181,6 +221,7 @@ def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize
     cdef double[:, ::1] stacked = np.empty((n_lanes if n_lanes > 1 else 0, objective.n_weights))
     cdef double[:, ::1] gradients = np.zeros((n_lanes, objective.n_weights))
     cdef const double *points
+    cdef double *place = NULL
     cdef Lane one
     cdef void **lane_of = <void **> malloc(n_lanes * sizeof(void *))
     if lane_of == NULL:
@@ -191,7 +232,12 @@ def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize
         lane_of[lane] = <void *> one
         one.rates = rates[lane]
         one.objective.g = gradients[lane]
+        one.objective.order = first_row
+        one.objective.n = n
+        one.objective.asked = 0
         one.loss = 0
+        if one.rule.needs_gradient():
+            place = &gradients[0, 0]
         objective.local = (
             objective.local and isinstance(one.rule, LocalRule) and one.average is None
         )
@@ -209,16 +255,18 @@ def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize
                     points = &one.w[0]
                     if not one.steps_only and one.rule.probe(one.w, one.point):
                         points = &one.point[0]
-                objective.evaluate(first_row, begin, count, points, &gradients[0, 0])
+                objective.evaluate(first_row, begin, count, points, place)
                 n_alive = 0
                 for lane in range(n_lanes):
                     if (<Lane> lane_of[lane]).alive:
-                        (<Lane> lane_of[lane]).finish_batch(objective, lane, batch)
+                        (<Lane> lane_of[lane]).finish_batch(objective, lane, batch, begin, count)
                         n_alive += (<Lane> lane_of[lane]).alive
                 if n_alive == 0:
                     break
     finally:
         free(lane_of)
+    for one in lanes:
+        one.evaluations = n_batches + one.objective.asked
 
 
 def shuffle(Py_ssize_t[::1] order, rows, bit_generator):

@@ -92,7 +92,13 @@ class Data:
         return self._order
 
     def objective(self, runs):
-        """The objective, with a lane for each of `runs`."""
+        """The objective, with a lane for each of `runs`; each of them may ask it alone."""
+        whole = self._objective(runs)
+        for run in runs:
+            run.lane.watch(whole if len(runs) == 1 else self._objective([run]))
+        return whole
+
+    def _objective(self, runs):
         return LinearObjective(
             self.X,
             self.y,
@@ -152,6 +158,8 @@ class Run:
         Epochs run.
     loss_curve, validation_loss_curve, validation_scores : list of float
         One entry an epoch.
+    evaluation_curve : list of int
+        How often the objective was evaluated on a batch in each epoch.
     watched : list of float
         For each epoch what stopping and schedule look at: the validation loss,
         or the objective; NaN where it was the other one of the two.
@@ -169,6 +177,7 @@ class Run:
         self.lane = None
         self.epochs = 0
         self.loss_curve = []
+        self.evaluation_curve = []
         self.validation_loss_curve = []
         self.validation_scores = []
         self.watched = []
@@ -184,7 +193,13 @@ class Run:
         other.lane = copy.deepcopy(self.lane)
         # Moments replace their arrays; the curves only grow.
         other.features, other.targets = copy.copy(self.features), copy.copy(self.targets)
-        for name in ("loss_curve", "validation_loss_curve", "validation_scores", "watched"):
+        for name in (
+            "loss_curve",
+            "evaluation_curve",
+            "validation_loss_curve",
+            "validation_scores",
+            "watched",
+        ):
             setattr(other, name, list(getattr(self, name)))
         return other
 
@@ -245,6 +260,7 @@ class Run:
         if not (math.isfinite(loss) and np.isfinite(self.lane.w).all()):
             self._diverged(loss, data)
         self.loss_curve.append(float(loss))
+        self.evaluation_curve.append(self.lane.evaluations)
         watched = loss
         if validation is not None:
             coef, intercept = self.coordinates.to_model(self.lane.model())

@@ -11,7 +11,13 @@ class Objective:
 
     Before a rule advances, `g` holds the gradient and `f` the value at the
     point the rule's `probe` named; most rules need nothing else. A rule that
-    does asks for it: both methods answer for the same mini-batch.
+    does asks for it, of the same mini-batch or of all the data. An L1 penalty
+    that is left to a proximal step is in neither value nor gradient.
+
+    Attributes
+    ----------
+    asked : int
+        How often value or gradient were asked for.
     """
 
     def value(self, w):
@@ -20,4 +26,8 @@ class Objective:
 
     def gradient(self, w, out):
         """Write the gradient at `w` into `out` and return the value there."""
+        raise NotImplementedError
+
+    def full_gradient(self, w, out):
+        """The same for all the data."""
         raise NotImplementedError

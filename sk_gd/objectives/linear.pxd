@@ -50,7 +50,8 @@ cdef class LinearObjective:
     cdef double[:, ::1] p
     cdef double[:, ::1] slopes
     cdef double[::1] total
-    cdef bint local
+    cdef double[::1] scaled
+    cdef public bint local
     cdef Py_ssize_t[::1] where
     cdef Py_ssize_t n_where
     cdef Py_ssize_t[::1] stamp
@@ -60,6 +61,8 @@ cdef class LinearObjective:
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count,
         const double *points, double *gradients,
     ) except -1 nogil
+    cdef int add_losses(self, Py_ssize_t rows) except -1 nogil
+    cdef double value(self, Py_ssize_t lane, Py_ssize_t count) noexcept nogil
     cdef double penalty_value(self, Py_ssize_t lane) noexcept nogil
     cdef void gather_targets(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows

@@ -565,6 +565,7 @@ cdef class LinearObjective:
         self.slopes = np.empty((self.n_rows, capacity))
         self.loss.bind(self.y_block, self.p, self.weight_block, self.slopes)
         self.total = np.zeros(self.n_lanes)
+        self.scaled = np.zeros(self.n_lanes)
         if self.rotation is not None:
             self.lengths = np.linalg.norm(coordinates.rotation, axis=0)
             self.rotated = np.empty((self.n_lanes, self.n_weights))
@@ -592,8 +593,8 @@ cdef class LinearObjective:
     ) except -1 nogil:
         """Gradients of all lanes at `points` (lanes × weights) on order[begin:begin + count].
 
-        `total` holds the weighted sum of the loss of each lane. While `local`
-        holds, `gradients` must come in as the last call left it: only the
+        `total` holds the weighted sum of the loss of each lane. Without a place
+        for the gradients (NULL) that is all. While `local` holds, `gradients` must come in as the last call left it: only the
         entries listed in `where` are not zero.
         """
         cdef Py_ssize_t lane, i, k, rows, done = 0
@@ -607,11 +608,11 @@ cdef class LinearObjective:
             g = &self.rotated_gradients[0, 0]
         self.current = w
         for lane in range(self.n_lanes):
-            self.total[lane] = 0
+            self.total[lane] = self.scaled[lane] = 0
             for i in range(self.n_where):
                 g[lane * self.n_weights + self.where[i]] = 0
         self.rows.local = self.local
-        if self.rows.begin(w, count) and self.n_where < 0:
+        if self.rows.begin(w, count) and self.n_where < 0 and gradients != NULL:
             memset(g, 0, self.n_lanes * self.n_weights * sizeof(double))
         self.mark += 1
         self.n_where = 0 if self.local else -1
@@ -623,10 +624,10 @@ cdef class LinearObjective:
                 for k in range(self.n_rows):
                     for i in range(rows):
                         self.p[k, i] = self.origin[k] + self.unit[k] * self.p[k, i]
-            for lane in range(self.n_lanes):
-                self.total[lane] += self.loss.evaluate(
-                    lane * self.n_outputs, self.n_outputs, rows
-                )
+            self.add_losses(rows)
+            done += rows
+            if gradients == NULL:
+                continue
             for k in range(self.n_rows):
                 factor = self.unit[k] / (self.energy[k] * count)
                 for i in range(rows):
@@ -636,7 +637,8 @@ cdef class LinearObjective:
                 self.n_where = self.rows.touch(
                     &self.where[0], self.n_where, &self.stamp[0], self.mark
                 )
-            done += rows
+        if gradients == NULL:
+            return 0
         self.rows.finish(g)
         if self.local:
             self.repeat_for_outputs()
@@ -648,6 +650,30 @@ cdef class LinearObjective:
             self.rotate(b'N', g, gradients)
             self.drop_rounding(g, gradients)
         return 0
+
+    cdef int add_losses(self, Py_ssize_t rows) except -1 nogil:
+        """Add the losses of a block of predictions to the sums of the lanes."""
+        cdef Py_ssize_t lane, k, first
+        cdef double total
+        for lane in range(self.n_lanes):
+            first = lane * self.n_outputs
+            total = self.loss.evaluate(first, self.n_outputs, rows)
+            self.total[lane] += total
+            if self.n_outputs == 1:
+                self.scaled[lane] += total / self.energy[first]
+            elif self.in_units:
+                for k in range(first, first + self.n_outputs):
+                    self.scaled[lane] += self.loss.totals[k] / self.energy[k]
+            else:
+                self.scaled[lane] += total
+        return 0
+
+    cdef double value(self, Py_ssize_t lane, Py_ssize_t count) noexcept nogil:
+        """What the last `evaluate` computed the gradient of, for a lane."""
+        return (
+            self.scaled[lane] / count
+            + (<ElasticNet> self.penalty[lane]).smooth(self.current + lane * self.n_weights)
+        )
 
     cdef double penalty_value(self, Py_ssize_t lane) noexcept nogil:
         """The penalty of a lane at the points of the last `evaluate`."""

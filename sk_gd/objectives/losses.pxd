@@ -10,6 +10,7 @@ cdef class LossKernel:
     cdef double[:, ::1] p
     cdef double[::1] weight
     cdef double[:, ::1] slopes
+    cdef double[::1] totals
     cdef Point point(self, double y, double p) noexcept nogil
     cdef double evaluate(
         self, Py_ssize_t first, Py_ssize_t outputs, Py_ssize_t rows

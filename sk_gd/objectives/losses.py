@@ -20,7 +20,8 @@ class LossKernel:
 
     It works on buffers that are handed over once, a column a row of data:
     targets `y` (targets × rows), predictions `p` (outputs × rows), the weights
-    of the rows, and the `slopes` (outputs × rows) that it fills.
+    of the rows, and the `slopes` (outputs × rows) that it fills. Where outputs
+    do not mix, `totals` has the share of each of them in the sum.
     """
 
     def bind(self, y, p, weight, slopes):
@@ -29,6 +30,7 @@ class LossKernel:
         self.p = p
         self.weight = weight
         self.slopes = slopes
+        self.totals = np.zeros(p.shape[0])
 
     def total(self, y, p, weight):
         """Weighted sum of the loss of predictions `p` (outputs × rows) of `y` (targets × rows)."""
@@ -55,10 +57,12 @@ class LossKernel:
         k: cython.Py_ssize_t
         i: cython.Py_ssize_t
         for k in range(outputs):
+            self.totals[first + k] = 0
             for i in range(rows):
                 point = self.point(self.y[k, i], self.p[first + k, i])
-                total += self.weight[i] * point.value
+                self.totals[first + k] += self.weight[i] * point.value
                 self.slopes[first + k, i] = self.weight[i] * point.slope
+            total += self.totals[first + k]
         return total
 
 
@@ -86,7 +90,8 @@ class NumpyKernel(LossKernel):
             if len(y) == outputs:
                 for k in range(outputs):
                     value, slope = self.ask(y[k], p[k])
-                    total += weight @ value
+                    self.totals[first + k] = weight @ value
+                    total += self.totals[first + k]
                     slopes[k] = weight * slope
             else:
                 value, slope = self.ask(y[0].astype(np.intp), p.T)

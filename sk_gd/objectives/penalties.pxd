@@ -11,5 +11,6 @@ cdef class ElasticNet:
     cdef double[::1] l2
     cdef double[::1] energy
     cdef double value(self, const double *w) noexcept nogil
+    cdef double smooth(self, const double *w) noexcept nogil
     cdef void add_gradient(self, const double *w, double *g) noexcept nogil
     cdef void shrink(self, double[::1] w, Rule rule, double lr) noexcept nogil

@@ -48,6 +48,18 @@ class ElasticNet:
             total += self.energy[j] * (self.l1[j] * fabs(w[j]) + 0.5 * self.l2[j] * w[j] * w[j])
         return total
 
+    def smooth(self, w):
+        """What `add_gradient` adds the gradient of, in the units of the vector."""
+        total: cython.double = 0
+        j: cython.Py_ssize_t
+        if self.ridge:
+            for j in range(self.n):
+                total += 0.5 * self.l2[j] * w[j] * w[j]
+        if self.lasso and not self.proximal:
+            for j in range(self.n):
+                total += self.l1[j] * fabs(w[j])
+        return total
+
     def add_gradient(self, w, g):
         """Add what is not left to the proximal step to the gradient `g` at `w`."""
         j: cython.Py_ssize_t

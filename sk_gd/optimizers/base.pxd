@@ -9,6 +9,7 @@ cdef class Rule:
     cdef public set positions
     cdef public object optimizer
     cdef bint probe(self, double[::1] w, double[::1] point) noexcept nogil
+    cdef bint needs_gradient(self) noexcept nogil
     cdef int advance(self, double[::1] w, Objective objective, double lr) except -1 nogil
     cdef int step(self, double[::1] w, double[::1] g, double lr) except -1 nogil
     cdef double rate(self, Py_ssize_t j, double lr) noexcept nogil

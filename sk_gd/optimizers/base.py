@@ -84,6 +84,10 @@ class Rule:
         """Where the rule wants its gradient: False for `w`, or fill `point` and say True."""
         return False
 
+    def needs_gradient(self):
+        """Whether the rule wants a gradient at all; if not, only the value at `w` is computed."""
+        return True
+
     def advance(self, w, objective, lr):
         """One step, with the right to ask `objective` for more than one gradient."""
         return self.step(w, objective.g, lr)
