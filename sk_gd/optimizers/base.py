@@ -12,6 +12,8 @@ import cython
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from ..objectives.functions import Function
+
 if cython.compiled:
     from cython.cimports.sk_gd.objectives.base import Objective
 else:
@@ -61,14 +63,21 @@ class Rule:
         for name, values in arrays.items():
             self.arrays[name][:] = values
 
-    def __call__(self, w, gradient, lr):
-        """One step from Python: change `w` in place, `gradient` being a function."""
-        point = np.empty(self.n)
-        elsewhere = self.probe(w, point)
-        objective = Objective()
-        objective.g = np.array(gradient(point if elsewhere else w), dtype=float, order="C")
+    def __call__(self, w, function, lr):
+        """One step from Python: change `w` in place.
+
+        `function` is a `Function`, or only its gradient for a rule that asks for nothing else.
+        """
+        if not isinstance(function, Function):
+            function = Function(None, function)
+        function.look(self.place(w), self.needs_gradient())
         self.t += 1
-        self.advance(w, objective, lr)
+        self.advance(w, function, lr)
+
+    def place(self, w):
+        """The point at which the rule wants its gradient, when the run is at `w`."""
+        point = np.empty(self.n)
+        return point if self.probe(w, point) else w
 
     def model(self, w):
         """The weights to predict with, when the run is at `w`."""
@@ -79,6 +88,10 @@ class Rule:
     def has_metric(self):
         """Whether the rule has a metric, for a proximal step."""
         return self.rate(0, 1.0) >= 0
+
+    def descends(self):
+        """Whether the rule wants gradients."""
+        return self.needs_gradient()
 
     def probe(self, w, point):
         """Where the rule wants its gradient: False for `w`, or fill `point` and say True."""
@@ -266,3 +279,13 @@ class Optimizer(BaseEstimator):
     def step(self, w, g, lr, state):
         """One step, in place."""
         raise NotImplementedError
+
+    def __call__(self, fun, x0, args=(), **arguments):
+        """Minimise any function: a `method` of `scipy.optimize.minimize`, which calls this.
+
+        Arguments and options are those of `sk_gd.minimize.minimize`.
+        """
+        # In here, as steps are also taken where there is no schedule.
+        from ..minimize import minimize
+
+        return minimize(self, fun, x0, args, **arguments)
