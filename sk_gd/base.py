@@ -100,9 +100,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             run = self._run.copy() if resumed else Run(self._seed())
             coordinates = self._coordinates(run, X, y, weight, loss, running)
             n = X.shape[0] if subset is None else len(subset)
-            batch_size = {"full": n, "auto": auto_batch_size(X, n)}.get(
-                self.batch_size, self.batch_size
-            )
+            batch_size = self._rows_a_step(optimizer, X, n)
             data = Data(X, y, weight, loss, coordinates, batch_size, subset, self.shuffle)
             config = Config(
                 learning_rate=self._rate(optimizer, data, run, running),
@@ -272,6 +270,21 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             if whiten:
                 coordinates.whiten(run.features, curvature, self._ridge, centre=centre)
         return coordinates
+
+    def _rows_a_step(self, optimizer, X, n):
+        """The batch size as a number, for `n` rows of `X`."""
+        whole = optimizer.full_batch
+        if self.batch_size == "auto":
+            return n if whole else auto_batch_size(X, n)
+        if self.batch_size == "full":
+            return n
+        if whole and self.batch_size < n:
+            raise ValueError(
+                f"{type(optimizer).__name__} compares gradients of successive steps, which must be "
+                f"of the same data: batch_size must be 'auto' or 'full'. Got {self.batch_size} for "
+                f"{n} rows instead; change it, or use another optimizer."
+            )
+        return self.batch_size
 
     def _rate(self, optimizer, data, run, running):
         """The learning rate as a number; in `running` data it never grows."""

@@ -1,21 +1,37 @@
 """The optimizers, by name."""
 
 from ..parameters import lookup
-from .adaptive import Adagrad, Adam, AdamW, RMSprop
+from .adam import Adam, AdamW, AMSGrad, NAdam, RAdam
+from .adam_kin import AdaBelief, Adamax, Adan, Amos, Yogi
+from .adaptive import FTRL, Adadelta, Adagrad, RMSprop
 from .averaging import ScheduleFreeAdamW
 from .base import Optimizer
-from .descent import SGD, Momentum, Nesterov
+from .descent import SGD, HeavyBall, Momentum, Nesterov
+from .sign import Lion, Rprop
 
 __all__ = [
-    "SGD",
+    "AMSGrad",
+    "AdaBelief",
+    "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
+    "Adan",
+    "Amos",
+    "FTRL",
+    "HeavyBall",
+    "Lion",
     "Momentum",
+    "NAdam",
     "Nesterov",
     "Optimizer",
+    "RAdam",
     "RMSprop",
+    "Rprop",
+    "SGD",
     "ScheduleFreeAdamW",
+    "Yogi",
     "get",
     "names",
 ]
@@ -23,11 +39,24 @@ __all__ = [
 TABLE = {
     "sgd": SGD,
     "momentum": Momentum,
+    "heavy_ball": HeavyBall,
     "nesterov": Nesterov,
     "adagrad": Adagrad,
+    "adadelta": Adadelta,
     "rmsprop": RMSprop,
     "adam": Adam,
+    "amsgrad": AMSGrad,
+    "adamax": Adamax,
+    "nadam": NAdam,
+    "radam": RAdam,
     "adamw": AdamW,
+    "adabelief": AdaBelief,
+    "yogi": Yogi,
+    "adan": Adan,
+    "amos": Amos,
+    "ftrl": FTRL,
+    "lion": Lion,
+    "rprop": Rprop,
     "schedule_free_adamw": ScheduleFreeAdamW,
 }
 

@@ -204,6 +204,9 @@ class Optimizer(BaseEstimator):
         predictions by as much whatever their number. None for rules without a
         scale of their own: the rate is one over the smoothness constant of the
         data.
+    full_batch : bool
+        Whether the rule makes sense of the full batch only: then that is what
+        ``batch_size="auto"`` means, and a smaller batch is an error.
     noise_gain : float
         By how much the rule multiplies the noise of a mini-batch gradient,
         which then counts as much more in that constant.
@@ -230,6 +233,7 @@ class Optimizer(BaseEstimator):
     """
 
     default_rate = None
+    full_batch = False
     noise_gain = 1.0
 
     def check(self):
