@@ -9,6 +9,15 @@ from sk_gd.optimizers import Optimizer
 from sk_gd.training import Config, Data, Run
 
 
+# Those that take batches of any size.
+STOCHASTIC = [name for name in optimizers.names() if not optimizers.get(name).full_batch]
+
+
+def allowed(name, batch_size):
+    """`batch_size`, or the full batch for an optimizer that takes no other."""
+    return batch_size if name in STOCHASTIC else "full"
+
+
 class Recorder(Optimizer):
     """Stays where it is and keeps the gradient, lasso's subgradient included."""
 

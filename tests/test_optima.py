@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import scipy.optimize
 import scipy.sparse as sp
+from internals import STOCHASTIC, allowed
 from sklearn.base import clone
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.svm import SVC
 
 from sk_gd import GDClassifier, GDRegressor, optimizers
-from sk_gd.optimizers import AdamW, Optimizer
+from sk_gd.optimizers import AdamW, Lion, Optimizer, Rprop
 
 N, D, ALPHA = 60, 5, 0.05
 PRECONDITIONS = [None, "standardize", "whiten"]
@@ -76,11 +77,30 @@ def problem(name):
 
 
 def rule(name):
-    """The optimizer, minimising F and nothing else."""
-    return AdamW(weight_decay=0.0) if name == "adamw" else optimizers.get(name)
+    """The optimizer, minimising F and nothing else, to the last digit."""
+    special = {"adamw": AdamW(weight_decay=0.0), "rprop": Rprop(step_min=1e-12)}
+    return special.get(name) or optimizers.get(name)
 
 
-def places(*arguments):
+# How many times as many epochs: rates that fall by themselves, a warm-up of a thousand steps,
+# and steps whose length is the schedule's, which must be near zero for as many as the rule
+# remembers.
+PATIENCE = {"ftrl": 4, "radam": 2, "lion": 4}
+
+
+def forbidden(name, lasso=False, hinge=False):
+    """The mark of a minimiser that the mathematics of a rule keeps it from."""
+    reasons = []
+    if lasso and not rule(name).rule(1).has_metric():
+        reasons.append("the subgradient of the lasso sets nothing to zero")
+    if lasso and name == "amos":
+        reasons.append("its own decay draws for as long as the gradient does not vanish")
+    if hinge and name == "rprop":
+        reasons.append("the sign of a slope with kinks says nothing about how far to go")
+    return [pytest.mark.xfail(reason=reason) for reason in reasons]
+
+
+def places(*arguments, hinge=False):
     """Parameters: a rule, coordinates, and each of `arguments`.
 
     Every rule in the default coordinates, one rule in all; the whole matrix is slow.
@@ -90,7 +110,8 @@ def places(*arguments):
             name,
             precondition,
             argument,
-            marks=[] if precondition == "standardize" or name == "sgd" else pytest.mark.slow,
+            marks=forbidden(name, lasso=argument in SPARSE, hinge=hinge)
+            + [pytest.mark.slow] * (precondition != "standardize" and name != "sgd"),
         )
         for name in optimizers.names()
         for precondition in PRECONDITIONS
@@ -121,7 +142,7 @@ def test_minimiser(name, precondition, task):
         precondition=precondition,
         batch_size="full",
         schedule="cosine",
-        max_iter=1500 if precondition and task not in SPARSE else 3000,
+        max_iter=PATIENCE.get(name, 1) * (1500 if precondition and task not in SPARSE else 3000),
         tol=None,
         average=False,
         **options,
@@ -152,7 +173,7 @@ def test_minimiser_on_sparse_rows(name, precondition):
         precondition=precondition,
         batch_size="full",
         schedule="cosine",
-        max_iter=2000,
+        max_iter=2000 * PATIENCE.get(name, 1),
         tol=None,
         average=False,
     ).fit(sp.csr_array(data()[0]), y)
@@ -183,8 +204,18 @@ def gap(model, task):
     )
 
 
-@pytest.mark.parametrize("task", ["ridge", "lasso", "logistic", "sparse multinomial"])
-@pytest.mark.parametrize("name", optimizers.names())
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        pytest.param(
+            name,
+            task,
+            marks=forbidden(name, lasso=(name, task) == ("amos", "sparse multinomial")),
+        )
+        for name in STOCHASTIC
+        for task in ("ridge", "lasso", "logistic", "sparse multinomial")
+    ],
+)
 def test_shuffled_mini_batches_come_close_to_the_minimiser(name, task):
     make, alpha, l1_ratio, options, y, weight, _ = problem(task)
     model = make(
@@ -264,7 +295,7 @@ def lowest_hinge(classes):
     return naive.objective("hinge", X, y, exact.coef_, exact.intercept_, alpha=ALPHA)
 
 
-@pytest.mark.parametrize(("name", "precondition", "classes"), places(2, 3))
+@pytest.mark.parametrize(("name", "precondition", "classes"), places(2, 3, hinge=True))
 def test_support_vector_machines(name, precondition, classes):
     X, y = data()[0], labels(classes)
     model = GDClassifier(
@@ -303,7 +334,10 @@ def lowest_sparse_hinge(alpha):
     return scipy.optimize.linprog(cost, left, np.full(len(pairs), -1.0), bounds=bounds).fun
 
 
-@pytest.mark.parametrize("name", optimizers.names())
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=forbidden(name, hinge=True)) for name in optimizers.names()],
+)
 def test_sparse_support_vector_machines(name):
     X, y = data()[0], labels(3)
     model = GDClassifier(
@@ -329,6 +363,7 @@ def test_the_ridge_of_a_feature_that_hardly_varies_upsets_no_rule(name, precondi
     X, y = data()[0].copy(), data()[1][:, 0]
     X[:, 2] = 3 + 1e-5 * X[:, 2]
     # What the automatic rate is in mini-batches is another test's.
+    batch_size = allowed(name, batch_size)
     free = batch_size == "full" or rule(name).default_rate is not None
     rate = "auto" if free else 0.02
     model = GDRegressor(
@@ -338,7 +373,7 @@ def test_the_ridge_of_a_feature_that_hardly_varies_upsets_no_rule(name, precondi
         learning_rate=rate,
         batch_size=batch_size,
         schedule="cosine",
-        max_iter=300,
+        max_iter=300 * PATIENCE.get(name, 1),
         tol=None,
         average=False,
         random_state=0,
@@ -364,7 +399,7 @@ def test_the_automatic_rate_is_stable(name, precondition, batch_size):
             rule(name),
             alpha=1e-4,
             precondition=precondition,
-            batch_size=batch_size,
+            batch_size=allowed(name, batch_size),
             max_iter=200,
             tol=None,
             average=False,
@@ -385,10 +420,11 @@ class SignDescent(Optimizer):
         w -= lr * np.sign(g)
 
 
-def test_a_users_sign_rule_comes_near_the_lasso():
+@pytest.mark.parametrize("optimizer", [SignDescent(), Lion()], ids=repr)
+def test_a_sign_rule_comes_near_the_lasso(optimizer):
     make, alpha, l1_ratio, _, y, _, exact = problem("lasso")
     model = make(
-        SignDescent(),
+        optimizer,
         alpha=alpha,
         l1_ratio=l1_ratio,
         batch_size="full",

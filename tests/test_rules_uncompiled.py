@@ -10,6 +10,7 @@ import cython
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from internals import STOCHASTIC
 
 import sk_gd
 from sk_gd import GDClassifier, GDRegressor, losses, optimizers
@@ -93,7 +94,7 @@ def plain_fit(plain, optimizer, loss, X, y, outputs, alpha, l1_ratio, lr):
     strength = np.zeros((outputs, width))
     strength[:, :d] = alpha
     penalty = plain["objectives.penalties"].ElasticNet(
-        l1_ratio * strength.ravel(), (1 - l1_ratio) * strength.ravel(), rule.has_metric()
+        l1_ratio * strength.ravel(), (1 - l1_ratio) * strength.ravel(), proximal=rule.has_metric()
     )
     w, point = np.zeros(outputs * width), np.zeros(outputs * width)
     rule.start(w)
@@ -133,7 +134,7 @@ PROBLEMS = [
 
 @pytest.mark.parametrize(("alpha", "l1_ratio"), [(0.0, 0.0), (0.02, 0.5)])
 @pytest.mark.parametrize(("kind", "loss", "size"), PROBLEMS)
-@pytest.mark.parametrize("name", optimizers.names())
+@pytest.mark.parametrize("name", STOCHASTIC)
 def test_stochastic_fits(plain, name, kind, loss, size, alpha, l1_ratio):
     generator = np.random.default_rng(3)
     X = np.round(generator.normal(size=(20, 3)), 2)

@@ -56,7 +56,10 @@ class ElasticNet:
                 g[j] += self.l2[j] * w[j]
         if self.lasso and not self.proximal:
             for j in range(self.n):
-                g[j] += self.l1[j] * ((w[j] > 0) - (w[j] < 0))
+                if w[j] > 0:
+                    g[j] += self.l1[j]
+                elif w[j] < 0:
+                    g[j] -= self.l1[j]
 
     def shrink(self, w, rule, lr):
         """The proximal step of the lasso in the metric of `rule`: soft thresholding."""

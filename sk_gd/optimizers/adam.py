@@ -318,7 +318,7 @@ class RAdam(_AdamLike):
     True
     """
 
-    default_rate = 0.06
+    default_rate = 0.1
 
     def rule(self, n):
         return RAdamRule(self, n)
