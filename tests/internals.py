@@ -8,7 +8,6 @@ from sk_gd.objectives.coordinates import Coordinates
 from sk_gd.optimizers import Optimizer
 from sk_gd.training import Config, Data, Run
 
-
 # Those that take batches of any size.
 STOCHASTIC = [name for name in optimizers.names() if not optimizers.get(name).full_batch]
 

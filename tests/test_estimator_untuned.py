@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from internals import allowed
+from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 
 from sk_gd import DivergenceError, GDClassifier, GDRegressor, optimizers
@@ -72,6 +73,15 @@ def test_classification_is_better_than_chance(optimizer, X, y, batch_size):
     model = GDClassifier(optimizer, batch_size=batch_size, max_iter=10, tol=None, random_state=0)
     # Four standard deviations of guessing 1500 labels.
     assert model.fit(X, labels).score(X, labels) > 0.55
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("optimizer", optimizers.names())
+def test_a_name_and_nothing_else_is_enough(optimizer):
+    X, y = load_breast_cancer(return_X_y=True)
+    assert GDClassifier(optimizer, random_state=0).fit(X, y).score(X, y) >= 0.95
+    X, y = load_diabetes(return_X_y=True)
+    assert GDRegressor(optimizer, random_state=0).fit(X, y).score(X, y) >= 0.45
 
 
 @pytest.mark.parametrize("batch_size", ["auto", "full"])
