@@ -399,9 +399,9 @@ class Amos(Optimizer):
 
     Parameters
     ----------
-    eta : float > 0, default=0.5
-        Expected scale of the weights, in the coordinates of ``precondition``.
-        Standardised regression coefficients are rarely above one.
+    eta : float > 0, default=0.25
+        Expected scale of the weights, in the coordinates of ``precondition``; the
+        default is that of a regression on some sixteen standardised features.
     beta : float in [0, 1), default=0.999
         Share of the moving average of squared gradients that each step keeps.
     c_coef, d_coef : float, default=0.25
@@ -424,7 +424,7 @@ class Amos(Optimizer):
 
     default_rate = 0.4
 
-    def __init__(self, eta=0.5, beta=0.999, c_coef=0.25, d_coef=0.25):
+    def __init__(self, eta=0.25, beta=0.999, c_coef=0.25, d_coef=0.25):
         self.eta = eta
         self.beta = beta
         self.c_coef = c_coef
