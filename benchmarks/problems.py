@@ -154,6 +154,11 @@ def unseen():
     yield Problem(
         "heavy tails", X, np.log(X) @ rng.standard_normal(25) + rng.standard_normal(5000), False
     )
+    X = rng.standard_normal((2000, 5)) @ rng.standard_normal((5, 60))
+    X += 0.05 * rng.standard_normal((2000, 60))
+    yield Problem("low rank, more noise", X, _logistic(rng, X, rng.standard_normal(60), 0.3), True)
+    X = sp.random_array((3000, 1000), density=0.02, rng=rng, format="csr")
+    yield Problem("sparse, noisy", X, _logistic(rng, X, rng.standard_normal(1000), 1.0), True)
     X = rng.standard_normal((300, 500))
     yield Problem(
         "more features than rows", X, X[:, :5].sum(axis=1) + rng.standard_normal(300), False

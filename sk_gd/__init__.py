@@ -3,6 +3,7 @@
 from . import losses, optimizers, schedules
 from .estimators import GDClassifier, GDRegressor
 from .exceptions import DivergenceError
+from .gradients import check_gradient
 
 __version__ = "0.1.0"
 
@@ -10,6 +11,7 @@ __all__ = [
     "DivergenceError",
     "GDClassifier",
     "GDRegressor",
+    "check_gradient",
     "losses",
     "optimizers",
     "schedules",

@@ -1,16 +1,22 @@
 """The documentation that GDRegressor and GDClassifier share, written once."""
 
+from . import losses
+
 PARAMETERS = """
     optimizer : str or Optimizer, default="auto"
         How the weights are moved: a name of ``sk_gd.optimizers.names()``, an
         instance such as ``optimizers.Nesterov(momentum=0.95)``, or an instance
         of your own subclass of ``optimizers.Optimizer``. "auto" is
-        ``ScheduleFreeAdamW(beta_1=0.95, beta_2=0.99)``, which came nearest to
+        ``ScheduleFreeAdamW(beta_1=0.97, beta_2=0.988)``, which came nearest to
         the optimum on the worst of many data sets, whenever it was stopped. To
         tune the hyper-parameters of an instance: ``optimizer__momentum``.
     loss : str or Loss, default="{loss}"
-        What a prediction costs: a name of ``sk_gd.losses.names("{kind}")`` or
-        an instance of ``losses.Loss``.
+        What a prediction costs: a name of ``sk_gd.losses.names("{kind}")``, an
+        instance with parameters of your choice, or an instance of your own
+        subclass of ``losses.Loss``. To tune a parameter of an instance:
+        ``loss__epsilon``.
+
+{choices}
     alpha : float, default=1e-4
         Strength of the penalty; 0 is none.
     l1_ratio : float in [0, 1], default=0
@@ -19,18 +25,25 @@ PARAMETERS = """
         Whether the model has an intercept. It is not penalised.
     learning_rate : "auto" or float, default="auto"
         Size of the steps, in the coordinates of `precondition`. "auto" is the
-        ``default_rate`` of the optimizer over the root of the mean squared
-        length of the rows, or, for optimizers that have no scale of their own
+        ``default_rate`` of the optimizer over the root of the trace of the
+        Hessian, or, for optimizers that have no scale of their own
         (``sgd``, ``momentum``, ``nesterov``), 1 / L with L the smoothness
-        constant of the data at this batch size.
-    schedule : str or Schedule, default="constant"
+        constant of the data at this batch size. For optimizers that find the
+        size of their steps (``dog``, ``prodigy``, ``adgd``, ...) it is 1.
+    schedule : str, Schedule or callable, default="constant"
         What the learning rate is multiplied by as training goes on: a name of
-        ``sk_gd.schedules.names()`` or an instance.
+        ``sk_gd.schedules.names()``, an instance such as
+        ``schedules.Warmup(5, then="cosine")``, or a function of the training
+        times in epochs, an array, and of the horizon, `max_iter` (after those
+        run before under `warm_start`), such as
+        ``lambda e, horizon: 1 / np.sqrt(1 + e)``. To tune the parameters of an
+        instance: ``schedule__then``.
     batch_size : "auto", "full" or int, default="auto"
         Rows a step: "full" is batch descent, 1 is stochastic, anything between
-        is mini-batch. "auto" is the full batch on tiny data, and some two
-        hundredths of the rows, from 32 to 256, beyond; more where the rows are
-        so sparse that the step would cost more than the gradient.
+        is mini-batch. "auto" is the full batch for optimizers that need it
+        (``adgd``, ``barzilai_borwein``) and on tiny data, and a hundredth of the
+        rows, from 24 to 256, beyond; more where the rows are so sparse that the
+        step would cost more than the gradient.
     max_iter : int, default=100
         Epochs, passes over the training data, at most.
     tol : float or None, default=1e-4
@@ -45,10 +58,12 @@ PARAMETERS = """
         it, and keep the weights that were best on it.
     validation_fraction : float in (0, 1), default=0.1
         Share of the data that `early_stopping` holds out.
-    average : bool or int, default=False
+    average : "auto", bool or int, default="auto"
         Predict with a running average of the iterates, in which the last ones
         weigh most; an int is the epoch, counted from one, at which it begins.
-        Settles the noise of mini-batches at a constant learning rate.
+        Settles the noise of mini-batches at a constant learning rate. "auto" is
+        True for the optimizers that rely on it (``dog``, ``dowg``, ``prodigy``,
+        ``dadapt_adam``), else False.
     precondition : "standardize", "whiten" or None, default="standardize"
         The coordinates the optimizer works in. The objective, penalty
         included, is the same in all of them, and so is the minimiser. X is
@@ -143,6 +158,15 @@ PARTIAL_FIT = """Train for one epoch over the given data, going on from the last
 CLASSES = """
         classes : array-like of shape (n_classes,), default=None
             All classes there will be; needed in the first call only."""
+
+
+def parameters(kind, loss):
+    """`PARAMETERS` of a kind of estimator, whose losses are listed with what they are for."""
+    choices = "\n".join(
+        f'        - "{name}": {losses.TABLE[name].__doc__.splitlines()[0]}'
+        for name in losses.names(kind)
+    )
+    return PARAMETERS.format(kind=kind, loss=loss, choices=choices)
 
 
 def documented(text, **fields):

@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from . import losses, optimizers, schedules
-from .objectives.coordinates import MAX_WHITEN_FEATURES, Coordinates, length, smoothness
+from .objectives.coordinates import MAX_WHITEN_FEATURES, Coordinates, root_trace, smoothness
 from .training import (
     Config,
     Data,
@@ -47,14 +47,14 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "fit_intercept": ["boolean"],
         "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
-        "schedule": [str, schedules.Schedule],
+        "schedule": [str, schedules.Schedule, callable],
         "batch_size": [StrOptions({"auto", "full"}), Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "average": ["boolean", Interval(Integral, 1, None, closed="left")],
+        "average": [StrOptions({"auto"}), "boolean", Interval(Integral, 1, None, closed="left")],
         "precondition": [StrOptions({"standardize", "whiten"}), None],
         "shuffle": ["boolean"],
         "warm_start": ["boolean"],
@@ -93,9 +93,10 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             optimizer, loss, schedule = self._resolve()
             X, y = self._validate(X, y, reset=not (resumed and running))
             y = self._encode(X, y, classes, resumed, running)
+            self._check_domain(loss, y)
             weight = self._weigh(sample_weight, X, y)
             subset, held_out = self._hold_out(X, y, weight, loss, validation)
-            weight = _normalise(weight, subset, X.shape[0])
+            weight = normalise(weight, subset, X.shape[0])
 
             run = self._run.copy() if resumed else Run(self._seed())
             coordinates = self._coordinates(run, X, y, weight, loss, running)
@@ -105,10 +106,11 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             config = Config(
                 learning_rate=self._rate(optimizer, data, run, running),
                 schedule=schedule,
-                horizon=self.max_iter,
+                # A fit that goes on has max_iter epochs ahead of it, like the first.
+                horizon=self.max_iter if running else run.epochs + self.max_iter,
                 alpha=self.alpha,
                 l1_ratio=self.l1_ratio,
-                average=int(self.average),
+                average=self._average(optimizer),
                 tol=self.tol,
                 n_iter_no_change=self.n_iter_no_change,
                 validated=held_out is not None,
@@ -160,7 +162,9 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
                 f"proximal step: l1_ratio must be 0. Got l1_ratio={self.l1_ratio} instead; set it "
                 "to 0 or use precondition='standardize'."
             )
-        return optimizer, losses.get(self.loss, self._kind), schedule
+        loss = losses.get(self.loss, self._kind)
+        loss.check()
+        return optimizer, loss, schedule
 
     @property
     def _ridge(self):
@@ -190,6 +194,14 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
                 "precondition='standardize'."
             )
         return X, y
+
+    def _check_domain(self, loss, y):
+        """Raise a ValueError unless the loss is defined for all targets."""
+        refused = y[~loss.allows(y)]
+        if len(refused):
+            raise ValueError(
+                f"With loss={self.loss!r} y must have {loss.domain} only. Got {refused[0]} instead."
+            )
 
     def _check_resumed(self, X, n_outputs):
         """Raise a ValueError unless the model so far has this shape."""
@@ -221,6 +233,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             try:
                 X_val, y_val = self._validate(X_val, y_val, reset=False)
                 y_val = self._encode_validation(y_val, y)
+                self._check_domain(loss, y_val)
                 weight_val = self._weigh(weight_val, X_val, y_val)
             except ValueError as error:
                 raise ValueError(
@@ -257,18 +270,24 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             setattr(self, name, value)
 
     def _coordinates(self, run, X, y, weight, loss, running):
-        coordinates = Coordinates(X.shape[1], self._n_outputs(y), self.fit_intercept)
-        if self.precondition is not None:
-            whiten = self.precondition == "whiten"
+        whiten = self.precondition == "whiten"
+        if self.precondition is None:
+            run.observe_targets(y, weight, running=running)
+        else:
             run.observe(X, y, weight, full=whiten, running=running)
-            curvature = loss.curvature(coordinates.n_outputs)
+        n_outputs = self._n_outputs(y)
+        # Indices of classes have no moments that mean anything.
+        targets = run.targets if self._kind == "regressor" else None
+        curvature = loss.curvature(n_outputs, targets)
+        coordinates = Coordinates(X.shape[1], n_outputs, self.fit_intercept, curvature)
+        if self.precondition is not None:
             # Sparse features are not shifted: that would fill them in.
             centre = self.fit_intercept and not sp.issparse(X)
             coordinates.standardize(
-                run.features, loss.units(run.targets), curvature, self._ridge, centre=centre
+                run.features, loss.units(targets), curvature, self._ridge, centre=centre
             )
             if whiten:
-                coordinates.whiten(run.features, curvature, self._ridge, centre=centre)
+                coordinates.whiten(run.features, coordinates.curvature, self._ridge, centre=centre)
         return coordinates
 
     def _rows_a_step(self, optimizer, X, n):
@@ -286,23 +305,28 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             )
         return self.batch_size
 
+    def _average(self, optimizer):
+        """The epoch at which averaging begins, 0 for none."""
+        return int(optimizer.default_average if self.average == "auto" else self.average)
+
     def _rate(self, optimizer, data, run, running):
         """The learning rate as a number; in `running` data it never grows."""
         if self.learning_rate != "auto":
             return float(self.learning_rate)
+        if optimizer.parameter_free:
+            return 1.0
         X, weight, coordinates = data.X, data.weight, data.coordinates
-        curvature = data.loss.curvature(coordinates.n_outputs)
         if optimizer.default_rate is not None:
             moments = None if self.precondition is None else run.features
-            rate = optimizer.default_rate / length(
-                X, weight, coordinates, moments, curvature, self._ridge
+            rate = optimizer.default_rate / root_trace(
+                X, weight, coordinates, moments, coordinates.curvature, self._ridge
             )
         else:
             rate = 1 / smoothness(
                 X,
                 weight,
                 coordinates,
-                curvature,
+                coordinates.curvature,
                 self._ridge,
                 data.batch_size,
                 optimizer.noise_gain,
@@ -358,7 +382,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         warnings.warn(message, ConvergenceWarning, stacklevel=6)
 
 
-def _normalise(weight, subset, n):
+def normalise(weight, subset, n):
     """Weights with mean one over the rows that train, and zero on the others."""
     if weight is None and subset is None:
         return None

@@ -1,5 +1,7 @@
 """GDRegressor and GDClassifier: targets, predictions, documentation."""
 
+import contextlib
+
 import numpy as np
 from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.linear_model._base import LinearClassifierMixin
@@ -12,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import losses
-from ._docstrings import ATTRIBUTES, CLASSES, FIT, PARAMETERS, PARTIAL_FIT, documented
+from ._docstrings import ATTRIBUTES, CLASSES, FIT, PARTIAL_FIT, documented, parameters
 from .base import GDEstimator
 
 __all__ = ["GDClassifier", "GDRegressor"]
@@ -30,7 +32,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
     with the weights s of the rows and :math:`\\rho` the `l1_ratio`.
 
     Parameters
-    ----------{PARAMETERS.format(loss="squared_error", kind="regressor")}
+    ----------{parameters("regressor", loss="squared_error")}
 
     Attributes
     ----------
@@ -73,7 +75,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
         n_iter_no_change=5,
         early_stopping=False,
         validation_fraction=0.1,
-        average=False,
+        average="auto",
         precondition="standardize",
         shuffle=True,
         warm_start=False,
@@ -128,6 +130,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
         p = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+        p = losses.get(self.loss, "regressor").response(p)
         return p.ravel() if np.ndim(self.intercept_) == 0 else p
 
     def sparsify(self):
@@ -155,6 +158,13 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
             self.coef_ = self.coef_.ravel()
         return self
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        with contextlib.suppress(TypeError, ValueError):  # of a loss that does not exist
+            loss = losses.get(self.loss, "regressor")
+            tags.target_tags.positive_only = not loss.allows(-1.0)
+        return tags
+
     def _encode(self, X, y, classes, resumed, running):
         n_outputs = 1 if y.ndim == 1 else y.shape[1]
         if resumed:
@@ -174,7 +184,10 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
         return y.shape[1]
 
     def _score(self, y, p, weight):
-        return r2_score(y, p, sample_weight=weight)
+        # A model that has lost its way may be beyond what has a square.
+        with np.errstate(over="ignore"):
+            p = losses.get(self.loss, "regressor").response(p)
+            return r2_score(y, p, sample_weight=weight)
 
     def _shape(self, coef, intercept):
         return (coef[0], intercept[0]) if self._flat else (coef, intercept)
@@ -185,7 +198,8 @@ def _has_probabilities(classifier):
     if not hasattr(loss, "probabilities"):
         raise AttributeError(
             f"Probabilities are not available with loss={classifier.loss!r}; "
-            "use loss='log_loss' or sklearn.calibration.CalibratedClassifierCV."
+            "use loss='log_loss' or loss='modified_huber', or "
+            "sklearn.calibration.CalibratedClassifierCV."
         )
     return True
 
@@ -203,7 +217,7 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
     than two classes the loss is the multinomial one, never one-versus-all.
 
     Parameters
-    ----------{PARAMETERS.format(loss="log_loss", kind="classifier")}
+    ----------{parameters("classifier", loss="log_loss")}
     class_weight : dict, "balanced" or None, default=None
         Weights of the classes; "balanced" gives every class the same total.
 
@@ -254,7 +268,7 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
         n_iter_no_change=5,
         early_stopping=False,
         validation_fraction=0.1,
-        average=False,
+        average="auto",
         precondition="standardize",
         shuffle=True,
         warm_start=False,
@@ -399,6 +413,7 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
         return accuracy_score(y[:, 0], predicted, sample_weight=weight)
 
     def _shape(self, coef, intercept):
-        # The same number added to every intercept changes no multinomial loss;
-        # of all these models publish the centred one, as LogisticRegression does.
-        return coef, intercept - intercept.mean() if len(intercept) > 1 else intercept
+        # Of all models that differ by a number added to every intercept publish the
+        # centred one, as LogisticRegression does.
+        relative = len(intercept) > 1 and losses.get(self.loss, "classifier").relative
+        return coef, intercept - intercept.mean() if relative else intercept

@@ -1,14 +1,55 @@
 """The losses, by name."""
 
-from .objectives.losses import Hinge, LogLoss, Loss, SquaredError
+from .objectives.classification_losses import (
+    Hinge,
+    LogLoss,
+    ModifiedHuber,
+    Perceptron,
+    SquaredHinge,
+)
+from .objectives.losses import Loss
+from .objectives.regression_losses import (
+    AbsoluteError,
+    EpsilonInsensitive,
+    Gamma,
+    Huber,
+    Poisson,
+    Quantile,
+    SquaredError,
+)
 from .parameters import lookup
 
-__all__ = ["Hinge", "LogLoss", "Loss", "SquaredError", "get", "names"]
+__all__ = [
+    "AbsoluteError",
+    "EpsilonInsensitive",
+    "Gamma",
+    "Hinge",
+    "Huber",
+    "LogLoss",
+    "Loss",
+    "ModifiedHuber",
+    "Perceptron",
+    "Poisson",
+    "Quantile",
+    "SquaredError",
+    "SquaredHinge",
+    "get",
+    "names",
+]
 
 TABLE = {
     "squared_error": SquaredError,
+    "absolute_error": AbsoluteError,
+    "huber": Huber,
+    "quantile": Quantile,
+    "epsilon_insensitive": EpsilonInsensitive,
+    "poisson": Poisson,
+    "gamma": Gamma,
     "log_loss": LogLoss,
     "hinge": Hinge,
+    "squared_hinge": SquaredHinge,
+    "modified_huber": ModifiedHuber,
+    "perceptron": Perceptron,
 }
 
 
@@ -50,6 +91,7 @@ def get(loss, kind=None):
     if kind is not None and kind not in loss.kinds:
         raise ValueError(
             f"The 'loss' parameter must be a loss for a {kind}: one of "
-            f"{', '.join(map(repr, table))}. Got {loss!r} instead."
+            f"{', '.join(map(repr, table))}, or an instance whose kinds have {kind!r}. "
+            f"Got {loss!r}, whose kinds are {loss.kinds!r}, instead."
         )
     return loss

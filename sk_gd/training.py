@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import math
 import threading
 from dataclasses import dataclass
 
@@ -145,10 +146,15 @@ class Run:
         In which the lane's weights are to be understood.
     lane : Lane
         Weights, rule, average.
+    schedule : Schedule
+        After the losses so far.
     epochs : int
         Epochs run.
     loss_curve, validation_loss_curve, validation_scores : list of float
         One entry an epoch.
+    watched : list of float
+        For each epoch what stopping and schedule look at: the validation loss,
+        or the objective; NaN where it was the other one of the two.
     best : tuple or None
         Coefficients and intercepts of the best validation loss so far.
     """
@@ -158,12 +164,14 @@ class Run:
         self.features = None
         self.targets = None
         self.config = None
+        self.schedule = None
         self.coordinates = None
         self.lane = None
         self.epochs = 0
         self.loss_curve = []
         self.validation_loss_curve = []
         self.validation_scores = []
+        self.watched = []
         self.best = None
         self.lowest = np.inf
         self.mark = np.inf
@@ -176,15 +184,21 @@ class Run:
         other.lane = copy.deepcopy(self.lane)
         # Moments replace their arrays; the curves only grow.
         other.features, other.targets = copy.copy(self.features), copy.copy(self.targets)
-        for name in ("loss_curve", "validation_loss_curve", "validation_scores"):
+        for name in ("loss_curve", "validation_loss_curve", "validation_scores", "watched"):
             setattr(other, name, list(getattr(self, name)))
         return other
 
     def observe(self, X, y, weight, *, full, running):
         """Take the statistics of the data, on top of those seen before if `running`."""
         if not running or self.features is None or self.features.full != full:
-            self.features, self.targets = Moments(full), Moments()
+            self.features = Moments(full)
         self.features.update(X, weight)
+        self.observe_targets(y, weight, running=running)
+
+    def observe_targets(self, y, weight, *, running):
+        """Take the statistics of the targets only: raw features need none."""
+        if not running or self.targets is None:
+            self.targets = Moments()
         self.targets.update(y, weight)
 
     def configure(self, config, coordinates, optimizer):
@@ -193,7 +207,9 @@ class Run:
             # What was lowest so far was another quantity.
             self.best, self.lowest = None, np.inf
             self.mark, self.stale = np.inf, 0
+            self.watched = [np.nan] * self.epochs
         self.config = config
+        self.schedule = config.schedule.after(self.watched)
         if self.lane is None:
             self.lane = _lane(optimizer, np.zeros(coordinates.n_outputs * coordinates.n_columns))
         else:
@@ -215,10 +231,7 @@ class Run:
         if average and self.lane.average is None and self.epochs + 1 >= average:
             self.lane.begin_average()  # epochs are counted from one
         time = self.epochs + np.arange(n_batches) / n_batches
-        rates = np.empty(n_batches)
-        rates[:] = config.schedule(time, config.horizon)
-        rates *= config.learning_rate
-        return rates
+        return config.learning_rate * self.schedule(time, config.horizon)
 
     def model(self):
         """Coefficients and intercepts to predict with."""
@@ -229,7 +242,7 @@ class Run:
         self.epochs += 1
         config = self.config
         loss = self.lane.loss / data.n + self.lane.penalty_value
-        if not (np.isfinite(loss) and np.all(np.isfinite(self.lane.w))):
+        if not (math.isfinite(loss) and np.isfinite(self.lane.w).all()):
             self._diverged(loss, data)
         self.loss_curve.append(float(loss))
         watched = loss
@@ -240,6 +253,8 @@ class Run:
             self.validation_scores.append(float(score))
             if watched < self.lowest:
                 self.lowest, self.best = watched, (coef, intercept)
+        self.watched.append(float(watched))
+        self.schedule = self.schedule.after(self.watched[-1:])
         if config.tol is None:
             return False
         # The mark moves only with a real improvement: many small ones add up to one.
@@ -260,7 +275,7 @@ class Run:
             data.X,
             data.weight,
             self.coordinates,
-            data.loss.curvature(self.coordinates.n_outputs),
+            self.coordinates.curvature,
             config.ridge,
             data.batch_size,
         )
@@ -387,7 +402,7 @@ def auto_batch_size(X, n):
     """Rows a step for ``batch_size="auto"``, `n` rows of `X` being trained on."""
     if n <= TINY:
         return n
-    rows = min(max(n // 200, 32), 256)
+    rows = min(max(n // 100, 24), 256)
     if sp.issparse(X):
         # A step touches every weight: let the products be more work.
         rows = max(rows, min(4 * X.shape[1] * X.shape[0] // max(X.nnz, 1), n // 50))

@@ -4,27 +4,37 @@ import numpy as np
 import scipy.sparse as sp
 
 from sk_gd import loop, losses, optimizers, schedules
+from sk_gd.gradients import Recorder
 from sk_gd.objectives.coordinates import Coordinates
-from sk_gd.optimizers import Optimizer
 from sk_gd.training import Config, Data, Run
 
-# Those that take batches of any size.
-STOCHASTIC = [name for name in optimizers.names() if not optimizers.get(name).full_batch]
+__all__ = [
+    "MINI_BATCH",
+    "Recorder",
+    "batch_size_for",
+    "epoch",
+    "make_data",
+    "make_run",
+    "weights",
+    "with_batch_sizes",
+]
+
+MINI_BATCH = [name for name in optimizers.names() if not optimizers.get(name).full_batch]
 
 
-def allowed(name, batch_size):
-    """`batch_size`, or the full batch for an optimizer that takes no other."""
-    return batch_size if name in STOCHASTIC else "full"
+def batch_size_for(name, rows):
+    """Mini-batches of `rows`, where the optimizer takes them."""
+    return rows if name in MINI_BATCH else "full"
 
 
-class Recorder(Optimizer):
-    """Stays where it is and keeps the gradient, lasso's subgradient included."""
-
-    def init(self, w):
-        return {}
-
-    def step(self, w, g, lr, state):
-        state["gradient"] = g.copy()
+def with_batch_sizes(*sizes):
+    """Pairs of an optimizer and each of `sizes` that it takes."""
+    return [
+        (name, size)
+        for name in optimizers.names()
+        for size in sizes
+        if name in MINI_BATCH or size in ("auto", "full")
+    ]
 
 
 def make_data(
@@ -44,16 +54,17 @@ def make_data(
     y = np.ascontiguousarray(np.reshape(y, (X.shape[0], -1)), dtype=float)
     weight = None if weight is None else np.asarray(weight) / np.mean(weight)
     loss = losses.get(loss)
-    coordinates = Coordinates(X.shape[1], outputs, intercept)
+    run = Run(0)
+    run.observe(X, y, weight, full=precondition == "whiten", running=False)
+    targets = run.targets if "regressor" in loss.kinds else None
+    curvature = loss.curvature(outputs, targets)
+    coordinates = Coordinates(X.shape[1], outputs, intercept, curvature)
     if precondition is not None:
-        run = Run(0)
-        run.observe(X, y, weight, full=precondition == "whiten", running=False)
-        curvature = loss.curvature(outputs)
         centre = intercept and not sp.issparse(X)
-        units = loss.units(run.targets)
+        units = loss.units(targets)
         coordinates.standardize(run.features, units, curvature, ridge, centre=centre)
         if precondition == "whiten":
-            coordinates.whiten(run.features, curvature, ridge, centre=centre)
+            coordinates.whiten(run.features, coordinates.curvature, ridge, centre=centre)
     return Data(X, y, weight, loss, coordinates, batch_size or X.shape[0], None, False)
 
 

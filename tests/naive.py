@@ -1,14 +1,25 @@
 """The objective, as its definition reads: what the compiled one is compared with."""
 
 import numpy as np
+import scipy.special
 
 
-def _hinge(y, p):
-    if p.shape[1] == 1:
-        return np.maximum(0, 1 - (2 * y - 1) * p)[:, 0]
-    label = y[:, 0].astype(int)
-    missing = np.maximum(0, p - p[np.arange(len(p)), label][:, None] + 1)
-    return missing.sum(axis=1) - 1  # the right class is one short of itself
+def _margins(of_margin):
+    """The sum over the wrong classes of a function of how far the right class is ahead."""
+
+    def loss(y, p):
+        if p.shape[1] == 1:
+            return of_margin(np.where(y == 1, p, -p))[:, 0]
+        rows = np.arange(len(p))
+        label = y[:, 0].astype(int)
+        each = of_margin(p[rows, label][:, None] - p)
+        return each.sum(axis=1) - each[rows, label]
+
+    return loss
+
+
+def _modified_huber(z):
+    return np.where(z < -1, -4 * z, np.maximum(0, 1 - z) ** 2)
 
 
 def _log_loss(y, p):
@@ -18,20 +29,37 @@ def _log_loss(y, p):
     return np.logaddexp.reduce(p, axis=1) - p[np.arange(len(p)), label]
 
 
+def _of_outputs(each):
+    return lambda y, p: each(y, p).sum(axis=1)
+
+
 # The loss of every row, of targets or class indices y and predictions p (rows × outputs).
 LOSSES = {
-    "squared_error": lambda y, p: (0.5 * (y - p) ** 2).sum(axis=1),
+    "squared_error": _of_outputs(lambda y, p: 0.5 * (y - p) ** 2),
+    "absolute_error": _of_outputs(lambda y, p: np.abs(y - p)),
+    "huber": _of_outputs(lambda y, p: scipy.special.huber(1.35, y - p)),
+    "quantile": _of_outputs(lambda y, p: np.maximum(0.5 * (y - p), 0.5 * (p - y))),
+    "epsilon_insensitive": _of_outputs(lambda y, p: np.maximum(0, np.abs(y - p) - 0.1)),
+    "poisson": _of_outputs(lambda y, p: scipy.special.kl_div(y, np.exp(p))),
+    "gamma": _of_outputs(lambda y, p: y / np.exp(p) - np.log(y / np.exp(p)) - 1),
     "log_loss": _log_loss,
-    "hinge": _hinge,
+    "hinge": _margins(lambda z: np.maximum(0, 1 - z)),
+    "squared_hinge": _margins(lambda z: np.maximum(0, 1 - z) ** 2),
+    "modified_huber": _margins(_modified_huber),
+    "perceptron": _margins(lambda z: np.maximum(0, -z)),
 }
 
 
 def objective(loss, X, y, coef, intercept, *, alpha=0.0, l1_ratio=0.0, weight=None):
-    """F of the coefficients (outputs × features) and intercepts (outputs,)."""
+    """F of the coefficients (outputs × features) and intercepts (outputs,).
+
+    `loss` is a name or, for other parameters than the default ones, a function of y and p.
+    """
     X = np.asarray(X.todense() if hasattr(X, "todense") else X, dtype=float)
     y = np.asarray(y, dtype=float).reshape(len(X), -1)
     coef = np.atleast_2d(coef)
-    rows = LOSSES[loss](y, X @ coef.T + np.atleast_1d(intercept))
+    of_rows = LOSSES[loss] if isinstance(loss, str) else _of_outputs(loss)
+    rows = of_rows(y, X @ coef.T + np.atleast_1d(intercept))
     penalty = l1_ratio * np.abs(coef).sum() + 0.5 * (1 - l1_ratio) * (coef**2).sum()
     return np.average(rows, weights=weight) + alpha * penalty
 

@@ -59,7 +59,13 @@ def test_default_estimators(estimator, check):
     _run(check, estimator)
 
 
-def _without_an_intercept(estimator):
+def _expected_failures(estimator):
+    if getattr(estimator, "loss", None) in ("poisson", "gamma"):
+        reason = "draws negative targets, which these losses refuse, as their tag says"
+        return {"check_regressor_multioutput": reason}
+    if isinstance(estimator, GDRegressor) and estimator.optimizer == "adgd":
+        reason = "the curvature over a first step of 1e-6 is known to nine digits, not to the last"
+        return {"check_sample_weight_equivalence_on_sparse_data": reason}
     if isinstance(estimator, GDClassifier) and not estimator.fit_intercept:
         reason = "no plane through the origin is asymmetric enough: LogisticRegression fails too"
         return {"check_class_weight_classifiers": reason}
@@ -68,7 +74,7 @@ def _without_an_intercept(estimator):
 
 @pytest.mark.slow
 @parametrize_with_checks(
-    _exhaustive(), expected_failed_checks=_without_an_intercept, xfail_strict=True
+    _exhaustive(), expected_failed_checks=_expected_failures, xfail_strict=True
 )
 def test_every_variant(estimator, check):
     _run(check, estimator)

@@ -8,7 +8,7 @@ import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from internals import allowed
+from internals import batch_size_for
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
@@ -77,7 +77,7 @@ def assert_resumes(kind, data, **parameters):
 @pytest.mark.parametrize("optimizer", optimizers.names())
 def test_every_optimizer_resumes(optimizer, container):
     kind = "regressor"
-    batch_size = allowed(optimizer, 16)
+    batch_size = batch_size_for(optimizer, 16)
     assert_resumes(kind, container(X), optimizer=optimizer, batch_size=batch_size)
 
 
@@ -87,7 +87,7 @@ def test_every_optimizer_resumes(optimizer, container):
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
 @pytest.mark.parametrize("optimizer", optimizers.names())
 def test_every_optimizer_resumes_in_every_setting(optimizer, settings, kind, container):
-    settings = settings | {"batch_size": allowed(optimizer, settings["batch_size"])}
+    settings = settings | {"batch_size": batch_size_for(optimizer, settings["batch_size"])}
     assert_resumes(kind, container(X), optimizer=optimizer, **settings)
 
 
@@ -116,8 +116,8 @@ def test_early_stopping_resumes():
 def test_partial_fit_is_an_epoch_of_fit(optimizer, kind):
     """On data in their order; the running statistics round differently from those of one pass."""
     y = MAKERS[kind][1]
-    settings = {"batch_size": allowed(optimizer, 25), "shuffle": False, "learning_rate": 0.01}
-    settings["optimizer"] = optimizer
+    settings = {"optimizer": optimizer, "shuffle": False, "learning_rate": 0.01}
+    settings["batch_size"] = batch_size_for(optimizer, 25)
     whole = make(kind, max_iter=2 * K, **settings).fit(X, y)
     parts = make(kind, max_iter=2 * K, **settings)
     classes = {"classes": np.unique(LABELS)} if kind == "classifier" else {}

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from internals import STOCHASTIC, allowed
+from internals import MINI_BATCH, batch_size_for, with_batch_sizes
 from scipy.special import comb
 from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
@@ -107,7 +107,7 @@ class TestStopping:
     @pytest.mark.parametrize("unit", [1e-6, 1e6])
     def test_unit_of_the_target_changes_nothing(self, optimizer, unit):
         settings = {"random_state": 0, "max_iter": 300, "tol": 1e-3}
-        settings["batch_size"] = allowed(optimizer, 20)
+        settings["batch_size"] = batch_size_for(optimizer, 20)
         one = GDRegressor(optimizer, **settings).fit(X, TARGET)
         other = GDRegressor(optimizer, **settings).fit(X, unit * TARGET)
         assert one.n_iter_ == other.n_iter_ < 300
@@ -170,11 +170,9 @@ class TestHistory:
         model = GDClassifier(optimizer, **settings).fit(X, LABELS)
         assert model.loss_curve_[0] == pytest.approx(np.log(2))
 
-    @pytest.mark.parametrize("optimizer", STOCHASTIC)
-    @pytest.mark.parametrize(
-        "batch_size, steps", [("full", 1), (120, 1), (500, 1), (50, 3), (1, 120)]
-    )
-    def test_lengths(self, optimizer, batch_size, steps):
+    @pytest.mark.parametrize("optimizer, batch_size", with_batch_sizes("full", 120, 500, 50, 1))
+    def test_lengths(self, optimizer, batch_size):
+        steps = {50: 3, 1: 120}.get(batch_size, 1)
         model = GDRegressor(optimizer, batch_size=batch_size, max_iter=4, tol=None).fit(X, TARGET)
         assert model.n_iter_ == len(model.loss_curve_) == 4
         assert model.t_ == 4 * steps
@@ -184,7 +182,7 @@ class TestHistory:
 class TestFullBatch:
     """Rules that compare one gradient with the next, which must be of the same rows."""
 
-    NAMES = [name for name in optimizers.names() if name not in STOCHASTIC]
+    NAMES = [name for name in optimizers.names() if name not in MINI_BATCH]
     X, TARGET = make_regression(400, 3, random_state=0)
 
     def test_there_is_one(self):
@@ -475,7 +473,7 @@ class TestAverage:
         """Steps over touched coordinates only must not miss a part of the average."""
         thin = X * (np.random.default_rng(1).uniform(size=X.shape) < 0.3)
         settings = {**self.SETTINGS, "alpha": 0.0, "average": 2}
-        settings["batch_size"] = allowed(optimizer, 30)
+        settings["batch_size"] = batch_size_for(optimizer, 30)
         dense = GDRegressor(optimizer, **settings).fit(thin, TARGET)
         sparse = GDRegressor(optimizer, **settings).fit(sp.csr_array(thin), TARGET)
         np.testing.assert_allclose(sparse.coef_, dense.coef_, rtol=1e-8)

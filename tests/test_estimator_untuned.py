@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from internals import allowed
+from internals import with_batch_sizes
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 
@@ -51,37 +51,20 @@ DATA = {
 }
 
 
-@pytest.mark.parametrize("batch_size", ["auto", "full", 1])
-@pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize("optimizer", optimizers.names())
-def test_regression_is_better_than_the_mean(optimizer, data, batch_size, request):
-    X, y = DATA[data]
-    if (optimizer, data, batch_size) == ("lion", "text-like", 1):
-        reason = "every row is a step of full length for every weight, also for those it is zero in"
-        request.applymarker(pytest.mark.xfail(reason=reason))
-    batch_size = allowed(optimizer, batch_size)
+@pytest.mark.parametrize("X, y", DATA.values(), ids=DATA)
+@pytest.mark.parametrize("optimizer, batch_size", with_batch_sizes("auto", "full", 1))
+def test_regression_is_better_than_the_mean(optimizer, X, y, batch_size):
     model = GDRegressor(optimizer, batch_size=batch_size, max_iter=10, tol=None, random_state=0)
     assert model.fit(X, y).score(X, y) > 0
 
 
-@pytest.mark.parametrize("batch_size", ["auto", "full", 1])
 @pytest.mark.parametrize("X, y", DATA.values(), ids=DATA)
-@pytest.mark.parametrize("optimizer", optimizers.names())
+@pytest.mark.parametrize("optimizer, batch_size", with_batch_sizes("auto", "full", 1))
 def test_classification_is_better_than_chance(optimizer, X, y, batch_size):
     labels = (y > np.median(y)).astype(int)
-    batch_size = allowed(optimizer, batch_size)
     model = GDClassifier(optimizer, batch_size=batch_size, max_iter=10, tol=None, random_state=0)
     # Four standard deviations of guessing 1500 labels.
     assert model.fit(X, labels).score(X, labels) > 0.55
-
-
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("optimizer", optimizers.names())
-def test_a_name_and_nothing_else_is_enough(optimizer):
-    X, y = load_breast_cancer(return_X_y=True)
-    assert GDClassifier(optimizer, random_state=0).fit(X, y).score(X, y) >= 0.95
-    X, y = load_diabetes(return_X_y=True)
-    assert GDRegressor(optimizer, random_state=0).fit(X, y).score(X, y) >= 0.45
 
 
 @pytest.mark.parametrize("batch_size", ["auto", "full"])
@@ -108,3 +91,13 @@ def test_stopping_does_not_hide_a_blow_up():
             return
     assert model.loss_curve_[-1] > model.loss_curve_[0]
     assert [str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning)]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("optimizer", optimizers.names())
+def test_raw_data_and_a_name(optimizer):
+    """With nothing else, on data as they come."""
+    X, y = load_breast_cancer(return_X_y=True)
+    assert GDClassifier(optimizer, random_state=0).fit(X, y).score(X, y) >= 0.95
+    X, y = load_diabetes(return_X_y=True)
+    assert GDRegressor(optimizer, random_state=0).fit(X, y).score(X, y) >= 0.45

@@ -4,7 +4,7 @@ import naive
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from internals import Recorder, allowed, epoch, make_data, make_run, weights
+from internals import Recorder, batch_size_for, epoch, make_data, make_run, weights
 
 from sk_gd import GDClassifier, GDRegressor, optimizers
 from sk_gd.objectives import linear
@@ -63,8 +63,11 @@ def test_integer_weights_are_repeated_rows_at_the_automatic_rate(name, precondit
     options = {"batch_size": "full", "precondition": precondition, "max_iter": 10}
     weighted = estimator("binary", name, **options).fit(X, y, sample_weight=weight)
     X, y = np.repeat(X, weight, axis=0), np.repeat(y, weight)
-    # Rules that divide by roots of gradients close to zero magnify the rounding.
-    assert_same(weighted, estimator("binary", name, **options).fit(X, y), 1e-7, 1e-9)
+    # Rules that divide by roots of gradients close to zero magnify the rounding; more so
+    # those that divide by how much a first step of 1e-6 has changed them.
+    rounding = 100 if name in ("adgd", "barzilai_borwein") else 1
+    other = estimator("binary", name, **options).fit(X, y)
+    assert_same(weighted, other, 1e-7 * rounding, 1e-9 * rounding)
 
 
 def test_weights_are_relative():
@@ -113,7 +116,7 @@ def test_dense_is_sparse_in_turned_coordinates(name, kind):
     # Without an intercept nothing is centred: the same coordinates for both.
     X, y = problem(kind)
     options = {"precondition": "whiten", "fit_intercept": False, "max_iter": 5}
-    options["batch_size"] = allowed(name, 8)
+    options["batch_size"] = batch_size_for(name, 8)
     model, other = (
         estimator(kind, name, learning_rate=0.01, **options).fit(data, y)
         for data in (X, sp.csr_array(X))

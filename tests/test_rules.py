@@ -56,10 +56,11 @@ def driven(optimizer, gradients, rates, start=0.0):
 @pytest.mark.parametrize("run", TEN_STEPS["runs"], ids=named)
 def test_recorded_steps(run):
     optimizer = clone(optimizers.get(run["rule"])).set_params(**run["params"])
-    w = np.zeros(3)
+    w = np.array(run.get("start", np.zeros(3)))
     rule = starting(optimizer, w)
-    for expected in run["points"]:
-        rule(w, gradient, run["learning_rate"])
+    for step, expected in zip(run.get("steps", range(1, 11)), run["points"], strict=True):
+        while rule.t < step:
+            rule(w, gradient, run["learning_rate"])
         if run["of"] == "theta":
             at = w - optimizer.momentum * rule.arrays["v"]
         elif run["of"] == "y":

@@ -97,6 +97,11 @@ class Moments:
         """Covariance matrix, if kept."""
         return self.scatter / self.total
 
+    @property
+    def deviation(self):
+        """Standard deviation of every feature; one for a constant."""
+        return np.sqrt(np.where(self.is_constant(), 1.0, self.variance))
+
     def is_constant(self):
         """Which features have no deviation but that of rounding."""
         eps = np.finfo(float).eps
@@ -118,9 +123,11 @@ class Coordinates:
         The full-matrix part.
     origin, unit, energy : ndarray of shape (n_outputs,)
         Of the predictions and of the loss.
+    curvature : float
+        Of the loss in the prediction, both in these units.
     """
 
-    def __init__(self, n_features, n_outputs, intercept):
+    def __init__(self, n_features, n_outputs, intercept, curvature=1.0):
         self.n_features = n_features
         self.n_outputs = n_outputs
         self.intercept = intercept
@@ -132,11 +139,13 @@ class Coordinates:
         self.origin = np.zeros(n_outputs)
         self.unit = np.ones(n_outputs)
         self.energy = np.ones(n_outputs)
+        self.curvature = float(np.max(curvature))
 
     def standardize(self, moments, units, curvature, ridge, *, centre):
         """Measure features in their deviation, and predictions in the target's.
 
-        `units` is (origin, unit, energy) or None, `ridge` the strength of the ridge.
+        `units` is (origin, unit, energy) or None, `curvature` that of the loss
+        in the raw prediction, `ridge` the strength of the ridge.
         Where the ridge is stiffer than the data, a feature is measured by the
         ridge: no rule may become unstable by it.
         """
@@ -145,13 +154,14 @@ class Coordinates:
             if self.intercept:
                 self.origin = origin
             self.in_units = True
+        self.curvature = float(np.max(curvature * self.unit**2 / self.energy))
         self.shift = moments.mean.copy() if centre else np.zeros(self.n_features)
         # What is not shifted deviates from zero.
         variance = moments.variance + (0.0 if centre else moments.mean**2)
         constant = moments.is_constant()
         if not centre:
             constant &= moments.mean == 0
-        stiffest = np.sqrt(ridge / curvature * np.max(self.unit**2 / self.energy))
+        stiffest = np.sqrt(ridge / self.curvature * np.max(self.unit**2 / self.energy))
         deviation = np.maximum(np.sqrt(np.maximum(variance, 0.0)), stiffest)
         self.scale = 1 / np.where(constant, 1.0, deviation)
         return self
@@ -268,23 +278,25 @@ class Coordinates:
         return norms
 
 
-def length(X, weight, coordinates, moments, curvature, ridge):
-    """Root of the mean squared length of the rows, in the optimizer's coordinates.
+def root_trace(X, weight, coordinates, moments, curvature, ridge):
+    """Root of the trace of the Hessian, in the optimizer's coordinates.
 
-    More exactly of the trace of the Hessian over the curvature of the loss:
-    what a feature lacks in extent the ridge may make up for. `moments` are those
-    the coordinates were made from, None in raw coordinates.
+    That is the root of the curvature of the loss times the root of the mean
+    squared length of the rows; what a feature lacks in extent the ridge may make
+    up for. `moments` are those the coordinates were made from, None in raw
+    coordinates.
     """
     if coordinates.rotation is not None:
-        return np.sqrt(coordinates.n_features / curvature)
+        # The map was made so that loss and ridge together have curvature one.
+        return np.sqrt(coordinates.n_features)
     if moments is None:
         square = np.average(coordinates.squared_norms(X), weights=weight) - coordinates.intercept
     else:
         mean = (moments.mean - coordinates.shift) * coordinates.scale
         square = np.sum(moments.variance * coordinates.scale**2 + mean**2)
     _, l2 = coordinates.strengths(ridge, 0.0)
-    square += np.sum(l2) / coordinates.n_outputs / curvature
-    return np.sqrt(square) if square > 0 else 1.0
+    trace = curvature * square + np.sum(l2) / coordinates.n_outputs
+    return np.sqrt(trace) if trace > 0 else 1.0
 
 
 def smoothness(X, weight, coordinates, curvature, ridge, batch_size, noise_gain=1.0):
@@ -292,27 +304,27 @@ def smoothness(X, weight, coordinates, curvature, ridge, batch_size, noise_gain=
 
     Between the largest eigenvalue of the Hessian, for the full batch, and the
     largest curvature of a single row, for a batch of one [1]_. `weight` has
-    mean one over the rows that count; the others have weight zero. A rule
-    that multiplies the noise of a batch says by how much with `noise_gain`.
+    mean one over the rows that count; the others have weight zero. `curvature`
+    is that of the loss, in these coordinates. A rule that multiplies the noise
+    of a batch says by how much with `noise_gain`.
 
     References
     ----------
     .. [1] Gower, R. et al. (2019). SGD: general analysis and improved rates.
        ICML. arXiv:1901.09401
     """
-    steep = curvature * np.max(coordinates.unit**2 / coordinates.energy)
     _, l2 = coordinates.strengths(ridge, 0.0)
     w = np.ones(X.shape[0]) if weight is None else weight
     n = int(np.count_nonzero(w))
     if coordinates.rotation is None:
-        whole = steep * _largest_eigenvalue(X, w, coordinates)
+        whole = curvature * _largest_eigenvalue(X, w, coordinates)
         stiffest = float(l2.max())
     else:
         # The map was made so that loss and ridge together have curvature one.
         whole, stiffest = 1.0, 0.0
     if batch_size >= n:
         return whole + stiffest or 1.0  # without curvature any step will do
-    single = steep * float(np.max(w * coordinates.squared_norms(X)))
+    single = curvature * float(np.max(w * coordinates.squared_norms(X)))
     b = batch_size
     noise = (n - b) / (b * (n - 1))
     return whole * n * (b - 1) / (b * (n - 1)) + noise_gain * noise * single + stiffest or 1.0

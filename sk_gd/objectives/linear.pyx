@@ -656,18 +656,27 @@ cdef class LinearObjective:
     cdef void gather_targets(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
     ) noexcept nogil:
-        cdef Py_ssize_t i, k, row, n_targets = self.y.shape[1], ahead = begin + AHEAD
+        cdef Py_ssize_t i, k, n_targets = self.y.shape[1]
+        cdef Py_ssize_t known = min(rows, self.rows.n_ordered - begin - AHEAD)
         cdef const double *y = &self.y[0, 0]
-        for i in range(rows):
-            row = begin + i
-            if order != NULL:
-                row = order[begin + i]
-                if ahead + i < self.rows.n_ordered:
-                    SK_GD_PREFETCH(y + order[ahead + i] * n_targets)
-            for k in range(n_targets):
-                self.y_block[k, i] = y[row * n_targets + k]
-            if self.weight is not None:
-                self.weight_block[i] = self.weight[row]
+        cdef const double *weight
+        cdef double *target
+        if order != NULL:
+            for i in range(begin + AHEAD, begin + AHEAD + known):
+                SK_GD_PREFETCH(y + order[i] * n_targets)
+        for k in range(n_targets):
+            target = &self.y_block[k, 0]
+            if order == NULL:
+                for i in range(rows):
+                    target[i] = y[(begin + i) * n_targets + k]
+            else:
+                for i in range(rows):
+                    target[i] = y[order[begin + i] * n_targets + k]
+        if self.weight is not None:
+            weight = &self.weight[0]
+            target = &self.weight_block[0]
+            for i in range(rows):
+                target[i] = weight[begin + i if order == NULL else order[begin + i]]
 
     cdef void repeat_for_outputs(self) noexcept nogil:
         """A column that is touched is touched in every output."""

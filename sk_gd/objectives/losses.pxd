@@ -14,3 +14,7 @@ cdef class LossKernel:
     cdef double evaluate(
         self, Py_ssize_t first, Py_ssize_t outputs, Py_ssize_t rows
     ) except? -1 nogil
+
+
+cdef class NumpyKernel(LossKernel):
+    cdef object loss

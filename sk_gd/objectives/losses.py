@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""The losses: what a prediction costs, and the slope of it.
+"""What a prediction costs, and the slope of it: the base of all losses.
 
 A `Loss` is what users see and tune. ``Loss.kernel(n_outputs)`` gives its
 compiled formula, evaluated on a block of rows at a time.
@@ -8,15 +8,9 @@ compiled formula, evaluated on a block of rows at a time.
 
 import cython
 import numpy as np
-from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import BaseEstimator
 
-if cython.compiled:
-    from cython.cimports.libc.math import exp, fabs, fmax, log
-else:
-    from math import exp, fabs, log
-
-    fmax = max
+if not cython.compiled:
     Point = cython.struct(value=cython.double, slope=cython.double)
 
 
@@ -41,6 +35,12 @@ class LossKernel:
         self.bind(y, p, weight, np.empty_like(p))
         return self.evaluate(0, p.shape[0], p.shape[1])
 
+    def slope(self, y, p):
+        """Slope of the loss of each of the predictions `p` (outputs × rows) of `y`."""
+        self.bind(y, p, np.ones(p.shape[1]), np.empty_like(p))
+        self.evaluate(0, p.shape[0], p.shape[1])
+        return np.asarray(self.slopes)
+
     def point(self, y, p):
         """Loss and slope of one prediction `p` of one target `y`."""
         return Point(0.0, 0.0)
@@ -64,17 +64,12 @@ class LossKernel:
 
 @cython.final
 @cython.cclass
-class SquaredErrorKernel(LossKernel):
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def point(self, y: cython.double, p: cython.double) -> Point:
-        return Point(0.5 * (p - y) * (p - y), p - y)
+class NumpyKernel(LossKernel):
+    """The formula of a user's loss, written in numpy."""
 
+    def __init__(self, loss):
+        self.loss = loss
 
-@cython.final
-@cython.cclass
-class BinomialKernel(LossKernel):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=True)
@@ -82,208 +77,154 @@ class BinomialKernel(LossKernel):
         self, first: cython.Py_ssize_t, outputs: cython.Py_ssize_t, rows: cython.Py_ssize_t
     ) -> cython.double:
         total: cython.double = 0
-        # Rows of equal weight share one logarithm, that of the product: it is
-        # the dearest part of the loss. A product of a thousand stays finite.
-        product: cython.double = 1
-        weight: cython.double = self.weight[0]
-        e: cython.double
-        p: cython.double
-        i: cython.Py_ssize_t
-        for i in range(rows):
-            p = self.p[first, i]
-            e = exp(-fabs(p))  # of a negative number: nothing overflows
-            if self.weight[i] != weight or product > 1e300:
-                total += weight * log(product)
-                weight = self.weight[i]
-                product = 1
-            product *= 1 + e
-            total += weight * (fmax(p, 0.0) - self.y[0, i] * p)
-            self.slopes[first, i] = weight * ((1.0 if p >= 0 else e) / (1 + e) - self.y[0, i])
-        return total + weight * log(product)
-
-
-@cython.final
-@cython.cclass
-class SoftmaxKernel(LossKernel):
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(-1, check=True)
-    def evaluate(
-        self, first: cython.Py_ssize_t, outputs: cython.Py_ssize_t, rows: cython.Py_ssize_t
-    ) -> cython.double:
-        total: cython.double = 0
-        highest: cython.double
-        z: cython.double
-        i: cython.Py_ssize_t
         k: cython.Py_ssize_t
-        label: cython.Py_ssize_t
-        for i in range(rows):
-            highest = self.p[first, i]
-            for k in range(first + 1, first + outputs):
-                highest = fmax(highest, self.p[k, i])
-            z = 0
-            for k in range(first, first + outputs):
-                self.slopes[k, i] = exp(self.p[k, i] - highest)
-                z += self.slopes[k, i]
-            label = first + cython.cast(cython.Py_ssize_t, self.y[0, i])
-            total += self.weight[i] * (log(z) + highest - self.p[label, i])
-            for k in range(first, first + outputs):
-                self.slopes[k, i] *= self.weight[i] / z
-            self.slopes[label, i] -= self.weight[i]
+        with cython.gil:
+            weight = np.asarray(self.weight)[:rows]
+            y = np.asarray(self.y)[:, :rows]
+            p = np.asarray(self.p)[first : first + outputs, :rows]
+            slopes = np.asarray(self.slopes)[first : first + outputs, :rows]
+            if len(y) == outputs:
+                for k in range(outputs):
+                    value, slope = self.ask(y[k], p[k])
+                    total += weight @ value
+                    slopes[k] = weight * slope
+            else:
+                value, slope = self.ask(y[0].astype(np.intp), p.T)
+                total = weight @ value
+                slopes[:] = weight * slope.T
         return total
 
+    def ask(self, y, p):
+        """The losses of the rows, and their slopes, from the user's methods."""
+        y.flags.writeable = p.flags.writeable = False
+        value = self.checked("value", self.loss.value(y, p), y.shape)
+        return value, self.checked("gradient", self.loss.gradient(y, p), p.shape)
 
-@cython.final
-@cython.cclass
-class HingeKernel(LossKernel):
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def point(self, y: cython.double, p: cython.double) -> Point:
-        sign: cython.double = 2 * y - 1
-        missing: cython.double = 1 - sign * p
-        return Point(missing, -sign) if missing > 0 else Point(0.0, 0.0)
-
-
-@cython.final
-@cython.cclass
-class WestonWatkinsKernel(LossKernel):
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(-1, check=True)
-    def evaluate(
-        self, first: cython.Py_ssize_t, outputs: cython.Py_ssize_t, rows: cython.Py_ssize_t
-    ) -> cython.double:
-        total: cython.double = 0
-        missing: cython.double
-        i: cython.Py_ssize_t
-        k: cython.Py_ssize_t
-        label: cython.Py_ssize_t
-        for i in range(rows):
-            label = first + cython.cast(cython.Py_ssize_t, self.y[0, i])
-            self.slopes[label, i] = 0
-            for k in range(first, first + outputs):
-                if k != label:
-                    missing = self.p[k, i] - self.p[label, i] + 1
-                    if missing > 0:
-                        total += self.weight[i] * missing
-                        self.slopes[k, i] = self.weight[i]
-                        self.slopes[label, i] -= self.weight[i]
-                    else:
-                        self.slopes[k, i] = 0
-        return total
+    def checked(self, method, answer, shape):
+        """The `answer` of a user's method, which must have this shape."""
+        answer = np.asarray(answer)
+        if answer.shape != shape or answer.dtype.kind not in "fiub":
+            raise ValueError(
+                f"{type(self.loss).__name__}.{method} must return real numbers of shape {shape}. "
+                f"Got an array of {answer.dtype} of shape {answer.shape} instead."
+            )
+        return answer
 
 
 class Loss(BaseEstimator):
-    """Base of all losses.
+    """Base of all losses, and of your own.
+
+    Your own loss is a subclass that says by `kinds` what it is for and has, in
+    numpy, the two methods `value` and `gradient`. Both are given the targets
+    `y` and the raw predictions `p` of some rows, read-only:
+
+    * in regression `p` and `y` have shape ``(n,)``; several outputs are asked
+      for one by one, and their losses are added;
+    * with two classes the same, `y` being 0 or 1 and `p` the score of class 1;
+    * with more classes `y` has the indices of the classes, as integers of shape
+      ``(n,)``, and `p` the scores, of shape ``(n, n_classes)``.
+
+    ``value(y, p)`` returns the loss of every row, of shape ``(n,)``, and
+    ``gradient(y, p)`` its derivatives in `p`, of the shape of `p`.
+    `sk_gd.check_gradient` tells whether they go together. Both are called with
+    the GIL, once a block of rows: choose a `batch_size` that is not too small.
+
+    Parameters are the arguments of ``__init__``, stored under their names, so
+    that ``get_params``, ``clone`` and ``GridSearchCV`` over ``loss__epsilon``
+    work. The other methods have defaults that suit a loss of the residual.
 
     Attributes
     ----------
     kinds : tuple of str
         The estimators the loss is for, "regressor" or "classifier".
+    domain : str
+        The targets it is defined for, in the words of an error message.
+    relative : bool
+        Whether the same number, added to the scores of all classes, changes
+        nothing. The intercepts of the classes are then published centred.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_gd import GDRegressor, check_gradient
+    >>> from sk_gd.losses import Loss
+    >>> class LogCosh(Loss):
+    ...     kinds = ("regressor",)
+    ...     def value(self, y, p):
+    ...         return np.logaddexp(p - y, y - p) - np.log(2)
+    ...     def gradient(self, y, p):
+    ...         return np.tanh(p - y)
+    >>> X, y = np.arange(6.0)[:, None], 2 * np.arange(6.0) + 1
+    >>> check_gradient(LogCosh(), X, y, random_state=0).error < 1e-6
+    True
+    >>> model = GDRegressor(loss=LogCosh(), max_iter=300, tol=None).fit(X, y)
+    >>> bool(abs(model.coef_[0] - 2) < 0.1)
+    True
     """
 
     kinds = ()
+    domain = "real numbers"
+    relative = False
+
+    def check(self):
+        """Raise a ValueError if a parameter is out of its range."""
+
+    def value(self, y, p):
+        """The loss of every row, (n,)."""
+        raise NotImplementedError
+
+    def gradient(self, y, p):
+        """The derivatives of the losses in the predictions, of the shape of `p`."""
+        raise NotImplementedError
 
     def kernel(self, n_outputs):
         """The compiled formula for a model of `n_outputs` outputs."""
-        raise NotImplementedError
+        if type(self).value is Loss.value or type(self).gradient is Loss.gradient:
+            raise TypeError(
+                f"{type(self).__name__} has no value or no gradient: a loss of your own defines "
+                "value(y, p), the loss of every row, and gradient(y, p), its derivatives in p."
+            )
+        return NumpyKernel(self)
 
-    def curvature(self, n_outputs):
-        """A bound on the second derivative in the prediction; 1 for a loss with corners."""
-        return 1.0
+    def allows(self, y):
+        """Which of the targets `y` the loss is defined for."""
+        return np.ones(np.shape(y), dtype=bool)
 
-    def units(self, targets):
+    def response(self, p):
+        """What is predicted, given the raw predictions `p`: `p` itself if there is no link."""
+        return p
+
+    def curvature(self, n_outputs, targets=None):
+        """How fast the slope changes with the prediction; from it comes the learning rate.
+
+        A bound on the second derivative where there is one that is near to the
+        truth. By default 1 for classes; for `targets`, whose ``mean``,
+        ``variance`` and ``deviation`` are arrays with an entry an output, the
+        mean of the second derivative within a deviation of the mean: right for
+        a parabola, and of use for what has corners or becomes a straight line.
+        """
+        if targets is None:
+            return 1.0
+        y = targets.mean[:, None]
+        apart = targets.deviation[:, None]
+        kernel = self.kernel(n_outputs)
+        change = kernel.slope(np.repeat(y, 2, axis=1), y + apart * [-1.0, 1.0]) @ [-0.5, 0.5]
+        # Flat that far: as if it had a corner in the middle.
+        return np.where(change > 0, change, 1.0) / targets.deviation
+
+    def units(self, targets=None):
         """Origin and unit of the predictions, and of the loss, given the moments of the targets.
 
         Three arrays with an entry an output: in coordinates that fit the data
         a prediction is ``origin + unit * q``, and the loss is of the order of
-        ``energy``. None where predictions have no unit.
+        ``energy``. None for classes, whose scores have no unit.
         """
-        return None
-
-
-class SquaredError(Loss):
-    r"""Half the squared error, :math:`\frac12 (y - p)^2`, summed over the outputs.
-
-    Examples
-    --------
-    >>> from sk_gd import GDRegressor
-    >>> from sk_gd.losses import SquaredError
-    >>> model = GDRegressor(loss=SquaredError(), tol=None).fit([[0.0], [1.0]], [1.0, 3.0])
-    >>> model.n_iter_
-    100
-    """
-
-    kinds = ("regressor",)
-
-    def kernel(self, n_outputs):
-        return SquaredErrorKernel()
-
-    def units(self, targets):
-        variance = np.where(targets.is_constant(), 1.0, targets.variance)
-        return targets.mean, np.sqrt(variance), variance
-
-
-class LogLoss(Loss):
-    r"""Logistic loss: the negative log-likelihood of the labels.
-
-    With two classes, and the score :math:`p` of the second,
-    :math:`\log(1 + e^{p}) - y p`; with more, the softmax (multinomial) loss
-    :math:`\log \sum_j e^{p_j} - p_y`. Gives ``predict_proba``.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sk_gd import GDClassifier
-    >>> X, y = load_iris(return_X_y=True)
-    >>> GDClassifier(loss="log_loss", random_state=0).fit(X, y).predict_proba(X[:1]).shape
-    (1, 3)
-    """
-
-    kinds = ("classifier",)
-
-    def kernel(self, n_outputs):
-        return BinomialKernel() if n_outputs == 1 else SoftmaxKernel()
-
-    def curvature(self, n_outputs):
-        # The Hessian of softmax is below half the identity (Böhning, 1992).
-        return 0.25 if n_outputs == 1 else 0.5
-
-    def probabilities(self, scores):
-        """Class probabilities, (n_samples, n_classes), of decision scores."""
-        if scores.ndim == 1:
-            return np.column_stack([expit(-scores), expit(scores)])
-        return softmax(scores, axis=1)
+        if targets is None:
+            return None
+        deviation = targets.deviation
+        return targets.mean, deviation, self.curvature(len(deviation), targets) * deviation**2
 
     def log_probabilities(self, scores):
-        """Their logarithms, finite where the probabilities are zero to rounding."""
-        if scores.ndim == 1:
-            return np.column_stack([log_expit(-scores), log_expit(scores)])
-        return log_softmax(scores, axis=1)
-
-
-class Hinge(Loss):
-    r"""Hinge loss: the loss of the linear support vector machine.
-
-    With two classes :math:`\max(0, 1 \mp p)`; with more, the Weston–Watkins
-    loss :math:`\sum_{j \ne y} \max(0, p_j - p_y + 1)`.
-
-    References
-    ----------
-    Weston, J. & Watkins, C. (1999). Support vector machines for multi-class
-    pattern recognition. ESANN.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_iris
-    >>> from sk_gd import GDClassifier
-    >>> X, y = load_iris(return_X_y=True)
-    >>> bool(GDClassifier(loss="hinge", random_state=0).fit(X, y).score(X, y) > 0.9)
-    True
-    """
-
-    kinds = ("classifier",)
-
-    def kernel(self, n_outputs):
-        return HingeKernel() if n_outputs == 1 else WestonWatkinsKernel()
+        """The logarithms of `probabilities`, for a loss that has that method."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.probabilities(scores))

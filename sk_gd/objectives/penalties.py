@@ -56,10 +56,8 @@ class ElasticNet:
                 g[j] += self.l2[j] * w[j]
         if self.lasso and not self.proximal:
             for j in range(self.n):
-                if w[j] > 0:
-                    g[j] += self.l1[j]
-                elif w[j] < 0:
-                    g[j] -= self.l1[j]
+                if w[j] != 0:
+                    g[j] += self.l1[j] if w[j] > 0 else -self.l1[j]
 
     def shrink(self, w, rule, lr):
         """The proximal step of the lasso in the metric of `rule`: soft thresholding."""

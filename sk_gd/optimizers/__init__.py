@@ -4,13 +4,18 @@ from ..parameters import lookup
 from .adam import Adam, AdamW, AMSGrad, NAdam, RAdam
 from .adam_kin import AdaBelief, Adamax, Adan, Amos, Yogi
 from .adaptive import FTRL, Adadelta, Adagrad, RMSprop
-from .averaging import ScheduleFreeAdamW
+from .averaging import ScheduleFreeAdamW, ScheduleFreeSGD
 from .base import Optimizer
+from .curvature import AdGD, BarzilaiBorwein
 from .descent import SGD, HeavyBall, Momentum, Nesterov
+from .parameter_free import COCOB, DoG, DoWG
+from .prodigy import DAdaptAdam, Prodigy
 from .sign import Lion, Rprop
+from .wrappers import ClipNorm, ClipValue
 
 __all__ = [
     "AMSGrad",
+    "AdGD",
     "AdaBelief",
     "Adadelta",
     "Adagrad",
@@ -19,6 +24,13 @@ __all__ = [
     "Adamax",
     "Adan",
     "Amos",
+    "BarzilaiBorwein",
+    "COCOB",
+    "ClipNorm",
+    "ClipValue",
+    "DAdaptAdam",
+    "DoG",
+    "DoWG",
     "FTRL",
     "HeavyBall",
     "Lion",
@@ -26,11 +38,13 @@ __all__ = [
     "NAdam",
     "Nesterov",
     "Optimizer",
+    "Prodigy",
     "RAdam",
     "RMSprop",
     "Rprop",
     "SGD",
     "ScheduleFreeAdamW",
+    "ScheduleFreeSGD",
     "Yogi",
     "get",
     "names",
@@ -57,7 +71,15 @@ TABLE = {
     "ftrl": FTRL,
     "lion": Lion,
     "rprop": Rprop,
+    "dog": DoG,
+    "dowg": DoWG,
+    "prodigy": Prodigy,
+    "dadapt_adam": DAdaptAdam,
+    "cocob": COCOB,
+    "schedule_free_sgd": ScheduleFreeSGD,
     "schedule_free_adamw": ScheduleFreeAdamW,
+    "adgd": AdGD,
+    "barzilai_borwein": BarzilaiBorwein,
 }
 
 
@@ -95,5 +117,5 @@ def get(optimizer):
         If it is neither a name nor an instance.
     """
     if isinstance(optimizer, str) and optimizer == "auto":
-        return ScheduleFreeAdamW(beta_1=0.95, beta_2=0.99)
+        return ScheduleFreeAdamW(beta_1=0.97, beta_2=0.988)
     return lookup(optimizer, TABLE, Optimizer, "optimizer")

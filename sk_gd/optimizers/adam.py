@@ -70,7 +70,7 @@ class Adam(_AdamLike):
     True
     """
 
-    default_rate = 0.06
+    default_rate = 0.03
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, epsilon_in_sqrt=False):
         super().__init__(beta_1, beta_2, epsilon)
@@ -166,7 +166,7 @@ class AMSGrad(_AdamLike):
     True
     """
 
-    default_rate = 0.06
+    default_rate = 0.03
 
     def rule(self, n):
         return AMSGradRule(self, n)
@@ -229,7 +229,7 @@ class NAdam(_AdamLike):
     True
     """
 
-    default_rate = 0.06
+    default_rate = 0.03
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, momentum_decay=0.004):
         super().__init__(beta_1, beta_2, epsilon)
@@ -318,7 +318,7 @@ class RAdam(_AdamLike):
     True
     """
 
-    default_rate = 0.1
+    default_rate = 0.05
 
     def rule(self, n):
         return RAdamRule(self, n)
@@ -398,7 +398,7 @@ class AdamW(_AdamLike):
     True
     """
 
-    default_rate = 0.06
+    default_rate = 0.03
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=0.01):
         super().__init__(beta_1, beta_2, epsilon)

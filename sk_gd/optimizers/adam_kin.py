@@ -58,7 +58,7 @@ class Adamax(_AdamLike):
     True
     """
 
-    default_rate = 0.2
+    default_rate = 0.1
 
     def rule(self, n):
         return AdamaxRule(self, n)
@@ -141,7 +141,7 @@ class AdaBelief(_AdamLike):
     True
     """
 
-    default_rate = 0.06
+    default_rate = 0.03
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-16, rectify=False):
         super().__init__(beta_1, beta_2, epsilon)
@@ -220,7 +220,7 @@ class Yogi(_AdamLike):
     True
     """
 
-    default_rate = 0.1
+    default_rate = 0.05
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-3, initial_accumulator=1e-6):
         super().__init__(beta_1, beta_2, epsilon)
@@ -299,7 +299,7 @@ class Adan(Optimizer):
     True
     """
 
-    default_rate = 0.2
+    default_rate = 0.1
 
     def __init__(self, beta_1=0.98, beta_2=0.92, beta_3=0.99, epsilon=1e-8, weight_decay=0.0):
         self.beta_1 = beta_1
@@ -422,7 +422,7 @@ class Amos(Optimizer):
     True
     """
 
-    default_rate = 0.4
+    default_rate = 0.2
 
     def __init__(self, eta=0.25, beta=0.999, c_coef=0.25, d_coef=0.25):
         self.eta = eta

@@ -19,7 +19,67 @@ else:
     fmax = max
 
 
-class ScheduleFreeAdamW(Optimizer):
+class _ScheduleFree(Optimizer):
+    """Checks shared by the optimizers without a schedule."""
+
+    def check(self):
+        check_range(self, "beta_1", 0, 1)
+        check_range(self, "weight_decay", 0, float("inf"))
+        check_range(self, "r", 0, float("inf"))
+
+
+class ScheduleFreeSGD(_ScheduleFree):
+    r"""Gradient descent without a schedule: the model is an average that is good at any moment.
+
+    .. math::
+        y_t &= (1 - \beta_1) z_{t-1} + \beta_1 x_{t-1}, \quad g_t = \nabla f(y_t) \\
+        z_t &= z_{t-1} - \eta_t \, (g_t + \lambda y_t) \\
+        x_t &= (1 - c_t) x_{t-1} + c_t z_t, \quad
+        c_t = \eta_{\max}^2 \, t^r / \textstyle\sum_{s \le t} \eta_{\max}^2 \, s^r
+
+    The gradient is taken at y, the steps go to z, and the model is x: an
+    average that settles the noise of mini-batches without a schedule or a
+    horizon. Use it where plain descent is right and its noise is not. On
+    ill-conditioned data `ScheduleFreeAdamW` is much faster, and on the full
+    batch, where there is no noise to average, `Nesterov` is.
+
+    Parameters
+    ----------
+    beta_1 : float in [0, 1), default=0.9
+        How far the gradient is taken towards the average, from z to x: the
+        authors' ``momentum``. At 0 the model is the plain mean of the iterates.
+    weight_decay : float, default=0
+        Decay at y (:math:`\lambda`). Not part of the objective; the ``alpha``
+        of the estimator is.
+    r : float, default=0
+        Power of the step number with which the average weights the steps:
+        larger forgets the beginning faster.
+
+    References
+    ----------
+    Defazio, A. et al. (2024). The road less scheduled. NeurIPS.
+    arXiv:2405.15682
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GDClassifier("schedule_free_sgd", max_iter=20, tol=None, random_state=0)
+    >>> bool(model.fit(X, y).score(X, y) > 0.97)
+    True
+    """
+
+    def __init__(self, beta_1=0.9, weight_decay=0.0, r=0.0):
+        self.beta_1 = beta_1
+        self.weight_decay = weight_decay
+        self.r = r
+
+    def rule(self, n):
+        return ScheduleFreeSGDRule(self, n)
+
+
+class ScheduleFreeAdamW(_ScheduleFree):
     r"""Adam without a schedule: the model is an average that is good at any moment.
 
     .. math::
@@ -67,8 +127,6 @@ class ScheduleFreeAdamW(Optimizer):
     True
     """
 
-    default_rate = 1.0
-
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=0.0, r=0.0):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
@@ -76,29 +134,30 @@ class ScheduleFreeAdamW(Optimizer):
         self.weight_decay = weight_decay
         self.r = r
 
+    @property
+    def default_rate(self):
+        # Of the noise of z a share of 1 - beta_1 reaches the gradient point:
+        # the less, the longer the steps may be.
+        return 0.15 / sqrt(1 - self.beta_1)
+
     def check(self):
-        check_range(self, "beta_1", 0, 1)
+        super().check()
         check_range(self, "beta_2", 0, 1)
         check_range(self, "epsilon", 0, float("inf"))
-        check_range(self, "weight_decay", 0, float("inf"))
-        check_range(self, "r", 0, float("inf"))
 
     def rule(self, n):
         return ScheduleFreeAdamWRule(self, n)
 
 
-@cython.final
 @cython.cclass
-class ScheduleFreeAdamWRule(Rule):
+class ScheduleFreeRule(Rule):
+    """The three points: steps go to `w` (z), the model is `x`, gradients are taken between."""
+
     beta_1: cython.double
-    beta_2: cython.double
-    epsilon: cython.double
     weight_decay: cython.double
     r: cython.double
-    correction: cython.double
     share: cython.double
     x: cython.double[::1]
-    v: cython.double[::1]
     pushed: cython.double[::1]
     threshold: cython.double[::1]
     largest_lr: cython.double[::1]
@@ -107,14 +166,10 @@ class ScheduleFreeAdamWRule(Rule):
     def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
         self.beta_1 = optimizer.beta_1
-        self.beta_2 = optimizer.beta_2
-        self.epsilon = optimizer.epsilon
         self.weight_decay = optimizer.weight_decay
         self.r = optimizer.r
-        self.correction = 1.0
         self.share = 0.0
         self.x = self.array("x", position=True)
-        self.v = self.array("v")
         self.pushed = self.array("pushed")
         self.threshold = self.array("threshold")
         self.largest_lr = self.array("largest_lr", 1)
@@ -126,35 +181,38 @@ class ScheduleFreeAdamWRule(Rule):
     def probe(self, w: cython.double[::1], point: cython.double[::1]) -> cython.bint:
         j: cython.Py_ssize_t
         for j in range(self.n):
-            point[j] = (1 - self.beta_1) * w[j] + self.beta_1 * self.x[j]
+            point[j] = self.between(w[j], j)
         return True
 
+    @cython.final
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     @cython.inline
-    def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
-        root: cython.double = sqrt(self.v[j] / self.correction) + self.epsilon
-        return lr / root if root > 0 else 0.0
+    def between(self, z: cython.double, j: cython.Py_ssize_t) -> cython.double:
+        """y: where the gradient is taken."""
+        return (1 - self.beta_1) * z + self.beta_1 * self.x[j]
 
+    @cython.final
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
-        j: cython.Py_ssize_t
-        y: cython.double
+    @cython.exceptval(check=False)
+    def weigh(self, lr: cython.double) -> cython.void:
+        """Find the share that the step at hand has in the average."""
         weight: cython.double
-        self.correction = 1 - pow(self.beta_2, self.t)
         self.largest_lr[0] = fmax(self.largest_lr[0], lr)
         weight = self.largest_lr[0] * self.largest_lr[0] * pow(self.t, self.r)
         self.total[0] += weight
         self.share = weight / self.total[0] if self.total[0] > 0 else 0.0
-        for j in range(self.n):
-            y = (1 - self.beta_1) * w[j] + self.beta_1 * self.x[j]
-            self.v[j] = self.beta_2 * self.v[j] + (1 - self.beta_2) * g[j] * g[j]
-            w[j] -= self.rate(j, lr) * g[j] + lr * self.weight_decay * y
-            self.x[j] = (1 - self.share) * self.x[j] + self.share * w[j]
-        return 0
+
+    @cython.final
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.inline
+    def follow(self, z: cython.double, j: cython.Py_ssize_t) -> cython.void:
+        """Take the new z into the average."""
+        self.x[j] = (1 - self.share) * self.x[j] + self.share * z
 
     @cython.cfunc
     @cython.nogil
@@ -177,6 +235,66 @@ class ScheduleFreeAdamWRule(Rule):
         j: cython.Py_ssize_t
         for j in range(self.n):
             out[j] = self.x[j]
+
+
+@cython.final
+@cython.cclass
+class ScheduleFreeSGDRule(ScheduleFreeRule):
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
+        return lr
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+        j: cython.Py_ssize_t
+        self.weigh(lr)
+        for j in range(self.n):
+            w[j] -= lr * (g[j] + self.weight_decay * self.between(w[j], j))
+            self.follow(w[j], j)
+        return 0
+
+
+@cython.final
+@cython.cclass
+class ScheduleFreeAdamWRule(ScheduleFreeRule):
+    beta_2: cython.double
+    epsilon: cython.double
+    correction: cython.double
+    v: cython.double[::1]
+
+    def __init__(self, optimizer, n):
+        ScheduleFreeRule.__init__(self, optimizer, n)
+        self.beta_2 = optimizer.beta_2
+        self.epsilon = optimizer.epsilon
+        self.correction = 1.0
+        self.v = self.array("v")
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.inline
+    def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
+        root: cython.double = sqrt(self.v[j] / self.correction) + self.epsilon
+        return lr / root if root > 0 else 0.0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+        j: cython.Py_ssize_t
+        y: cython.double
+        self.correction = 1 - pow(self.beta_2, self.t)
+        self.weigh(lr)
+        for j in range(self.n):
+            y = self.between(w[j], j)
+            self.v[j] = self.beta_2 * self.v[j] + (1 - self.beta_2) * g[j] * g[j]
+            w[j] -= self.rate(j, lr) * g[j] + lr * self.weight_decay * y
+            self.follow(w[j], j)
+        return 0
 
 
 @cython.cfunc

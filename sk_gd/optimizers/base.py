@@ -66,7 +66,7 @@ class Rule:
         point = np.empty(self.n)
         elsewhere = self.probe(w, point)
         objective = Objective()
-        objective.g = np.ascontiguousarray(gradient(point if elsewhere else w), dtype=float)
+        objective.g = np.array(gradient(point if elsewhere else w), dtype=float, order="C")
         self.t += 1
         self.advance(w, objective, lr)
 
@@ -198,18 +198,23 @@ class Optimizer(BaseEstimator):
     ----------
     default_rate : float or None
         What ``learning_rate="auto"`` means for rules whose steps do not scale
-        with the gradient: the rate in coordinates in which the rows have a mean
-        squared length of one. It is divided by that length, the root of the
-        number of features in standardised coordinates: a step then changes the
-        predictions by as much whatever their number. None for rules without a
-        scale of their own: the rate is one over the smoothness constant of the
-        data.
+        with the gradient: the rate in coordinates in which the Hessian has the
+        trace one. It is divided by the root of the trace, which in standardised
+        coordinates is the root of the number of features times the curvature of
+        the loss: a step then changes the loss by as much whatever they are. None
+        for rules without a scale of their own: the rate is one over the
+        smoothness constant of the data.
     full_batch : bool
         Whether the rule makes sense of the full batch only: then that is what
         ``batch_size="auto"`` means, and a smaller batch is an error.
     noise_gain : float
         By how much the rule multiplies the noise of a mini-batch gradient,
         which then counts as much more in that constant.
+    parameter_free : bool
+        Whether the rule finds the size of its steps by itself, so that
+        ``learning_rate="auto"`` is exactly 1.
+    default_average : bool
+        What ``average="auto"`` means.
 
     Examples
     --------
@@ -217,7 +222,7 @@ class Optimizer(BaseEstimator):
     >>> from sk_gd import GDRegressor
     >>> from sk_gd.optimizers import Optimizer
     >>> class Signum(Optimizer):
-    ...     default_rate = 0.01
+    ...     default_rate = 0.005
     ...     def __init__(self, momentum=0.9):
     ...         self.momentum = momentum
     ...     def init(self, w):
@@ -235,6 +240,8 @@ class Optimizer(BaseEstimator):
     default_rate = None
     full_batch = False
     noise_gain = 1.0
+    parameter_free = False
+    default_average = False
 
     def check(self):
         """Raise a ValueError if a hyper-parameter is out of its range."""

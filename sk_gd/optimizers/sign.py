@@ -56,7 +56,7 @@ class Lion(Optimizer):
     True
     """
 
-    default_rate = 0.01
+    default_rate = 0.005
 
     def __init__(self, beta_1=0.9, beta_2=0.99, weight_decay=0.0):
         self.beta_1 = beta_1
@@ -139,7 +139,7 @@ class Rprop(Optimizer):
     13.0
     """
 
-    default_rate = 0.2
+    default_rate = 0.1
     full_batch = True
 
     def __init__(self, eta_minus=0.5, eta_plus=1.2, step_min=1e-6, step_max=50.0):

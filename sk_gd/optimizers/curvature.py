@@ -1,0 +1,255 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, freethreading_compatible=True
+"""Step sizes from the change of the gradient between two steps, on the full batch."""
+
+import cython
+
+from ..parameters import check_range
+
+if cython.compiled:
+    from cython.cimports.libc.math import INFINITY, fmin, sqrt
+    from cython.cimports.sk_gd.optimizers.base import Rule
+
+    from .base import Optimizer
+else:
+    from math import inf as INFINITY
+    from math import sqrt
+
+    from .base import Optimizer, Rule
+
+    fmin = min
+
+# By what a step grows that met no curvature at all.
+GROWTH = cython.declare(cython.double, 10.0)
+
+
+class _Secant(Optimizer):
+    """What the two have in common: no rate to choose, and nothing but full batches."""
+
+    parameter_free = True
+    full_batch = True
+
+    def check(self):
+        check_range(self, "lambda_0", 0, float("inf"), closed="neither")
+
+
+class AdGD(_Secant):
+    r"""Adaptive gradient descent: the step follows the local curvature.
+
+    .. math::
+        \lambda_t &= \min\left( \sqrt{1 + \theta_{t-1}} \, \lambda_{t-1}, \;
+                     \frac{\|w_{t-1} - w_{t-2}\|}{2 \|g_t - g_{t-1}\|} \right), \quad
+        \theta_t = \lambda_t / \lambda_{t-1}, \quad \theta_1 = \infty \\
+        w_t &= w_{t-1} - \eta_t \lambda_t \, g_t
+
+    Plain descent that needs no smoothness constant, not even a global one to
+    exist, and that provably converges on every convex function with a continuous
+    gradient. It is steadier than `BarzilaiBorwein` and slower near the minimiser.
+    Full batch only: two mini-batches differ by more than the curvature. Not for
+    the hinge loss, whose gradient jumps.
+
+    Parameters
+    ----------
+    lambda_0 : float, default=1e-6
+        The first step, as small as the rounding allows: it serves to measure
+        the curvature. (In the estimators' full batches it costs one epoch).
+
+    References
+    ----------
+    Malitsky, Y. & Mishchenko, K. (2020). Adaptive gradient descent without
+    descent. ICML. arXiv:1910.09529 (algorithm 1)
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GDClassifier("adgd", max_iter=50, tol=None).fit(X, y)
+    >>> bool(model.score(X, y) > 0.97)
+    True
+    """
+
+    def __init__(self, lambda_0=1e-6):
+        self.lambda_0 = lambda_0
+
+    def rule(self, n):
+        return AdGDRule(self, n)
+
+
+class BarzilaiBorwein(_Secant):
+    r"""Barzilai and Borwein's method: the step is the inverse of the last curvature met.
+
+    .. math::
+        \lambda_t &= \min\left( \rho \lambda_{t-1}, \;
+                     \frac{\langle s, y \rangle}{\|y\|^2} \right), \quad
+                     s = w_{t-1} - w_{t-2}, \; y = g_t - g_{t-1} \\
+        w_t &= w_{t-1} - \eta_t \lambda_t \, g_t
+
+    A quasi-Newton method with one number for the Hessian: much faster than
+    plain descent on ill-conditioned smooth problems, at the same cost. The objective
+    does not fall at every step. Full batch only: two mini-batches differ by more
+    than the curvature. Not for the hinge loss, whose gradient jumps.
+
+    Of the two steps of the paper this is the shorter; the longer one,
+    :math:`\|s\|^2 / \langle s, y \rangle`, overshoots by orders of magnitude on
+    logistic models. It grows by no more than :math:`\rho` at a time, or the
+    flat regions of a loss would throw the weights far away, and where the
+    function is not convex, :math:`\langle s, y \rangle \le 0`, it is
+    :math:`\|s\| / \|y\|` (Dai, Al-Baali & Yang, 2015).
+
+    Parameters
+    ----------
+    growth : float in (1, inf], default=10
+        By what the step grows at most, from the second on (:math:`\rho`).
+    lambda_0 : float, default=1e-6
+        The first step, as small as the rounding allows: it serves to measure
+        the curvature. (In the estimators' full batches it costs one epoch).
+
+    References
+    ----------
+    Barzilai, J. & Borwein, J. M. (1988). Two-point step size gradient methods.
+    IMA Journal of Numerical Analysis 8(1). doi:10.1093/imanum/8.1.141
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GDClassifier("barzilai_borwein", max_iter=50, tol=None).fit(X, y)
+    >>> bool(model.score(X, y) > 0.96)
+    True
+    """
+
+    def __init__(self, growth=10.0, lambda_0=1e-6):
+        self.growth = growth
+        self.lambda_0 = lambda_0
+
+    def check(self):
+        super().check()
+        check_range(self, "growth", 1, float("inf"), closed="right")
+
+    def rule(self, n):
+        return BarzilaiBorweinRule(self, n)
+
+
+@cython.cclass
+class SecantRule(Rule):
+    """Keeps the last weights and gradient, and takes a step in the size of their changes."""
+
+    before: cython.double[::1]
+    last_g: cython.double[::1]
+    step_size: cython.double[::1]
+
+    def __init__(self, optimizer, n):
+        Rule.__init__(self, optimizer, n)
+        self.before = self.array("before", position=True)
+        self.last_g = self.array("last_g")
+        self.step_size = self.array("step_size", 1)
+        self.step_size[0] = optimizer.lambda_0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def measured(self, ss: cython.double, sy: cython.double, yy: cython.double) -> cython.double:
+        """The step that fits changes s of the weights and y of the gradient."""
+        return sqrt(ss / yy)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def longest(self) -> cython.double:
+        """The longest step allowed, given the last one."""
+        return INFINITY
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
+        return lr * self.step_size[0]
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+        j: cython.Py_ssize_t
+        s: cython.double
+        y: cython.double
+        rate: cython.double
+        ss: cython.double = 0
+        sy: cython.double = 0
+        yy: cython.double = 0
+        if self.t > 1:
+            for j in range(self.n):
+                s = w[j] - self.before[j]
+                y = g[j] - self.last_g[j]
+                ss += s * s
+                sy += s * y
+                yy += y * y
+            if ss > 0:
+                self.resize(self.measured(ss, sy, yy) if yy > 0 else GROWTH * self.step_size[0])
+        rate = self.rate(0, lr)
+        for j in range(self.n):
+            self.before[j] = w[j]
+            self.last_g[j] = g[j]
+            w[j] -= rate * g[j]
+        return 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def resize(self, size: cython.double) -> cython.void:
+        self.step_size[0] = fmin(size, self.longest())
+
+
+@cython.final
+@cython.cclass
+class AdGDRule(SecantRule):
+    theta: cython.double[::1]
+
+    def __init__(self, optimizer, n):
+        SecantRule.__init__(self, optimizer, n)
+        self.theta = self.array("theta", 1)
+        self.theta[0] = INFINITY
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def measured(self, ss: cython.double, sy: cython.double, yy: cython.double) -> cython.double:
+        return 0.5 * sqrt(ss / yy)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def longest(self) -> cython.double:
+        return sqrt(1 + self.theta[0]) * self.step_size[0]
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def resize(self, size: cython.double) -> cython.void:
+        before: cython.double = self.step_size[0]
+        SecantRule.resize(self, size)
+        self.theta[0] = self.step_size[0] / before
+
+
+@cython.final
+@cython.cclass
+class BarzilaiBorweinRule(SecantRule):
+    growth: cython.double
+
+    def __init__(self, optimizer, n):
+        SecantRule.__init__(self, optimizer, n)
+        self.growth = optimizer.growth
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def measured(self, ss: cython.double, sy: cython.double, yy: cython.double) -> cython.double:
+        return sy / yy if sy > 0 else sqrt(ss / yy)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def longest(self) -> cython.double:
+        # The first step was tiny, to measure the curvature: the second is free.
+        return self.growth * self.step_size[0] if self.t > 2 else INFINITY

@@ -1,0 +1,351 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, freethreading_compatible=True
+"""Steps whose size the method finds by itself: the learning rate is one."""
+
+import cython
+
+from ..parameters import check_range
+
+if cython.compiled:
+    from cython.cimports.libc.math import fabs, fmax, sqrt
+    from cython.cimports.sk_gd.optimizers.base import Rule
+
+    from .base import Optimizer
+else:
+    from math import fabs, sqrt
+
+    from .base import Optimizer, Rule
+
+    fmax = max
+
+
+@cython.cclass
+class MeasuringRule(Rule):
+    """A rule that judges its steps by the gradients, the lasso's included.
+
+    The proximal step of the lasso leaves at the new weights a subgradient of it,
+    `pull`. At the minimum gradient and pull cancel, and measures of what is
+    still to be gained must see both, or they would never come to rest.
+    """
+
+    def __init__(self, optimizer, n):
+        Rule.__init__(self, optimizer, n)
+        self.lr = 0.0
+        self.pull = self.array("pull")
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def shrink(
+        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
+    ) -> cython.void:
+        stepped: cython.double = w[j]
+        rate: cython.double = self.rate(j, self.lr)
+        Rule.shrink(self, w, j, threshold)
+        self.pull[j] = (stepped - w[j]) / rate if rate > 0 else 0.0
+
+
+class DoG(Optimizer):
+    r"""Distance over gradients: steps as long as the way so far deserves.
+
+    .. math::
+        \bar r_t &= \max(\bar r_{t-1}, \|w_{t-1} - w_0\|), \quad
+        \bar r_1 = r_\epsilon (1 + \|w_0\|) \\
+        w_t &= w_{t-1} - \eta_t \, \frac{\bar r_t}
+               {\sqrt{\epsilon + \sum_{s \le t} \|g_s\|^2}} \, g_t
+
+    Nothing to tune: the distance grows until it is that of the minimiser. One
+    step size for all coordinates, hence for well-conditioned problems; where
+    features differ in what they need, `Prodigy` and `COCOB` are faster. The steps
+    do not settle by themselves: the authors call averaging crucial, and
+    ``average="auto"`` is their average here.
+
+    Parameters
+    ----------
+    r_epsilon : float, default=1e-3
+        Distance assumed at first (:math:`r_\epsilon`), relative to one plus the
+        norm of the first weights. The authors' 1e-6 takes some fifty steps to
+        grow to the size of standardised weights, in which time training on a full
+        batch would stop for lack of progress.
+    epsilon : float, default=1e-8
+        Added to the sum of squared norms.
+
+    References
+    ----------
+    Ivgi, M., Hinder, O. & Carmon, Y. (2023). DoG is SGD's best friend: a
+    parameter-free dynamic step size schedule. ICML. arXiv:2302.12022
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GDClassifier("dog", max_iter=20, tol=None, random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.97)
+    True
+    """
+
+    parameter_free = True
+    default_average = True
+
+    def __init__(self, r_epsilon=1e-3, epsilon=1e-8):
+        self.r_epsilon = r_epsilon
+        self.epsilon = epsilon
+
+    def check(self):
+        check_range(self, "r_epsilon", 0, float("inf"), closed="neither")
+        check_range(self, "epsilon", 0, float("inf"))
+
+    def rule(self, n):
+        return DoGRule(self, n)
+
+
+class DoWG(DoG):
+    r"""Distance over weighted gradients: `DoG` that counts early gradients less.
+
+    .. math::
+        \bar r_t &= \max(\bar r_{t-1}, \|w_{t-1} - w_0\|), \quad \bar r_1 = r_\epsilon \\
+        v_t &= v_{t-1} + \bar r_t^2 \|g_t\|^2 \\
+        w_t &= w_{t-1} - \eta_t \, \frac{\bar r_t^2}{\sqrt{v_t} + \epsilon} \, g_t
+
+    Gradients taken while the distance was still underestimated hardly count, so
+    the steps are longer than those of `DoG`: faster on smooth problems, less
+    steady in noise. As with it, ``average="auto"`` averages.
+
+    Parameters
+    ----------
+    r_epsilon : float, default=1e-2
+        Distance assumed at first (:math:`r_\epsilon`); the authors' is the root
+        of their epsilon, the same.
+    epsilon : float, default=1e-4
+        Added to the root.
+
+    References
+    ----------
+    Khaled, A., Mishchenko, K. & Jin, C. (2023). DoWG unleashed: an efficient
+    universal parameter-free gradient descent method. NeurIPS. arXiv:2305.16284
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GDClassifier("dowg", max_iter=20, tol=None, random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.97)
+    True
+    """
+
+    def __init__(self, r_epsilon=1e-2, epsilon=1e-4):
+        super().__init__(r_epsilon, epsilon)
+
+    def rule(self, n):
+        return DoWGRule(self, n)
+
+
+@cython.cclass
+class DistanceRule(MeasuringRule):
+    """The largest distance from the first weights, and a sum over the gradients."""
+
+    r_epsilon: cython.double
+    epsilon: cython.double
+    origin: cython.double[::1]
+    distance: cython.double[::1]
+    total: cython.double[::1]
+
+    def __init__(self, optimizer, n):
+        MeasuringRule.__init__(self, optimizer, n)
+        self.r_epsilon = optimizer.r_epsilon
+        self.epsilon = optimizer.epsilon
+        self.origin = self.array("origin", position=True)
+        self.distance = self.array("distance", 1)
+        self.total = self.array("total", 1)
+
+    @cython.final
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def measure(self, w: cython.double[::1], least: cython.double) -> cython.void:
+        """Update the distance, which is never below `least`."""
+        j: cython.Py_ssize_t
+        square: cython.double = 0
+        for j in range(self.n):
+            square += (w[j] - self.origin[j]) * (w[j] - self.origin[j])
+        self.distance[0] = fmax(self.distance[0], fmax(sqrt(square), least))
+
+    @cython.final
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def squared(self, g: cython.double[::1]) -> cython.double:
+        """Squared norm of the gradient of the whole objective."""
+        j: cython.Py_ssize_t
+        square: cython.double = 0
+        for j in range(self.n):
+            square += (g[j] + self.pull[j]) * (g[j] + self.pull[j])
+        return square
+
+    @cython.final
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def descend(
+        self, w: cython.double[::1], g: cython.double[::1], lr: cython.double
+    ) -> cython.void:
+        j: cython.Py_ssize_t
+        rate: cython.double = self.rate(0, lr)
+        self.lr = lr
+        for j in range(self.n):
+            w[j] -= rate * g[j]
+
+
+@cython.final
+@cython.cclass
+class DoGRule(DistanceRule):
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
+        root: cython.double = sqrt(self.total[0] + self.epsilon)
+        return lr * self.distance[0] / root if root > 0 else 0.0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+        j: cython.Py_ssize_t
+        square: cython.double = 0
+        if self.distance[0] == 0:
+            for j in range(self.n):
+                square += self.origin[j] * self.origin[j]
+        self.measure(w, self.r_epsilon * (1 + sqrt(square)))
+        self.total[0] += self.squared(g)
+        self.descend(w, g, lr)
+        return 0
+
+
+@cython.final
+@cython.cclass
+class DoWGRule(DistanceRule):
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
+        root: cython.double = sqrt(self.total[0]) + self.epsilon
+        return lr * self.distance[0] * self.distance[0] / root if root > 0 else 0.0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+        self.measure(w, self.r_epsilon)
+        self.total[0] += self.distance[0] * self.distance[0] * self.squared(g)
+        self.descend(w, g, lr)
+        return 0
+
+
+class COCOB(Optimizer):
+    r"""Continuous coin betting: every coordinate bets its winnings on the next gradient.
+
+    .. math::
+        L_t &= \max(L_{t-1}, |g_t|), \quad A_t = A_{t-1} + |g_t|, \quad
+        R_t = \max(R_{t-1} - g_t (w_{t-1} - w_0), 0) \\
+        \theta_t &= \theta_{t-1} - g_t \\
+        w_t &= w_{t-1} + \eta_t \left( w_0 + \frac{\theta_t (L_t + R_t)}
+               {L_t \max(A_t + L_t, \alpha L_t)} - w_{t-1} \right)
+
+    No learning rate and none estimated: with :math:`\eta = 1` the weights are
+    the bet itself. Scale-free, coordinate by coordinate. The first step is
+    :math:`1 / \alpha` in every coordinate. Bets swing around the minimiser before
+    they settle: use ``schedule="cosine"`` or ``average=True`` for the last digits.
+
+    Parameters
+    ----------
+    alpha : float, default=100
+        Caution of the first bets: the part of the capital that they stake is at
+        most one over it.
+    epsilon : float, default=1e-8
+        The largest gradient assumed at first (:math:`L_0`).
+
+    References
+    ----------
+    Orabona, F. & Tommasi, T. (2017). Training deep networks without learning
+    rates through coin betting. NeurIPS. arXiv:1705.07795
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GDClassifier("cocob", max_iter=20, tol=None, random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.97)
+    True
+    """
+
+    parameter_free = True
+
+    def __init__(self, alpha=100.0, epsilon=1e-8):
+        self.alpha = alpha
+        self.epsilon = epsilon
+
+    def check(self):
+        check_range(self, "alpha", 0, float("inf"))
+        check_range(self, "epsilon", 0, float("inf"), closed="neither")
+
+    def rule(self, n):
+        return COCOBRule(self, n)
+
+
+@cython.final
+@cython.cclass
+class COCOBRule(MeasuringRule):
+    alpha: cython.double
+    origin: cython.double[::1]
+    largest: cython.double[::1]
+    total: cython.double[::1]
+    reward: cython.double[::1]
+    theta: cython.double[::1]
+
+    def __init__(self, optimizer, n):
+        MeasuringRule.__init__(self, optimizer, n)
+        self.alpha = optimizer.alpha
+        self.origin = self.array("origin", position=True)
+        self.largest = self.array("largest")
+        self.largest[:] = optimizer.epsilon
+        self.total = self.array("total")
+        self.reward = self.array("reward")
+        self.theta = self.array("theta")
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.inline
+    def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
+        largest: cython.double = self.largest[j]
+        stake: cython.double = fmax(self.total[j] + largest, self.alpha * largest)
+        return lr * (largest + self.reward[j]) / (largest * stake)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+        j: cython.Py_ssize_t
+        whole: cython.double
+        self.lr = lr
+        for j in range(self.n):
+            whole = g[j] + self.pull[j]
+            self.largest[j] = fmax(self.largest[j], fabs(whole))
+            self.total[j] += fabs(whole)
+            self.reward[j] = fmax(self.reward[j] - whole * (w[j] - self.origin[j]), 0.0)
+            self.theta[j] -= g[j]
+            w[j] += lr * (self.origin[j] - w[j]) + self.rate(j, lr) * self.theta[j]
+        return 0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def shrink(
+        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
+    ) -> cython.void:
+        # What the lasso takes back is lost to the bet as well.
+        MeasuringRule.shrink(self, w, j, threshold)
+        self.theta[j] -= self.pull[j]

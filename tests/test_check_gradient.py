@@ -1,0 +1,216 @@
+"""check_gradient finds what is wrong, says where, and finds nothing where all is right."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from sk_gd import GDClassifier, GDRegressor, check_gradient, losses
+from sk_gd.losses import Huber, LogLoss, Loss
+
+N, D = 40, 3
+RNG = np.random.default_rng(51)
+X = RNG.normal([1.0, -200.0, 0.0], [0.5, 3.0, 1e-3], (N, D))
+X[RNG.random(X.shape) < 0.2] = 0
+WEIGHT = RNG.integers(0, 3, N) + 0.5
+SLOW = pytest.mark.slow
+PENALTIES = [(0.0, 0.0), (0.3, 0.0), (0.3, 0.4), (0.3, 1.0)]
+CASES = [
+    (GDRegressor if kind == "regressor" else GDClassifier, loss, outputs)
+    for kind in ("regressor", "classifier")
+    for loss in losses.names(kind)
+    for outputs in (1, 3)
+]
+
+
+def target(make, outputs):
+    if make is GDRegressor:
+        return RNG.gamma(2.0, size=(N, outputs)) * 10.0 ** np.arange(outputs)
+    return np.arange(N) % (2 if outputs == 1 else outputs)
+
+
+# Every loss with two of them; the whole matrix is slow.
+ROWS = [
+    pytest.param(
+        container,
+        dtype,
+        weighted,
+        marks=[] if (container is sp.csr_array) == (dtype == np.float32) == weighted else SLOW,
+        id=f"{container.__name__}-{dtype.__name__}-{'weighted' if weighted else 'equal'}",
+    )
+    for container in (np.asarray, sp.csr_array)
+    for dtype in (np.float32, np.float64)
+    for weighted in (False, True)
+]
+
+
+@pytest.mark.parametrize(("container", "dtype", "weighted"), ROWS)
+@pytest.mark.parametrize(("alpha", "l1_ratio"), PENALTIES)
+@pytest.mark.parametrize(("make", "loss", "outputs"), CASES)
+def test_every_loss(make, loss, outputs, alpha, l1_ratio, container, dtype, weighted):
+    estimator = make(loss=loss, alpha=alpha, l1_ratio=l1_ratio, fit_intercept=not weighted)
+    found = check_gradient(
+        estimator,
+        container(X.astype(dtype)),
+        target(make, outputs),
+        sample_weight=WEIGHT if weighted else None,
+        random_state=0,
+    )
+    assert found.error < 1e-6
+    assert found.analytical.shape == (outputs, D + (not weighted))
+    assert np.any(found.analytical)
+
+
+class Wrong(Loss):
+    """A loss whose gradient is right but for a factor."""
+
+    kinds = ("regressor",)
+
+    def __init__(self, factor=1.0):
+        self.factor = factor
+
+    def value(self, y, p):
+        return np.log(np.cosh(p - y))
+
+    def gradient(self, y, p):
+        return self.factor * np.tanh(p - y)
+
+
+@pytest.mark.parametrize("factor", [-1.0, 0.0, 0.5, 1.001])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_wrong_gradient(factor, outputs):
+    y = RNG.normal(size=(N, outputs))
+    assert check_gradient(Wrong(), X, y, random_state=0).error < 1e-6
+    error = check_gradient(Wrong(factor), X, y, random_state=0).error
+    assert error == pytest.approx(abs(1 - factor) / max(abs(factor), 1), rel=1e-3)
+
+
+class WrongClass(LogLoss):
+    """Wrong in one score only."""
+
+    kinds = ("classifier",)
+
+    def kernel(self, n_outputs):
+        return Loss.kernel(self, n_outputs)
+
+    def value(self, y, p):
+        return -self.log_probabilities(p)[np.arange(len(y)), y]
+
+    def gradient(self, y, p):
+        slope = self.probabilities(p)
+        slope[np.arange(len(y)), y] -= 1
+        slope[:, 1] *= 1.5
+        return slope
+
+
+def test_where():
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    found = check_gradient(WrongClass(), frame, np.arange(N) % 3, random_state=0)
+    assert found.where.endswith("of output 1")
+    assert np.all(found.errors[1] > 0.1) and np.all(found.errors[[0, 2]] < 1e-6)
+    assert found.error == found.errors.max()
+    worst = np.argmax(found.errors[1])
+    expected = [*(f"coefficient of feature {j} ({c!r})" for j, c in enumerate("abc")), "intercept"]
+    assert found.where == f"{expected[worst]} of output 1"
+    assert f"error={found.error:.2g} at the {found.where}" in repr(found)
+    assert f"{found.analytical[1, worst]:.9g}" in repr(found)
+
+
+def test_not_a_number():
+    class Bad(Wrong):
+        def gradient(self, y, p):
+            return np.where(y > 0, np.nan, 0.0)
+
+    assert check_gradient(Bad(), X, X[:, 0], random_state=0).error == np.inf
+
+
+def test_objective_must_be_finite():
+    class Bad(Wrong):
+        def value(self, y, p):
+            return np.full_like(p, np.inf)
+
+    with pytest.raises(ValueError, match=r"finite.*Got inf.*at=\(coef, intercept\)"):
+        check_gradient(Bad(), X, X[:, 0])
+
+
+def test_value_is_the_derivative():
+    # Of half the squared error with a ridge at a point chosen by hand.
+    data, y = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 0.0])
+    estimator = GDRegressor(alpha=0.5)
+    found = check_gradient(estimator, data, y, at=([1.0, -1.0], 2.0))
+    residual = np.array([1 - 2 + 2 - 1.0, 3 - 4 + 2 - 0.0])
+    expected = [*(residual @ data / 2 + 0.5 * np.array([1.0, -1.0])), residual.mean()]
+    np.testing.assert_allclose(found.analytical[0], expected, rtol=1e-12)
+    np.testing.assert_allclose(found.numerical[0], expected, rtol=1e-8)
+
+
+def test_fitted_estimator_is_checked_where_it_is_and_left_alone():
+    y = np.array(["no", "yes"])[np.arange(N) % 2]
+    model = GDClassifier("nesterov", class_weight="balanced", batch_size="full", tol=None)
+    model.set_params(max_iter=2000, alpha=0.1).fit(X, y)
+    before = dict(vars(model))
+    found = check_gradient(model.sparsify(), X, y)
+    assert np.all(np.abs(found.analytical) < 1e-3) and found.error < 1e-6
+    model.densify()
+    assert vars(model).keys() == before.keys()
+    fresh = GDClassifier()
+    check_gradient(fresh, X, y)
+    assert vars(fresh).keys() == vars(GDClassifier()).keys()
+    # A fitted model knows its classes, whichever of them there are.
+    with pytest.raises(ValueError, match="y must have the labels"):
+        check_gradient(model, X, np.where(y == "no", "perhaps", y))
+    # The minimiser of the objective with these weights, and of no other.
+    assert np.abs(check_gradient(model.set_params(alpha=1.0), X, y).analytical).max() > 1e-3
+
+
+class TestCorners:
+    def test_zero_coefficients_of_a_lasso(self):
+        y = X[:, 0] + 0.1 * RNG.normal(size=N)
+        estimator = GDRegressor(alpha=0.1, l1_ratio=1.0)
+        found = check_gradient(estimator, X, y, at=([0.5, 0.0, 0.0], 0.1))
+        assert found.corners == 2 and found.error < 1e-6
+        assert "2 at a corner" in repr(found)
+
+    def test_residuals_of_zero(self):
+        found = check_gradient("absolute_error", X, np.zeros(N), at=(np.zeros(D), 0.0))
+        assert found.corners == D + 1 and found.error == 0
+
+    def test_a_wrong_slope_at_a_corner_is_wrong(self):
+        class Steep(Loss):
+            kinds = ("regressor",)
+
+            def value(self, y, p):
+                return np.abs(p - y)
+
+            def gradient(self, y, p):
+                return np.where(p >= y, 2.0, -2.0)
+
+        found = check_gradient(Steep(), X, np.zeros(N), at=(np.zeros(D), 0.0))
+        assert found.corners == D + 1 and found.error > 0.4
+
+    def test_a_smooth_loss_has_none(self):
+        assert check_gradient("squared_error", X, X[:, 0], random_state=0).corners == 0
+        assert check_gradient("log_loss", X, np.arange(N) % 2, random_state=0).corners == 0
+
+
+@pytest.mark.parametrize("factor", [1e-6, 1.0, 1e6])
+def test_units_do_not_matter(factor):
+    y = factor * RNG.gamma(2.0, size=N)
+    for loss in ("squared_error", Huber(factor), "quantile", "poisson", "gamma"):
+        assert check_gradient(loss, 1e3 * X, y, random_state=0).error < 1e-6
+
+
+def test_bad_input():
+    y = X[:, 0]
+    with pytest.raises(ValueError, match="Unknown loss 'hubert'.*'huber'"):
+        check_gradient("hubert", X, y)
+    with pytest.raises(TypeError, match="not a class"):
+        check_gradient(Huber, X, y)
+    with pytest.raises(ValueError, match="epsilon"):
+        check_gradient(Huber(epsilon=-1), X, y)
+    with pytest.raises(ValueError, match="loss='gamma'.*positive"):
+        check_gradient("gamma", X, y)
+    with pytest.raises(ValueError, match=r"at must be .* 1 outputs and 3 features.*\(2,\)"):
+        check_gradient("huber", X, y, at=([1.0, 2.0], 0.0))
+    with pytest.raises(ValueError, match="NaN"):
+        check_gradient("huber", X * np.nan, y)

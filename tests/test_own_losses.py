@@ -1,0 +1,148 @@
+"""Losses that users write in numpy."""
+
+import pickle
+
+import naive
+import numpy as np
+import pytest
+import scipy.optimize
+import scipy.sparse as sp
+from scipy.special import softmax
+from sklearn.base import clone
+from test_losses import ALPHA, PRECONDITIONS, SCORES, SETTLED, WEIGHT, D, X, Y, assert_same_model
+
+from sk_gd import DivergenceError, GDClassifier, GDRegressor
+from sk_gd.losses import Loss
+
+
+class LogCosh(Loss):
+    kinds = ("regressor",)
+
+    def __init__(self, scale=1.0):
+        self.scale = scale
+
+    def value(self, y, p):
+        r = (p - y) / self.scale
+        return np.logaddexp(r, -r) - np.log(2)
+
+    def gradient(self, y, p):
+        return np.tanh((p - y) / self.scale) / self.scale
+
+
+class Softmax(Loss):
+    kinds = ("classifier",)
+    relative = True
+
+    def value(self, y, p):
+        if p.ndim == 1:
+            return np.logaddexp(0, p) - y * p
+        return np.logaddexp.reduce(p, axis=1) - p[np.arange(len(y)), y]
+
+    def gradient(self, y, p):
+        if p.ndim == 1:
+            return 1 / (1 + np.exp(-p)) - y
+        slope = softmax(p, axis=1)
+        slope[np.arange(len(y)), y] -= 1
+        return slope
+
+    def curvature(self, n_outputs, targets=None):
+        return 0.25 if n_outputs == 1 else 0.5
+
+
+class Halves(Loss):
+    kinds = ("regressor",)
+
+    def value(self, y, p):
+        return 0.5 * (y - p) ** 2
+
+    def gradient(self, y, p):
+        return p - y
+
+
+class TestYourOwn:
+    @pytest.mark.parametrize("precondition", PRECONDITIONS)
+    def test_minimiser(self, precondition):
+        def value(w):
+            return naive.objective(
+                lambda y, p: np.log(np.cosh(p - y)), X, Y, w[:D], w[D], alpha=ALPHA
+            )
+
+        lowest = scipy.optimize.minimize(value, np.zeros(D + 1), options={"gtol": 1e-9})
+        model = GDRegressor(
+            "nesterov", loss=LogCosh(), alpha=ALPHA, precondition=precondition, **SETTLED
+        ).fit(X, Y)
+        np.testing.assert_allclose([*model.coef_, model.intercept_], lowest.x, atol=1e-4)
+
+    @pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+    @pytest.mark.parametrize("batch_size", [1, 7, "full"])
+    @pytest.mark.parametrize("case", ["one output", "three outputs", "two classes", "three"])
+    def test_same_as_the_compiled_one(self, case, batch_size, container):
+        options = {"batch_size": batch_size, "max_iter": 5, "tol": None, "random_state": 0}
+        if "output" in case:
+            y = SCORES[:, 0] if case == "one output" else SCORES
+            models = [GDRegressor(loss=loss, **options) for loss in (Halves(), "squared_error")]
+        else:
+            y = SCORES[:, : 2 if case == "two classes" else 3].argmax(axis=1)
+            models = [GDClassifier(loss=loss, **options) for loss in (Softmax(), "log_loss")]
+        one, other = (m.fit(container(X), y, sample_weight=WEIGHT) for m in models)
+        assert_same_model(one, other, 1e-9)
+        np.testing.assert_allclose(one.loss_curve_, other.loss_curve_, rtol=1e-9)
+
+    def test_is_a_scikit_learn_object(self):
+        model = GDRegressor(loss=LogCosh(scale=3.0), max_iter=5, tol=None, random_state=0)
+        assert clone(model).loss.scale == 3.0
+        assert "LogCosh(scale=3.0)" in repr(model)
+        again = pickle.loads(pickle.dumps(model.fit(X, Y)))
+        np.testing.assert_array_equal(again.predict(X), model.predict(X))
+        again.partial_fit(X, Y)
+
+    def test_intercepts_are_published_as_they_were_trained(self):
+        # Nothing says that a number added to all scores is of no meaning to it.
+        class Apart(Softmax):
+            relative = False
+
+        y = SCORES.argmax(axis=1)
+        models = [
+            GDClassifier(loss=loss, tol=None, max_iter=3, random_state=0).fit(X + 3, y)
+            for loss in (Softmax(), Apart())
+        ]
+        centred, raw = (m.intercept_ for m in models)
+        np.testing.assert_allclose(raw - raw.mean(), centred, atol=1e-12)
+
+    def test_has_no_probabilities_unless_it_says_so(self):
+        class Likely(Softmax):
+            def probabilities(self, scores):
+                return softmax(scores, axis=1)
+
+        y = SCORES.argmax(axis=1)
+        assert not hasattr(GDClassifier(loss=Softmax()), "predict_proba")
+        model = GDClassifier(loss=Likely(), tol=None).fit(X, y)
+        np.testing.assert_allclose(np.exp(model.predict_log_proba(X)), model.predict_proba(X))
+
+
+def broken(**methods):
+    """An instance of LogCosh with other methods."""
+    return type("Broken", (LogCosh,), methods)()
+
+
+@pytest.mark.parametrize(
+    "loss, error, words",
+    [
+        (broken(value=Loss.value), TypeError, "Broken has no value.*gradient"),
+        (broken(gradient=Loss.gradient), TypeError, "Broken has no value or no gradient"),
+        (broken(value=lambda self, y, p: 1.0), ValueError, r"Broken.value.*\(2,\).*shape \(\)"),
+        (broken(gradient=lambda self, y, p: p[:1]), ValueError, r"Broken.gradient.*\(1,\)"),
+        (broken(value=lambda self, y, p: p + 1j), ValueError, "Broken.value.*complex128"),
+        (broken(value=lambda self, y, p: p[:, None]), ValueError, "Broken.value"),
+        (broken(gradient=lambda self, y, p: 1 / 0), ZeroDivisionError, "division"),
+        (broken(gradient=lambda self, y, p: np.negative(p, out=p)), ValueError, "read-only"),
+        (broken(gradient=lambda self, y, p: p * np.nan), DivergenceError, "diverged"),
+        (broken(kinds=()), ValueError, "kinds"),
+        (broken(kinds=("classifier",)), ValueError, r"kinds are \('classifier',\)"),
+    ],
+)
+def test_what_is_wrong_with_your_own(loss, error, words):
+    model = GDRegressor("sgd", loss=loss, tol=None)
+    with pytest.raises(error, match=words):
+        model.fit(X, Y)
+    assert not hasattr(model, "n_features_in_") and not hasattr(model, "coef_")

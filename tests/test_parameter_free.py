@@ -1,0 +1,186 @@
+"""Rules that find the size of their steps: published values, closed forms, automatic settings."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import make_regression
+
+from sk_gd import GDRegressor, optimizers
+from sk_gd.optimizers import COCOB, AdGD, BarzilaiBorwein, DoG, DoWG, ScheduleFreeSGD
+
+# The values of sum x² that optax prints in its docstrings, from (1, 2, 3), with more digits.
+OPTAX = {
+    "dog": (
+        DoG(r_epsilon=1e-6),
+        [13.9999645167, 13.9999394263, 13.9999044541, 13.9998566814, 13.9997925877],
+    ),
+    "dowg": (DoWG(), [13.9253664521, 13.8727628189, 13.7754321503, 13.596171713, 13.2688377925]),
+    "cocob": (COCOB(), [13.8803, 13.7594344695, 13.63392816, 13.5002830444, 13.3548361125]),
+    "schedule-free": (ScheduleFreeSGD(), [14, 0, 0.995555555556, 0.8064, 0.24098816]),
+}
+
+
+def starting(optimizer, w):
+    rule = optimizer.rule(len(w))
+    rule.start(w)
+    return rule
+
+
+def driven(optimizer, gradients, start=0.0):
+    """The scalar weight after each step, the gradients being given."""
+    w = np.array([start])
+    rule = starting(optimizer, w)
+    path = []
+    for g in gradients:
+        rule(w, lambda point, g=g: np.array([g]), 1.0)
+        path.append(w[0])
+    return path
+
+
+@pytest.mark.parametrize("optimizer, values", OPTAX.values(), ids=OPTAX)
+def test_published_values(optimizer, values):
+    w = np.array([1.0, 2.0, 3.0])
+    rule = starting(optimizer, w)
+    found = []
+    for _ in values:
+        rule(w, lambda w: 2 * w, 1.0)
+        found.append(np.sum(rule.model(w) ** 2))
+    np.testing.assert_allclose(found, values, rtol=1e-11, atol=1e-11)
+
+
+def test_cocob_on_gradients_that_tell_its_forms_apart():
+    expected = [-0.01, -0.01111, -0.01121223321, -0.0101907977544579, -0.0122334392383817]
+    path = driven(COCOB(), [1, 10, 0.1, -1, 2])
+    np.testing.assert_allclose(path, expected, rtol=1e-13)
+
+
+def test_the_first_bet_of_cocob_is_one_over_alpha():
+    np.testing.assert_allclose(driven(COCOB(alpha=40.0), [-3e5], 2.0), [2.025], rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["dog", "dowg", "prodigy", "dadapt_adam", "cocob"])
+@pytest.mark.parametrize("unit", [1e-2, 1e2])
+def test_the_unit_of_the_function_changes_nothing(name, unit):
+    """The steps know the size of the gradients by their ratios only."""
+    optimizer = optimizers.get(name)
+    if "epsilon" in optimizer.get_params() and name != "cocob":
+        optimizer.set_params(epsilon=0.0)
+    models = []
+    for scale in (1.0, unit):
+        w = np.array([1.0, -2.0, 0.5])
+        rule = starting(optimizer, w)
+        for _ in range(30):
+            rule(w, lambda w, scale=scale: scale * np.array([1.0, 10.0, 0.1]) * (w - 0.3), 1.0)
+        models.append(w)
+    # A coin bettor's capital is in the unit of its gradients, but for the winnings.
+    tolerance = {"cocob": 0.5}.get(name, 1e-9)
+    np.testing.assert_allclose(models[1], models[0], rtol=tolerance)
+
+
+class TestAdGD:
+    def test_by_hand(self):
+        # Steps 1/4, 1/4 (the curvature is 2), sqrt(2)/4 (no more than sqrt(1 + 1) times the last),
+        # then half of the last change over that of the gradient, 2.999.
+        change = 1.999 * 2**0.5 / 4
+        expected = [-1, -1.5, -1.5 - change, -1.5 - change + change / 5.998]
+        path = driven(AdGD(lambda_0=0.25), [4, 2, 1.999, -1])
+        np.testing.assert_allclose(path, expected, rtol=1e-14)
+
+    def test_the_growth_counts_the_growth_before(self):
+        # sqrt(1 + 1) / 4, then sqrt(1 + sqrt(2)) times it.
+        w = driven(AdGD(lambda_0=0.25), [4, 2, 1.9999, 1.9998])
+        grown = (w[3] - w[2]) / -1.9998
+        assert grown == pytest.approx((1 + 2**0.5) ** 0.5 * 2**0.5 / 4, rel=1e-12)
+
+    def test_halves_the_error_of_a_parabola(self):
+        # The step is half the inverse curvature.
+        w = np.array([8.0])
+        rule = starting(AdGD(), w)
+        rule(w, lambda w: 5 * w, 1.0)
+        before = w[0]
+        for k in range(1, 20):
+            rule(w, lambda w: 5 * w, 1.0)
+            assert w[0] == pytest.approx(before / 2**k, rel=1e-8)
+
+
+class TestBarzilaiBorwein:
+    def test_exact_on_a_parabola(self):
+        # The second step knows the curvature.
+        w = np.array([8.0])
+        rule = starting(BarzilaiBorwein(lambda_0=1e-3), w)
+        rule(w, lambda w: 5 * (w - 3), 1.0)
+        rule(w, lambda w: 5 * (w - 3), 1.0)
+        assert w[0] == pytest.approx(3, abs=1e-12)
+
+    def test_superlinear_in_two_dimensions(self):
+        # Of the best constant step, (99 / 101)^k, this needs 1600.
+        w = np.array([1.0, 1.0])
+        rule = starting(BarzilaiBorwein(), w)
+        for _ in range(22):
+            rule(w, lambda w: np.array([1.0, 100.0]) * w, 1.0)
+        assert np.linalg.norm(w) < 1e-14
+
+    def test_growth_is_bounded(self):
+        # Steps: 1/4, 1/2 (free), then 10 times it, where the gradient hardly changes.
+        path = driven(BarzilaiBorwein(lambda_0=0.25), [4, 2, 1.999999])
+        np.testing.assert_allclose(path, [-1, -2, -2 - 5 * 1.999999], rtol=1e-14)
+
+    def test_negative_curvature(self):
+        # Down a hill that gets steeper: the step is positive all the same.
+        path = driven(BarzilaiBorwein(lambda_0=0.25), [4, 6])
+        np.testing.assert_allclose(path, [-1, -1 - 6 * 0.5], rtol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["adgd", "barzilai_borwein"])
+def test_constant_gradient(name):
+    """Nothing is known of the curvature, then the step grows."""
+    path = np.array(driven(optimizers.get(name), [1.0] * 8))
+    steps = -np.diff(path)
+    assert np.all(steps[1:] > 1.4 * steps[:-1]) and np.all(steps > 0)
+
+
+FREE = [name for name in optimizers.names() if optimizers.get(name).parameter_free]
+X, Y = make_regression(150, 4, noise=5.0, random_state=0)
+
+
+def test_which_are_free():
+    assert set(FREE) == {
+        *("dog", "dowg", "prodigy", "dadapt_adam", "cocob"),
+        *("adgd", "barzilai_borwein"),
+    }
+
+
+@pytest.mark.parametrize("precondition", [None, "standardize"])
+@pytest.mark.parametrize("name", FREE)
+def test_the_automatic_rate_is_one(name, precondition):
+    settings = {"precondition": precondition, "max_iter": 2, "tol": None}
+    assert GDRegressor(name, **settings).fit(1e3 * X, Y).learning_rate_ == 1.0
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_a_zero_gradient_moves_nothing(name):
+    w = np.array([1.0, -2.0])
+    rule = starting(optimizers.get(name), w)
+    for _ in range(3):
+        rule(w, np.zeros_like, 1.0)
+    np.testing.assert_array_equal(w, [1.0, -2.0])
+
+
+@pytest.mark.parametrize("name", optimizers.names())
+def test_the_automatic_average_is_the_optimizers(name):
+    settings = {"max_iter": 3, "tol": None, "random_state": 0}
+    automatic = GDRegressor(name, **settings).fit(X, Y)
+    explicit = clone(automatic).set_params(average=optimizers.get(name).default_average)
+    np.testing.assert_array_equal(automatic.coef_, explicit.fit(X, Y).coef_)
+    averages = name in ("dog", "dowg", "prodigy", "dadapt_adam")
+    assert (automatic._run.lane.average is not None) == averages
+
+
+@pytest.mark.parametrize("name", ["adgd", "barzilai_borwein"])
+def test_full_batch_only(name):
+    model = GDRegressor(name, max_iter=2, tol=None)
+    assert model.fit(X, Y).t_ == 2
+    for allowed in ("full", 150, 1000):
+        assert model.set_params(batch_size=allowed).fit(X, Y).t_ == 2
+    with pytest.raises(ValueError, match="batch_size must be .* Got 149 for 150 rows"):
+        model.set_params(batch_size=149).fit(X, Y)
