@@ -9,6 +9,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.optimize import OptimizeResult
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
 from . import schedules
@@ -21,6 +22,7 @@ OPTIONS = {
     "schedule": [str, schedules.Schedule, callable],
     "max_iter": [Interval(Integral, 1, None, closed="left")],
     "tol": [Interval(Real, 0, None, closed="left"), None],
+    "random_state": ["random_state"],
 }
 
 
@@ -40,6 +42,7 @@ def minimize(
     schedule="constant",
     max_iter=10_000,
     tol=1e-5,
+    random_state=None,
     **unknown,
 ):
     r"""Minimise a function by an optimizer: what ``method=optimizer`` of scipy does.
@@ -83,7 +86,9 @@ def minimize(
         At most so many steps.
     tol : float or None, default=1e-5
         The end has come when no entry of the gradient, at the point that would be
-        returned, is larger than this. None: after `max_iter` steps.
+        returned, is larger than this. None, and without gradients: after `max_iter` steps.
+    random_state : int, RandomState or None, default=None
+        Of optimizers that draw random numbers.
 
     Returns
     -------
@@ -94,14 +99,21 @@ def minimize(
         small for `tol`, 2 for values that are not finite, 99 for stopped by the callback.
     """
     _refuse(optimizer, fun, jac, hess, hessp, bounds, constraints, unknown)
-    options = dict(learning_rate=learning_rate, schedule=schedule, max_iter=max_iter, tol=tol)
+    options = {
+        "learning_rate": learning_rate,
+        "schedule": schedule,
+        "max_iter": max_iter,
+        "tol": tol,
+        "random_state": random_state,
+    }
     validate_parameter_constraints(OPTIONS, options, type(optimizer).__name__)
     optimizer = copy.deepcopy(optimizer)
     optimizer.check()
     schedule = schedules.get(schedule)
     schedule.check()
     args = args if isinstance(args, tuple) else (args,)
-    run = _Run(optimizer, Function(fun, jac, args), _start(x0), tol)
+    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    run = _Run(optimizer, seed, Function(fun, jac, args), _start(x0), tol)
     rate = _rate(optimizer, learning_rate)
     tell = _listener(callback)
     for step in range(max_iter):
@@ -213,9 +225,10 @@ class _Run:
     is finite, with a finite gradient as far as there is one.
     """
 
-    def __init__(self, optimizer, function, w, tol):
+    def __init__(self, optimizer, seed, function, w, tol):
         self.function = function
         self.rule = optimizer.rule(len(w))
+        self.rule.seed(seed)
         self.rule.start(w)
         self.differentiates = self.rule.descends()
         self.w = w

@@ -29,8 +29,8 @@ class Evaluated:
 class Function(Objective):
     """A Python function of one vector, and its gradient, evaluated when asked and counted.
 
-    What is known of the point where the rule is, and of the last other one, is
-    not evaluated again: the function is taken for deterministic.
+    What is known of the point where the rule is, of the last other one and of the
+    lowest is not evaluated again: the function is taken for deterministic.
 
     Parameters
     ----------
@@ -54,6 +54,7 @@ class Function(Objective):
     paired: cython.bint
     place: object
     other: object
+    lowest: object
     nfev = cython.declare(cython.Py_ssize_t, visibility="readonly")
     njev = cython.declare(cython.Py_ssize_t, visibility="readonly")
 
@@ -63,7 +64,7 @@ class Function(Objective):
         self.args = args
         # For jac=True scipy hands over two faces of one function that returns both.
         self.paired = jac is not None and jac == getattr(fun, "derivative", None)
-        self.place = self.other = None
+        self.place = self.other = self.lowest = None
         self.nfev = self.njev = self.asked = 0
         self.g = None
         # Not a number that a rule could use without having asked.
@@ -80,7 +81,7 @@ class Function(Objective):
     def at(self, w):
         """What is known at `w`."""
         key = bytes(w)
-        for known in (self.place, self.other):
+        for known in (self.place, self.other, self.lowest):
             if known is not None and known.key == key:
                 return known
         self.other = Evaluated(np.array(w, dtype=float), key)
@@ -103,13 +104,30 @@ class Function(Objective):
     def evaluate(self, known):
         """Find the value."""
         known.value = self.call(known.x)
+        if self.lowest is None or known.value < self.lowest.value:
+            self.lowest = known
         if self.paired:
-            self.differentiate(known)
+            self.njev += 1
+            # At a point that was an error the other face would have the last one's gradient.
+            finite = np.isfinite(known.value)
+            known.gradient = self.slopes(known.x) if finite else np.full(known.x.size, np.nan)
+
+    def differentiate(self, known):
+        """Find the gradient."""
+        if (self.paired or self.jac is None) and known.value is None:
+            self.evaluate(known)
+        if known.gradient is None:
+            self.njev += 1
+            known.gradient = self.differences(known) if self.jac is None else self.slopes(known.x)
 
     def call(self, x):
         """The value at `x`, which the function may keep or change: it gets a copy."""
         self.nfev += 1
-        value = np.asarray(self.fun(x.copy(), *self.args))
+        try:
+            value = np.asarray(self.fun(x.copy(), *self.args))
+        except OverflowError:
+            # What is infinite in numpy is an error of Python's own numbers.
+            return np.inf
         if value.size != 1 or value.dtype.kind not in "buif":
             raise ValueError(
                 "fun must return one real number. Got an array of shape "
@@ -117,26 +135,23 @@ class Function(Objective):
             )
         return float(value.item())
 
-    def differentiate(self, known):
-        """Find the gradient."""
-        self.njev += 1
-        if self.jac is None:
-            known.gradient = self.differences(known)
-            return
-        gradient = np.asarray(self.jac(known.x.copy(), *self.args))
-        if gradient.size != known.x.size or gradient.dtype.kind not in "buif":
+    def slopes(self, x):
+        """The gradient at `x` as `jac` has it."""
+        try:
+            gradient = np.asarray(self.jac(x.copy(), *self.args))
+        except OverflowError:
+            return np.full(x.size, np.nan)
+        if gradient.size != x.size or gradient.dtype.kind not in "buif":
             raise ValueError(
-                f"jac must return the gradient: {known.x.size} real numbers. Got an array of "
+                f"jac must return the gradient: {x.size} real numbers. Got an array of "
                 f"shape {gradient.shape} and dtype {gradient.dtype} instead."
             )
-        known.gradient = np.array(gradient, dtype=float).ravel()
-        if self.paired and known.value is None:
-            self.evaluate(known)
+        return np.array(gradient, dtype=float).ravel()
 
     def differences(self, known):
-        """The gradient by forward differences; the value at the point itself is kept."""
-        if known.value is None:
-            self.evaluate(known)
+        """The gradient by forward differences from the value at the point itself."""
+        if not np.isfinite(known.value):
+            return np.full(known.x.size, np.nan)
 
         def fun(x):
             return known.value if np.array_equal(x, known.x) else self.call(x)

@@ -14,11 +14,6 @@ from sklearn.base import BaseEstimator
 
 from ..objectives.functions import Function
 
-if cython.compiled:
-    from cython.cimports.sk_gd.objectives.base import Objective
-else:
-    from ..objectives.base import Objective
-
 
 @cython.cclass
 class Rule:
@@ -53,6 +48,9 @@ class Rule:
         """Begin at `w`: the arrays that are positions start there."""
         for name in self.positions:
             self.arrays[name][:] = w
+
+    def seed(self, seed):
+        """Take the seed of the run, an int, if the rule draws random numbers."""
 
     def __reduce__(self):
         return _revive, (self.optimizer, self.n, self.t, self.arrays)
@@ -211,6 +209,12 @@ class Optimizer(BaseEstimator):
     names, so that ``get_params``, ``clone`` and ``GridSearchCV`` over
     ``optimizer__momentum`` work.
 
+    Every optimizer, your own too, is also a `method` of
+    `scipy.optimize.minimize`, on any function of a vector. Its options are
+    ``learning_rate`` ("auto" knows nothing of the function: plain descent asks for a
+    number), ``schedule`` (an iteration is an epoch), ``max_iter`` (10000), ``tol`` (the largest
+    entry of the gradient at which to stop, 1e-5) and ``random_state``.
+
     Attributes
     ----------
     default_rate : float or None
@@ -252,6 +256,18 @@ class Optimizer(BaseEstimator):
     >>> model = GDRegressor(Signum(), max_iter=300, tol=None).fit(X, y)
     >>> bool(abs(model.coef_[0] - 2) < 0.1)
     True
+
+    On any function:
+
+    >>> from scipy.optimize import minimize, rosen, rosen_der
+    >>> from sk_gd.optimizers import BarzilaiBorwein
+    >>> found = minimize(rosen, [-1.2, 1.0], jac=rosen_der, method=BarzilaiBorwein())
+    >>> found.x.round(3), found.success
+    (array([1., 1.]), True)
+    >>> options = {"learning_rate": 0.1, "schedule": "cosine", "max_iter": 100}
+    >>> found = minimize(lambda x: (x[0] - 3) ** 2, 0.0, method=Signum(), options=options)
+    >>> found.x.round(2)
+    array([3.])
     """
 
     default_rate = None
@@ -281,11 +297,8 @@ class Optimizer(BaseEstimator):
         raise NotImplementedError
 
     def __call__(self, fun, x0, args=(), **arguments):
-        """Minimise any function: a `method` of `scipy.optimize.minimize`, which calls this.
-
-        Arguments and options are those of `sk_gd.minimize.minimize`.
-        """
-        # In here, as steps are also taken where there is no schedule.
+        """Minimise any function: scipy calls its `method`; see `sk_gd.minimize.minimize`."""
+        # In here, as it needs schedules, of which nothing else in this file knows.
         from ..minimize import minimize
 
         return minimize(self, fun, x0, args, **arguments)
