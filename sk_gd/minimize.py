@@ -78,8 +78,9 @@ def minimize(
         With ``"auto"`` it is one for optimizers that find the size of their steps
         (`AdGD`, `BarzilaiBorwein`, `DoG`, …), and the class's ``default_rate`` for
         those that do not scale it with the gradient (`Adam` and its kin), which
-        suits functions whose minimum is about one away. For plain descent there is
-        no such number, and it must be given: 1 / L, with L the largest curvature.
+        suits functions whose minimum is about one away. For plain descent and its
+        kin there is no such number, and it must be given: 1 / L, with L the largest
+        curvature, is safe.
     schedule : str, Schedule or callable, default="constant"
         What the learning rate is multiplied by from step to step.
     max_iter : int, default=10000
@@ -183,10 +184,10 @@ def _rate(optimizer, learning_rate):
         return 1.0
     if optimizer.default_rate is None:
         raise ValueError(
-            f"The steps of {type(optimizer).__name__} scale with the gradient, and nothing is "
-            "known of the function: learning_rate='auto' has no answer. Give a number, "
-            'options={"learning_rate": 0.01} (1 / L is safe, L being the largest curvature), or '
-            "take an optimizer that needs none, such as AdGD()."
+            f"The learning_rate of {type(optimizer).__name__} depends on the curvature, and nothing "
+            "is known of the function: 'auto' has no answer. Give a number, "
+            'options={"learning_rate": 0.01} (for plain descent 1 / L is safe, L being the largest '
+            "curvature), or take an optimizer that needs none, such as AdGD()."
         )
     return float(optimizer.default_rate)
 

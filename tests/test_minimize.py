@@ -51,15 +51,16 @@ def rosenbrock(p):
     ]
 
 
-# Where to begin, and the minima, as published.
+# Where to begin, the minima, and the value there, as published.
 FUNCTIONS = {
-    parabola: ([0.0], [[3.0]]),
+    parabola: ([0.0], [[3.0]], -4.0),
     himmelblau: (
         [0.0, 0.0],
         [[3.0, 2.0], [-2.805118, 3.131312], [-3.779310, -3.283186], [3.584428, -1.848126]],
+        0.0,
     ),
-    beale: ([1.5, 1.5], [[3.0, 0.5]]),
-    rosenbrock: ([-1.2, 1.0], [[1.0, 1.0]]),
+    beale: ([1.5, 1.5], [[3.0, 0.5]], 0.0),
+    rosenbrock: ([-1.2, 1.0], [[1.0, 1.0]], 0.0),
 }
 
 
@@ -100,16 +101,16 @@ SETTINGS = {
     "cocob": (at(max_iter=5000), None),
     "schedule_free_sgd": (at(0.01, 5000, r=10.0), None),
     "schedule_free_adamw": (at(1.0), at(0.03, 10_000, "cosine")),
-    "armijo": (at(max_iter=5000), at(max_iter=20_000)),
-    # Of a function whose minimum is zero.
-    "polyak": (None, at(max_iter=20_000)),
+    "armijo": (at(1.0), at(1.0, 10_000)),
+    # Its lower bound is the minimum.
+    "polyak": (at(1.0, c=1.0, f_star=None), at(1.0, 12_000, c=1.0, f_star=None)),
     "adgd": (at(), at(max_iter=8000)),
     "barzilai_borwein": (at(max_iter=100), at(max_iter=300)),
     "svrg": (at(0.01, 5000), at(0.0015, 20_000)),
     "lbfgs": (at(max_iter=100), at(max_iter=100)),
-    # Ever finer steps around the best of many draws: no digits, but the right valley.
+    # The best of many draws has no more than two digits.
     "random_search": (None, None),
-    "random_local_search": (at(0.3, 1000, "cosine"), at(0.1, 3000, "cosine")),
+    "random_local_search": (at(0.1, 500, "cosine"), at(0.1, 1000, "cosine")),
 }
 # Steps that still belong into the default tests.
 FEW = 2000
@@ -130,8 +131,10 @@ def runs():
 
 @pytest.mark.parametrize(("name", "function", "params", "options"), list(runs()))
 def test_finds_a_minimum(name, function, params, options):
-    start, minima = FUNCTIONS[function]
+    start, minima, lowest = FUNCTIONS[function]
     method = optimizers.get(name).set_params(**params)
+    if "f_star" in params:
+        method.set_params(f_star=lowest)
     found = minimize(
         function, start, jac=True, method=method, options={**options, "random_state": 0}
     )
@@ -424,7 +427,7 @@ class TestArguments:
     @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
     @pytest.mark.parametrize("method", [SGD(), Adam(), Nesterov()], ids=repr)
     def test_differences_instead_of_a_gradient(self, function, method):
-        start, _ = FUNCTIONS[function]
+        start, *_ = FUNCTIONS[function]
         options = {"learning_rate": 1e-3, "max_iter": 50, "tol": None}
         with_jac = minimize(function, start, jac=True, method=method, options=options)
         without = minimize(lambda x: function(x)[0], start, method=method, options=options)
@@ -549,7 +552,7 @@ class TestNotFinite:
     @pytest.mark.parametrize("function", [himmelblau, beale], ids=lambda f: f.__name__)
     @pytest.mark.parametrize("method", [SGD(), Momentum(), Nesterov(), HeavyBall()], ids=repr)
     def test_diverging(self, method, function):
-        start, _ = FUNCTIONS[function]
+        start, *_ = FUNCTIONS[function]
         found = minimize(function, start, jac=True, method=method, options={"learning_rate": 3.0})
         assert (found.success, found.status) == (False, 2)
         assert f"iteration {found.nit} " in found.message and "learning_rate=3 " in found.message

@@ -104,7 +104,7 @@ class Function(Objective):
     def evaluate(self, known):
         """Find the value."""
         known.value = self.call(known.x)
-        if self.lowest is None or known.value < self.lowest.value:
+        if self.lowest is None or not self.lowest.value <= known.value:
             self.lowest = known
         if self.paired:
             self.njev += 1
