@@ -184,8 +184,8 @@ def _rate(optimizer, learning_rate):
         return 1.0
     if optimizer.default_rate is None:
         raise ValueError(
-            f"The learning_rate of {type(optimizer).__name__} depends on the curvature, and nothing "
-            "is known of the function: 'auto' has no answer. Give a number, "
+            f"The learning_rate of {type(optimizer).__name__} depends on the curvature, of which "
+            "nothing is known: 'auto' has no answer. Give a number, "
             'options={"learning_rate": 0.01} (for plain descent 1 / L is safe, L being the largest '
             "curvature), or take an optimizer that needs none, such as AdGD()."
         )
