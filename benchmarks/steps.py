@@ -8,10 +8,10 @@ apart. A user's rule in numpy is compared with its numpy alone.
 import time
 
 import numpy as np
+from sk_gd.loop import run_epoch
 from threadpoolctl import threadpool_limits
 
 from sk_gd import losses, optimizers, schedules
-from sk_gd.loop import run_epoch
 from sk_gd.objectives.coordinates import Coordinates
 from sk_gd.training import Config, Data, Run
 
