@@ -389,8 +389,8 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
             )
         return codes.astype(float)[:, None]
 
-    def _weigh(self, sample_weight, X, y):
-        weight = super()._weigh(sample_weight, X, y)
+    def _weigh(self, sample_weight, y):
+        weight = super()._weigh(sample_weight, y)
         if self.class_weight is None:
             return weight
         labels = self.classes_[y[:, 0].astype(np.intp)]

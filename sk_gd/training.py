@@ -2,9 +2,10 @@
 
 import contextlib
 import copy
+import functools
 import math
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import joblib
 import numpy as np
@@ -14,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from .exceptions import DivergenceError
 from .loop import Lane, run_epoch, shuffle
-from .objectives.coordinates import Moments, smoothness
+from .objectives.coordinates import Moments, reach, smoothness
 from .objectives.linear import LinearObjective
 from .objectives.penalties import ElasticNet
 from .schedules import Schedule
@@ -23,6 +24,52 @@ from .schedules import Schedule
 TINY = 100
 # Rows at a time where the loss of all of them is wanted.
 CHUNK = 8192
+
+
+@dataclass
+class Problem:
+    """What there is to learn from, as the estimators understand it.
+
+    Attributes
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        Read in place.
+    y : ndarray of shape (n_samples, n_targets)
+        Targets, or class indices.
+    weight : ndarray of shape (n_samples,) or None
+        With mean one over the rows that train and zero on the others.
+    loss : Loss
+        The loss.
+    rows : ndarray of intp or None
+        The rows of X that were given; None for all.
+    subset : ndarray of intp or None
+        Those that train; None for all of X.
+    held_out : Validation or None
+        The others.
+    """
+
+    X: object
+    y: np.ndarray
+    weight: np.ndarray | None
+    loss: object
+    rows: np.ndarray | None = None
+    subset: np.ndarray | None = None
+    held_out: object = None
+    _seen: list = field(default_factory=list)
+
+    @property
+    def n(self):
+        """How many rows train."""
+        return self.X.shape[0] if self.subset is None else len(self.subset)
+
+    def data(self, coordinates, batch_size, shuffle):
+        """The data in these coordinates and batches; the same object for the same ones."""
+        data = Data(self, coordinates, batch_size, shuffle)
+        for known in self._seen:
+            if known.same_as(data):
+                return known
+        self._seen.append(data)
+        return data
 
 
 @dataclass
@@ -50,36 +97,56 @@ class Data:
 
     Parameters
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
-        Read in place.
-    y : ndarray of shape (n_samples, n_targets)
-        Targets, or class indices.
-    weight : ndarray of shape (n_samples,) or None
-        With mean one over the rows that train.
-    loss : Loss
-        The loss.
+    problem : Problem
+        Rows, targets, weights and loss.
     coordinates : Coordinates
         The optimizer's coordinates.
     batch_size : int
         Rows a step.
-    subset : ndarray of intp or None
-        The rows that train; None for all.
     shuffle : bool
         Whether every epoch has an order of its own.
     """
 
-    def __init__(self, X, y, weight, loss, coordinates, batch_size, subset, shuffle):
-        self.X = X
-        self.y = y
-        self.weight = weight
-        self.loss = loss
+    def __init__(self, problem, coordinates, batch_size, shuffle):
+        self.X = problem.X
+        self.y = problem.y
+        self.weight = problem.weight
+        self.loss = problem.loss
+        self.subset = problem.subset
+        self.n = problem.n
         self.coordinates = coordinates
-        self.subset = subset
-        self.n = X.shape[0] if subset is None else len(subset)
         self.batch_size = min(batch_size, self.n)
         # The order of the full batch changes nothing but the rounding.
         self.shuffle = shuffle and self.batch_size < self.n
         self._order = None
+
+    @property
+    def n_batches(self):
+        """Steps an epoch."""
+        return -(-self.n // self.batch_size)
+
+    def same_as(self, other):
+        """Whether those who read `other`, of the same problem, read the same."""
+        return (
+            self.batch_size == other.batch_size
+            and self.shuffle == other.shuffle
+            and self.coordinates.same_as(other.coordinates)
+        )
+
+    def smoothness(self, ridge, noise_gain=1.0):
+        """Expected smoothness of a batch's gradient."""
+        return smoothness(
+            self._reach,
+            self.coordinates,
+            self.coordinates.curvature,
+            ridge,
+            self.batch_size,
+            noise_gain,
+        )
+
+    @functools.cached_property
+    def _reach(self):
+        return reach(self.X, self.weight, self.coordinates)
 
     def order(self, generator):
         """The rows in the order of the next epoch, or None for as they are."""
@@ -165,6 +232,8 @@ class Run:
         or the objective; NaN where it was the other one of the two.
     best : tuple or None
         Coefficients and intercepts of the best validation loss so far.
+    error : DivergenceError or None
+        What the run came to, if it diverged.
     """
 
     def __init__(self, seed):
@@ -185,6 +254,7 @@ class Run:
         self.lowest = np.inf
         self.mark = np.inf
         self.stale = 0
+        self.error = None
 
     def copy(self):
         """A run that goes on from here by itself."""
@@ -203,18 +273,18 @@ class Run:
             setattr(other, name, list(getattr(self, name)))
         return other
 
-    def observe(self, X, y, weight, *, full, running):
+    def observe(self, problem, *, full, running):
         """Take the statistics of the data, on top of those seen before if `running`."""
         if not running or self.features is None or self.features.full != full:
             self.features = Moments(full)
-        self.features.update(X, weight)
-        self.observe_targets(y, weight, running=running)
+        self.features.update(problem.X, problem.weight, problem.rows)
+        self.observe_targets(problem, running=running)
 
-    def observe_targets(self, y, weight, *, running):
+    def observe_targets(self, problem, *, running):
         """Take the statistics of the targets only: raw features need none."""
         if not running or self.targets is None:
             self.targets = Moments()
-        self.targets.update(y, weight)
+        self.targets.update(problem.y, problem.weight, problem.rows)
 
     def configure(self, config, coordinates, optimizer):
         """Begin, or go on, as told; going on, the model stays the same function."""
@@ -253,12 +323,13 @@ class Run:
         return self.best or self.coordinates.to_model(self.lane.model())
 
     def finish_epoch(self, data, validation):
-        """Book the epoch: history, divergence, best model. True if training should stop."""
+        """Book the epoch: history, divergence, best model. True if the run ends by itself."""
         self.epochs += 1
         config = self.config
         loss = self.lane.loss / data.n + self.lane.penalty_value
         if not (math.isfinite(loss) and np.isfinite(self.lane.w).all()):
-            self._diverged(loss, data)
+            self.error = self._divergence(loss, data)
+            return True
         self.loss_curve.append(float(loss))
         self.evaluation_curve.append(self.lane.evaluations)
         watched = loss
@@ -278,24 +349,22 @@ class Run:
             self.mark, self.stale = watched, 0
         else:
             self.stale += 1
-        return self.stale >= config.n_iter_no_change
+        return self.settled
+
+    @property
+    def settled(self):
+        """Whether the losses say enough."""
+        return self.config.tol is not None and self.stale >= self.config.n_iter_no_change
 
     def _loss_unit(self):
         """What a loss of one is in the coordinates of the optimizer."""
         return float(np.mean(self.coordinates.energy))
 
-    def _diverged(self, loss, data):
+    def _divergence(self, loss, data):
         config = self.config
         before = self.loss_curve[-1] if self.loss_curve else "not known yet"
-        safe = 2 / smoothness(
-            data.X,
-            data.weight,
-            self.coordinates,
-            self.coordinates.curvature,
-            config.ridge,
-            data.batch_size,
-        )
-        raise DivergenceError(
+        safe = 2 / data.smoothness(config.ridge)
+        return DivergenceError(
             f"Training diverged in epoch {self.epochs} with learning_rate="
             f"{config.learning_rate:.6g}: the objective was {before} an epoch ago and is {loss} "
             f"now. Plain gradient descent is stable on this data up to a learning_rate of "
@@ -317,7 +386,9 @@ def _same(optimizer, other):
 
 
 def train(runs, data, *, epochs, validation=None, begin_epoch=None, end_epoch=None):
-    """Train `runs` side by side for `epochs` epochs, or until they stop by themselves.
+    """Train `runs` side by side, each until its epochs are over or it stops by itself.
+
+    One that diverges has its `error`, and does not disturb the others.
 
     Parameters
     ----------
@@ -326,13 +397,13 @@ def train(runs, data, *, epochs, validation=None, begin_epoch=None, end_epoch=No
         of the rows, which comes from the generator of the first.
     data : Data
         What to train on.
-    epochs : int
-        At most so many.
+    epochs : list of int
+        At most so many, for each of the runs.
     validation : Validation, optional
         Held-out data.
     begin_epoch, end_epoch : callable, optional
-        Called around every epoch, the latter with the runs that took part;
-        it returns True to stop them all.
+        Called around every epoch, the latter with the runs that took part and
+        have not diverged; it returns True to stop them all.
 
     Returns
     -------
@@ -340,29 +411,30 @@ def train(runs, data, *, epochs, validation=None, begin_epoch=None, end_epoch=No
         Those that would have gone on.
     """
     generator = runs[0].generator
-    n_batches = -(-data.n // data.batch_size)
-    active = list(runs)
-    objective = data.objective(active)
-    for _ in range(epochs):
+    last = {id(run): run.epochs + more for run, more in zip(runs, epochs, strict=True)}
+    active, unfinished, objective = list(runs), [], None
+    while active:
         if begin_epoch is not None:
             begin_epoch()
+        if objective is None:
+            objective = data.objective(active)
         run_epoch(
             objective,
             [run.lane for run in active],
-            [run.rates(n_batches) for run in active],
+            [run.rates(data.n_batches) for run in active],
             data.order(generator),
             data.n,
             data.batch_size,
         )
         going = [run for run in active if not run.finish_epoch(data, validation)]
-        if end_epoch is not None and end_epoch(active):
+        booked = [run for run in active if run.error is None]
+        if booked and end_epoch is not None and end_epoch(booked):
             return []
+        unfinished += [run for run in going if run.epochs == last[id(run)]]
+        going = [run for run in going if run.epochs < last[id(run)]]
         if len(going) < len(active):
-            active = going
-            if not active:
-                break
-            objective = data.objective(active)
-    return active
+            active, objective = going, None
+    return unfinished
 
 
 class EpochTasks:
@@ -414,14 +486,18 @@ class EpochTasks:
         )
 
 
-def auto_batch_size(X, n):
-    """Rows a step for ``batch_size="auto"``, `n` rows of `X` being trained on."""
+def auto_batch_size(problem):
+    """Rows a step for ``batch_size="auto"``."""
+    X, n = problem.X, problem.n
     if n <= TINY:
         return n
     rows = min(max(n // 100, 24), 256)
     if sp.issparse(X):
+        given, entries = X.shape[0], X.nnz
+        if problem.rows is not None:
+            given, entries = len(problem.rows), int(np.diff(X.indptr)[problem.rows].sum())
         # A step touches every weight: let the products be more work.
-        rows = max(rows, min(4 * X.shape[1] * X.shape[0] // max(X.nnz, 1), n // 50))
+        rows = max(rows, min(4 * X.shape[1] * given // max(entries, 1), n // 50))
     return rows
 
 
