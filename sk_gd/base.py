@@ -143,12 +143,13 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         self._check_domain(loss, y)
         weight = self._weigh(sample_weight, y)
         subset, held_out = self._hold_out(X, y, weight, loss, rows, validation)
+        even = weight is None
         weight = normalise(weight, subset, len(y))
         if rows is not None:
             weight = spread(np.ones(len(y)) if weight is None else weight, rows, X.shape[0])
             y = spread(y, rows, X.shape[0])
             subset = rows if subset is None else rows[subset]
-        return Problem(X, y, weight, loss, rows, subset, held_out)
+        return Problem(X, y, weight, loss, rows, subset, held_out, even)
 
     def _observe(self, run, problem, running=False):
         """Let the run have the statistics of the data that its coordinates need."""

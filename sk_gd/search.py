@@ -12,15 +12,18 @@ import numpy as np
 from sklearn import config_context, get_config
 from sklearn.base import _fit_context, clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics._scorer import _MultimetricScorer, _PassthroughScorer, _Scorer
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
-from sklearn.utils import get_tags
+from sklearn.utils import gen_batches, get_tags
 from sklearn.utils._indexing import _safe_indexing
 from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import _check_method_params
 
+from .estimators import GDClassifier, GDRegressor
 from .side_by_side import OF_A_LANE, Pass, fingerprint, has_callbacks, learned_by, refusal, without
+from .training import CHUNK
 
 __all__ = ["GDGridSearchCV", "GDRandomizedSearchCV"]
 
@@ -29,8 +32,24 @@ class Stopped(BaseException):
     """The search is over, for what happened elsewhere."""
 
 
+class Rows:
+    """Some rows of X, not copied, for models that know what to do with them."""
+
+    def __init__(self, X, rows):
+        self.X = X
+        self.rows = rows
+        self.shape = (len(rows), *X.shape[1:])
+
+    def predictions(self, model):
+        """The raw predictions of a linear model, a chunk of rows at a time."""
+        p = np.empty((self.shape[0], *np.shape(model.intercept_)), dtype=model.coef_.dtype)
+        for chunk in gen_batches(len(p), CHUNK):
+            p[chunk] = self.X[self.rows[chunk]] @ model.coef_.T + model.intercept_
+        return p
+
+
 class Fold:
-    """X as scikit-learn sees it in one split: no rows are copied before they are needed.
+    """X as scikit-learn sees it in one split: no rows are copied that nobody looks at.
 
     Parameters
     ----------
@@ -39,33 +58,37 @@ class Fold:
     train, test : ndarray
         Which rows are which.
     whole : bool
-        Whether anybody but the estimator wants the rows that train.
+        Whether anybody but the estimator looks at the rows that train.
+    valid : ndarray, CSR matrix or None
+        X as the estimators read it, if nobody but them looks at any rows.
     """
 
-    def __init__(self, X, train, test, whole):
+    def __init__(self, X, train, test, whole, valid):
         self.X = X
         self.train = train
         self.test = test
         self.whole = whole
+        self.valid = valid
         self.shape = X.shape if hasattr(X, "shape") else (len(X),)
         self._taken = {}
 
     def __getitem__(self, key):
         rows = key[0] if isinstance(key, tuple) else key
-        if rows is self.train and not self.whole:
-            return self
-        return self.take(rows)
+        if self.valid is not None:
+            return Rows(self.valid, positions(rows))
+        return self.take(rows) if self.whole or rows is not self.train else self
 
     def take(self, rows):
-        """These rows of X, which are `train` or `test`; a view where that is possible."""
+        """These rows of X, which are `train` or `test`."""
         name = "train" if rows is self.train else "test"
         if name not in self._taken:
-            follow = rows.dtype.kind == "i" and len(rows) > 0 and np.all(np.diff(rows) == 1)
-            if isinstance(self.X, np.ndarray) and follow and rows[0] >= 0:
-                self._taken[name] = self.X[rows[0] : rows[-1] + 1]
-            else:
-                self._taken[name] = _safe_indexing(self.X, rows)
+            self._taken[name] = _safe_indexing(self.X, rows)
         return self._taken[name]
+
+
+def positions(rows):
+    """The indices of rows, which may be a mask."""
+    return np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp, copy=False)
 
 
 class Task:
@@ -117,14 +140,24 @@ class Task:
         parameters["steps"] = parameters["steps"][:-1]
         return type(self.estimator), fingerprint(parameters)
 
+    def only_predicts(self):
+        """Whether X is only handed back to the model, to predict: so do scorers by name."""
+        scorer = self.options["scorer"]
+        scorers = scorer._scorers.values() if isinstance(scorer, _MultimetricScorer) else [scorer]
+        return (
+            type(self.estimator) in (GDClassifier, GDRegressor)
+            and all(isinstance(each, (_Scorer, _PassthroughScorer)) for each in scorers)
+            and not has_callbacks(self.options["caller"])
+        )
+
     def deliver(self, fold, outcome, steps):
         """Have scikit-learn score what the pass made of this candidate, as if it had fitted it."""
-        self.estimator.fit = self._fit_for(outcome, steps)
+        self.estimator.fit = self._fit_for(fold, outcome, steps)
         options = self.options | {"train": fold.train, "test": fold.test}
         self.result = self.function(self.estimator, fold, self.y, **options)
         self.result["fit_time"] += outcome.seconds
 
-    def _fit_for(self, outcome, steps):
+    def _fit_for(self, fold, outcome, steps):
         estimator = self.estimator
 
         def fit(X, y=None, **parameters):
@@ -134,11 +167,27 @@ class Task:
             if self.is_pipeline:
                 estimator.steps = [*steps, estimator.steps[-1]]
             self.model.__dict__.update(outcome.attributes)
+            if fold.valid is not None:
+                estimator.__dict__.update(understanding_rows(estimator))
             if outcome.complaint is not None:
                 warnings.warn(outcome.complaint, ConvergenceWarning, stacklevel=2)
             return estimator
 
         return fit
+
+
+def understanding_rows(model):
+    """What a fitted model needs to predict for `Rows`; scorers want it by its name."""
+
+    def decision_function(rows):
+        scores = rows.predictions(model)
+        return scores.ravel() if scores.shape[1] == 1 else scores
+
+    def predict(rows):
+        return model._respond(rows.predictions(model))
+
+    method = decision_function if isinstance(model, GDClassifier) else predict
+    return {method.__name__: method}
 
 
 class SideBySide(Parallel):
@@ -207,21 +256,25 @@ class SideBySide(Parallel):
         with config_context(**(config or {})):
             self._go_on()
             options = unit[0].options
+            first = unit[0]
             fold = Fold(
-                unit[0].X,
+                first.X,
                 np.asarray(options["train"]),
                 np.asarray(options["test"]),
                 options["return_train_score"] or has_callbacks(options["caller"]),
+                self._valid[type(first.model)][0] if first.only_predicts() else None,
             )
             try:
-                given = self._given(unit[0], fold)
+                given = self._given(first, fold)
             except Exception as error:
                 for task in unit:
                     task.reason = f"{type(error).__name__}: {error}"
                 return
             groups = {}
             for task in unit:
-                groups.setdefault(task.model_key(), []).append(task)
+                # The others have been told apart already.
+                key = task.model_key() if task.is_pipeline else None
+                groups.setdefault(key, []).append(task)
             for group in groups.values():
                 self._train(group, fold, *given)
 
@@ -250,8 +303,7 @@ class SideBySide(Parallel):
         if task.is_pipeline:
             return self._transformed(task, fold, parameters)
         X, y, learned = self._valid[type(task.model)]
-        rows = fold.train
-        rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp, copy=False)
+        rows = positions(fold.train)
         y = y[rows]
         if len(np.unique(rows)) < len(rows) or rows.min() < 0:
             X, rows = X[rows], None  # a row that is there twice counts twice

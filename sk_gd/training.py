@@ -46,6 +46,8 @@ class Problem:
         Those that train; None for all of X.
     held_out : Validation or None
         The others.
+    even : bool
+        Whether the rows that train all have the same weight.
     """
 
     X: object
@@ -55,6 +57,7 @@ class Problem:
     rows: np.ndarray | None = None
     subset: np.ndarray | None = None
     held_out: object = None
+    even: bool = False
     _seen: list = field(default_factory=list)
 
     @property
@@ -114,6 +117,7 @@ class Data:
         self.loss = problem.loss
         self.subset = problem.subset
         self.n = problem.n
+        self.even = problem.even
         self.coordinates = coordinates
         self.batch_size = min(batch_size, self.n)
         # The order of the full batch changes nothing but the rounding.
@@ -169,7 +173,7 @@ class Data:
         return LinearObjective(
             self.X,
             self.y,
-            self.weight,
+            None if self.even else self.weight,
             self.loss.kernel(self.coordinates.n_outputs),
             self.coordinates,
             [run.lane.penalty for run in runs],
