@@ -3,191 +3,27 @@
 import inspect
 import threading
 import types
-import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
 import numpy as np
 from sklearn import config_context, get_config
-from sklearn.base import _fit_context, clone
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics._scorer import _MultimetricScorer, _PassthroughScorer, _Scorer
+from sklearn.base import _fit_context
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.model_selection._search import BaseSearchCV
-from sklearn.pipeline import Pipeline
-from sklearn.utils import gen_batches, get_tags
 from sklearn.utils._indexing import _safe_indexing
 from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import _check_method_params
 
-from .estimators import GDClassifier, GDRegressor
-from .side_by_side import OF_A_LANE, Pass, fingerprint, has_callbacks, learned_by, refusal, without
-from .training import CHUNK
+from .search_tasks import Fold, Task, positions
+from .side_by_side import Pass, has_callbacks, learned_by
 
 __all__ = ["GDGridSearchCV", "GDRandomizedSearchCV"]
 
 
 class Stopped(BaseException):
     """The search is over, for what happened elsewhere."""
-
-
-class Rows:
-    """Some rows of X, not copied, for models that know what to do with them."""
-
-    def __init__(self, X, rows):
-        self.X = X
-        self.rows = rows
-        self.shape = (len(rows), *X.shape[1:])
-
-    def predictions(self, model):
-        """The raw predictions of a linear model, a chunk of rows at a time."""
-        p = np.empty((self.shape[0], *np.shape(model.intercept_)), dtype=model.coef_.dtype)
-        for chunk in gen_batches(len(p), CHUNK):
-            p[chunk] = self.X[self.rows[chunk]] @ model.coef_.T + model.intercept_
-        return p
-
-
-class Fold:
-    """X as scikit-learn sees it in one split: no rows are copied that nobody looks at.
-
-    Parameters
-    ----------
-    X : array-like, sparse matrix or dataframe
-        All rows.
-    train, test : ndarray
-        Which rows are which.
-    whole : bool
-        Whether anybody but the estimator looks at the rows that train.
-    valid : ndarray, CSR matrix or None
-        X as the estimators read it, if nobody but them looks at any rows.
-    """
-
-    def __init__(self, X, train, test, whole, valid):
-        self.X = X
-        self.train = train
-        self.test = test
-        self.whole = whole
-        self.valid = valid
-        self.shape = X.shape if hasattr(X, "shape") else (len(X),)
-        self._taken = {}
-
-    def __getitem__(self, key):
-        rows = key[0] if isinstance(key, tuple) else key
-        if self.valid is not None:
-            return Rows(self.valid, positions(rows))
-        return self.take(rows) if self.whole or rows is not self.train else self
-
-    def take(self, rows):
-        """These rows of X, which are `train` or `test`."""
-        name = "train" if rows is self.train else "test"
-        if name not in self._taken:
-            self._taken[name] = _safe_indexing(self.X, rows)
-        return self._taken[name]
-
-
-def positions(rows):
-    """The indices of rows, which may be a mask."""
-    return np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp, copy=False)
-
-
-class Task:
-    """One fit that scikit-learn wants: a candidate on a split."""
-
-    def __init__(self, function, arguments, options):
-        self.function = function
-        self.estimator, self.X, self.y = arguments
-        self.options = options
-        self.candidate = options["candidate_progress"][0]
-        self.split = options["split_progress"][0]
-        self.result = None
-        self.reason = None
-
-    @property
-    def model(self):
-        """The GD estimator itself."""
-        return self.estimator.steps[-1][1] if self.is_pipeline else self.estimator
-
-    @property
-    def is_pipeline(self):
-        """Whether there are transformers before it."""
-        return isinstance(self.estimator, Pipeline)
-
-    def set_parameters(self):
-        """Make the estimator this candidate."""
-        self.estimator.set_params(**clone(self.options["parameters"], safe=False))
-
-    def refusal(self):
-        """Why the fit cannot be shared; None if it can."""
-        if self.y is None:
-            return "there is no y"
-        if get_config()["array_api_dispatch"]:
-            return "array_api_dispatch is on"
-        if self.is_pipeline and has_callbacks(self.estimator):
-            return "Pipeline has callbacks, which are told of every fit"
-        if get_tags(self.estimator).input_tags.pairwise:
-            return "X is a matrix of pairs of rows"
-        return refusal(self.model)
-
-    def model_key(self):
-        """The same for models that can be trained side by side."""
-        parameters = self.model.get_params(deep=False)
-        return type(self.model), fingerprint(without(parameters, OF_A_LANE))
-
-    def transformers_key(self):
-        """The same for pipelines that agree in all but the last step."""
-        parameters = self.estimator.get_params(deep=False)
-        parameters["steps"] = parameters["steps"][:-1]
-        return type(self.estimator), fingerprint(parameters)
-
-    def only_predicts(self):
-        """Whether X is only handed back to the model, to predict: so do scorers by name."""
-        scorer = self.options["scorer"]
-        scorers = scorer._scorers.values() if isinstance(scorer, _MultimetricScorer) else [scorer]
-        return (
-            type(self.estimator) in (GDClassifier, GDRegressor)
-            and all(isinstance(each, (_Scorer, _PassthroughScorer)) for each in scorers)
-            and not has_callbacks(self.options["caller"])
-        )
-
-    def deliver(self, fold, outcome, steps):
-        """Have scikit-learn score what the pass made of this candidate, as if it had fitted it."""
-        self.estimator.fit = self._fit_for(fold, outcome, steps)
-        options = self.options | {"train": fold.train, "test": fold.test}
-        self.result = self.function(self.estimator, fold, self.y, **options)
-        self.result["fit_time"] += outcome.seconds
-
-    def _fit_for(self, fold, outcome, steps):
-        estimator = self.estimator
-
-        def fit(X, y=None, **parameters):
-            del estimator.fit
-            if outcome.error is not None:
-                raise outcome.error.with_traceback(None)
-            if self.is_pipeline:
-                estimator.steps = [*steps, estimator.steps[-1]]
-            self.model.__dict__.update(outcome.attributes)
-            if fold.valid is not None:
-                estimator.__dict__.update(understanding_rows(estimator))
-            if outcome.complaint is not None:
-                warnings.warn(outcome.complaint, ConvergenceWarning, stacklevel=2)
-            return estimator
-
-        return fit
-
-
-def understanding_rows(model):
-    """What a fitted model needs to predict for `Rows`; scorers want it by its name."""
-
-    def decision_function(rows):
-        scores = rows.predictions(model)
-        return scores.ravel() if scores.shape[1] == 1 else scores
-
-    def predict(rows):
-        return model._respond(rows.predictions(model))
-
-    method = decision_function if isinstance(model, GDClassifier) else predict
-    return {method.__name__: method}
 
 
 class SideBySide(Parallel):
@@ -383,9 +219,128 @@ class _Search:
         return self._search(self, X, y, **params)
 
 
+PARAMETERS = """
+    scoring : str, callable, list, tuple or dict, default=None
+        The score, or several, as in `sklearn.model_selection.GridSearchCV`;
+        None is the ``score`` of the estimator.
+    n_jobs : int, default=None
+        Threads that train, each a fold at a time, or a part of the candidates
+        on it. None is 1, -1 is all processors. What cannot be shared is fitted
+        in processes, as scikit-learn does.
+    refit : bool, str or callable, default=True
+        Whether the best candidate is fitted to all data; with several scores,
+        the name of the one that counts; or a function that chooses from the
+        results.
+    cv : int, splitter or iterable, default=None
+        The splits; None is five folds.
+    verbose : int, default=0
+        From 1 on, a line says which fits are not shared, and why; the rest as
+        in scikit-learn.
+    pre_dispatch : int or str, default="2*n_jobs"
+        For fits that are not shared: how many are dispatched at a time.{random_state}
+    error_score : "raise" or float, default=nan
+        The score of a candidate that cannot be fitted, that has diverged for
+        instance.
+    return_train_score : bool, default=False
+        Whether there are scores of the data trained on, too.
+
+    Attributes
+    ----------
+    cv_results_ : dict of ndarray
+        The scores and all the rest, with an entry a candidate. ``fit_time`` is
+        a candidate's share in the time of all that were trained together.
+    best_estimator_ : estimator
+        The best candidate, fitted to all data, if `refit`.
+    best_score_ : float
+        Its mean score.
+    best_params_ : dict
+        Its parameters.
+    best_index_ : int
+        Its place in the results.
+    scorer_ : callable or dict
+        The scorer, or the scorers by their names.
+    n_splits_ : int
+        Number of splits.
+    refit_time_ : float
+        Seconds that the last fit took.
+    multimetric_ : bool
+        Whether there are several scores."""
+
+RANDOM_STATE = """
+    random_state : int, RandomState instance or None, default=None
+        Of the draws."""
+
+
 class GDGridSearchCV(_Search, GridSearchCV):
-    __doc__ = ""
+    __doc__ = f"""`GridSearchCV` that trains all candidates of a fold at once.
+
+    The answers are those of `sklearn.model_selection.GridSearchCV`, to rounding,
+    if ``random_state`` is an int; the price is about that of one fit a fold.
+
+    Candidates that read the same rows in the same order are trained side by
+    side, in one pass. They may differ in the optimizer and its parameters,
+    ``learning_rate``, ``schedule``, ``alpha``, ``l1_ratio``, ``average``,
+    ``max_iter``, ``tol`` and ``n_iter_no_change``. Those that differ in
+    ``max_iter`` only are one run, looked at several times, unless the schedule
+    depends on the horizon. Every other parameter, such as ``batch_size`` or
+    ``loss``, and a ridge so strong that it changes the coordinates, takes a pass
+    for each of its values. Transformers of a pipeline are fitted once for each
+    combination of their own parameters.
+
+    What cannot be shared is fitted one by one: estimators that are not of this
+    package, those with callbacks or with ``verbose``, and those whose fit is
+    given more than ``sample_weight``.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A `GDRegressor`, a `GDClassifier`, or a `Pipeline` that ends in one.
+    param_grid : dict or list of dicts
+        Names of parameters, and the values to try.{PARAMETERS.format(random_state="")}
+
+    See Also
+    --------
+    GDRandomizedSearchCV : The same for candidates drawn at random.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier, GDGridSearchCV
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> grid = {{"learning_rate": [0.001, 0.01, 0.1], "max_iter": [5, 20, 50]}}
+    >>> search = GDGridSearchCV(GDClassifier("adam", tol=None, random_state=0), grid).fit(X, y)
+    >>> bool(search.best_score_ > 0.97)
+    True
+    """
 
 
 class GDRandomizedSearchCV(_Search, RandomizedSearchCV):
-    __doc__ = ""
+    __doc__ = f"""`RandomizedSearchCV` that trains all candidates of a fold at once.
+
+    What is shared, and what is not, is described at `GDGridSearchCV`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A `GDRegressor`, a `GDClassifier`, or a `Pipeline` that ends in one.
+    param_distributions : dict or list of dicts
+        Names of parameters, and the values, or the distributions, to draw from.
+    n_iter : int, default=10
+        How many candidates are drawn.{PARAMETERS.format(random_state=RANDOM_STATE)}
+
+    See Also
+    --------
+    GDGridSearchCV : The same for all combinations.
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sk_gd import GDRandomizedSearchCV, GDRegressor
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> rates = {{"learning_rate": loguniform(1e-3, 1), "alpha": loguniform(1e-6, 1e-3)}}
+    >>> model = GDRegressor("adam", max_iter=50, tol=None, random_state=0)
+    >>> search = GDRandomizedSearchCV(model, rates, n_iter=20, random_state=0).fit(X, y)
+    >>> bool(search.best_score_ > 0.45)
+    True
+    """
