@@ -495,7 +495,7 @@ def auto_batch_size(problem):
     X, n = problem.X, problem.n
     if n <= TINY:
         return n
-    rows = min(max(n // 100, 24), 256)
+    rows = min(max(n // 100, 32), 256)
     if sp.issparse(X):
         given, entries = X.shape[0], X.nnz
         if problem.rows is not None:

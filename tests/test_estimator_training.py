@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from internals import batch_size_for, with_batch_sizes
+from internals import MINI_BATCH, batch_size_for, with_batch_sizes
 from scipy.special import comb
 from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
@@ -177,6 +177,33 @@ class TestHistory:
         assert model.n_iter_ == len(model.loss_curve_) == 4
         assert model.t_ == 4 * steps
         assert all(isinstance(value, float) for value in model.loss_curve_)
+
+
+class TestFullBatch:
+    """Rules that compare one gradient with the next, which must be of the same rows."""
+
+    NAMES = [name for name in optimizers.names() if name not in MINI_BATCH]
+    X, TARGET = make_regression(400, 3, random_state=0)
+
+    def test_there_is_one(self):
+        assert "rprop" in self.NAMES
+
+    @pytest.mark.parametrize("batch_size", ["auto", "full", 400, 1000])
+    @pytest.mark.parametrize("optimizer", NAMES)
+    def test_is_what_they_get(self, optimizer, batch_size):
+        model = GDRegressor(optimizer, batch_size=batch_size, max_iter=3, tol=None)
+        assert model.fit(self.X, self.TARGET).t_ == 3
+        assert GDRegressor("sgd", max_iter=3, tol=None).fit(self.X, self.TARGET).t_ > 3
+
+    @pytest.mark.parametrize("batch_size", [1, 399])
+    @pytest.mark.parametrize("optimizer", NAMES)
+    def test_less_is_refused(self, optimizer, batch_size):
+        model = GDRegressor(optimizer, batch_size=batch_size)
+        with pytest.raises(
+            ValueError, match=f"batch_size must be 'auto'.*Got {batch_size} for 400"
+        ):
+            model.fit(self.X, self.TARGET)
+        assert not hasattr(model, "coef_")
 
 
 class TestValidation:

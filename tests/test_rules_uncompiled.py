@@ -21,6 +21,7 @@ ALIAS = "sk_gd_uncompiled"
 SOURCES = (
     "parameters",
     "objectives.base",
+    "objectives.functions",
     "objectives.losses",
     "objectives.classification_losses",
     "objectives.regression_losses",

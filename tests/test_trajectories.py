@@ -17,9 +17,15 @@ OPTIMIZERS = {
     "momentum": optimizers.Momentum(0.9),
     "nesterov": optimizers.Nesterov(0.8),
     "adagrad": optimizers.Adagrad(epsilon=1e-10),
+    "adadelta": optimizers.Adadelta(rho=0.9, epsilon=1e-6),
     "rmsprop": optimizers.RMSprop(rho=0.95, epsilon=1e-8),
     "adam": optimizers.Adam(beta_1=0.9, beta_2=0.99, epsilon=1e-8),
+    "amsgrad": optimizers.AMSGrad(beta_1=0.9, beta_2=0.95, epsilon=1e-8),
+    "adamax": optimizers.Adamax(beta_1=0.9, beta_2=0.95, epsilon=1e-6),
+    "nadam": optimizers.NAdam(beta_1=0.9, beta_2=0.99, epsilon=1e-8, momentum_decay=0.01),
+    "radam": optimizers.RAdam(beta_1=0.9, beta_2=0.99, epsilon=1e-3),
     "adamw": optimizers.AdamW(beta_1=0.8, beta_2=0.995, epsilon=1e-6, weight_decay=0.1),
+    "rprop": optimizers.Rprop(eta_minus=0.4, eta_plus=1.3, step_min=1e-5, step_max=0.5),
 }
 
 

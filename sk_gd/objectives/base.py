@@ -9,16 +9,24 @@ import cython
 class Objective:
     """A function of one flat vector, in the coordinates the rule works in.
 
-    Before a rule advances, `g` holds the gradient and `f` the value at the
-    point the rule's `probe` named; most rules need nothing else. A rule that
-    does asks for it, of the same mini-batch or of all the data. An L1 penalty
-    that is left to a proximal step is in neither value nor gradient.
+    Before a rule advances, `g` holds the gradient at the point the rule's
+    `probe` named; most rules need nothing else. A rule that does asks for it,
+    of the same mini-batch or of all the data. An L1 penalty that is left to a
+    proximal step is in neither value nor gradient.
 
     Attributes
     ----------
+    g : ndarray
+        The gradient at the point that the rule named.
+    f : float
+        The value there, if it was a by-product of the gradient; a rule asks `here`.
     asked : int
         How often value or gradient were asked for.
     """
+
+    def here(self):
+        """Value at the point that the rule named."""
+        return self.f
 
     def value(self, w):
         """Value at `w`."""

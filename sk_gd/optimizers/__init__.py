@@ -1,35 +1,51 @@
 """The optimizers, by name."""
 
 from ..parameters import lookup
-from .adaptive import Adagrad, Adam, AdamW, RMSprop
+from .adam import Adam, AdamW, AMSGrad, NAdam, RAdam
+from .adam_kin import AdaBelief, Adamax, Adan, Amos, Yogi
+from .adaptive import FTRL, Adadelta, Adagrad, RMSprop
 from .averaging import ScheduleFreeAdamW, ScheduleFreeSGD
 from .base import Optimizer
 from .curvature import AdGD, BarzilaiBorwein
-from .descent import SGD, Momentum, Nesterov
+from .descent import SGD, HeavyBall, Momentum, Nesterov
 from .parameter_free import COCOB, DoG, DoWG
 from .prodigy import DAdaptAdam, Prodigy
+from .sign import Lion, Rprop
 from .wrappers import ClipNorm, ClipValue
 
 __all__ = [
-    "COCOB",
-    "SGD",
+    "AMSGrad",
     "AdGD",
+    "AdaBelief",
+    "Adadelta",
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
+    "Adan",
+    "Amos",
     "BarzilaiBorwein",
+    "COCOB",
     "ClipNorm",
     "ClipValue",
     "DAdaptAdam",
     "DoG",
     "DoWG",
+    "FTRL",
+    "HeavyBall",
+    "Lion",
     "Momentum",
+    "NAdam",
     "Nesterov",
     "Optimizer",
     "Prodigy",
+    "RAdam",
     "RMSprop",
+    "Rprop",
+    "SGD",
     "ScheduleFreeAdamW",
     "ScheduleFreeSGD",
+    "Yogi",
     "get",
     "names",
 ]
@@ -37,11 +53,24 @@ __all__ = [
 TABLE = {
     "sgd": SGD,
     "momentum": Momentum,
+    "heavy_ball": HeavyBall,
     "nesterov": Nesterov,
     "adagrad": Adagrad,
+    "adadelta": Adadelta,
     "rmsprop": RMSprop,
     "adam": Adam,
+    "amsgrad": AMSGrad,
+    "adamax": Adamax,
+    "nadam": NAdam,
+    "radam": RAdam,
     "adamw": AdamW,
+    "adabelief": AdaBelief,
+    "yogi": Yogi,
+    "adan": Adan,
+    "amos": Amos,
+    "ftrl": FTRL,
+    "lion": Lion,
+    "rprop": Rprop,
     "dog": DoG,
     "dowg": DoWG,
     "prodigy": Prodigy,
@@ -88,5 +117,5 @@ def get(optimizer):
         If it is neither a name nor an instance.
     """
     if isinstance(optimizer, str) and optimizer == "auto":
-        return ScheduleFreeAdamW(beta_1=0.97, beta_2=0.988)
+        return ScheduleFreeAdamW(beta_1=0.975, beta_2=0.988)
     return lookup(optimizer, TABLE, Optimizer, "optimizer")

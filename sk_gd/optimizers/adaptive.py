@@ -5,14 +5,15 @@
 import cython
 
 from ..parameters import check_range
+from .adam import epsilons
 
 if cython.compiled:
-    from cython.cimports.libc.math import pow, sqrt
+    from cython.cimports.libc.math import sqrt
     from cython.cimports.sk_gd.optimizers.base import LocalRule, Rule
 
     from .base import Optimizer
 else:
-    from math import pow, sqrt
+    from math import sqrt
 
     from .base import LocalRule, Optimizer, Rule
 
@@ -109,6 +110,95 @@ class AdagradRule(LocalRule):
         return 0
 
 
+class Adadelta(Optimizer):
+    r"""Adadelta: steps in the units of the weights, from the steps before.
+
+    .. math::
+        a_t &= \rho a_{t-1} + (1 - \rho) g_t^2, \quad
+        \Delta_t = \frac{\sqrt{d_{t-1} + \epsilon}}{\sqrt{a_t + \epsilon}} \, g_t \\
+        w_t &= w_{t-1} - \eta_t \Delta_t, \quad
+        d_t = \rho d_{t-1} + (1 - \rho) \Delta_t^2
+
+    The paper has no learning rate, which is 1 there. The steps begin at the
+    root of `epsilon` and grow by themselves: slow to start, and insensitive to
+    the unit of the gradient. For a fast start use `RMSprop` or `Adam`.
+
+    Parameters
+    ----------
+    rho : float in [0, 1), default=0.9
+        Share of both moving averages that each step keeps.
+    epsilon : float > 0, default=1e-6
+        Added inside the roots; its own root is the first step.
+
+    References
+    ----------
+    Zeiler, M. D. (2012). ADADELTA: an adaptive learning rate method.
+    arXiv:1212.5701
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GDClassifier("adadelta", max_iter=20, tol=None, random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.97)
+    True
+    """
+
+    default_rate = 10.0
+
+    def __init__(self, rho=0.9, epsilon=1e-6):
+        self.rho = rho
+        self.epsilon = epsilon
+
+    def check(self):
+        check_range(self, "rho", 0, 1)
+        check_range(self, "epsilon", 0, float("inf"), closed="neither")
+
+    def rule(self, n):
+        return AdadeltaRule(self, n)
+
+
+@cython.final
+@cython.cclass
+class AdadeltaRule(Rule):
+    rho: cython.double
+    epsilon: cython.double
+    a: cython.double[::1]
+    d: cython.double[::1]
+    ratio: cython.double[::1]
+
+    def __init__(self, optimizer, n):
+        Rule.__init__(self, optimizer, n)
+        self.rho = optimizer.rho
+        self.epsilon = optimizer.epsilon
+        self.a = self.array("a")
+        self.d = self.array("d")
+        # Of the last step, in whose metric its penalty is taken.
+        self.ratio = self.array("ratio")
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.inline
+    def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
+        return lr * self.ratio[j]
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+        j: cython.Py_ssize_t
+        delta: cython.double
+        for j in range(self.n):
+            self.a[j] = self.rho * self.a[j] + (1 - self.rho) * g[j] * g[j]
+            self.ratio[j] = sqrt(self.d[j] + self.epsilon) / sqrt(self.a[j] + self.epsilon)
+            delta = self.ratio[j] * g[j]
+            w[j] -= lr * delta
+            self.d[j] = self.rho * self.d[j] + (1 - self.rho) * delta * delta
+        return 0
+
+
 class RMSprop(Optimizer):
     r"""RMSprop: steps divided by the root of a moving average of squared gradients.
 
@@ -169,7 +259,7 @@ class RMSpropRule(Rule):
     def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
         self.rho = optimizer.rho
-        self.inside, self.outside = _epsilons(optimizer)
+        self.inside, self.outside = epsilons(optimizer)
         self.a = self.array("a")
 
     @cython.cfunc
@@ -191,178 +281,142 @@ class RMSpropRule(Rule):
         return 0
 
 
-class _AdamLike(Optimizer):
-    """Checks shared by the optimizers with two moving averages."""
-
-    def check(self):
-        check_range(self, "beta_1", 0, 1)
-        check_range(self, "beta_2", 0, 1)
-        check_range(self, "epsilon", 0, float("inf"))
-
-
-class Adam(_AdamLike):
-    r"""Adam: momentum, and steps divided by the root of the mean squared gradient.
+class FTRL(Optimizer):
+    r"""FTRL-Proximal: AdaGrad that thresholds sums and not steps, for sparse models.
 
     .. math::
-        m_t &= \beta_1 m_{t-1} + (1 - \beta_1) g_t, \quad
-        v_t = \beta_2 v_{t-1} + (1 - \beta_2) g_t^2 \\
-        w_t &= w_{t-1} - \eta_t \, \hat m_t / (\sqrt{\hat v_t} + \epsilon), \quad
-        \hat m_t = m_t / (1 - \beta_1^t), \; \hat v_t = v_t / (1 - \beta_2^t)
+        z_t &= z_{t-1} + g_t - (h_t - h_{t-1}) w_{t-1}, \quad
+        h_t = \frac{1}{\eta} \left( \beta + \sqrt{\textstyle\sum_{s \le t} g_s^2} \right) \\
+        w_t &= -\operatorname{soft}(z_t, t \, l_1) / h_t
 
-    At a constant rate Adam ends in a ball of noise on mini-batches: use a
-    schedule or ``average=True`` to settle, or `ScheduleFreeAdamW`.
+    where soft moves its argument towards zero by :math:`t \, l_1`, at most to
+    zero. The threshold comes from the ``alpha`` and ``l1_ratio`` of the
+    estimator, once a step, which makes the minimiser that of the objective; the
+    ridge is in the gradient. A coefficient is zero as long as the sum of all
+    its gradients says so: noise of mini-batches does not wake it. Without an L1
+    penalty this is `Adagrad` with :math:`\beta` for its epsilon, and like it
+    good on rare features and in need of no schedule. (It is computed so; the
+    sums are kept relative to the weights.)
 
     Parameters
     ----------
-    beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
-        Share of the moving averages of the gradient and of its square that
-        each step keeps.
-    epsilon : float, default=1e-8
-        Added to the root.
-    epsilon_in_sqrt : bool, default=False
-        Divide by :math:`\sqrt{\hat v_t + \epsilon}` instead.
+    beta : float, default=1
+        Added to the root of the sum of squares: shortens the first steps.
 
     References
     ----------
-    Kingma, D. P. & Ba, J. (2015). Adam: a method for stochastic optimization.
-    ICLR. arXiv:1412.6980
+    McMahan, H. B. et al. (2013). Ad click prediction: a view from the trenches.
+    KDD. doi:10.1145/2487575.2488200
 
     Examples
     --------
     >>> from sklearn.datasets import load_breast_cancer
     >>> from sk_gd import GDClassifier
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> model = GDClassifier("adam", max_iter=20, tol=None, random_state=0).fit(X, y)
-    >>> bool(model.score(X, y) > 0.97)
+    >>> model = GDClassifier("ftrl", alpha=0.01, l1_ratio=1.0, max_iter=50, tol=None)
+    >>> bool(model.set_params(random_state=0).fit(X, y).score(X, y) > 0.94)
+    True
+    >>> int((model.coef_ == 0).sum()) > 10
     True
     """
 
-    default_rate = 0.03
+    default_rate = 1.0
 
-    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, epsilon_in_sqrt=False):
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.epsilon_in_sqrt = epsilon_in_sqrt
+    def __init__(self, beta=1.0):
+        self.beta = beta
+
+    def check(self):
+        check_range(self, "beta", 0, float("inf"))
 
     def rule(self, n):
-        return AdamRule(self, n)
+        return FTRLRule(self, n)
 
 
+@cython.final
 @cython.cclass
-class AdamRule(Rule):
-    beta_1: cython.double
-    beta_2: cython.double
-    outside: cython.double
-    inside: cython.double
-    correction_1: cython.double
-    correction_2: cython.double
-    m: cython.double[::1]
-    v: cython.double[::1]
+class FTRLRule(LocalRule):
+    beta: cython.double
+    a: cython.double[::1]
+    threshold: cython.double[::1]
+    # The part of a sum that its threshold has taken: -z - h w, of either sign.
+    held: cython.double[::1]
+    lr: cython.double
 
     def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
-        self.beta_1 = optimizer.beta_1
-        self.beta_2 = optimizer.beta_2
-        self.inside, self.outside = _epsilons(optimizer)
-        self.correction_1 = self.correction_2 = 1.0
-        self.m = self.array("m")
-        self.v = self.array("v")
+        self.beta = optimizer.beta
+        self.a = self.array("a")
+        self.threshold = self.array("threshold")
+        self.held = self.array("held")
+        self.lr = 0.0
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     @cython.inline
     def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
-        root: cython.double = sqrt(self.v[j] / self.correction_2 + self.inside) + self.outside
-        return lr / root if root > 0 else 0.0
+        h: cython.double = self.beta + sqrt(self.a[j])
+        return lr / h if h > 0 else 0.0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.inline
+    def push(
+        self, w: cython.double[::1], j: cython.Py_ssize_t, by: cython.double, eta: cython.double
+    ) -> cython.void:
+        """Move the sum behind a weight, and let the threshold hold what it can."""
+        moved: cython.double = w[j] + eta * (self.held[j] + by)
+        w[j] = moved
+        self.held[j] = 0.0
+        if self.threshold[j] > 0 and eta > 0:
+            Rule.shrink(self, w, j, eta * self.threshold[j])
+            self.held[j] = (moved - w[j]) / eta
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.inline
+    def step_along(
+        self, w: cython.double[::1], j: cython.Py_ssize_t, g: cython.double, lr: cython.double
+    ) -> cython.void:
+        self.a[j] += g * g
+        self.push(w, j, -g, self.rate(j, lr))
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
     def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
         j: cython.Py_ssize_t
-        self.correction_1 = 1 - pow(self.beta_1, self.t)
-        self.correction_2 = 1 - pow(self.beta_2, self.t)
+        self.lr = lr
         for j in range(self.n):
-            self.m[j] = self.beta_1 * self.m[j] + (1 - self.beta_1) * g[j]
-            self.v[j] = self.beta_2 * self.v[j] + (1 - self.beta_2) * g[j] * g[j]
-            w[j] -= AdamRule.rate(self, j, lr) * (self.m[j] / self.correction_1)
+            self.step_along(w, j, g[j], lr)
         return 0
 
-
-class AdamW(_AdamLike):
-    r"""Adam with decoupled weight decay.
-
-    .. math::
-        w_{t-1}' &= (1 - \eta_t \lambda) \, w_{t-1} \\
-        w_t &= w_{t-1}' - \eta_t \, \hat m_t / (\sqrt{\hat v_t} + \epsilon)
-
-    with the moving averages of `Adam`. The decay is not part of the objective:
-    it pulls every weight, the intercept too, towards zero in the coordinates
-    of ``precondition``, so the minimiser is not that of ``alpha`` alone.
-
-    Parameters
-    ----------
-    beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
-        Share of the moving averages of the gradient and of its square that
-        each step keeps.
-    epsilon : float, default=1e-8
-        Added to the root.
-    weight_decay : float, default=0.01
-        :math:`\lambda`, multiplied by the learning rate, as in torch.
-
-    References
-    ----------
-    Loshchilov, I. & Hutter, F. (2019). Decoupled weight decay regularization.
-    ICLR. arXiv:1711.05101
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_breast_cancer
-    >>> from sk_gd import GDClassifier
-    >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> model = GDClassifier("adamw", max_iter=20, tol=None, random_state=0).fit(X, y)
-    >>> bool(model.score(X, y) > 0.97)
-    True
-    """
-
-    default_rate = 0.03
-
-    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=0.01):
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.weight_decay = weight_decay
-
-    def check(self):
-        super().check()
-        check_range(self, "weight_decay", 0, float("inf"))
-
-    def rule(self, n):
-        return AdamWRule(self, n)
-
-
-@cython.final
-@cython.cclass
-class AdamWRule(AdamRule):
-    weight_decay: cython.double
-
-    def __init__(self, optimizer, n):
-        AdamRule.__init__(self, optimizer, n)
-        self.weight_decay = optimizer.weight_decay
-
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
-        j: cython.Py_ssize_t
-        for j in range(self.n):
-            w[j] *= 1 - lr * self.weight_decay
-        return AdamRule.step(self, w, g, lr)
+    def step_at(
+        self,
+        w: cython.double[::1],
+        g: cython.double[::1],
+        lr: cython.double,
+        where: cython.Py_ssize_t[::1],
+        count: cython.Py_ssize_t,
+    ) -> cython.int:
+        k: cython.Py_ssize_t
+        self.lr = lr
+        for k in range(count):
+            self.step_along(w, where[k], g[where[k]], lr)
+        return 0
 
-
-def _epsilons(optimizer):
-    """What is added inside and outside the root."""
-    inside = getattr(optimizer, "epsilon_in_sqrt", False)
-    return (optimizer.epsilon, 0.0) if inside else (0.0, optimizer.epsilon)
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def shrink(
+        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
+    ) -> cython.void:
+        eta: cython.double = self.rate(j, self.lr)
+        if eta > 0:
+            self.threshold[j] += threshold / eta
+            self.push(w, j, 0.0, eta)

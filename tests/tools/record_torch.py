@@ -22,13 +22,27 @@ RULES = {
     "momentum": (torch.optim.SGD, {"lr": 0.02, "momentum": 0.9}),
     "nesterov": (torch.optim.SGD, {"lr": 0.02, "momentum": 0.8, "nesterov": True}),
     "adagrad": (torch.optim.Adagrad, {"lr": 0.3, "eps": 1e-10}),
+    "adadelta": (torch.optim.Adadelta, {"lr": 1.0, "rho": 0.9, "eps": 1e-6}),
     "rmsprop": (torch.optim.RMSprop, {"lr": 0.01, "alpha": 0.95, "eps": 1e-8}),
     "adam": (torch.optim.Adam, {"lr": 0.02, "betas": (0.9, 0.99), "eps": 1e-8}),
+    "amsgrad": (
+        torch.optim.Adam,
+        {"lr": 0.02, "betas": (0.9, 0.95), "eps": 1e-8, "amsgrad": True},
+    ),
+    "adamax": (torch.optim.Adamax, {"lr": 0.02, "betas": (0.9, 0.95), "eps": 1e-6}),
+    "nadam": (
+        torch.optim.NAdam,
+        {"lr": 0.02, "betas": (0.9, 0.99), "eps": 1e-8, "momentum_decay": 0.01},
+    ),
+    "radam": (torch.optim.RAdam, {"lr": 0.02, "betas": (0.9, 0.99), "eps": 1e-3}),
     "adamw": (
         torch.optim.AdamW,
         {"lr": 0.02, "betas": (0.8, 0.995), "eps": 1e-6, "weight_decay": 0.1},
     ),
+    "rprop": (torch.optim.Rprop, {"lr": 0.01, "etas": (0.4, 1.3), "step_sizes": (1e-5, 0.5)}),
 }
+# Rules for the full batch only.
+FULL_BATCH = ("rprop",)
 
 
 def problems():
@@ -94,6 +108,7 @@ def main():
             for rule in RULES
             for batch_size in BATCH_SIZES
             for alpha in ALPHAS
+            if batch_size == N or rule not in FULL_BATCH
         ],
     }
     path = pathlib.Path(__file__).parents[1] / "data" / "torch_trajectories.json"

@@ -1,0 +1,85 @@
+"""What a step costs: ``python benchmarks/steps.py``.
+
+Every rule takes its steps on 50 weights in the compiled loop, on batches of one
+row; the gradient of that row, which a rule that does nothing pays too, is told
+apart. A user's rule in numpy is compared with its numpy alone.
+"""
+
+import time
+
+import numpy as np
+from sk_gd.loop import run_epoch
+from threadpoolctl import threadpool_limits
+
+from sk_gd import losses, optimizers, schedules
+from sk_gd.objectives.coordinates import Coordinates
+from sk_gd.training import Config, Data, Run
+
+STEPS, WEIGHTS, TURNS = 20_000, 50, 5
+
+
+class Nothing(optimizers.SGD):
+    """Descent at rate zero: the loop and the gradient."""
+
+
+class Signum(optimizers.Optimizer):
+    """A user's optimizer."""
+
+    def init(self, w):
+        return {"v": np.zeros_like(w)}
+
+    def step(self, w, g, lr, state):
+        state["v"] *= 0.9
+        state["v"] += 0.1 * g
+        w -= lr * np.sign(state["v"])
+
+
+def seconds_a_step(optimizer, learning_rate=1e-3):
+    """Of an epoch of batches of one row, the best of several."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((STEPS, WEIGHTS))
+    y = (X @ rng.standard_normal(WEIGHTS) + rng.standard_normal(STEPS))[:, None]
+    coordinates = Coordinates(WEIGHTS, 1, False, 1.0)
+    data = Data(X, y, None, losses.get("squared_error"), coordinates, 1, None, False)
+    run = Run(0)
+    run.configure(
+        Config(learning_rate, schedules.get("constant"), 1, 0.0, 0.0, 0, None, 5, False),
+        coordinates,
+        optimizers.get(optimizer),
+    )
+    objective, rates = data.objective([run]), [run.rates(STEPS)]
+    best = np.inf
+    for _ in range(TURNS):
+        begin = time.perf_counter()
+        run_epoch(objective, [run.lane], rates, None, STEPS, 1)
+        best = min(best, time.perf_counter() - begin)
+    return best / STEPS
+
+
+def seconds_of_numpy(optimizer):
+    """The same steps of a user's optimizer by themselves."""
+    rng = np.random.default_rng(0)
+    w, gradients = np.zeros(WEIGHTS), rng.standard_normal((STEPS, WEIGHTS))
+    best = np.inf
+    for _ in range(TURNS):
+        state = optimizer.init(w)
+        begin = time.perf_counter()
+        for g in gradients:
+            optimizer.step(w, g, 1e-3, state)
+        best = min(best, time.perf_counter() - begin)
+    return best / STEPS
+
+
+if __name__ == "__main__":
+    with threadpool_limits(1):
+        loop = seconds_a_step(Nothing(), 1e-300)
+        print(f"loop and gradient of one row, with a step of plain descent: {loop * 1e9:.0f} ns\n")
+        print("| optimizer | ns a step on 50 weights, beyond plain descent (at most 1000) |")
+        print("|---|---|")
+        for name in optimizers.names():
+            print(f"| {name} | {(seconds_a_step(name) - loop) * 1e9:.0f} |", flush=True)
+        own, numpy = seconds_a_step(Signum()) - loop, seconds_of_numpy(Signum())
+        print(
+            f"\na user's Signum: {own * 1e9:.0f} ns, its numpy alone {numpy * 1e9:.0f} ns "
+            f"(at most 3000 more): {(own - numpy) * 1e9:.0f} ns"
+        )

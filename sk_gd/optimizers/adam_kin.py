@@ -1,0 +1,499 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, freethreading_compatible=True
+"""Kin of Adam that measure the size of the gradient in another way."""
+
+import cython
+
+from ..parameters import check_range
+
+if cython.compiled:
+    from cython.cimports.libc.math import fabs, fmax, pow, sqrt
+    from cython.cimports.sk_gd.optimizers.adam import AdamRule, RAdamRule
+    from cython.cimports.sk_gd.optimizers.base import Rule
+
+    from .adam import _AdamLike
+    from .base import Optimizer
+else:
+    from math import fabs, pow, sqrt
+
+    from .adam import AdamRule, RAdamRule, _AdamLike
+    from .base import Optimizer, Rule
+
+    fmax = max
+
+
+class Adamax(_AdamLike):
+    r"""Adam with a fading maximum of the gradient in place of the mean square.
+
+    .. math::
+        m_t &= \beta_1 m_{t-1} + (1 - \beta_1) g_t, \quad
+        u_t = \max(\beta_2 u_{t-1}, |g_t| + \epsilon) \\
+        w_t &= w_{t-1} - \frac{\eta_t}{1 - \beta_1^t} \, m_t / u_t
+
+    As in torch :math:`\epsilon` joins the gradient; the paper has none. Steps
+    are shorter than Adam's after a large gradient, and need no correction of
+    the denominator: steady where gradients are sparse or have outliers, slower
+    where they are not.
+
+    Parameters
+    ----------
+    beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
+        Share of the moving average of the gradient, and of its maximum, that
+        each step keeps.
+    epsilon : float, default=1e-8
+        Added to the size of the gradient.
+
+    References
+    ----------
+    Kingma, D. P. & Ba, J. (2015). Adam: a method for stochastic optimization,
+    section 7.1. ICLR. arXiv:1412.6980
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GDClassifier("adamax", max_iter=20, tol=None, random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.95)
+    True
+    """
+
+    default_rate = 0.1
+
+    def rule(self, n):
+        return AdamaxRule(self, n)
+
+
+@cython.final
+@cython.cclass
+class AdamaxRule(Rule):
+    beta_1: cython.double
+    beta_2: cython.double
+    epsilon: cython.double
+    m: cython.double[::1]
+    u: cython.double[::1]
+
+    def __init__(self, optimizer, n):
+        Rule.__init__(self, optimizer, n)
+        self.beta_1 = optimizer.beta_1
+        self.beta_2 = optimizer.beta_2
+        self.epsilon = optimizer.epsilon
+        self.m = self.array("m")
+        self.u = self.array("u")
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.inline
+    def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
+        return lr / self.u[j] if self.u[j] > 0 else 0.0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+        j: cython.Py_ssize_t
+        correction: cython.double = 1 - pow(self.beta_1, self.t)
+        for j in range(self.n):
+            self.m[j] = self.beta_1 * self.m[j] + (1 - self.beta_1) * g[j]
+            self.u[j] = fmax(self.beta_2 * self.u[j], fabs(g[j]) + self.epsilon)
+            w[j] -= self.rate(j, lr) * (self.m[j] / correction)
+        return 0
+
+
+class AdaBelief(_AdamLike):
+    r"""Adam that takes long steps where the gradient is what it was expected to be.
+
+    .. math::
+        s_t &= \beta_2 s_{t-1} + (1 - \beta_2) (g_t - m_t)^2 + \epsilon \\
+        w_t &= w_{t-1} - \eta_t \, \hat m_t / (\sqrt{\hat s_t} + \epsilon), \quad
+        \hat s_t = s_t / (1 - \beta_2^t)
+
+    with the :math:`m` and the corrections of `Adam`. :math:`\epsilon` is inside
+    the recursion, where it adds up, and outside the root, too: it is about the
+    square of Adam's. The steps follow the noise of the gradient and not its
+    size: good in mini-batches. On the full batch nothing is noise, and steps may
+    become long before the gradient turns: use a schedule.
+
+    Parameters
+    ----------
+    beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
+        Share of the moving averages of the gradient and of its deviation that
+        each step keeps.
+    epsilon : float, default=1e-16
+        Added to the moving average at every step, and to its root.
+    rectify : bool, default=False
+        Warm up as `RAdam` does. The authors' package does so by default, their
+        paper does not.
+
+    References
+    ----------
+    Zhuang, J. et al. (2020). AdaBelief optimizer: adapting stepsizes by the
+    belief in observed gradients. NeurIPS. arXiv:2010.07468
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GDClassifier("adabelief", max_iter=20, tol=None, random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.95)
+    True
+    """
+
+    default_rate = 0.03
+
+    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-16, rectify=False):
+        super().__init__(beta_1, beta_2, epsilon)
+        self.rectify = rectify
+
+    def rule(self, n):
+        return RectifiedAdaBeliefRule(self, n) if self.rectify else AdaBeliefRule(self, n)
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def _believe(rule: AdamRule, g: cython.double[::1], epsilon: cython.double) -> cython.void:
+    """The moving averages of the gradient and of its deviation from the first."""
+    j: cython.Py_ssize_t
+    surprise: cython.double
+    for j in range(rule.n):
+        rule.m[j] = rule.beta_1 * rule.m[j] + (1 - rule.beta_1) * g[j]
+        surprise = g[j] - rule.m[j]
+        rule.v[j] = rule.beta_2 * rule.v[j] + (1 - rule.beta_2) * surprise * surprise + epsilon
+
+
+@cython.final
+@cython.cclass
+class AdaBeliefRule(AdamRule):
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def remember(self, g: cython.double[::1]) -> cython.void:
+        _believe(self, g, self.outside)
+
+
+@cython.final
+@cython.cclass
+class RectifiedAdaBeliefRule(RAdamRule):
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def remember(self, g: cython.double[::1]) -> cython.void:
+        _believe(self, g, self.epsilon)
+
+
+class Yogi(_AdamLike):
+    r"""Adam whose mean square moves by steps of the gradient's size, not of its own.
+
+    .. math::
+        v_t = v_{t-1} - (1 - \beta_2) \operatorname{sign}(v_{t-1} - g_t^2) \, g_t^2
+
+    with the step of `Adam`. Where gradients become small the denominator falls
+    slowly, and the steps do not grow at once as Adam's do: calmer on rare
+    features, slower to recover from a large first gradient.
+
+    Parameters
+    ----------
+    beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
+        Share of the moving average of the gradient that each step keeps, and
+        one less the speed of the mean square.
+    epsilon : float, default=1e-3
+        Added to the root; as large as the authors have it.
+    initial_accumulator : float, default=1e-6
+        Where both averages begin. The first moves weights that have no
+        gradient at all, if by next to nothing.
+
+    References
+    ----------
+    Zaheer, M., Reddi, S., Sachan, D., Kale, S. & Kumar, S. (2018). Adaptive
+    methods for nonconvex optimization. NeurIPS.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GDClassifier("yogi", max_iter=20, tol=None, random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.95)
+    True
+    """
+
+    default_rate = 0.05
+
+    def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-3, initial_accumulator=1e-6):
+        super().__init__(beta_1, beta_2, epsilon)
+        self.initial_accumulator = initial_accumulator
+
+    def check(self):
+        super().check()
+        check_range(self, "initial_accumulator", 0, float("inf"))
+
+    def rule(self, n):
+        return YogiRule(self, n)
+
+
+@cython.final
+@cython.cclass
+class YogiRule(AdamRule):
+    def __init__(self, optimizer, n):
+        AdamRule.__init__(self, optimizer, n)
+        self.arrays["m"][:] = self.arrays["v"][:] = optimizer.initial_accumulator
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def remember(self, g: cython.double[::1]) -> cython.void:
+        j: cython.Py_ssize_t
+        square: cython.double
+        for j in range(self.n):
+            square = g[j] * g[j]
+            self.m[j] = self.beta_1 * self.m[j] + (1 - self.beta_1) * g[j]
+            if self.v[j] > square:
+                self.v[j] -= (1 - self.beta_2) * square
+            elif self.v[j] < square:
+                self.v[j] += (1 - self.beta_2) * square
+
+
+class Adan(Optimizer):
+    r"""Adam with Nesterov's momentum, from differences of successive gradients.
+
+    .. math::
+        d_t &= g_t - g_{t-1}, \quad d_1 = 0 \\
+        m_t &= \beta_1 m_{t-1} + (1 - \beta_1) g_t, \quad
+        v_t = \beta_2 v_{t-1} + (1 - \beta_2) d_t \\
+        n_t &= \beta_3 n_{t-1} + (1 - \beta_3) (g_t + \beta_2 d_t)^2 \\
+        w_t &= \left[ w_{t-1} - \eta_t \, (\hat m_t + \beta_2 \hat v_t)
+               / (\sqrt{\hat n_t} + \epsilon) \right] / (1 + \eta_t \lambda)
+
+    where a hat divides by :math:`1 - \beta^t`. The betas are the shares kept, as
+    in the authors' code; the paper's are one less these. Made for large batches,
+    where it allows larger rates than Adam; in small ones the differences are
+    mostly noise.
+
+    Parameters
+    ----------
+    beta_1, beta_2, beta_3 : float in [0, 1), default=0.98, 0.92 and 0.99
+        Share of the moving averages of the gradient, of its difference and of
+        the square that each step keeps.
+    epsilon : float, default=1e-8
+        Added to the root.
+    weight_decay : float, default=0
+        Decoupled weight decay (:math:`\lambda`). Not part of the objective; the
+        ``alpha`` of the estimator is.
+
+    References
+    ----------
+    Xie, X., Zhou, P., Li, H., Lin, Z. & Yan, S. (2024). Adan: adaptive Nesterov
+    momentum algorithm for faster optimizing deep models. IEEE TPAMI.
+    arXiv:2208.06677
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GDClassifier("adan", max_iter=20, tol=None, random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.95)
+    True
+    """
+
+    default_rate = 0.1
+
+    def __init__(self, beta_1=0.98, beta_2=0.92, beta_3=0.99, epsilon=1e-8, weight_decay=0.0):
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.beta_3 = beta_3
+        self.epsilon = epsilon
+        self.weight_decay = weight_decay
+
+    def check(self):
+        for beta in ("beta_1", "beta_2", "beta_3"):
+            check_range(self, beta, 0, 1)
+        check_range(self, "epsilon", 0, float("inf"))
+        check_range(self, "weight_decay", 0, float("inf"))
+
+    def rule(self, n):
+        return AdanRule(self, n)
+
+
+@cython.final
+@cython.cclass
+class AdanRule(Rule):
+    beta_1: cython.double
+    beta_2: cython.double
+    beta_3: cython.double
+    epsilon: cython.double
+    weight_decay: cython.double
+    correction_3: cython.double
+    m: cython.double[::1]
+    v: cython.double[::1]
+    square: cython.double[::1]
+    previous: cython.double[::1]
+
+    def __init__(self, optimizer, n):
+        Rule.__init__(self, optimizer, n)
+        self.beta_1 = optimizer.beta_1
+        self.beta_2 = optimizer.beta_2
+        self.beta_3 = optimizer.beta_3
+        self.epsilon = optimizer.epsilon
+        self.weight_decay = optimizer.weight_decay
+        self.correction_3 = 1.0
+        self.m = self.array("m")
+        self.v = self.array("v")
+        self.square = self.array("n")
+        self.previous = self.array("previous")
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.inline
+    def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
+        root: cython.double = sqrt(self.square[j] / self.correction_3) + self.epsilon
+        return lr / root if root > 0 else 0.0
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+        j: cython.Py_ssize_t
+        d: cython.double
+        ahead: cython.double
+        correction_1: cython.double = 1 - pow(self.beta_1, self.t)
+        correction_2: cython.double = 1 - pow(self.beta_2, self.t)
+        self.correction_3 = 1 - pow(self.beta_3, self.t)
+        for j in range(self.n):
+            d = g[j] - self.previous[j] if self.t > 1 else 0.0
+            ahead = g[j] + self.beta_2 * d
+            self.m[j] = self.beta_1 * self.m[j] + (1 - self.beta_1) * g[j]
+            self.v[j] = self.beta_2 * self.v[j] + (1 - self.beta_2) * d
+            self.square[j] = self.beta_3 * self.square[j] + (1 - self.beta_3) * ahead * ahead
+            w[j] -= self.rate(j, lr) * (
+                self.m[j] / correction_1 + self.beta_2 * (self.v[j] / correction_2)
+            )
+            w[j] /= 1 + lr * self.weight_decay
+            self.previous[j] = g[j]
+        return 0
+
+
+class Amos(Optimizer):
+    r"""Amos: steps of the scale that the weights are expected to have, with decay built in.
+
+    .. math::
+        v_t &= \beta v_{t-1} + (1 - \beta) g_t^2, \quad
+        \hat v_t = v_t / (1 - \beta^t) \\
+        c_t &= (1 + c \sqrt{\xi_t} \, b_{t-1})^{-1/2}, \quad
+        d_t = (1 + d \sqrt{\xi_t \eta} \, b_{t-1})^{-1} \\
+        \gamma_t &= c_t \, \xi_t^2 g_t^2 / \hat v_t, \quad
+        b_t = b_{t-1} + \gamma_t (1 + b_{t-1}) \\
+        w_t &= w_{t-1} - d_t \left[ \xi_t \eta \, g_t / \sqrt{\hat v_t}
+               + \tfrac12 \gamma_t w_{t-1} \right]
+
+    The learning rate is :math:`\xi`, relative to the expected scale
+    :math:`\eta` of a weight, and falls by itself: no schedule is needed. Every
+    weight has averages of its own. The decay :math:`\tfrac12 \gamma_t w` belongs
+    to the method and not to the objective: where the gradient does not vanish,
+    on mini-batches or with an L1 penalty, it draws the weights towards zero, less
+    and less. For the exact minimiser of a lasso use another rule.
+
+    Parameters
+    ----------
+    eta : float > 0, default=0.25
+        Expected scale of the weights, in the coordinates of ``precondition``; the
+        default is that of a regression on some sixteen standardised features.
+    beta : float in [0, 1), default=0.999
+        Share of the moving average of squared gradients that each step keeps.
+    c_coef, d_coef : float, default=0.25
+        How fast the rate and the decay fall (:math:`c`, :math:`d`).
+
+    References
+    ----------
+    Tian, R. & Parikh, A. P. (2022). Amos: an Adam-style optimizer with adaptive
+    weight decay towards model-oriented scale. arXiv:2210.11693
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GDClassifier("amos", max_iter=20, tol=None, random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.95)
+    True
+    """
+
+    default_rate = 0.2
+
+    def __init__(self, eta=0.25, beta=0.999, c_coef=0.25, d_coef=0.25):
+        self.eta = eta
+        self.beta = beta
+        self.c_coef = c_coef
+        self.d_coef = d_coef
+
+    def check(self):
+        check_range(self, "eta", 0, float("inf"), closed="neither")
+        check_range(self, "beta", 0, 1)
+        check_range(self, "c_coef", 0, float("inf"))
+        check_range(self, "d_coef", 0, float("inf"))
+
+    def rule(self, n):
+        return AmosRule(self, n)
+
+
+# The authors' guard against a division by zero.
+TINY = cython.declare(cython.double, 2.0**-125)
+
+
+@cython.final
+@cython.cclass
+class AmosRule(Rule):
+    eta: cython.double
+    beta: cython.double
+    c_coef: cython.double
+    d_coef: cython.double
+    v: cython.double[::1]
+    b: cython.double[::1]
+    metric: cython.double[::1]
+
+    def __init__(self, optimizer, n):
+        Rule.__init__(self, optimizer, n)
+        self.eta = optimizer.eta
+        self.beta = optimizer.beta
+        self.c_coef = optimizer.c_coef
+        self.d_coef = optimizer.d_coef
+        self.v = self.array("v")
+        self.b = self.array("b")
+        # Of the last step, in whose metric its penalty is taken.
+        self.metric = self.array("metric")
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.inline
+    def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
+        return lr * self.metric[j]
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+        j: cython.Py_ssize_t
+        square: cython.double
+        inverse: cython.double
+        c: cython.double
+        d: cython.double
+        gamma: cython.double
+        correction: cython.double = 1 - pow(self.beta, self.t)
+        c_scale: cython.double = self.c_coef * sqrt(lr)
+        d_scale: cython.double = self.d_coef * sqrt(lr * self.eta)
+        for j in range(self.n):
+            square = g[j] * g[j]
+            self.v[j] = self.beta * self.v[j] + (1 - self.beta) * square
+            inverse = correction / fmax(self.v[j], TINY)
+            c = 1 / sqrt(1 + c_scale * self.b[j])
+            d = 1 / (1 + d_scale * self.b[j])
+            gamma = c * lr * lr * inverse * square
+            self.metric[j] = d * self.eta * sqrt(inverse)
+            w[j] -= self.rate(j, lr) * g[j] + d * 0.5 * gamma * w[j]
+            self.b[j] += gamma * (1 + self.b[j])
+        return 0

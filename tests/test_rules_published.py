@@ -1,0 +1,295 @@
+"""The rules against published values, and the variants of a rule told apart."""
+
+import numpy as np
+import pytest
+from test_rules import GRADIENTS, driven, gradient, starting
+
+from sk_gd import GDRegressor, optimizers
+from sk_gd.optimizers import (
+    FTRL,
+    SGD,
+    AdaBelief,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Adan,
+    Amos,
+    AMSGrad,
+    HeavyBall,
+    Lion,
+    Momentum,
+    NAdam,
+    Nesterov,
+    RAdam,
+    RMSprop,
+    Rprop,
+    ScheduleFreeAdamW,
+    Yogi,
+)
+
+# Values of the sum of squares after each of five steps from (1, 2, 3): the examples in the
+# documentation of optax, worked out in float64 (there they have three digits). Adan's is with
+# the paper's coefficient, Amos' has averages per coordinate; exact look-ahead and heavy ball
+# are plain arithmetic.
+SUM_OF_SQUARES = [
+    (SGD(), 0.003, "13.832504 13.6670119221 13.5034997915 13.34194392 13.1823209029"),
+    (HeavyBall(0.9), 0.1, "8.96 2.9624 .053816 1.33327544 4.7164232696"),
+    (Momentum(0.9), 0.1, "8.96 2.9624 .053816 1.33327544 4.7164232696"),
+    (Nesterov(0.9), 0.1, "8.96 3.444224 .4431773696 .1051917969 .945369665541"),
+    (Adadelta(), 10.0, "13.6235268223 13.2463543381 12.8728416111 12.5050825004 12.1442334809"),
+    (
+        RMSprop(rho=0.9, epsilon_in_sqrt=True),
+        0.003,
+        "13.8864280047 13.8045567595 13.7363139349 13.6759610394 13.6208357101",
+    ),
+    (Adam(), 0.003, "13.9640270001 13.9281094162 13.8922481827 13.8564442243 13.8206984538"),
+    (
+        AdamW(weight_decay=1e-4),
+        0.003,
+        "13.9640186109 13.9280926705 13.8922231132 13.8564108639 13.8206568358",
+    ),
+    (Adamax(), 0.003, "13.9640270001 13.9281004174 13.8922212198 13.856390365 13.8206087991"),
+    (RAdam(), 0.003, "13.832504 13.666540165 13.5021151251 13.3392349423 13.1779050809"),
+    (AdaBelief(), 0.003, "13.9600333333 13.9180941113 13.8741705766 13.8282578206 13.7803577096"),
+    (
+        Lion(weight_decay=1e-3),
+        0.003,
+        "13.9639431081 13.9279405404 13.8919922964 13.8560983756 13.8202587775",
+    ),
+    (Yogi(), 0.002, "13.9760188514 13.9520678809 13.9281477727 13.9042589924 13.8804019574"),
+    (Adan(), 0.1, "12.8300000028 11.7227406299 10.6767223856 9.69176232463 8.76777147583"),
+    (Amos(eta=1.0), 0.1, "12.69635 11.5083064745 10.4266822479 9.44278272518 8.5484085132"),
+    (
+        ScheduleFreeAdamW(),
+        1.0,
+        "5.00000001167 3.05227528907 1.72760496014 .894186102856 .412884934112",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "lr", "published"),
+    SUM_OF_SQUARES,
+    ids=[type(optimizer).__name__ for optimizer, *_ in SUM_OF_SQUARES],
+)
+def test_sum_of_squares(optimizer, lr, published):
+    w = np.array([1.0, 2.0, 3.0])
+    rule = starting(optimizer, w)
+    found = []
+    for _ in range(5):
+        rule(w, lambda point: 2 * point, lr)
+        found.append((rule.model(w) ** 2).sum())
+    # 12 digits are recorded.
+    np.testing.assert_allclose(found, np.array(published.split(), dtype=float), rtol=2e-11)
+
+
+def test_adagrad_of_optax():
+    # Its sum begins at 0.1, and its epsilon is in the root: both are where a sum may begin.
+    w = np.array([1.0, 2.0, 3.0])
+    rule = starting(Adagrad(epsilon=0.0), w)
+    rule.arrays["a"][:] = 0.1 + 1e-7
+    found = []
+    for _ in range(5):
+        rule(w, lambda point: 2 * point, 1.0)
+        found.append((w**2).sum())
+    expected = [5.01192703369, 2.40269638192, 1.25482693181, 0.686095790761, 0.385194327092]
+    np.testing.assert_allclose(found, expected, rtol=2e-11)
+
+
+def test_adadelta_of_keras():
+    # The first column of its test of five steps.
+    path = driven(Adadelta(rho=0.8, epsilon=1e-6), [0.01] + [0.1] * 4, 1.0, start=1.0)
+    assert path[-1] == pytest.approx(0.9849322865, abs=1e-9)
+
+
+def test_ftrl_of_keras():
+    """One step at x with all settings at their defaults; four digits are published."""
+    x, g = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 6.0, 7.0, 2.0])
+    w = x.copy()
+    rule = starting(FTRL(beta=0.0), w)
+    rule.arrays["a"][:] = 0.1
+    # Keras begins with sums of zero wherever the weights are; ours begin where the weights are.
+    rule.arrays["held"][:] = -np.sqrt(0.1) / 0.5 * x
+    rule(w, lambda point: g, 0.5)
+    np.testing.assert_allclose(w, [0.2218, 1.3954, 2.3651, 2.8814], rtol=0, atol=5e-5)
+
+
+# Scalar sequences in which look-alikes part, and what the others would give at last.
+SEQUENCES = {
+    # AdaBelief, rectified as its authors' package does by default: another path altogether.
+    "adabelief": (
+        AdaBelief(),
+        0.0,
+        [
+            -0.111111111111104,
+            -0.201684255985619,
+            -0.272063418358151,
+            -0.322262629321418,
+            -0.376220451060213,
+        ],
+    ),
+    "adan": (
+        Adan(),
+        0.0,
+        [
+            -0.099999999,
+            -0.175961716215156,
+            -0.202716898809742,
+            -0.220420012007365,
+            -0.247244816480725,
+        ],
+    ),
+    "lion": (Lion(weight_decay=0.5), 1.0, [0.85, 0.7075, 0.572125, 0.64351875, 0.5113428125]),
+    "amos": (
+        Amos(eta=1.0),
+        1.0,
+        [0.895, 0.745579561936017, 0.74385915555412, 0.763473760364597, 0.719405414481407],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_sequence(name):
+    optimizer, start, expected = SEQUENCES[name]
+    np.testing.assert_allclose(driven(optimizer, GRADIENTS, 0.1, start), expected, rtol=1e-13)
+
+
+def test_amsgrad_takes_the_largest_square_before_its_correction():
+    # The largest corrected square would give -0.2278, no correction at all -0.1415.
+    path = driven(AMSGrad(beta_2=0.9), [10, 1, 0.1, -1, 2], 0.1)
+    np.testing.assert_allclose(path[-1], -0.308458014235811, rtol=1e-13)
+
+
+@pytest.mark.parametrize(("decay", "last"), [(0.004, -0.248499226366624), (1, -0.249507939452463)])
+def test_nadam_lets_its_momentum_rise(decay, last):
+    # A constant momentum would give -0.3951, and Ruder's form of it -0.4835.
+    path = driven(NAdam(momentum_decay=decay), GRADIENTS, 0.1)
+    np.testing.assert_allclose(path[-1], last, rtol=1e-13)
+
+
+def test_rprop_stays_where_the_sign_turned():
+    # Moving by the step of the turn, or by that of the step before, would be others' errors.
+    path = driven(Rprop(), [1, 1, 1, -1, 1], 0.1)
+    np.testing.assert_allclose(np.diff(path, prepend=0), [-0.1, -0.12, -0.144, 0, -0.072])
+
+
+def test_rprop_keeps_to_its_limits():
+    rising = driven(Rprop(step_max=0.2), [1.0] * 9, 0.1)
+    np.testing.assert_allclose(np.diff(rising)[-3:], -0.2)
+    turning = driven(Rprop(step_min=0.03), [1, -1, 1, -1, 1, -1, 1], 0.1)
+    # Half the turns are stops; every other step is half as long as the one before, at least 0.03.
+    np.testing.assert_allclose(np.diff(turning, prepend=0), [-0.1, 0, -0.05, 0, -0.03, 0, -0.03])
+
+
+def test_radam_rectifies_from_its_sixth_step_on():
+    # Plain momentum is in the unit of the gradient, and Adam's step in none.
+    optimizer = RAdam(epsilon=0.0)
+    one, other = (
+        np.diff(driven(optimizer, scale * np.array(GRADIENTS * 2), 0.1), prepend=0)
+        for scale in (1.0, 16.0)
+    )
+    np.testing.assert_allclose(other[:5], 16 * one[:5], rtol=1e-12)
+    np.testing.assert_allclose(other[5:], one[5:], rtol=1e-11)
+
+
+# With nothing added to its roots the step has no unit of the gradient in it.
+UNITLESS = [
+    Adagrad(epsilon=0.0),
+    RMSprop(epsilon=0.0),
+    Adam(epsilon=0.0),
+    AMSGrad(epsilon=0.0),
+    Adamax(epsilon=0.0),
+    NAdam(epsilon=0.0),
+    AdaBelief(epsilon=0.0),
+    Adan(epsilon=0.0),
+    Amos(),
+    FTRL(beta=0.0),
+    Lion(),
+    Rprop(),
+]
+
+
+@pytest.mark.parametrize("optimizer", UNITLESS, ids=lambda optimizer: type(optimizer).__name__)
+def test_the_unit_of_the_gradient_is_nothing_to(optimizer):
+    # By a power of four, whose root is exact.
+    one, other = (
+        driven(optimizer, scale * np.array(GRADIENTS * 3), 0.1) for scale in (1.0, 1024.0)
+    )
+    assert one == other
+
+
+def test_heavy_ball_is_momentum_whatever_the_rate_does():
+    ball, rolling = np.ones(3), np.ones(3)
+    one, other = starting(HeavyBall(0.9), ball), starting(Momentum(0.9), rolling)
+    for t in range(60):
+        lr = 0.05 if t % 7 else 0.001
+        one(ball, gradient, lr)
+        other(rolling, gradient, lr)
+        np.testing.assert_allclose(ball, rolling, rtol=0, atol=1e-13)
+
+
+def regression(optimizer, **options):
+    generator = np.random.default_rng(8)
+    X = generator.normal(size=(40, 6))
+    y = X @ [2.0, 0, -1.0, 0, 0, 0.1] + generator.normal(size=40)
+    options = {"precondition": None, "fit_intercept": False, "shuffle": False} | options
+    return X, y, GDRegressor(optimizer, tol=None, average=False, **options).fit(X, y)
+
+
+def test_heavy_ball_is_momentum_on_a_lasso():
+    options = {"alpha": 0.3, "l1_ratio": 1.0, "batch_size": 8, "schedule": "cosine"}
+    options |= {"learning_rate": 0.01, "max_iter": 30}
+    one, other = (regression(rule, **options)[-1].coef_ for rule in (HeavyBall(), Momentum()))
+    assert 0 < np.count_nonzero(one) < 6
+    np.testing.assert_allclose(one, other, rtol=1e-10)
+
+
+def test_ftrl_without_a_penalty_is_adagrad():
+    one, other = (
+        regression(rule, alpha=0.0, batch_size=4, schedule="cosine", learning_rate=0.5)[-1].coef_
+        for rule in (FTRL(beta=0.7), Adagrad(epsilon=0.7))
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+@pytest.mark.parametrize("l1", [0.05, 0.4])
+def test_ftrl_is_the_algorithm_of_the_paper(l1):
+    """Its sums z and n, with the threshold of every row counted once a row."""
+    X, y, model = regression(
+        FTRL(beta=1.0), alpha=l1, l1_ratio=1.0, batch_size=1, learning_rate=0.5, max_iter=5
+    )
+    z, n, w = np.zeros(6), np.zeros(6), np.zeros(6)
+    seen = set()
+    for t in range(200):
+        x = X[t % 40]
+        g = (x @ w - y[t % 40]) * x
+        z += g - (np.sqrt(n + g**2) - np.sqrt(n)) / 0.5 * w
+        n += g**2
+        threshold = (t + 1) * l1
+        w = -(z - threshold * np.sign(z)) / ((1.0 + np.sqrt(n)) / 0.5)
+        w[np.abs(z) <= threshold] = 0
+        seen |= {*np.flatnonzero(w)}
+    assert np.count_nonzero(w) < len(seen)  # some were not zero, and are again
+    np.testing.assert_allclose(model.coef_, w, rtol=1e-11, atol=1e-14)
+    np.testing.assert_array_equal(model.coef_ == 0, w == 0)
+
+
+def test_ftrl_goes_on_from_the_model_of_another_rule():
+    X, y, model = regression("sgd", batch_size="full", warm_start=True, max_iter=50)
+    before = model.coef_.copy()
+    model.set_params(optimizer=FTRL(), learning_rate=1e-9, max_iter=1).fit(X, y)
+    np.testing.assert_allclose(model.coef_, before, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adagrad", "rmsprop", "adadelta", "ftrl", "rprop"])
+def test_a_zero_gradient_moves_nothing_that_has_no_momentum(name):
+    w = np.array([1.0, -2.0])
+    rule = starting(optimizers.get(name), w)
+    for g in (1.0, -3.0, 2.0):
+        rule(w, lambda point, g=g: np.array([g, 0.0]), 0.1)
+    before = w.copy()
+    assert before[1] == -2.0
+    rule(w, lambda point: np.zeros(2), 0.1)
+    np.testing.assert_array_equal(w, before)
