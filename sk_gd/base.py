@@ -18,16 +18,8 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from . import losses, optimizers, schedules
 from .objectives.coordinates import MAX_WHITEN_FEATURES, Coordinates, root_trace
-from .training import (
-    Config,
-    EpochTasks,
-    Problem,
-    Run,
-    Validation,
-    auto_batch_size,
-    one_blas_thread,
-    train,
-)
+from .problem import Problem, Validation, auto_batch_size
+from .training import Config, EpochTasks, Run, one_blas_thread, train
 
 # What a fitted estimator keeps besides its public attributes.
 PRIVATE = ("_run", "_flat")

@@ -14,7 +14,8 @@ from .loop import Lane, run_epoch
 from .objectives.coordinates import Coordinates, Moments
 from .objectives.penalties import ElasticNet
 from .optimizers import Optimizer
-from .training import Problem, Run, mean_loss
+from .problem import Problem, mean_loss
+from .training import Run
 
 __all__ = ["GradientCheck", "check_gradient"]
 

@@ -12,8 +12,8 @@ from sklearn.utils import gen_batches, get_tags
 from sklearn.utils._indexing import _safe_indexing
 
 from .estimators import GDClassifier, GDRegressor
+from .problem import CHUNK
 from .side_by_side import OF_A_LANE, fingerprint, has_callbacks, refusal, without
-from .training import CHUNK
 
 
 class Rows:

@@ -6,7 +6,8 @@ import scipy.sparse as sp
 from sk_gd import loop, losses, optimizers, schedules
 from sk_gd.gradients import Recorder
 from sk_gd.objectives.coordinates import Coordinates
-from sk_gd.training import Config, Problem, Run
+from sk_gd.problem import Problem
+from sk_gd.training import Config, Run
 
 __all__ = [
     "MINI_BATCH",

@@ -1,11 +1,18 @@
 """The searches, against scikit-learn's over the same estimators."""
 
 import inspect
+import itertools
+import os
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn import config_context
 from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
@@ -22,6 +29,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, StandardScaler
 
+import sk_gd
 from sk_gd import (
     DivergenceError,
     GDClassifier,
@@ -33,6 +41,7 @@ from sk_gd import (
 )
 from sk_gd.search import SideBySide
 
+PRECONDITIONS = [None, "standardize", "whiten"]
 BINARY = make_classification(150, 6, n_informative=4, random_state=0)
 CLASSES = make_classification(150, 6, n_informative=4, n_classes=3, random_state=1)
 REAL = make_regression(150, 6, noise=5, random_state=2)
@@ -114,9 +123,18 @@ def test_both_estimators_score_as_in_a_search_of_scikit_learn(estimator, data, s
     both(estimator, RATES, *data, scoring=scoring, n_jobs=n_jobs, return_train_score=True)
 
 
-@pytest.mark.parametrize("batch_size", ["auto", 1, 16, "full"])
-@pytest.mark.parametrize("precondition", [None, "standardize", "whiten"])
-@pytest.mark.parametrize("storage", [np.asarray, np.float32, sp.csr_array, sp.coo_matrix])
+STORAGE = [np.asarray, np.float32, sp.csr_array, sp.coo_matrix]
+SOME = {(np.asarray, None, 1), (np.float32, "standardize", 16), (sp.csr_array, "whiten", "full")}
+SOME |= {(sp.coo_matrix, "standardize", "auto"), (np.asarray, "whiten", 16)}
+
+
+@pytest.mark.parametrize(
+    ("storage", "precondition", "batch_size"),
+    [
+        pytest.param(*each, marks=() if each in SOME else pytest.mark.slow)
+        for each in itertools.product(STORAGE, PRECONDITIONS, ["auto", 1, 16, "full"])
+    ],
+)
 def test_whatever_the_data_and_coordinates(storage, precondition, batch_size):
     X = np.where(np.abs(BINARY[0]) > 1, BINARY[0], 0)
     X[:, 0] = 0
@@ -124,10 +142,7 @@ def test_whatever_the_data_and_coordinates(storage, precondition, batch_size):
     estimator = classifier(precondition=precondition, batch_size=batch_size)
     grid = {"learning_rate": ["auto", 0.01], "alpha": [0, 0.1], "max_iter": [2, 4]}
     grid = [{"optimizer": ["sgd", "adam"], **grid}]
-    # Predictions of single precision are known to single precision.
-    kind = np.float64 if storage is np.float32 else float
-    X = storage(X)
-    both(estimator, grid, X, BINARY[1].astype(kind), scoring="neg_brier_score", cv=3)
+    both(estimator, grid, storage(X), BINARY[1], scoring="neg_brier_score", cv=3)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +282,7 @@ def test_sample_weights(routing):
     ],
     ids=range(8),
 )
-@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("early_stopping", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_whatever_the_splits(cv, early_stopping):
     estimator = classifier(batch_size=16, early_stopping=early_stopping)
     both(estimator, RATES, *BINARY, cv=cv, scoring="neg_log_loss", return_train_score=True)
@@ -372,3 +387,104 @@ def test_transformers_that_cannot_be_pickled():
     steps = [("f", FunctionTransformer(lambda X: X + 1)), ("model", classifier())]
     grid = {"model__" + name: values for name, values in RATES.items()}
     both(Pipeline(steps), grid, *BINARY, cv=StratifiedKFold(3))
+
+
+SCRIPT = """
+import os, signal, threading, time
+import numpy as np
+from sk_gd import GDClassifier, GDGridSearchCV
+X = np.random.default_rng(0).standard_normal((20000, 20))
+y = (X[:, 0] > 0).astype(int)
+model = GDClassifier("adam", batch_size=32, tol=None, random_state=0)
+search = GDGridSearchCV(model, {"max_iter": [100000], "alpha": [0, 1e-4]}, n_jobs=JOBS)
+began = []
+def interrupt():
+    time.sleep(1)
+    began.append(time.perf_counter())
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt, daemon=True).start()
+try:
+    search.fit(X, y)
+except KeyboardInterrupt:
+    print("raised", time.perf_counter() - began[0] < 5, threading.active_count())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals to oneself end a process on Windows")
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_an_interrupt_leaves_nothing_running(n_jobs):
+    script = SCRIPT.replace("JOBS", str(n_jobs))
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=100
+    )
+    assert done.stdout.split() == ["raised", "True", "1"], done.stderr
+
+
+@st.composite
+def problems(draw):
+    """An estimator, a grid, data, and what else a search is told."""
+    kind = draw(st.sampled_from([GDClassifier, GDRegressor]))
+    n, d = draw(st.integers(40, 80)), draw(st.integers(1, 5))
+    rng = np.random.default_rng(draw(st.integers(0, 99)))
+    X = rng.normal(1, 3, (n, d))
+    if draw(st.booleans()):
+        X = sp.csr_array(np.where(X > 1, X, 0))
+    outputs = draw(st.sampled_from([2, 3]))
+    if kind is GDClassifier:
+        y = np.arange(n) % outputs
+    else:
+        y = np.asarray(X @ rng.normal(size=(d, outputs - 1))) + rng.normal(size=(n, outputs - 1))
+    choices = {
+        "optimizer": ["sgd", "nesterov", "adam", "rmsprop", Signum(), optimizers.Adam(0.5)],
+        "learning_rate": ["auto", 1e-3, 1e-2, 1e-1],
+        "max_iter": [1, 2, 5, 9],
+        "alpha": [0, 1e-4, 1e-2, 1],
+        "l1_ratio": [0, 0.5, 1],
+        "schedule": ["constant", "cosine", "inverse_time", "plateau"],
+        "tol": [None, 1e-3, 1e-1],
+        "n_iter_no_change": [1, 3],
+        "average": [False, True, 2],
+        "batch_size": ["auto", "full", 7],
+        "fit_intercept": [True, False],
+        "precondition": ["standardize", None],
+        "early_stopping": [False, True],
+    }
+    names = draw(st.lists(st.sampled_from(sorted(choices)), min_size=1, max_size=4, unique=True))
+    grid = {
+        name: draw(st.lists(st.sampled_from(choices[name]), min_size=1, max_size=3, unique_by=repr))
+        for name in names
+    }
+    estimator = kind("adam", max_iter=4, random_state=draw(st.integers(0, 9)))
+    if draw(st.booleans()):
+        grid = {"model__" + name: values for name, values in grid.items()}
+        estimator = Pipeline([("scale", StandardScaler(with_mean=False)), ("model", estimator)])
+    return estimator, grid, X, y
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(problems())
+def test_any_grid(problem):
+    both(*problem, cv=2, refit=False, return_train_score=True)
+
+
+@pytest.mark.slow
+@settings(max_examples=400, deadline=None)
+@given(problems())
+def test_many_grids(problem):
+    both(*problem, cv=2, refit=False, return_train_score=True)
+
+
+@pytest.mark.slow
+def test_the_tests_of_scikit_learn(tmp_path):
+    """Most of them search with other estimators: what is not ours must be as it was."""
+    tests = "sklearn.model_selection.tests.test_search"
+    command = ["-m", "pytest", "-q", "-p", "searches_in_place", "--pyargs", tests]
+    roots = [str(Path(__file__).parent / "tools"), str(Path(sk_gd.__file__).parents[1])]
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(roots)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
