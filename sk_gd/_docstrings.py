@@ -7,7 +7,7 @@ PARAMETERS = """
         How the weights are moved: a name of ``sk_gd.optimizers.names()``, an
         instance such as ``optimizers.Nesterov(momentum=0.95)``, or an instance
         of your own subclass of ``optimizers.Optimizer``. "auto" is
-        ``ScheduleFreeAdamW(beta_1=0.97, beta_2=0.988)``, which came nearest to
+        ``ScheduleFreeAdamW(beta_1=0.975, beta_2=0.988)``, which came nearest to
         the optimum on the worst of many data sets, whenever it was stopped. To
         tune the hyper-parameters of an instance: ``optimizer__momentum``.
     loss : str or Loss, default="{loss}"
@@ -42,7 +42,7 @@ PARAMETERS = """
         Rows a step: "full" is batch descent, 1 is stochastic, anything between
         is mini-batch. "auto" is the full batch for optimizers that need it
         (``adgd``, ``barzilai_borwein``) and on tiny data, and a hundredth of the
-        rows, from 24 to 256, beyond; more where the rows are so sparse that the
+        rows, from 32 to 256, beyond; more where the rows are so sparse that the
         step would cost more than the gradient.
     max_iter : int, default=100
         Epochs, passes over the training data, at most.

@@ -418,7 +418,7 @@ def auto_batch_size(X, n):
     """Rows a step for ``batch_size="auto"``, `n` rows of `X` being trained on."""
     if n <= TINY:
         return n
-    rows = min(max(n // 100, 24), 256)
+    rows = min(max(n // 100, 32), 256)
     if sp.issparse(X):
         # A step touches every weight: let the products be more work.
         rows = max(rows, min(4 * X.shape[1] * X.shape[0] // max(X.nnz, 1), n // 50))

@@ -83,10 +83,12 @@ SPECIAL = {
     "schedule_free_sgd": ScheduleFreeSGD(r=8.0),
 }
 # How many times as many epochs. Bets are won back, and one step size for all coordinates gets
-# there, a little at a time; some rates fall by themselves; a warm-up takes a thousand steps;
-# where the schedule alone decides on the length of a step, it must be near zero for as many
-# as the rule remembers.
-PATIENCE = {"cocob": 2, "dog": 2, "ftrl": 4, "radam": 2, "lion": 4}
+# there, a little at a time; some rates fall by themselves, or never rise again; the steps of
+# Adam and its kin are short in raw coordinates, and a warm-up makes them shorter; where the
+# schedule alone decides on the length of a step, it must be near zero for as many as the rule
+# remembers.
+PATIENCE = {"cocob": 2, "dog": 2, "adam": 2, "adamw": 2, "adamax": 2, "nadam": 2}
+PATIENCE |= {"amsgrad": 4, "radam": 4, "ftrl": 4, "lion": 4}
 # The gradient of the hinge loss jumps, and a secant over a jump is no curvature.
 NEED_SMOOTHNESS = ("adgd", "barzilai_borwein")
 
@@ -323,7 +325,7 @@ def test_support_vector_machines(name, precondition, classes):
         precondition=precondition,
         batch_size="full",
         schedule="cosine",
-        max_iter=2000,
+        max_iter=2000 * PATIENCE.get(name, 1),
         tol=None,
         average=False,
     ).fit(X, y)

@@ -594,8 +594,9 @@ cdef class LinearObjective:
         """Gradients of all lanes at `points` (lanes × weights) on order[begin:begin + count].
 
         `total` holds the weighted sum of the loss of each lane. Without a place
-        for the gradients (NULL) that is all. While `local` holds, `gradients` must come in as the last call left it: only the
-        entries listed in `where` are not zero.
+        for the gradients (NULL) that is all. While `local` holds, `gradients`
+        must come in as the last call left it: only the entries listed in
+        `where` are not zero.
         """
         cdef Py_ssize_t lane, i, k, rows, done = 0
         cdef int stride = <int> self.p.shape[1]

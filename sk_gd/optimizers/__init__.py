@@ -117,5 +117,5 @@ def get(optimizer):
         If it is neither a name nor an instance.
     """
     if isinstance(optimizer, str) and optimizer == "auto":
-        return ScheduleFreeAdamW(beta_1=0.97, beta_2=0.988)
+        return ScheduleFreeAdamW(beta_1=0.975, beta_2=0.988)
     return lookup(optimizer, TABLE, Optimizer, "optimizer")

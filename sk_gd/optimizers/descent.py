@@ -87,7 +87,8 @@ class _WithMomentum(Optimizer):
     @property
     def noise_gain(self):
         # A gradient moves the weights by 1 + momentum + momentum² + … of a step.
-        return 1 / (1 - self.momentum)
+        # Twice that halves the gap that the noise leaves on the worst data sets.
+        return 2 / (1 - self.momentum)
 
     def check(self):
         check_range(self, "momentum", 0, 1)
