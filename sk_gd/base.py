@@ -162,6 +162,12 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
                 f"proximal step: l1_ratio must be 0. Got l1_ratio={self.l1_ratio} instead; set it "
                 "to 0 or use precondition='standardize'."
             )
+        if optimizer.smooth_only and self.alpha * self.l1_ratio > 0:
+            raise ValueError(
+                f"{type(optimizer).__name__} needs a smooth objective, and the L1 penalty has a "
+                f"corner at zero: l1_ratio must be 0. Got l1_ratio={self.l1_ratio} instead; set it "
+                "to 0 or use another optimizer."
+            )
         loss = losses.get(self.loss, self._kind)
         loss.check()
         return optimizer, loss, schedule
@@ -294,7 +300,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         """The batch size as a number, for `n` rows of `X`."""
         whole = optimizer.full_batch
         if self.batch_size == "auto":
-            return n if whole else auto_batch_size(X, n)
+            return n if whole or optimizer.default_full_batch else auto_batch_size(X, n)
         if self.batch_size == "full":
             return n
         if whole and self.batch_size < n:

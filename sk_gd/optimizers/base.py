@@ -12,10 +12,7 @@ import cython
 import numpy as np
 from sklearn.base import BaseEstimator
 
-if cython.compiled:
-    from cython.cimports.sk_gd.objectives.base import Objective
-else:
-    from ..objectives.base import Objective
+from ..objectives.functions import Function
 
 
 @cython.cclass
@@ -52,6 +49,9 @@ class Rule:
         for name in self.positions:
             self.arrays[name][:] = w
 
+    def seed(self, seed):
+        """Take the seed of the run, an int, if the rule draws random numbers."""
+
     def __reduce__(self):
         return _revive, (self.optimizer, self.n, self.t, self.arrays)
 
@@ -61,14 +61,21 @@ class Rule:
         for name, values in arrays.items():
             self.arrays[name][:] = values
 
-    def __call__(self, w, gradient, lr):
-        """One step from Python: change `w` in place, `gradient` being a function."""
-        point = np.empty(self.n)
-        elsewhere = self.probe(w, point)
-        objective = Objective()
-        objective.g = np.array(gradient(point if elsewhere else w), dtype=float, order="C")
+    def __call__(self, w, function, lr):
+        """One step from Python: change `w` in place.
+
+        `function` is a `Function`, or only its gradient for a rule that asks for nothing else.
+        """
+        if not isinstance(function, Function):
+            function = Function(None, function)
+        function.look(self.place(w), self.needs_gradient())
         self.t += 1
-        self.advance(w, objective, lr)
+        self.advance(w, function, lr)
+
+    def place(self, w):
+        """The point at which the rule wants its gradient, when the run is at `w`."""
+        point = np.empty(self.n)
+        return point if self.probe(w, point) else w
 
     def model(self, w):
         """The weights to predict with, when the run is at `w`."""
@@ -79,6 +86,10 @@ class Rule:
     def has_metric(self):
         """Whether the rule has a metric, for a proximal step."""
         return self.rate(0, 1.0) >= 0
+
+    def descends(self):
+        """Whether the rule wants gradients."""
+        return self.needs_gradient()
 
     def probe(self, w, point):
         """Where the rule wants its gradient: False for `w`, or fill `point` and say True."""
@@ -198,6 +209,12 @@ class Optimizer(BaseEstimator):
     names, so that ``get_params``, ``clone`` and ``GridSearchCV`` over
     ``optimizer__momentum`` work.
 
+    Every optimizer, your own too, is also a `method` of
+    `scipy.optimize.minimize`, on any function of a vector. Its options are
+    ``learning_rate`` ("auto" knows nothing of the function: plain descent asks for a
+    number), ``schedule`` (an iteration is an epoch), ``max_iter`` (10000), ``tol`` (the largest
+    entry of the gradient at which to stop, 1e-5) and ``random_state``.
+
     Attributes
     ----------
     default_rate : float or None
@@ -211,9 +228,14 @@ class Optimizer(BaseEstimator):
     full_batch : bool
         Whether the rule makes sense of the full batch only: then that is what
         ``batch_size="auto"`` means, and a smaller batch is an error.
+    default_full_batch : bool
+        Whether the full batch is what ``batch_size="auto"`` means, though the rule
+        takes smaller ones.
     noise_gain : float
         By how much the rule multiplies the noise of a mini-batch gradient,
         which then counts as much more in that constant.
+    smooth_only : bool
+        Whether the rule needs a smooth objective: then an L1 penalty is an error.
     parameter_free : bool
         Whether the rule finds the size of its steps by itself, so that
         ``learning_rate="auto"`` is exactly 1.
@@ -239,11 +261,25 @@ class Optimizer(BaseEstimator):
     >>> model = GDRegressor(Signum(), max_iter=300, tol=None).fit(X, y)
     >>> bool(abs(model.coef_[0] - 2) < 0.1)
     True
+
+    On any function:
+
+    >>> from scipy.optimize import minimize, rosen, rosen_der
+    >>> from sk_gd.optimizers import BarzilaiBorwein
+    >>> found = minimize(rosen, [-1.2, 1.0], jac=rosen_der, method=BarzilaiBorwein())
+    >>> found.x.round(3), found.success
+    (array([1., 1.]), True)
+    >>> options = {"learning_rate": 0.1, "schedule": "cosine", "max_iter": 100}
+    >>> found = minimize(lambda x: (x[0] - 3) ** 2, 0.0, method=Signum(), options=options)
+    >>> found.x.round(2)
+    array([3.])
     """
 
     default_rate = None
     full_batch = False
+    default_full_batch = False
     noise_gain = 1.0
+    smooth_only = False
     parameter_free = False
     default_average = False
 
@@ -266,3 +302,10 @@ class Optimizer(BaseEstimator):
     def step(self, w, g, lr, state):
         """One step, in place."""
         raise NotImplementedError
+
+    def __call__(self, fun, x0, args=(), **arguments):
+        """Minimise any function: scipy calls its `method`; see `sk_gd.minimize.minimize`."""
+        # In here, as it needs schedules, of which nothing else in this file knows.
+        from ..minimize import minimize
+
+        return minimize(self, fun, x0, args, **arguments)

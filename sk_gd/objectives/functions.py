@@ -1,0 +1,189 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, freethreading_compatible=True
+"""Any function, written in Python."""
+
+import cython
+import numpy as np
+from scipy.optimize import approx_fprime
+
+if cython.compiled:
+    from cython.cimports.sk_gd.objectives.base import Objective
+else:
+    from .base import Objective
+
+# Of a forward difference, relative to the entry: it balances truncation and rounding.
+STEP = float(np.sqrt(np.finfo(float).eps))
+
+
+class Evaluated:
+    """What is known of the function at one point; None is not known."""
+
+    def __init__(self, x, key):
+        self.x = x
+        self.key = key
+        self.value = None
+        self.gradient = None
+
+
+@cython.cclass
+class Function(Objective):
+    """A Python function of one vector, and its gradient, evaluated when asked and counted.
+
+    What is known of the point where the rule is, of the last other one and of the
+    lowest is not evaluated again: the function is taken for deterministic.
+
+    Parameters
+    ----------
+    fun : callable or None
+        ``fun(x, *args)`` returns a float; None if nobody will ask for a value.
+    jac : callable or None
+        ``jac(x, *args)`` returns the gradient. None: by forward differences of `fun`.
+    args : tuple
+        Further arguments of both.
+
+    Attributes
+    ----------
+    nfev, njev : int
+        How often the function, and the gradient, were evaluated; differences
+        are evaluations of the function, too.
+    """
+
+    fun: object
+    jac: object
+    args: tuple
+    paired: cython.bint
+    place: object
+    other: object
+    lowest: object
+    nfev = cython.declare(cython.Py_ssize_t, visibility="readonly")
+    njev = cython.declare(cython.Py_ssize_t, visibility="readonly")
+
+    def __init__(self, fun, jac=None, args=()):
+        self.fun = fun
+        self.jac = jac
+        self.args = args
+        # For jac=True scipy hands over two faces of one function that returns both.
+        self.paired = jac is not None and jac == getattr(fun, "derivative", None)
+        self.place = self.other = self.lowest = None
+        self.nfev = self.njev = self.asked = 0
+        self.g = None
+        # Not a number that a rule could use without having asked.
+        self.f = np.nan
+
+    def look(self, w, with_gradient):
+        """Go to `w`, the point that a rule has named."""
+        self.place = self.at(w)
+        if with_gradient:
+            if self.g is None:
+                self.g = np.empty(len(w))
+            np.asarray(self.g)[:] = self.gradient_at(w)
+
+    def at(self, w):
+        """What is known at `w`."""
+        key = bytes(w)
+        for known in (self.place, self.other, self.lowest):
+            if known is not None and known.key == key:
+                return known
+        self.other = Evaluated(np.array(w, dtype=float), key)
+        return self.other
+
+    def value_at(self, w):
+        """The value at `w`."""
+        known = self.at(w)
+        if known.value is None:
+            self.evaluate(known)
+        return known.value
+
+    def gradient_at(self, w):
+        """The gradient at `w`; not to be changed."""
+        known = self.at(w)
+        if known.gradient is None:
+            self.differentiate(known)
+        return known.gradient
+
+    def evaluate(self, known):
+        """Find the value."""
+        known.value = self.call(known.x)
+        if self.lowest is None or not self.lowest.value <= known.value:
+            self.lowest = known
+        if self.paired:
+            self.njev += 1
+            # At a point that was an error the other face would have the last one's gradient.
+            finite = np.isfinite(known.value)
+            known.gradient = self.slopes(known.x) if finite else np.full(known.x.size, np.nan)
+
+    def differentiate(self, known):
+        """Find the gradient."""
+        if (self.paired or self.jac is None) and known.value is None:
+            self.evaluate(known)
+        if known.gradient is None:
+            self.njev += 1
+            known.gradient = self.differences(known) if self.jac is None else self.slopes(known.x)
+
+    def call(self, x):
+        """The value at `x`, which the function may keep or change: it gets a copy."""
+        self.nfev += 1
+        try:
+            value = np.asarray(self.fun(x.copy(), *self.args))
+        except OverflowError:
+            # What is infinite in numpy is an error of Python's own numbers.
+            return np.inf
+        if value.size != 1 or value.dtype.kind not in "buif":
+            raise ValueError(
+                "fun must return one real number. Got an array of shape "
+                f"{value.shape} and dtype {value.dtype} instead."
+            )
+        return float(value.item())
+
+    def slopes(self, x):
+        """The gradient at `x` as `jac` has it."""
+        try:
+            gradient = np.asarray(self.jac(x.copy(), *self.args))
+        except OverflowError:
+            return np.full(x.size, np.nan)
+        if gradient.size != x.size or gradient.dtype.kind not in "buif":
+            raise ValueError(
+                f"jac must return the gradient: {x.size} real numbers. Got an array of "
+                f"shape {gradient.shape} and dtype {gradient.dtype} instead."
+            )
+        return np.array(gradient, dtype=float).ravel()
+
+    def differences(self, known):
+        """The gradient by forward differences from the value at the point itself."""
+        if not np.isfinite(known.value):
+            return np.full(known.x.size, np.nan)
+
+        def fun(x):
+            return known.value if np.array_equal(x, known.x) else self.call(x)
+
+        return approx_fprime(known.x, fun, STEP * np.maximum(1, np.abs(known.x)))
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=True)
+    def here(self) -> cython.double:
+        with cython.gil:
+            return self.value_at(self.place.x)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=True)
+    def value(self, w: cython.double[::1]) -> cython.double:
+        with cython.gil:
+            self.asked += 1
+            return self.value_at(np.asarray(w))
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=True)
+    def gradient(self, w: cython.double[::1], out: cython.double[::1]) -> cython.double:
+        with cython.gil:
+            self.asked += 1
+            np.asarray(out)[:] = self.gradient_at(np.asarray(w))
+            return self.value_at(np.asarray(w))
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=True)
+    def full_gradient(self, w: cython.double[::1], out: cython.double[::1]) -> cython.double:
+        return self.gradient(w, out)
