@@ -30,7 +30,8 @@ FAMILIES = {
     "sign": ("sign",),
     "parameter_free": ("parameter_free", "prodigy"),
     "averaging": ("averaging",),
-    "curvature": ("curvature",),
+    "curvature": ("curvature", "line_search", "variance_reduced", "lbfgs"),
+    "no_gradient": ("derivative_free",),
     "wrappers": ("wrappers",),
 }
 
