@@ -4,12 +4,15 @@ from . import losses, optimizers, schedules
 from .estimators import GDClassifier, GDRegressor
 from .exceptions import DivergenceError
 from .gradients import check_gradient
+from .search import GDGridSearchCV, GDRandomizedSearchCV
 
 __version__ = "0.1.0"
 
 __all__ = [
     "DivergenceError",
     "GDClassifier",
+    "GDGridSearchCV",
+    "GDRandomizedSearchCV",
     "GDRegressor",
     "check_gradient",
     "losses",

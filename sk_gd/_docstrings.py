@@ -112,7 +112,7 @@ ATTRIBUTES = """
         The optimizer used.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has them."""
 
 FIT = """Fit the model.

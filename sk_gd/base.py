@@ -17,17 +17,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from . import losses, optimizers, schedules
-from .objectives.coordinates import MAX_WHITEN_FEATURES, Coordinates, root_trace, smoothness
-from .training import (
-    Config,
-    Data,
-    EpochTasks,
-    Run,
-    Validation,
-    auto_batch_size,
-    one_blas_thread,
-    train,
-)
+from .objectives.coordinates import MAX_WHITEN_FEATURES, Coordinates, root_trace
+from .problem import Problem, Validation, auto_batch_size
+from .training import Config, EpochTasks, Run, one_blas_thread, train
 
 # What a fitted estimator keeps besides its public attributes.
 PRIVATE = ("_run", "_flat")
@@ -92,30 +84,12 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             tasks = EpochTasks(self, X, y, sample_weight, epochs)
             optimizer, loss, schedule = self._resolve()
             X, y = self._validate(X, y, reset=not (resumed and running))
-            y = self._encode(X, y, classes, resumed, running)
-            self._check_domain(loss, y)
-            weight = self._weigh(sample_weight, X, y)
-            subset, held_out = self._hold_out(X, y, weight, loss, validation)
-            weight = normalise(weight, subset, X.shape[0])
-
-            run = self._run.copy() if resumed else Run(self._seed())
-            coordinates = self._coordinates(run, X, y, weight, loss, running)
-            n = X.shape[0] if subset is None else len(subset)
-            batch_size = self._rows_a_step(optimizer, X, n)
-            data = Data(X, y, weight, loss, coordinates, batch_size, subset, self.shuffle)
-            config = Config(
-                learning_rate=self._rate(optimizer, data, run, running),
-                schedule=schedule,
-                # A fit that goes on has max_iter epochs ahead of it, like the first.
-                horizon=self.max_iter if running else run.epochs + self.max_iter,
-                alpha=self.alpha,
-                l1_ratio=self.l1_ratio,
-                average=self._average(optimizer),
-                tol=self.tol,
-                n_iter_no_change=self.n_iter_no_change,
-                validated=held_out is not None,
+            problem = self._problem(
+                X, y, sample_weight, loss, None, classes, validation, resumed, running
             )
-            run.configure(config, coordinates, optimizer)
+            run = self._run.copy() if resumed else Run(self._seed())
+            self._observe(run, problem, running)
+            data = self._configure(run, problem, optimizer, schedule, running)
 
             def end_epoch(active):
                 self._report(run)
@@ -125,16 +99,76 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             going = train(
                 [run],
                 data,
-                epochs=epochs,
-                validation=held_out,
+                epochs=[epochs],
+                validation=problem.held_out,
                 begin_epoch=tasks.begin_epoch,
                 end_epoch=end_epoch,
             )
+            if run.error is not None:
+                raise run.error
             self._publish(run, X.dtype)
             tasks.end()
-        if not running:
-            self._warn(run, bool(going))
+        complaint = None if running else self._complaint(run, bool(going))
+        if complaint is not None:
+            warnings.warn(complaint, ConvergenceWarning, stacklevel=5)
         return self
+
+    def _problem(
+        self,
+        X,
+        y,
+        sample_weight,
+        loss,
+        rows=None,
+        classes=None,
+        validation=None,
+        resumed=False,
+        running=False,
+    ):
+        """What there is to learn from valid data.
+
+        With `rows` the targets and weights are those of these rows of X, without
+        repetitions, and the other rows might not be there.
+        """
+        self._check_whitening(X)
+        y = self._encode(X, y, classes, resumed, running)
+        self._check_domain(loss, y)
+        weight = self._weigh(sample_weight, y)
+        subset, held_out = self._hold_out(X, y, weight, loss, rows, validation)
+        even = weight is None
+        weight = normalise(weight, subset, len(y))
+        if rows is not None:
+            weight = spread(np.ones(len(y)) if weight is None else weight, rows, X.shape[0])
+            y = spread(y, rows, X.shape[0])
+            subset = rows if subset is None else rows[subset]
+        return Problem(X, y, weight, loss, rows, subset, held_out, even)
+
+    def _observe(self, run, problem, running=False):
+        """Let the run have the statistics of the data that its coordinates need."""
+        if self.precondition is None:
+            run.observe_targets(problem, running=running)
+        else:
+            run.observe(problem, full=self.precondition == "whiten", running=running)
+
+    def _configure(self, run, problem, optimizer, schedule, running=False):
+        """Have the run ready for training with these parameters; on which data."""
+        coordinates = self._coordinates(run, problem)
+        batch_size = self._rows_a_step(optimizer, problem)
+        data = problem.data(coordinates, batch_size, self.shuffle)
+        config = Config(
+            learning_rate=self._rate(optimizer, data, run, running),
+            schedule=schedule,
+            # A fit that goes on has max_iter epochs ahead of it, like the first.
+            horizon=self.max_iter if running else run.epochs + self.max_iter,
+            alpha=self.alpha,
+            l1_ratio=self.l1_ratio,
+            average=self._average(optimizer),
+            tol=self.tol,
+            n_iter_no_change=self.n_iter_no_change,
+            validated=problem.held_out is not None,
+        )
+        run.configure(config, data.coordinates, optimizer)
+        return data
 
     @contextlib.contextmanager
     def _all_or_nothing(self):
@@ -183,7 +217,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         return check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
 
     def _validate(self, X, y, *, reset):
-        X, y = validate_data(
+        return validate_data(
             self,
             X,
             y,
@@ -193,13 +227,15 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             order="C",
             **self._target_checks,
         )
+
+    def _check_whitening(self, X):
+        """Raise a ValueError if the matrix of the coordinates would be too large."""
         if self.precondition == "whiten" and X.shape[1] > MAX_WHITEN_FEATURES:
             raise ValueError(
                 "precondition='whiten' keeps a matrix of n_features × n_features: at most "
                 f"{MAX_WHITEN_FEATURES} features are allowed. Got {X.shape[1]} instead; use "
                 "precondition='standardize'."
             )
-        return X, y
 
     def _check_domain(self, loss, y):
         """Raise a ValueError unless the loss is defined for all targets."""
@@ -223,14 +259,14 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
                     f"Got {now} instead; to begin anew call fit with warm_start=False."
                 )
 
-    def _weigh(self, sample_weight, X, y):
+    def _weigh(self, sample_weight, y):
         """The weights of the rows, or None if all count the same."""
         if sample_weight is None:
             return None
-        return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        return _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
 
-    def _hold_out(self, X, y, weight, loss, validation):
-        """The rows that train, None for all, and the validation data, None for none."""
+    def _hold_out(self, X, y, weight, loss, rows, validation):
+        """Which of the rows train, None for all, and the validation data, None for none."""
         X_val, y_val, weight_val = validation or (None, None, None)
         if (X_val is None) != (y_val is None):
             missing = "y_val" if y_val is None else "X_val"
@@ -240,7 +276,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
                 X_val, y_val = self._validate(X_val, y_val, reset=False)
                 y_val = self._encode_validation(y_val, y)
                 self._check_domain(loss, y_val)
-                weight_val = self._weigh(weight_val, X_val, y_val)
+                weight_val = self._weigh(weight_val, y_val)
             except ValueError as error:
                 raise ValueError(
                     f"In the validation data (X_val, y_val, sample_weight_val): {error}"
@@ -251,7 +287,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         if not self.early_stopping:
             return None, None
         subset, rest = train_test_split(
-            np.arange(X.shape[0]),
+            np.arange(len(y)),
             test_size=self.validation_fraction,
             random_state=self.random_state,
             stratify=y if self._kind == "classifier" else None,
@@ -262,7 +298,8 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
                 "sample_weight must be non-zero somewhere in the rows that early_stopping holds "
                 "out. Got zeros only; increase validation_fraction or give X_val and y_val."
             )
-        return np.sort(subset), self._validation(X[rest], y[rest], weight_val, loss)
+        X_val = X[rest if rows is None else rows[rest]]
+        return np.sort(subset), self._validation(X_val, y[rest], weight_val, loss)
 
     def _validation(self, X, y, weight, loss):
         return Validation(X, y, weight, loss, lambda p: self._score(y, p, weight))
@@ -275,13 +312,9 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         for name, value in self._attributes(run, dtype).items():
             setattr(self, name, value)
 
-    def _coordinates(self, run, X, y, weight, loss, running):
-        whiten = self.precondition == "whiten"
-        if self.precondition is None:
-            run.observe_targets(y, weight, running=running)
-        else:
-            run.observe(X, y, weight, full=whiten, running=running)
-        n_outputs = self._n_outputs(y)
+    def _coordinates(self, run, problem):
+        X, loss = problem.X, problem.loss
+        n_outputs = self._n_outputs(problem.y)
         # Indices of classes have no moments that mean anything.
         targets = run.targets if self._kind == "regressor" else None
         curvature = loss.curvature(n_outputs, targets)
@@ -292,15 +325,16 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             coordinates.standardize(
                 run.features, loss.units(targets), curvature, self._ridge, centre=centre
             )
-            if whiten:
+            if self.precondition == "whiten":
                 coordinates.whiten(run.features, coordinates.curvature, self._ridge, centre=centre)
         return coordinates
 
-    def _rows_a_step(self, optimizer, X, n):
-        """The batch size as a number, for `n` rows of `X`."""
-        whole = optimizer.full_batch
+    def _rows_a_step(self, optimizer, problem):
+        """The batch size as a number."""
+        whole, n = optimizer.full_batch, problem.n
         if self.batch_size == "auto":
-            return n if whole or optimizer.default_full_batch else auto_batch_size(X, n)
+            whole = whole or optimizer.default_full_batch
+            return n if whole else auto_batch_size(problem)
         if self.batch_size == "full":
             return n
         if whole and self.batch_size < n:
@@ -321,22 +355,14 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             return float(self.learning_rate)
         if optimizer.parameter_free:
             return 1.0
-        X, weight, coordinates = data.X, data.weight, data.coordinates
+        coordinates = data.coordinates
         if optimizer.default_rate is not None:
             moments = None if self.precondition is None else run.features
             rate = optimizer.default_rate / root_trace(
-                X, weight, coordinates, moments, coordinates.curvature, self._ridge
+                data.X, data.weight, coordinates, moments, coordinates.curvature, self._ridge
             )
         else:
-            rate = 1 / smoothness(
-                X,
-                weight,
-                coordinates,
-                coordinates.curvature,
-                self._ridge,
-                data.batch_size,
-                optimizer.noise_gain,
-            )
+            rate = 1 / data.smoothness(self._ridge, optimizer.noise_gain)
         if running and run.config is not None:
             rate = min(rate, run.config.learning_rate)
         return float(rate)
@@ -369,24 +395,30 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
                 )
             print(line)
 
-    def _warn(self, run, unfinished):
-        """Warn of training that ended before it had settled, or above where it began."""
+    def _complaint(self, run, unfinished):
+        """What to warn of: training that ended before it had settled, or above where it began."""
+        rate = run.config.learning_rate
         if run.loss_curve[-1] > run.loss_curve[0] and run.stale >= self.n_iter_no_change:
-            message = (
+            return (
                 f"The objective is {run.loss_curve[-1]:.6g} after {run.epochs} epochs and was "
                 f"{run.loss_curve[0]:.6g} after the first: decrease the learning_rate (it was "
-                f"{self.learning_rate_:.3g}) or use learning_rate='auto'."
+                f"{rate:.3g}) or use learning_rate='auto'."
             )
-        elif unfinished and self.tol is not None:
-            message = (
+        if unfinished and self.tol is not None:
+            return (
                 f"max_iter={self.max_iter} epochs were over before the objective settled to within "
                 f"tol={self.tol} for {self.n_iter_no_change} epochs. Increase max_iter, change the "
-                f"learning_rate (it was {self.learning_rate_:.3g}), loosen tol, or set tol=None to "
+                f"learning_rate (it was {rate:.3g}), loosen tol, or set tol=None to "
                 "run max_iter epochs without this warning."
             )
-        else:
-            return
-        warnings.warn(message, ConvergenceWarning, stacklevel=6)
+        return None
+
+
+def spread(values, rows, n):
+    """An array of `n` rows that has the `values` in these rows, and zeros elsewhere."""
+    out = np.zeros((n, *values.shape[1:]))
+    out[rows] = values
+    return out
 
 
 def normalise(weight, subset, n):

@@ -129,7 +129,10 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
-        p = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+        return self._respond(safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_)
+
+    def _respond(self, p):
+        """What is predicted, given the raw predictions."""
         p = losses.get(self.loss, "regressor").response(p)
         return p.ravel() if np.ndim(self.intercept_) == 0 else p
 
@@ -389,8 +392,8 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
             )
         return codes.astype(float)[:, None]
 
-    def _weigh(self, sample_weight, X, y):
-        weight = super()._weigh(sample_weight, X, y)
+    def _weigh(self, sample_weight, y):
+        weight = super()._weigh(sample_weight, y)
         if self.class_weight is None:
             return weight
         labels = self.classes_[y[:, 0].astype(np.intp)]

@@ -14,7 +14,8 @@ from .loop import Lane, run_epoch
 from .objectives.coordinates import Coordinates, Moments
 from .objectives.penalties import ElasticNet
 from .optimizers import Optimizer
-from .training import Data, Run, mean_loss
+from .problem import Problem, mean_loss
+from .training import Run
 
 __all__ = ["GradientCheck", "check_gradient"]
 
@@ -136,7 +137,7 @@ def check_gradient(loss_or_estimator, X, y, *, sample_weight=None, at=None, rand
     X, y = estimator._validate(X, y, reset=not fitted)
     y = estimator._encode(X, y, getattr(estimator, "classes_", None), False, False)
     estimator._check_domain(loss, y)
-    weight = normalise(estimator._weigh(sample_weight, X, y), None, X.shape[0])
+    weight = normalise(estimator._weigh(sample_weight, y), None, X.shape[0])
     coordinates = Coordinates(X.shape[1], estimator._n_outputs(y), estimator.fit_intercept)
     unit, point = _place(estimator, loss, X, y, weight, coordinates, at, random_state)
 
@@ -152,7 +153,7 @@ def check_gradient(loss_or_estimator, X, y, *, sample_weight=None, at=None, rand
             f"The objective must be finite where its gradient is checked. Got {middle} with "
             f"loss={estimator.loss!r}; choose another point with at=(coef, intercept)."
         )
-    data = Data(X, y, weight, loss, coordinates, X.shape[0], None, False)
+    data = Problem(X, y, weight, loss).data(coordinates, X.shape[0], False)
     analytical = _analytical(data, ElasticNet(l1, l2, proximal=False), point)
     found = [
         _compare(objective, middle, point, j, unit[j], slope) for j, slope in enumerate(analytical)

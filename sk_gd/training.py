@@ -1,4 +1,4 @@
-"""Everything that happens once an epoch: order, rates, history, stopping, callbacks."""
+"""Everything that happens once an epoch: rates, history, stopping, callbacks."""
 
 import contextlib
 import copy
@@ -8,21 +8,13 @@ from dataclasses import dataclass
 
 import joblib
 import numpy as np
-import scipy.sparse as sp
-from sklearn.utils import gen_batches
 from threadpoolctl import ThreadpoolController
 
 from .exceptions import DivergenceError
-from .loop import Lane, run_epoch, shuffle
-from .objectives.coordinates import Moments, smoothness
-from .objectives.linear import LinearObjective
+from .loop import Lane, run_epoch
+from .objectives.coordinates import Moments
 from .objectives.penalties import ElasticNet
 from .schedules import Schedule
-
-# So few rows are one batch: weights and repeated rows are then the same.
-TINY = 100
-# Rows at a time where the loss of all of them is wanted.
-CHUNK = 8192
 
 
 @dataclass
@@ -43,100 +35,6 @@ class Config:
     def ridge(self):
         """Strength of the ridge."""
         return self.alpha * (1 - self.l1_ratio)
-
-
-class Data:
-    """What all configurations in training read: rows, their order, and the loss.
-
-    Parameters
-    ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
-        Read in place.
-    y : ndarray of shape (n_samples, n_targets)
-        Targets, or class indices.
-    weight : ndarray of shape (n_samples,) or None
-        With mean one over the rows that train.
-    loss : Loss
-        The loss.
-    coordinates : Coordinates
-        The optimizer's coordinates.
-    batch_size : int
-        Rows a step.
-    subset : ndarray of intp or None
-        The rows that train; None for all.
-    shuffle : bool
-        Whether every epoch has an order of its own.
-    """
-
-    def __init__(self, X, y, weight, loss, coordinates, batch_size, subset, shuffle):
-        self.X = X
-        self.y = y
-        self.weight = weight
-        self.loss = loss
-        self.coordinates = coordinates
-        self.subset = subset
-        self.n = X.shape[0] if subset is None else len(subset)
-        self.batch_size = min(batch_size, self.n)
-        # The order of the full batch changes nothing but the rounding.
-        self.shuffle = shuffle and self.batch_size < self.n
-        self._order = None
-
-    def order(self, generator):
-        """The rows in the order of the next epoch, or None for as they are."""
-        if not self.shuffle:
-            return self.subset
-        if self._order is None:
-            self._order = np.empty(self.n, dtype=np.intp)
-        # Always from the same beginning: the generator alone is the state.
-        shuffle(self._order, self.subset, generator.bit_generator)
-        return self._order
-
-    def objective(self, runs):
-        """The objective, with a lane for each of `runs`; each of them may ask it alone."""
-        whole = self._objective(runs)
-        for run in runs:
-            run.lane.watch(whole if len(runs) == 1 else self._objective([run]))
-        return whole
-
-    def _objective(self, runs):
-        return LinearObjective(
-            self.X,
-            self.y,
-            self.weight,
-            self.loss.kernel(self.coordinates.n_outputs),
-            self.coordinates,
-            [run.lane.penalty for run in runs],
-            self.batch_size,
-            self.n,
-        )
-
-
-def mean_loss(loss, X, y, weight, coef, intercept):
-    """Weighted mean of the loss of a model, a chunk of rows at a time."""
-    kernel = loss.kernel(len(coef))
-    total = count = 0.0
-    for rows in gen_batches(X.shape[0], CHUNK):
-        p = np.ascontiguousarray((X[rows] @ coef.T + intercept).T, dtype=float)
-        w = np.ones(p.shape[1]) if weight is None else weight[rows]
-        total += kernel.total(np.ascontiguousarray(y[rows].T), p, w)
-        count += w.sum()
-    return total / count
-
-
-class Validation:
-    """Held-out data: the loss and the score of a model on them."""
-
-    def __init__(self, X, y, weight, loss, score):
-        self.X = X
-        self.y = y
-        self.weight = weight
-        self.loss = loss
-        self.score = score
-
-    def __call__(self, coef, intercept):
-        """Mean loss, and score, of the model."""
-        loss = mean_loss(self.loss, self.X, self.y, self.weight, coef, intercept)
-        return loss, self.score(self.X @ coef.T + intercept)
 
 
 class Run:
@@ -167,6 +65,8 @@ class Run:
         or the objective; NaN where it was the other one of the two.
     best : tuple or None
         Coefficients and intercepts of the best validation loss so far.
+    error : DivergenceError or None
+        What the run came to, if it diverged.
     """
 
     def __init__(self, seed):
@@ -188,6 +88,7 @@ class Run:
         self.lowest = np.inf
         self.mark = np.inf
         self.stale = 0
+        self.error = None
 
     def copy(self):
         """A run that goes on from here by itself."""
@@ -206,18 +107,18 @@ class Run:
             setattr(other, name, list(getattr(self, name)))
         return other
 
-    def observe(self, X, y, weight, *, full, running):
+    def observe(self, problem, *, full, running):
         """Take the statistics of the data, on top of those seen before if `running`."""
         if not running or self.features is None or self.features.full != full:
             self.features = Moments(full)
-        self.features.update(X, weight)
-        self.observe_targets(y, weight, running=running)
+        self.features.update(problem.X, problem.weight, problem.rows)
+        self.observe_targets(problem, running=running)
 
-    def observe_targets(self, y, weight, *, running):
+    def observe_targets(self, problem, *, running):
         """Take the statistics of the targets only: raw features need none."""
         if not running or self.targets is None:
             self.targets = Moments()
-        self.targets.update(y, weight)
+        self.targets.update(problem.y, problem.weight, problem.rows)
 
     def configure(self, config, coordinates, optimizer):
         """Begin, or go on, as told; going on, the model stays the same function."""
@@ -257,12 +158,13 @@ class Run:
         return self.best or self.coordinates.to_model(self.lane.model())
 
     def finish_epoch(self, data, validation):
-        """Book the epoch: history, divergence, best model. True if training should stop."""
+        """Book the epoch: history, divergence, best model. True if the run ends by itself."""
         self.epochs += 1
         config = self.config
         loss = self.lane.loss / data.n + self.lane.penalty_value
         if not (math.isfinite(loss) and np.isfinite(self.lane.w).all()):
-            self._diverged(loss, data)
+            self.error = self._divergence(loss, data)
+            return True
         self.loss_curve.append(float(loss))
         self.evaluation_curve.append(self.lane.evaluations)
         watched = loss
@@ -282,24 +184,22 @@ class Run:
             self.mark, self.stale = watched, 0
         else:
             self.stale += 1
-        return self.stale >= config.n_iter_no_change
+        return self.settled
+
+    @property
+    def settled(self):
+        """Whether the losses say enough."""
+        return self.config.tol is not None and self.stale >= self.config.n_iter_no_change
 
     def _loss_unit(self):
         """What a loss of one is in the coordinates of the optimizer."""
         return float(np.mean(self.coordinates.energy))
 
-    def _diverged(self, loss, data):
+    def _divergence(self, loss, data):
         config = self.config
         before = self.loss_curve[-1] if self.loss_curve else "not known yet"
-        safe = 2 / smoothness(
-            data.X,
-            data.weight,
-            self.coordinates,
-            self.coordinates.curvature,
-            config.ridge,
-            data.batch_size,
-        )
-        raise DivergenceError(
+        safe = 2 / data.smoothness(config.ridge)
+        return DivergenceError(
             f"Training diverged in epoch {self.epochs} with learning_rate="
             f"{config.learning_rate:.6g}: the objective was {before} an epoch ago and is {loss} "
             f"now. Plain gradient descent is stable on this data up to a learning_rate of "
@@ -322,7 +222,9 @@ def _same(optimizer, other):
 
 
 def train(runs, data, *, epochs, validation=None, begin_epoch=None, end_epoch=None):
-    """Train `runs` side by side for `epochs` epochs, or until they stop by themselves.
+    """Train `runs` side by side, each until its epochs are over or it stops by itself.
+
+    One that diverges has its `error`, and does not disturb the others.
 
     Parameters
     ----------
@@ -331,13 +233,13 @@ def train(runs, data, *, epochs, validation=None, begin_epoch=None, end_epoch=No
         of the rows, which comes from the generator of the first.
     data : Data
         What to train on.
-    epochs : int
-        At most so many.
+    epochs : list of int
+        At most so many, for each of the runs.
     validation : Validation, optional
         Held-out data.
     begin_epoch, end_epoch : callable, optional
-        Called around every epoch, the latter with the runs that took part;
-        it returns True to stop them all.
+        Called around every epoch, the latter with the runs that took part and
+        have not diverged; it returns True to stop them all.
 
     Returns
     -------
@@ -345,29 +247,30 @@ def train(runs, data, *, epochs, validation=None, begin_epoch=None, end_epoch=No
         Those that would have gone on.
     """
     generator = runs[0].generator
-    n_batches = -(-data.n // data.batch_size)
-    active = list(runs)
-    objective = data.objective(active)
-    for _ in range(epochs):
+    last = {id(run): run.epochs + more for run, more in zip(runs, epochs, strict=True)}
+    active, unfinished, objective = list(runs), [], None
+    while active:
         if begin_epoch is not None:
             begin_epoch()
+        if objective is None:
+            objective = data.objective(active)
         run_epoch(
             objective,
             [run.lane for run in active],
-            [run.rates(n_batches) for run in active],
+            [run.rates(data.n_batches) for run in active],
             data.order(generator),
             data.n,
             data.batch_size,
         )
         going = [run for run in active if not run.finish_epoch(data, validation)]
-        if end_epoch is not None and end_epoch(active):
+        booked = [run for run in active if run.error is None]
+        if booked and end_epoch is not None and end_epoch(booked):
             return []
+        unfinished += [run for run in going if run.epochs == last[id(run)]]
+        going = [run for run in going if run.epochs < last[id(run)]]
         if len(going) < len(active):
-            active = going
-            if not active:
-                break
-            objective = data.objective(active)
-    return active
+            active, objective = going, None
+    return unfinished
 
 
 class EpochTasks:
@@ -417,17 +320,6 @@ class EpochTasks:
         self._fit.call_on_fit_task_end(
             estimator=self._estimator, reconstruction_attributes={}, **self._arguments
         )
-
-
-def auto_batch_size(X, n):
-    """Rows a step for ``batch_size="auto"``, `n` rows of `X` being trained on."""
-    if n <= TINY:
-        return n
-    rows = min(max(n // 100, 32), 256)
-    if sp.issparse(X):
-        # A step touches every weight: let the products be more work.
-        rows = max(rows, min(4 * X.shape[1] * X.shape[0] // max(X.nnz, 1), n // 50))
-    return rows
 
 
 class _OneBlasThread(contextlib.ContextDecorator):

@@ -7,7 +7,8 @@ from sk_gd import loop, losses, optimizers, schedules
 from sk_gd.gradients import Recorder
 from sk_gd.objectives.coordinates import Coordinates
 from sk_gd.objectives.functions import Function
-from sk_gd.training import Config, Data, Run
+from sk_gd.problem import Problem
+from sk_gd.training import Config, Run
 
 __all__ = [
     "DRAWN",
@@ -66,8 +67,9 @@ def make_data(
     y = np.ascontiguousarray(np.reshape(y, (X.shape[0], -1)), dtype=float)
     weight = None if weight is None else np.asarray(weight) / np.mean(weight)
     loss = losses.get(loss)
+    problem = Problem(X, y, weight, loss)
     run = Run(0)
-    run.observe(X, y, weight, full=precondition == "whiten", running=False)
+    run.observe(problem, full=precondition == "whiten", running=False)
     targets = run.targets if "regressor" in loss.kinds else None
     curvature = loss.curvature(outputs, targets)
     coordinates = Coordinates(X.shape[1], outputs, intercept, curvature)
@@ -77,7 +79,7 @@ def make_data(
         coordinates.standardize(run.features, units, curvature, ridge, centre=centre)
         if precondition == "whiten":
             coordinates.whiten(run.features, coordinates.curvature, ridge, centre=centre)
-    return Data(X, y, weight, loss, coordinates, batch_size or X.shape[0], None, False)
+    return problem.data(coordinates, batch_size or X.shape[0], False)
 
 
 def make_run(data, optimizer, *, learning_rate=1.0, alpha=0.0, l1_ratio=0.0, start=None):

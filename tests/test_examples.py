@@ -108,6 +108,17 @@ def test_quickstart(tmp_path):
     assert scores["GDRegressor, raw data"] > scores["SGDRegressor, raw data"]
 
 
+def test_grid_search(tmp_path):
+    output = run("grid_search.py", tmp_path)
+    (apart,) = re.findall(r"Largest difference of two scores: (\S+)", output)
+    assert float(apart) < 1e-8
+    ours, theirs = re.findall(r"GridSearchCV +(\S+) s, best score (\S+)", output)
+    assert ours[1] == theirs[1]
+    assert float(ours[0]) < float(theirs[0])
+    # Three maps, of seven lines of eight numbers each.
+    assert len(re.findall(r"^ +\d+ epochs(?: +[\d.]+ .){8}$", output, re.MULTILINE)) == 21
+
+
 def test_textbook_regressions(tmp_path):
     """Against the printed digits of a plain loop, and against exact rationals."""
     output = run("textbook_regressions.py", tmp_path)

@@ -38,15 +38,19 @@ class Moments:
         self.mean = None
         self.scatter = None
 
-    def update(self, X, weight=None):
-        """Add the rows of `X`, in chunks, each merged into the whole by its mean."""
+    def update(self, X, weight=None, rows=None):
+        """Add the rows of `X`, or some of them, in chunks, each merged into the whole by its mean.
+
+        Of sparse rows that are not among `rows` the weight must be zero.
+        """
         if sp.issparse(X):
             self._merge(*self._sparse(X, weight))
             return self
         step = max(1, CHUNK // X.shape[1])
-        for begin in range(0, X.shape[0], step):
-            x = X[begin : begin + step]
-            w = np.ones(len(x)) if weight is None else weight[begin : begin + step]
+        for begin in range(0, X.shape[0] if rows is None else len(rows), step):
+            chunk = slice(begin, begin + step) if rows is None else rows[begin : begin + step]
+            x = X[chunk]
+            w = np.ones(len(x)) if weight is None else weight[chunk]
             total = w.sum()
             if total > 0:
                 # Not w / total @ x: a constant column must come out exactly.
@@ -299,32 +303,44 @@ def root_trace(X, weight, coordinates, moments, curvature, ridge):
     return np.sqrt(trace) if trace > 0 else 1.0
 
 
-def smoothness(X, weight, coordinates, curvature, ridge, batch_size, noise_gain=1.0):
+def reach(X, weight, coordinates):
+    """How far the rows reach in the optimizer's coordinates, before the ridge.
+
+    The largest eigenvalue of their second moment (which nobody asks for after a
+    rotation), the largest squared length of a single one, and how many there
+    are. `weight` has mean one over the rows that count, and is zero elsewhere.
+    """
+    w = np.ones(X.shape[0]) if weight is None else weight
+    norms = coordinates.squared_norms(X)
+    whole = 0.0
+    if coordinates.rotation is None and np.any(norms):
+        whole = _largest_eigenvalue(X, w, coordinates)
+    return whole, float(np.max(w * norms)), int(np.count_nonzero(w))
+
+
+def smoothness(reach, coordinates, curvature, ridge, batch_size, noise_gain=1.0):
     """Expected smoothness L of a mini-batch gradient, in the optimizer's coordinates.
 
     Between the largest eigenvalue of the Hessian, for the full batch, and the
-    largest curvature of a single row, for a batch of one [1]_. `weight` has
-    mean one over the rows that count; the others have weight zero. `curvature`
-    is that of the loss, in these coordinates. A rule that multiplies the noise
-    of a batch says by how much with `noise_gain`.
+    largest curvature of a single row, for a batch of one [1]_. `reach` is that
+    of the data, `curvature` that of the loss, in these coordinates. A rule that
+    multiplies the noise of a batch says by how much with `noise_gain`.
 
     References
     ----------
     .. [1] Gower, R. et al. (2019). SGD: general analysis and improved rates.
        ICML. arXiv:1901.09401
     """
+    largest, longest, n = reach
     _, l2 = coordinates.strengths(ridge, 0.0)
-    w = np.ones(X.shape[0]) if weight is None else weight
-    n = int(np.count_nonzero(w))
     if coordinates.rotation is None:
-        whole = curvature * _largest_eigenvalue(X, w, coordinates)
-        stiffest = float(l2.max())
+        whole, stiffest = curvature * largest, float(l2.max())
     else:
         # The map was made so that loss and ridge together have curvature one.
         whole, stiffest = 1.0, 0.0
     if batch_size >= n:
         return whole + stiffest or 1.0  # without curvature any step will do
-    single = curvature * float(np.max(w * coordinates.squared_norms(X)))
+    single = curvature * longest
     b = batch_size
     noise = (n - b) / (b * (n - 1))
     return whole * n * (b - 1) / (b * (n - 1)) + noise_gain * noise * single + stiffest or 1.0
@@ -334,8 +350,6 @@ def _largest_eigenvalue(X, weight, coordinates):
     """Largest eigenvalue of the second moment of the columns; `weight` has mean one."""
     z = coordinates.columns(X)
     k = z.shape[1]
-    if not np.any(coordinates.squared_norms(X)):
-        return 0.0
     if k <= MAX_GRAM_COLUMNS:
         gram = _second_moment(X, weight, coordinates)
         return float(scipy.linalg.eigvalsh(gram, subset_by_index=[k - 1, k - 1])[0])

@@ -134,6 +134,26 @@ cdef void take_dense(
             line[i - begin] = <const double *> source
 
 
+cdef void add_sums(const double *r, Py_ssize_t count, double *sum, double *size) noexcept nogil:
+    """Add the sum of `r`, and that of its absolute values, four at a time: one waits for another."""
+    cdef double a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0
+    cdef Py_ssize_t i, whole = count - count % 4
+    for i in range(0, whole, 4):
+        a += r[i]
+        b += r[i + 1]
+        c += r[i + 2]
+        d += r[i + 3]
+        e += fabs(r[i])
+        f += fabs(r[i + 1])
+        g += fabs(r[i + 2])
+        h += fabs(r[i + 3])
+    for i in range(whole, count):
+        a += r[i]
+        e += fabs(r[i])
+    sum[0] += (a + b) + (c + d)
+    size[0] += (e + f) + (g + h)
+
+
 cdef class DenseRows(Rows):
     """Rows of a C-contiguous array of float32 or float64.
 
@@ -240,7 +260,7 @@ cdef class DenseRows(Rows):
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
         cdef int one = 1, d = <int> self.n_features, k = <int> self.n_columns
         cdef int n_outputs = <int> self.n_outputs
-        cdef double plus = 1, total, size
+        cdef double plus = 1
         cdef Py_ssize_t i, j
         if self.lonely:
             self.sums[0] = r[0]
@@ -254,12 +274,7 @@ cdef class DenseRows(Rows):
                 &stride, &plus, g, &k,
             )
         for j in range(n_outputs):
-            total = size = 0
-            for i in range(self.count):
-                total += r[i]
-                size += fabs(r[i])
-            self.sums[j] += total
-            self.sizes[j] += size
+            add_sums(r, self.count, &self.sums[j], &self.sizes[j])
             r += stride
 
     cdef void finish(self, double *g) noexcept nogil:
@@ -504,6 +519,9 @@ def make_rows(X, coordinates, n_lanes, batch_size, n_ordered):
     kind, width = DenseRows, X.shape[1]
     if sp.issparse(X):
         kind, width = CSRRows, X.nnz // X.shape[0]
+    # Products of many weights want more rows; none wants a small rest of them.
+    most = BLOCK
+    n_blocks = -(-batch_size // max(1, most // max(width, 1)))
     return kind(
         X,
         coordinates.shift,
@@ -511,7 +529,7 @@ def make_rows(X, coordinates, n_lanes, batch_size, n_ordered):
         # How large predictions are, in the units of the optimizer.
         np.tile(1 + np.abs(coordinates.origin) / coordinates.unit, n_lanes),
         coordinates.intercept,
-        min(batch_size, max(1, BLOCK // max(width, 1))),
+        -(-batch_size // n_blocks),
         n_ordered,
     )
 

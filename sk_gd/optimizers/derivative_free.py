@@ -38,16 +38,19 @@ class RandomSearch(_Random):
         u_i \sim \mathcal N(0, \eta_t^2 I)
 
     The weights so far and the candidates are compared on the same batch. Needs
-    values only, so any loss will do, whatever its gradient is; but
-    every further digit, and every further feature, multiplies the number of
-    draws: it is a lower bound for what a method must achieve, for a handful
-    of weights. On small mini-batches the best of many is the luckiest:
-    ``batch_size="auto"`` is the full batch. The learning rate is the deviation of
-    the draws; with "auto" their predictions are a good tenth as far apart as the targets are:
-    the larger, the better is the best of the draws, but the rarer a better one.
+    values only, so any loss will do, whatever its gradient is; but every
+    further digit, and every further feature, multiplies the number of draws.
+    On small mini-batches the best of many is the luckiest:
+    ``batch_size="auto"`` is the full batch. The learning rate is the deviation
+    of the draws; with "auto" their predictions are a good tenth as far apart
+    as the targets are: the larger, the better is the best of the draws, but
+    the rarer a better one.
 
     The numbers of a step come from Philox, a counter-based generator, with
     the ``random_state`` of the estimator and the number of the step as its key.
+
+    Good for a first look at a loss without a usable gradient, in a handful of
+    weights; and for teaching, as what every other method must beat.
 
     Parameters
     ----------
@@ -85,14 +88,16 @@ class RandomLocalSearch(_Random):
 
     A step makes several such trials, one after the other, on the same batch:
     never is a value of one batch compared with that of another. On small
-    mini-batches much of what leads down is luck: ``batch_size="auto"`` is the full batch. Needs
-    values only, so any loss will do, whatever its gradient is, and gets near
-    the minimum of a model of few weights; a gradient costs as much as two trials
-    and is worth one trial a weight. The learning rate is the deviation
-    of the steps: a schedule that ends at zero makes them fine.
+    mini-batches much of what leads down is luck: ``batch_size="auto"`` is the
+    full batch. Needs values only, so any loss will do, whatever its gradient
+    is; a gradient costs as much as two trials and is worth one trial a weight.
+    The learning rate is the deviation of the steps: a schedule that ends at
+    zero makes them fine.
 
     The numbers of a step come from Philox, a counter-based generator, with
     the ``random_state`` of the estimator and the number of the step as its key.
+
+    Good for losses without a usable gradient, in few weights.
 
     Parameters
     ----------

@@ -50,12 +50,12 @@ class LBFGS(Optimizer):
     where H is never formed, but applied from the last pairs (s, y), the oldest
     of which begins at :math:`\langle s, y \rangle / \langle y, y \rangle`. The
     size :math:`\sigma` satisfies the weak Wolfe conditions; it is the learning
-    rate, 1 unless you want it shorter, in nearly all steps, so that an epoch costs one
-    evaluation. The method of choice for smooth losses on data of which a pass is
-    affordable: tens of epochs to all digits, and with
-    ``precondition="whiten"``, where the Hessian hardly differs from the identity, about ten.
-    Full batch only: two mini-batches differ by more than the curvature. Needs a
-    smooth objective: neither an L1 penalty (which is an error) nor the hinge loss.
+    rate, 1 unless you want it shorter, in nearly all steps, so that an epoch
+    costs one evaluation. Tens of epochs lead to all digits, and with
+    ``precondition="whiten"``, where the Hessian hardly differs from the
+    identity, about ten. Full batch only: two mini-batches differ by more than
+    the curvature. Needs a smooth objective: neither an L1 penalty (which is an
+    error) nor the hinge loss.
 
     An epoch is one iteration. The run is scikit-learn's and scipy's L-BFGS in all
     but the line search; scipy's own cannot be stopped, pickled and taken
@@ -63,6 +63,9 @@ class LBFGS(Optimizer):
     A search that finds nothing lower forgets the pairs and begins again
     from the gradient. A ``partial_fit`` on other data keeps them: they are
     wrong by as much as the data differ, which costs some trials.
+
+    Good for smooth losses on data of which a pass is affordable: the method of
+    choice for all the digits.
 
     Parameters
     ----------

@@ -38,12 +38,11 @@ class Armijo(Optimizer):
     The values are those of the batch that the gradient was taken of, m being
     the number of batches in an epoch: on the full batch this is the classical
     method, on mini-batches that of Vaswani et al. It adapts to the curvature
-    where it is, and needs no smoothness constant: use it where the constant is
-    much too careful, or does not exist, as with a log link. It costs some
-    two evaluations a step more than plain descent (``evaluation_curve_`` has their
-    number). Mini-batches that contradict each other keep it moving around
-    the minimiser, like plain descent: use a schedule or ``average``. Not for
-    the hinge loss, where the negative gradient need not lead down.
+    where it is, and needs no smoothness constant. It costs some two
+    evaluations a step more than plain descent (``evaluation_curve_`` has their
+    number). Mini-batches that contradict each other keep it moving around the
+    minimiser, like plain descent: use a schedule or ``average``. Not for the
+    hinge loss, where the negative gradient need not lead down.
 
     Under an L1 penalty, which is left to a proximal step, with
     :math:`d = w_t - w_{t-1}` after that step, the condition is
@@ -53,6 +52,9 @@ class Armijo(Optimizer):
     The search begins with the learning rate (:math:`\eta_1`). "auto" is
     one over the smoothness constant, in which the noise of mini-batches counts
     as much more as steps may become longer.
+
+    Good for smooth losses whose smoothness constant is much too careful, or
+    does not exist, as with a log link.
 
     Parameters
     ----------
@@ -131,6 +133,9 @@ class Polyak(Optimizer):
 
     The epsilon that the authors' code adds to the denominator is not needed: there is
     no step where the gradient is zero, and none longer than the learning rate.
+
+    Good for objectives whose minimum is known, and models that can fit all
+    rows exactly, for which it is zero.
 
     Parameters
     ----------

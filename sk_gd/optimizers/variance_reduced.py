@@ -24,13 +24,14 @@ class SVRG(Optimizer):
         w_t = w_{t-1} - \eta_t \left[ g_t(w_{t-1}) - g_t(\tilde w) + \nabla f(\tilde w) \right]
 
     Every few epochs the weights are remembered as :math:`\tilde w`, and the
-    gradient of all the data is taken there; :math:`g_t` is that of a batch. The
-    nearer the weights come to the snapshot, the less noise is left: with
-    a constant learning rate it converges to the minimiser, where plain
-    descent keeps moving around it. Use it for many digits from mini-batches of
-    smooth losses. An epoch costs three passes over the data with a snapshot in
-    every epoch. For a good model after a few epochs `ScheduleFreeAdamW` is faster, and on
-    the full batch this is plain descent.
+    gradient of all the data is taken there; :math:`g_t` is that of a batch.
+    The nearer the weights come to the snapshot, the less noise is left: with a
+    constant learning rate it converges to the minimiser, where plain descent
+    keeps moving around it. An epoch costs three passes over the data with a
+    snapshot in every epoch. For a good model after a few epochs
+    `ScheduleFreeAdamW` is faster, and on the full batch this is plain descent.
+
+    Good for many digits from mini-batches of smooth losses.
 
     Parameters
     ----------

@@ -75,12 +75,13 @@ class ClipNorm(_Clip):
     .. math:: g_t \leftarrow g_t \, \min(1, \; c / \|g_t\|)
 
     The direction is kept. The norm is that of all the weights of the model, of
-    all outputs or classes together. Good against rare rows, or a start, that
-    would throw the weights far away: heavy-tailed targets, a log link, losses
-    with exponentials. It has no effect on rules that divide by the size of the
-    gradient anyway, such as `Adam`, but for the gradients that stand out; and
-    where it keeps cutting mini-batches, their mean is no longer the gradient of the
-    objective.
+    all outputs or classes together. It has no effect on rules that divide by
+    the size of the gradient anyway, such as `Adam`, but for the gradients that
+    stand out; and where it keeps cutting mini-batches, their mean is no longer
+    the gradient of the objective.
+
+    Good for rare rows, or a start, that would throw the weights far away:
+    heavy-tailed targets, a log link, losses with exponentials.
 
     Parameters
     ----------
@@ -123,8 +124,10 @@ class ClipValue(_Clip):
 
     .. math:: g_{t,j} \leftarrow \max(-c, \; \min(c, \; g_{t,j}))
 
-    Changes the direction, unlike `ClipNorm`, but only the coordinates that stand
-    out: for features with heavy tails.
+    Changes the direction, unlike `ClipNorm`, but only the coordinates that
+    stand out.
+
+    Good for features with heavy tails.
 
     Parameters
     ----------

@@ -1,0 +1,196 @@
+"""What is learned from, as the loop reads it: rows, targets, weights, their order, their loss."""
+
+import functools
+from dataclasses import dataclass, field
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import gen_batches
+
+from .loop import shuffle
+from .objectives.coordinates import reach, smoothness
+from .objectives.linear import LinearObjective
+
+# So few rows are one batch: weights and repeated rows are then the same.
+TINY = 100
+# Rows at a time where the loss of all of them is wanted.
+CHUNK = 8192
+
+
+@dataclass
+class Problem:
+    """What there is to learn from, as the estimators understand it.
+
+    Attributes
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        Read in place.
+    y : ndarray of shape (n_samples, n_targets)
+        Targets, or class indices.
+    weight : ndarray of shape (n_samples,) or None
+        With mean one over the rows that train and zero on the others.
+    loss : Loss
+        The loss.
+    rows : ndarray of intp or None
+        The rows of X that were given; None for all.
+    subset : ndarray of intp or None
+        Those that train; None for all of X.
+    held_out : Validation or None
+        The others.
+    even : bool
+        Whether the rows that train all have the same weight.
+    """
+
+    X: object
+    y: np.ndarray
+    weight: np.ndarray | None
+    loss: object
+    rows: np.ndarray | None = None
+    subset: np.ndarray | None = None
+    held_out: object = None
+    even: bool = False
+    _seen: list = field(default_factory=list)
+
+    @property
+    def n(self):
+        """How many rows train."""
+        return self.X.shape[0] if self.subset is None else len(self.subset)
+
+    def data(self, coordinates, batch_size, shuffle):
+        """The data in these coordinates and batches; the same object for the same ones."""
+        data = Data(self, coordinates, batch_size, shuffle)
+        for known in self._seen:
+            if known.same_as(data):
+                return known
+        self._seen.append(data)
+        return data
+
+
+class Data:
+    """What all configurations in training read: rows, their order, and the loss.
+
+    Parameters
+    ----------
+    problem : Problem
+        Rows, targets, weights and loss.
+    coordinates : Coordinates
+        The optimizer's coordinates.
+    batch_size : int
+        Rows a step.
+    shuffle : bool
+        Whether every epoch has an order of its own.
+    """
+
+    def __init__(self, problem, coordinates, batch_size, shuffle):
+        self.X = problem.X
+        self.y = problem.y
+        self.weight = problem.weight
+        self.loss = problem.loss
+        self.subset = problem.subset
+        self.n = problem.n
+        self.even = problem.even
+        self.coordinates = coordinates
+        self.batch_size = min(batch_size, self.n)
+        # The order of the full batch changes nothing but the rounding.
+        self.shuffle = shuffle and self.batch_size < self.n
+        self._order = None
+
+    @property
+    def n_batches(self):
+        """Steps an epoch."""
+        return -(-self.n // self.batch_size)
+
+    def same_as(self, other):
+        """Whether those who read `other`, of the same problem, read the same."""
+        return (
+            self.batch_size == other.batch_size
+            and self.shuffle == other.shuffle
+            and self.coordinates.same_as(other.coordinates)
+        )
+
+    def smoothness(self, ridge, noise_gain=1.0):
+        """Expected smoothness of a batch's gradient."""
+        return smoothness(
+            self._reach,
+            self.coordinates,
+            self.coordinates.curvature,
+            ridge,
+            self.batch_size,
+            noise_gain,
+        )
+
+    @functools.cached_property
+    def _reach(self):
+        return reach(self.X, self.weight, self.coordinates)
+
+    def order(self, generator):
+        """The rows in the order of the next epoch, or None for as they are."""
+        if not self.shuffle:
+            return self.subset
+        if self._order is None:
+            self._order = np.empty(self.n, dtype=np.intp)
+        # Always from the same beginning: the generator alone is the state.
+        shuffle(self._order, self.subset, generator.bit_generator)
+        return self._order
+
+    def objective(self, runs):
+        """The objective, with a lane for each of `runs`; each of them may ask it alone."""
+        whole = self._objective(runs)
+        for run in runs:
+            run.lane.watch(whole if len(runs) == 1 else self._objective([run]))
+        return whole
+
+    def _objective(self, runs):
+        return LinearObjective(
+            self.X,
+            self.y,
+            None if self.even else self.weight,
+            self.loss.kernel(self.coordinates.n_outputs),
+            self.coordinates,
+            [run.lane.penalty for run in runs],
+            self.batch_size,
+            self.n,
+        )
+
+
+def mean_loss(loss, X, y, weight, coef, intercept):
+    """Weighted mean of the loss of a model, a chunk of rows at a time."""
+    kernel = loss.kernel(len(coef))
+    total = count = 0.0
+    for rows in gen_batches(X.shape[0], CHUNK):
+        p = np.ascontiguousarray((X[rows] @ coef.T + intercept).T, dtype=float)
+        w = np.ones(p.shape[1]) if weight is None else weight[rows]
+        total += kernel.total(np.ascontiguousarray(y[rows].T), p, w)
+        count += w.sum()
+    return total / count
+
+
+class Validation:
+    """Held-out data: the loss and the score of a model on them."""
+
+    def __init__(self, X, y, weight, loss, score):
+        self.X = X
+        self.y = y
+        self.weight = weight
+        self.loss = loss
+        self.score = score
+
+    def __call__(self, coef, intercept):
+        """Mean loss, and score, of the model."""
+        loss = mean_loss(self.loss, self.X, self.y, self.weight, coef, intercept)
+        return loss, self.score(self.X @ coef.T + intercept)
+
+
+def auto_batch_size(problem):
+    """Rows a step for ``batch_size="auto"``."""
+    X, n = problem.X, problem.n
+    if n <= TINY:
+        return n
+    rows = min(max(n // 100, 32), 256)
+    if sp.issparse(X):
+        given, entries = X.shape[0], X.nnz
+        if problem.rows is not None:
+            given, entries = len(problem.rows), int(np.diff(X.indptr)[problem.rows].sum())
+        # A step touches every weight: let the products be more work.
+        rows = max(rows, min(4 * X.shape[1] * given // max(entries, 1), n // 50))
+    return rows

@@ -1,0 +1,174 @@
+"""What a search of scikit-learn asks for: a fit of a candidate on a split, and its scores."""
+
+import warnings
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics._scorer import _MultimetricScorer, _PassthroughScorer, _Scorer
+from sklearn.pipeline import Pipeline
+from sklearn.utils import gen_batches, get_tags
+from sklearn.utils._indexing import _safe_indexing
+
+from .estimators import GDClassifier, GDRegressor
+from .problem import CHUNK
+from .side_by_side import OF_A_LANE, fingerprint, has_callbacks, refusal, without
+
+
+class Rows:
+    """Some rows of X, not copied, for models that know what to do with them."""
+
+    def __init__(self, X, rows):
+        self.X = X
+        self.rows = rows
+        self.shape = (len(rows), *X.shape[1:])
+
+    def predictions(self, model):
+        """The raw predictions of a linear model, a chunk of rows at a time."""
+        p = np.empty((self.shape[0], *np.shape(model.intercept_)), dtype=model.coef_.dtype)
+        for chunk in gen_batches(len(p), CHUNK):
+            p[chunk] = self.X[self.rows[chunk]] @ model.coef_.T + model.intercept_
+        return p
+
+
+class Fold:
+    """X as scikit-learn sees it in one split: no rows are copied that nobody looks at.
+
+    Parameters
+    ----------
+    X : array-like, sparse matrix or dataframe
+        All rows.
+    train, test : ndarray
+        Which rows are which.
+    whole : bool
+        Whether anybody but the estimator looks at the rows that train.
+    valid : ndarray, CSR matrix or None
+        X as the estimators read it, if nobody but them looks at any rows.
+    """
+
+    def __init__(self, X, train, test, whole, valid):
+        self.X = X
+        self.train = train
+        self.test = test
+        self.whole = whole
+        self.valid = valid
+        self.shape = X.shape if hasattr(X, "shape") else (len(X),)
+        self._taken = {}
+
+    def __getitem__(self, key):
+        rows = key[0] if isinstance(key, tuple) else key
+        if self.valid is not None:
+            return Rows(self.valid, positions(rows))
+        return self.take(rows) if self.whole or rows is not self.train else self
+
+    def take(self, rows):
+        """These rows of X, which are `train` or `test`."""
+        name = "train" if rows is self.train else "test"
+        if name not in self._taken:
+            self._taken[name] = _safe_indexing(self.X, rows)
+        return self._taken[name]
+
+
+def positions(rows):
+    """The indices of rows, which may be a mask."""
+    return np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp, copy=False)
+
+
+class Task:
+    """One fit that scikit-learn wants: a candidate on a split."""
+
+    def __init__(self, function, arguments, options):
+        self.function = function
+        self.estimator, self.X, self.y = arguments
+        self.options = options
+        self.candidate = options["candidate_progress"][0]
+        self.split = options["split_progress"][0]
+        self.result = None
+        self.reason = None
+
+    @property
+    def model(self):
+        """The GD estimator itself."""
+        return self.estimator.steps[-1][1] if self.is_pipeline else self.estimator
+
+    @property
+    def is_pipeline(self):
+        """Whether there are transformers before it."""
+        return isinstance(self.estimator, Pipeline)
+
+    def set_parameters(self):
+        """Make the estimator this candidate."""
+        self.estimator.set_params(**clone(self.options["parameters"], safe=False))
+
+    def refusal(self):
+        """Why the fit cannot be shared; None if it can."""
+        if self.y is None:
+            return "there is no y"
+        if get_config()["array_api_dispatch"]:
+            return "array_api_dispatch is on"
+        if self.is_pipeline and has_callbacks(self.estimator):
+            return "Pipeline has callbacks, which are told of every fit"
+        if get_tags(self.estimator).input_tags.pairwise:
+            return "X is a matrix of pairs of rows"
+        return refusal(self.model)
+
+    def model_key(self):
+        """The same for models that can be trained side by side."""
+        parameters = self.model.get_params(deep=False)
+        return type(self.model), fingerprint(without(parameters, OF_A_LANE))
+
+    def transformers_key(self):
+        """The same for pipelines that agree in all but the last step."""
+        parameters = self.estimator.get_params(deep=False)
+        parameters["steps"] = parameters["steps"][:-1]
+        return type(self.estimator), fingerprint(parameters)
+
+    def only_predicts(self):
+        """Whether X is only handed back to the model, to predict: so do scorers by name."""
+        scorer = self.options["scorer"]
+        scorers = scorer._scorers.values() if isinstance(scorer, _MultimetricScorer) else [scorer]
+        return (
+            type(self.estimator) in (GDClassifier, GDRegressor)
+            and all(isinstance(each, (_Scorer, _PassthroughScorer)) for each in scorers)
+            and not has_callbacks(self.options["caller"])
+        )
+
+    def deliver(self, fold, outcome, steps):
+        """Have scikit-learn score what the pass made of this candidate, as if it had fitted it."""
+        self.estimator.fit = self._fit_for(fold, outcome, steps)
+        options = self.options | {"train": fold.train, "test": fold.test}
+        self.result = self.function(self.estimator, fold, self.y, **options)
+        self.result["fit_time"] += outcome.seconds
+
+    def _fit_for(self, fold, outcome, steps):
+        estimator = self.estimator
+
+        def fit(X, y=None, **parameters):
+            del estimator.fit
+            if outcome.error is not None:
+                raise outcome.error.with_traceback(None)
+            if self.is_pipeline:
+                estimator.steps = [*steps, estimator.steps[-1]]
+            self.model.__dict__.update(outcome.attributes)
+            if fold.valid is not None:
+                estimator.__dict__.update(understanding_rows(estimator))
+            if outcome.complaint is not None:
+                warnings.warn(outcome.complaint, ConvergenceWarning, stacklevel=2)
+            return estimator
+
+        return fit
+
+
+def understanding_rows(model):
+    """What a fitted model needs to predict for `Rows`; scorers want it by its name."""
+
+    def decision_function(rows):
+        scores = rows.predictions(model)
+        return scores.ravel() if scores.shape[1] == 1 else scores
+
+    def predict(rows):
+        return model._respond(rows.predictions(model))
+
+    method = decision_function if isinstance(model, GDClassifier) else predict
+    return {method.__name__: method}
