@@ -54,9 +54,12 @@ def skip(app, what, name, obj, skip, options):
 
 
 def plain(app, what, name, obj, options, lines):
-    """Labels of scikit-learn's guide, in docstrings that are inherited from it, as text."""
-    if not (getattr(obj, "__module__", None) or "").startswith("sk_gd"):
-        lines[:] = [re.sub(r":ref:`([^`<]*?)(?: <[^`]*>)?`", r"\1", line) for line in lines]
+    """Labels and terms of scikit-learn's guide, in docstrings inherited from it, as code."""
+    written = getattr(getattr(obj, "fget", obj), "__module__", None) or ""
+    if not written.startswith("sk_gd"):
+        lines[:] = [
+            re.sub(r":(?:ref|term):`([^`<]*?)(?: <[^`]*>)?`", r"``\1``", line) for line in lines
+        ]
 
 
 def link(app, env, node, contnode):
