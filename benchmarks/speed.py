@@ -15,6 +15,7 @@ import warnings
 
 import numpy as np
 import scipy.sparse as sp
+from record import record
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import SGDClassifier
 from threadpoolctl import threadpool_limits
@@ -22,6 +23,13 @@ from threadpoolctl import threadpool_limits
 from sk_gd import GDClassifier
 
 ROWS, FEATURES = 500_000, 50
+HEAD = ["", "ours, ms", "peer, ms", "ratio", "at most", "reads of X"]
+TEXT = (
+    "One epoch on one core, shuffled, against ``SGDClassifier(loss='log_loss')`` in the same run, "
+    "and in units of reading X once, in order. "
+)
+
+rows, notes = [], []  # of this run
 
 
 def seconds(call):
@@ -54,13 +62,17 @@ def gd(optimizer, batch_size, **more):
 
 
 def row(name, ours, peer, bound, read=None):
-    """Print one line of the table."""
-    units = "" if read is None else f"{ours / read:5.1f}"
-    print(
-        f"| {name:44s} | {ours * 1e3:8.1f} | {peer * 1e3:8.1f} | {ours / peer:6.3f} | {bound:>6s} "
-        f"| {units:>5s} |",
-        flush=True,
-    )
+    """Print one line of the table, and remember it."""
+    units = "" if read is None else f"{ours / read:.1f}"
+    line = [name, f"{ours * 1e3:.1f}", f"{peer * 1e3:.1f}", f"{ours / peer:.2f}", bound, units]
+    print(" | ".join(line), flush=True)
+    rows.append(line)
+
+
+def note(text):
+    """Print a sentence, and remember it."""
+    print(f"  {text}")
+    notes.append(text)
 
 
 def dense(rng):
@@ -75,7 +87,7 @@ def dense(rng):
     names = ["Adam, batch 256", "Adam, batch 32", "SGD, batch 1", "default optimizer, batch 256"]
     for name, seconds_, bound in zip(names, ours, ["0.2", "0.25", "0.5", ""], strict=True):
         row(f"dense 500,000 × 50, {name}", seconds_, peer, bound, read)
-    print(f"  one read of X {read * 1e3:.1f} ms; X.take(shuffled rows) {walk * 1e3:.1f} ms")
+    note(f"One read of X takes {read * 1e3:.1f} ms; X.take(shuffled rows) {walk * 1e3:.1f} ms.")
     single = X.astype(np.float32)
     float32, float64 = np.inf, np.inf
     for _ in range(2):
@@ -89,7 +101,7 @@ def dense(rng):
     gd("adam", 256)(2).fit(X, y)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    print(f"  peak memory above X: {100 * peak / X.nbytes:.1f} % of X (at most 10)")
+    note(f"Peak memory above X: {100 * peak / X.nbytes:.1f} % of X (at most 10).")
 
 
 def sparse(rng):
@@ -125,16 +137,15 @@ def imports():
     )
     run = [sys.executable, "-c", code]
     best = min(float(subprocess.run(run, capture_output=True, check=True).stdout) for _ in range(7))
-    print(f"  import sk_gd after sklearn.linear_model: {best * 1e3:.0f} ms (at most 50)")
+    note(f"import sk_gd after sklearn.linear_model: {best * 1e3:.0f} ms (at most 50).")
 
 
 if __name__ == "__main__":
     warnings.filterwarnings("ignore", category=UserWarning)  # max_iter is reached on purpose
-    print(f"| {'':44s} | ours, ms | peer, ms |  ratio | at most | reads |")
-    print(f"|{'-' * 46}|----------|----------|--------|--------|-------|")
     with threadpool_limits(1):
         generator = np.random.default_rng(0)
         dense(generator)
         sparse(generator)
         small()
     imports()
+    record("speed", "Time and memory against scikit-learn", TEXT + " ".join(notes), HEAD, rows)

@@ -4,7 +4,8 @@ For every problem the gap (F - F*) / (F0 - F*) of the published model after 20
 and after 100 epochs is taken, the worst of three seeds, F* being the exact
 minimum and F0 the objective of the empty model. The defaults were chosen by
 the worst gap over the first set of problems; the second had no part in it.
-Computing the exact minima takes two minutes.
+Computing the exact minima takes two minutes. The table of all optimizers is
+recorded for the documentation; names as arguments measure these alone.
 """
 
 import sys
@@ -13,6 +14,7 @@ import warnings
 import numpy as np
 import scipy.sparse as sp
 from problems import ALPHA, tournament, unseen
+from record import markdown, record
 from scipy.linalg import LinAlgWarning
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -22,6 +24,12 @@ from sk_gd import GDClassifier, GDRegressor, optimizers
 
 SEEDS = (0, 1, 2)
 EPOCHS = (20, 100)
+TEXT = (
+    "The gap (F − F*) / (F₀ − F*) that is left after 20 and after 100 epochs, with all parameters "
+    "at their defaults and ``tol=None``, the worst of {seeds} seeds: F* is the exact minimum, F₀ "
+    "the objective of the empty model. Over {problems} data sets, raw and scaled, dense and "
+    "sparse: the worst, and the geometric mean."
+)
 
 
 def estimator(problem, **parameters):
@@ -76,8 +84,13 @@ if __name__ == "__main__":
                 f"{left[1]:.1e} after 100; test score {100 * below:.1f} points below the peer",
                 flush=True,
             )
-    print("\n| optimizer | worst gap, 20 | worst gap, 100 | mean (geometric), 20 | 100 |")
-    print("|---|---|---|---|---|")
+    head = ["optimizer", "worst gap, 20", "worst gap, 100", "mean gap, 20", "mean gap, 100"]
+    rows = []
     for name, left in gaps.items():
         worst, mean = np.max(left, axis=0), np.exp(np.mean(np.log(np.maximum(left, 1e-9)), axis=0))
-        print(f"| {name} | {worst[0]:.1e} | {worst[1]:.1e} | {mean[0]:.1e} | {mean[1]:.1e} |")
+        rows.append([name, *(f"{value:.1e}" for value in (*worst, *mean))])
+    if sys.argv[1:]:
+        print("\n" + markdown(head, rows))
+    else:
+        text = TEXT.format(seeds=len(SEEDS), problems=len(gaps["auto"]))
+        record("tournament", "How near untuned optimizers come to the optimum", text, head, rows)

@@ -20,16 +20,18 @@ PARAMETERS = """
     alpha : float, default=1e-4
         Strength of the penalty; 0 is none.
     l1_ratio : float in [0, 1], default=0
-        Share of the L1 norm in the penalty: 0 is ridge, 1 is lasso.
+        Share of the L1 norm in the penalty: 0 is ridge, 1 is lasso. Must be 0
+        for ``lbfgs``, which needs a smooth objective.
     fit_intercept : bool, default=True
         Whether the model has an intercept. It is not penalised.
     learning_rate : "auto" or float, default="auto"
         Size of the steps, in the coordinates of `precondition`. "auto" is the
         ``default_rate`` of the optimizer over the root of the trace of the
         Hessian, or, for optimizers that have no scale of their own
-        (``sgd``, ``momentum``, ``nesterov``), 1 / L with L the smoothness
+        (``sgd``, ``momentum``, ``nesterov``, ``svrg``), 1 / L with L the smoothness
         constant of the data at this batch size. For optimizers that find the
-        size of their steps (``dog``, ``prodigy``, ``adgd``, ...) it is 1.
+        size of their steps (``dog``, ``prodigy``, ``lbfgs``, ...) it is 1. The
+        line search ``armijo`` begins with it, and ``polyak`` takes no longer steps.
     schedule : str, Schedule or callable, default="constant"
         What the learning rate is multiplied by as training goes on: a name of
         ``sk_gd.schedules.names()``, an instance such as
@@ -41,8 +43,9 @@ PARAMETERS = """
     batch_size : "auto", "full" or int, default="auto"
         Rows a step: "full" is batch descent, 1 is stochastic, anything between
         is mini-batch. "auto" is the full batch for optimizers that need it
-        (``adgd``, ``barzilai_borwein``) and on tiny data, and a hundredth of the
-        rows, from 32 to 256, beyond; more where the rows are so sparse that the
+        (``lbfgs``, ``rprop``, ``adgd``, ``barzilai_borwein``) or are better with it
+        (``random_search``, ``random_local_search``), and on tiny data; a hundredth of
+        the rows, from 32 to 256, beyond; more where the rows are so sparse that the
         step would cost more than the gradient.
     max_iter : int, default=100
         Epochs, passes over the training data, at most.
@@ -109,7 +112,7 @@ ATTRIBUTES = """
         The optimizer used.
     n_features_in_ : int
         Number of features seen during fit.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features, where X has them."""
 
 FIT = """Fit the model.

@@ -196,6 +196,12 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
                 f"proximal step: l1_ratio must be 0. Got l1_ratio={self.l1_ratio} instead; set it "
                 "to 0 or use precondition='standardize'."
             )
+        if optimizer.smooth_only and self.alpha * self.l1_ratio > 0:
+            raise ValueError(
+                f"{type(optimizer).__name__} needs a smooth objective, and the L1 penalty has a "
+                f"corner at zero: l1_ratio must be 0. Got l1_ratio={self.l1_ratio} instead; set it "
+                "to 0 or use another optimizer."
+            )
         loss = losses.get(self.loss, self._kind)
         loss.check()
         return optimizer, loss, schedule
@@ -327,6 +333,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         """The batch size as a number."""
         whole, n = optimizer.full_batch, problem.n
         if self.batch_size == "auto":
+            whole = whole or optimizer.default_full_batch
             return n if whole else auto_batch_size(problem)
         if self.batch_size == "full":
             return n

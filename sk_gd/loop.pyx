@@ -14,6 +14,8 @@ from sk_gd.objectives.linear cimport LinearObjective
 from sk_gd.objectives.penalties cimport ElasticNet
 from sk_gd.optimizers.base cimport LocalRule, Rule
 
+from .optimizers.descent import SGD
+
 cdef extern from *:
     """
     /* The documented interface of numpy's bit generators. */
@@ -38,13 +40,21 @@ cdef class BatchObjective(Objective):
     """What the rule of one lane may ask about the current batch, and about all the data."""
 
     cdef LinearObjective whole
+    cdef ElasticNet penalty
+    cdef Rule plain
     cdef const Py_ssize_t *order
     cdef Py_ssize_t n
     cdef Py_ssize_t begin
     cdef Py_ssize_t count
+    cdef Py_ssize_t n_steps
+    cdef bint new
 
-    def __init__(self, LinearObjective whole):
+    def __init__(self, LinearObjective whole, ElasticNet penalty):
         self.whole = whole
+        self.penalty = penalty
+        # The rule whose metric is the learning rate.
+        self.plain = SGD().rule(whole.n_weights)
+        self.new = True
 
     cdef double value(self, double[::1] w) except? -1 nogil:
         self.asked += 1
@@ -60,6 +70,19 @@ cdef class BatchObjective(Objective):
         self.asked += 1
         self.whole.evaluate(self.order, 0, self.n, &w[0], &out[0])
         return self.whole.value(0, self.n)
+
+    cdef void shrink(self, double[::1] w, double rate) noexcept nogil:
+        if self.penalty.lasso:
+            self.penalty.shrink(w, self.plain, rate)
+
+    cdef Py_ssize_t steps(self) noexcept nogil:
+        return self.n_steps
+
+    cdef bint begins_epoch(self) noexcept nogil:
+        return self.begin == 0
+
+    cdef bint begins_data(self) noexcept nogil:
+        return self.new and self.begin == 0
 
 
 cdef class Lane:
@@ -117,7 +140,7 @@ cdef class Lane:
     def watch(self, objective):
         """Let the rule ask `objective`, which has this lane only."""
         objective.local = objective.local and self.steps_only
-        self.objective = BatchObjective(objective)
+        self.objective = BatchObjective(objective, self.penalty)
 
     def begin_average(self):
         """Average the iterates from the next step on."""
@@ -234,6 +257,7 @@ def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize
         one.objective.g = gradients[lane]
         one.objective.order = first_row
         one.objective.n = n
+        one.objective.n_steps = n_batches
         one.objective.asked = 0
         one.loss = 0
         if one.rule.needs_gradient():
@@ -267,6 +291,7 @@ def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize
         free(lane_of)
     for one in lanes:
         one.evaluations = n_batches + one.objective.asked
+        one.objective.new = False
 
 
 def shuffle(Py_ssize_t[::1] order, rows, bit_generator):

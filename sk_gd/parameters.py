@@ -1,7 +1,7 @@
 """Parameters of the small objects: names given as strings, and ranges of numbers."""
 
 import difflib
-from numbers import Real
+from numbers import Integral, Real
 
 
 def lookup(value, table, base, kind):
@@ -42,4 +42,14 @@ def check_range(owner, name, low, high, *, closed="left"):
         raise ValueError(
             f"The {name!r} parameter of {type(owner).__name__} must be a number in {bounds}. "
             f"Got {value!r} instead."
+        )
+
+
+def check_integer(owner, name, low):
+    """Raise a ValueError unless ``owner.name`` is an integer of at least `low`."""
+    value = getattr(owner, name)
+    if not (isinstance(value, Integral) and not isinstance(value, bool) and value >= low):
+        raise ValueError(
+            f"The {name!r} parameter of {type(owner).__name__} must be an integer of at least "
+            f"{low}. Got {value!r} instead."
         )

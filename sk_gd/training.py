@@ -42,6 +42,8 @@ class Run:
 
     Attributes
     ----------
+    seed : int
+        Of all that is random.
     generator : numpy.random.Generator
         Of the order of the rows.
     features, targets : Moments or None
@@ -68,6 +70,7 @@ class Run:
     """
 
     def __init__(self, seed):
+        self.seed = seed
         self.generator = np.random.default_rng(seed)
         self.features = None
         self.targets = None
@@ -127,14 +130,15 @@ class Run:
         self.config = config
         self.schedule = config.schedule.after(self.watched)
         if self.lane is None:
-            self.lane = _lane(optimizer, np.zeros(coordinates.n_outputs * coordinates.n_columns))
+            start = np.zeros(coordinates.n_outputs * coordinates.n_columns)
+            self.lane = _lane(optimizer, start, self.seed)
         else:
             if not coordinates.same_as(self.coordinates):
                 self.lane.transform(
                     lambda weights: coordinates.from_model(*self.coordinates.to_model(weights))
                 )
             if not _same(optimizer, self.lane.rule.optimizer):
-                self.lane = _lane(optimizer, self.lane.model())
+                self.lane = _lane(optimizer, self.lane.model(), self.seed)
         self.coordinates = coordinates
         l1, l2 = coordinates.strengths(config.alpha, config.l1_ratio)
         energy = np.repeat(coordinates.energy, coordinates.n_columns)
@@ -206,8 +210,9 @@ class Run:
         )
 
 
-def _lane(optimizer, w):
+def _lane(optimizer, w, seed):
     rule = optimizer.rule(len(w))
+    rule.seed(seed)
     rule.start(w)
     return Lane(rule, w)
 

@@ -6,20 +6,24 @@ import scipy.sparse as sp
 from sk_gd import loop, losses, optimizers, schedules
 from sk_gd.gradients import Recorder
 from sk_gd.objectives.coordinates import Coordinates
+from sk_gd.objectives.functions import Function
 from sk_gd.problem import Problem
 from sk_gd.training import Config, Run
 
 __all__ = [
+    "DRAWN",
     "MINI_BATCH",
     "Recorder",
     "batch_size_for",
     "epoch",
     "make_data",
     "make_run",
+    "quadratic",
     "weights",
     "with_batch_sizes",
 ]
 
+DRAWN = [name for name in optimizers.names() if name.startswith("random")]
 MINI_BATCH = [name for name in optimizers.names() if not optimizers.get(name).full_batch]
 
 
@@ -36,6 +40,14 @@ def with_batch_sizes(*sizes):
         for size in sizes
         if name in MINI_BATCH or size in ("auto", "full")
     ]
+
+
+def quadratic(curvature, centre, *, clip=lambda g: g, kind=Function):
+    """½ Σ curvature (w − centre)², for a rule that may ask for values, too."""
+    return kind(
+        lambda w: 0.5 * np.sum(curvature * (w - centre) ** 2),
+        lambda w: clip(curvature * (w - centre)),
+    )
 
 
 def make_data(

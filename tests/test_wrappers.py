@@ -1,11 +1,12 @@
 """Optimizers around optimizers: in all but the gradient they are the one within."""
 
+import math
 import pickle
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from internals import batch_size_for
+from internals import batch_size_for, quadratic
 from sklearn.base import clone
 from sklearn.datasets import make_regression
 from sklearn.model_selection import GridSearchCV
@@ -19,7 +20,7 @@ CURVATURE, CENTRE = np.array([1.0, 10.0, 0.1]), np.array([0.5, -1.0, 2.0])
 
 def shortened(g):
     """In the order of summation of the rule: some rules magnify the rounding."""
-    norm = sum(entry * entry for entry in g.tolist()) ** 0.5
+    norm = math.sqrt(sum(entry * entry for entry in g.tolist()))
     return g * (0.4 / norm) if norm > 0.4 else g
 
 
@@ -38,10 +39,6 @@ class NumpyMomentum(Optimizer):
     def step(self, w, g, lr, state):
         state["v"] = 0.9 * state["v"] + lr * g
         w -= state["v"]
-
-
-def gradient(w):
-    return CURVATURE * (w - CENTRE)
 
 
 def starting(optimizer, w):
@@ -76,8 +73,8 @@ def test_the_optimizer_within_is_given_the_clipped_gradient(inner, wrapper, clip
     one = starting(wrapper(inner, 0.4), ours)
     other = starting(inner, theirs)
     for _ in range(20):
-        one(ours, gradient, 0.1)
-        other(theirs, lambda w: clip(gradient(w)), 0.1)
+        one(ours, quadratic(CURVATURE, CENTRE), 0.1)
+        other(theirs, quadratic(CURVATURE, CENTRE, clip=clip), 0.1)
         np.testing.assert_array_equal(one.model(ours), other.model(theirs))
     assert one.t == other.t == 20
     assert one.has_metric() == other.has_metric()
@@ -90,6 +87,8 @@ def test_the_optimizer_within_is_given_the_clipped_gradient(inner, wrapper, clip
 def test_nothing_else_is_changed(name, wrapper, l1_ratio, container):
     """Rates, batches, averages, the lasso, and the path of sparse rows."""
     settings = {"alpha": 0.1, "l1_ratio": l1_ratio, "max_iter": 4, "tol": None, "random_state": 0}
+    if l1_ratio > 0 and optimizers.get(name).smooth_only:
+        pytest.skip("the lasso is an error, with and without a wrapper")
     thin = container(X * (np.random.default_rng(1).random(X.shape) < 0.4))
     one = GDRegressor(name, **settings).fit(thin, Y)
     other = GDRegressor(wrapper(name, NEVER), **settings).fit(thin, Y)
@@ -151,6 +150,7 @@ def test_is_a_scikit_learn_object():
         (ClipNorm(Adam), TypeError, "not a class"),
         (ClipNorm(Nesterov(momentum=2.0)), ValueError, "momentum.*Nesterov"),
         (ClipNorm("adgd"), ValueError, "batch_size must be"),
+        (ClipNorm("lbfgs"), ValueError, "batch_size must be"),
     ],
 )
 def test_errors(optimizer, error, message):

@@ -39,3 +39,18 @@ class Objective:
     def full_gradient(self, w, out):
         """The same for all the data."""
         raise NotImplementedError
+
+    def shrink(self, w, rate):
+        """What the proximal step of the penalty will make of `w` after a step of this rate."""
+
+    def steps(self):
+        """Steps in an epoch."""
+        return 1
+
+    def begins_epoch(self):
+        """Whether this step is the first of an epoch."""
+        return True
+
+    def begins_data(self):
+        """Whether the data may be others than those of the step before."""
+        return False

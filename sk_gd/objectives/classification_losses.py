@@ -92,6 +92,8 @@ class LogLoss(Loss):
     :math:`\log(1 + e^{p}) - y p`; with more, the softmax (multinomial) loss
     :math:`\log \sum_j e^{p_j} - p_y`. Gives ``predict_proba``.
 
+    Good for classification with probabilities.
+
     Examples
     --------
     >>> from sklearn.datasets import load_iris
@@ -206,6 +208,8 @@ class Hinge(MarginLoss):
     With two classes :math:`\max(0, 1 \mp p)`; with more, the Weston–Watkins
     loss :math:`\sum_{j \ne y} \max(0, p_j - p_y + 1)`.
 
+    Good for classes that only have to be told apart, without probabilities.
+
     References
     ----------
     Weston, J. & Watkins, C. (1999). Support vector machines for multi-class
@@ -237,10 +241,13 @@ class SquaredHingeKernel(MarginKernel):
 class SquaredHinge(MarginLoss):
     r"""Squared hinge loss: a support vector machine without corners.
 
-    With two classes :math:`\max(0, 1 \mp p)^2`, as in ``LinearSVC``; with more,
-    the sum over the wrong classes :math:`\sum_{j \ne y} \max(0, p_j - p_y + 1)^2`.
-    Converges faster than `Hinge`; a mislabelled row pulls the harder the
-    further it is on the wrong side: `ModifiedHuber` does not let it.
+    With two classes :math:`\max(0, 1 \mp p)^2`, as in ``LinearSVC``; with
+    more, the sum over the wrong classes
+    :math:`\sum_{j \ne y} \max(0, p_j - p_y + 1)^2`. A mislabelled row pulls
+    the harder the further it is on the wrong side: `ModifiedHuber` does not
+    let it.
+
+    Good for the same task as `Hinge`, and faster to train.
 
     References
     ----------
@@ -279,14 +286,15 @@ class ModifiedHuber(MarginLoss):
 
     Of the margin :math:`z`, with :math:`\phi(z) = \max(0, 1 - z)^2` for
     :math:`z \ge -1` and :math:`-4 z` below, it is :math:`\phi(\pm p)` with two
-    classes and :math:`\sum_{j \ne y} \phi(p_y - p_j)` with more. Smooth, and
-    tolerant of mislabelled rows.
+    classes and :math:`\sum_{j \ne y} \phi(p_y - p_j)` with more. Smooth.
 
     ``predict_proba`` gives the probabilities for which these scores are the
     minimiser of the expected loss. With two classes that is
     :math:`(1 + p) / 2`, cut at 0 and 1, as in ``SGDClassifier``; with more, the
     balance :math:`\sum_j P_j \phi'(p_j - p_k) = P_k \sum_j \phi'(p_k - p_j)` of
     all classes k. They can be exactly zero, and their logarithms infinite.
+
+    Good for mislabelled rows, and probabilities all the same.
 
     References
     ----------
@@ -366,6 +374,8 @@ class Perceptron(MarginLoss):
     of one is Rosenblatt's rule, which separates classes that can be separated.
     Where they cannot, the smallest loss is that of no weights at all: what is
     learned depends on the path, and `Hinge` is the better choice.
+
+    Good for classes that can be separated, and for teaching.
 
     References
     ----------

@@ -119,7 +119,7 @@ class NumpyKernel(LossKernel):
 class Loss(BaseEstimator):
     """Base of all losses, and of your own.
 
-    Your own loss is a subclass that says by `kinds` what it is for and has, in
+    Your own loss is a subclass that says by ``kinds`` what it is for and has, in
     numpy, the two methods `value` and `gradient`. Both are given the targets
     `y` and the raw predictions `p` of some rows, read-only:
 

@@ -41,6 +41,8 @@ class SquaredError(Loss):
     Several outputs are added. One target far from all others can move the
     whole model: `Huber` limits its pull.
 
+    Good for means, of targets without outliers.
+
     Examples
     --------
     >>> from sk_gd import GDRegressor
@@ -79,6 +81,8 @@ class AbsoluteError(Loss):
     Every row pulls with the same force, wherever it is. The loss has a corner
     at its minimum, so the steps of plain descent never become small by
     themselves: use a schedule, or an optimizer that averages, as the default.
+
+    Good for medians, and targets with outliers.
 
     References
     ----------
@@ -129,9 +133,11 @@ class Huber(Loss):
         \epsilon |y - p| - \tfrac12 \epsilon^2 & \text{otherwise}
         \end{cases}
 
-    For targets with outliers. As in ``SGDRegressor``, :math:`\epsilon` is in
-    the units of `y`; ``HuberRegressor`` estimates the deviation of the noise,
-    and multiplies its :math:`\epsilon` by that.
+    As in ``SGDRegressor``, :math:`\epsilon` is in the units of `y`;
+    ``HuberRegressor`` estimates the deviation of the noise, and multiplies its
+    :math:`\epsilon` by that.
+
+    Good for targets with outliers.
 
     Parameters
     ----------
@@ -191,9 +197,11 @@ class Quantile(Loss):
 
     .. math:: \max\bigl(q (y - p),\; (1 - q) (p - y)\bigr)
 
-    For ranges instead of point forecasts: a share of about :math:`q` of the
-    targets is below the predictions. Half the absolute error at :math:`q = 0.5`;
-    what is said of the corner there holds here too.
+    Half the absolute error at :math:`q = 0.5`; what is said of the corner
+    there holds here too.
+
+    Good for ranges instead of point forecasts: a share of about :math:`q` of
+    the targets is below the predictions.
 
     Parameters
     ----------
@@ -251,9 +259,11 @@ class EpsilonInsensitive(Loss):
 
     .. math:: \max(0,\; |y - p| - \epsilon)
 
-    For targets that are known to a tolerance. :math:`\epsilon` is in the units
-    of `y`, as in ``LinearSVR`` and ``SGDRegressor``. Choose it well below the
-    deviation of the targets: where all residuals are free there is nothing to learn.
+    :math:`\epsilon` is in the units of `y`, as in ``LinearSVR`` and
+    ``SGDRegressor``. Choose it well below the deviation of the targets: where
+    all residuals are free there is nothing to learn.
+
+    Good for targets that are known to a tolerance.
 
     Parameters
     ----------
@@ -348,6 +358,8 @@ class Poisson(LogLink):
     the ``sample_weight``. Targets must not be negative. The curvature
     :math:`e^p` has no bound: should plain descent diverge, lower the learning rate.
 
+    Good for counts and frequencies.
+
     References
     ----------
     McCullagh, P. & Nelder, J. A. (1989). Generalized linear models, 2nd ed.
@@ -391,9 +403,11 @@ class Gamma(LogLink):
     .. math:: y e^{-p} - 1 - \log y + p
 
     The model predicts :math:`e^p`, the mean; the minimiser is that of
-    ``GammaRegressor``. For positive targets whose deviation grows with their
-    mean. The curvature :math:`y e^{-p}` has no bound: should plain descent
-    diverge, lower the learning rate.
+    ``GammaRegressor``. The curvature :math:`y e^{-p}` has no bound: should
+    plain descent diverge, lower the learning rate.
+
+    Good for positive amounts and durations, whose deviation grows with their
+    mean.
 
     References
     ----------

@@ -7,10 +7,14 @@ from .adaptive import FTRL, Adadelta, Adagrad, RMSprop
 from .averaging import ScheduleFreeAdamW, ScheduleFreeSGD
 from .base import Optimizer
 from .curvature import AdGD, BarzilaiBorwein
+from .derivative_free import RandomLocalSearch, RandomSearch
 from .descent import SGD, HeavyBall, Momentum, Nesterov
+from .lbfgs import LBFGS
+from .line_search import Armijo, Polyak
 from .parameter_free import COCOB, DoG, DoWG
 from .prodigy import DAdaptAdam, Prodigy
 from .sign import Lion, Rprop
+from .variance_reduced import SVRG
 from .wrappers import ClipNorm, ClipValue
 
 __all__ = [
@@ -24,6 +28,7 @@ __all__ = [
     "Adamax",
     "Adan",
     "Amos",
+    "Armijo",
     "BarzilaiBorwein",
     "COCOB",
     "ClipNorm",
@@ -33,16 +38,21 @@ __all__ = [
     "DoWG",
     "FTRL",
     "HeavyBall",
+    "LBFGS",
     "Lion",
     "Momentum",
     "NAdam",
     "Nesterov",
     "Optimizer",
+    "Polyak",
     "Prodigy",
     "RAdam",
     "RMSprop",
+    "RandomLocalSearch",
+    "RandomSearch",
     "Rprop",
     "SGD",
+    "SVRG",
     "ScheduleFreeAdamW",
     "ScheduleFreeSGD",
     "Yogi",
@@ -78,8 +88,14 @@ TABLE = {
     "cocob": COCOB,
     "schedule_free_sgd": ScheduleFreeSGD,
     "schedule_free_adamw": ScheduleFreeAdamW,
+    "armijo": Armijo,
+    "polyak": Polyak,
     "adgd": AdGD,
     "barzilai_borwein": BarzilaiBorwein,
+    "svrg": SVRG,
+    "lbfgs": LBFGS,
+    "random_search": RandomSearch,
+    "random_local_search": RandomLocalSearch,
 }
 
 

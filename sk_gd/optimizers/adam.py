@@ -45,6 +45,8 @@ class Adam(_AdamLike):
     At a constant rate Adam ends in a ball of noise on mini-batches: use a
     schedule or ``average=True`` to settle, or `ScheduleFreeAdamW`.
 
+    Good for mini-batches of nearly anything.
+
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
@@ -143,6 +145,8 @@ class AMSGrad(_AdamLike):
     forgotten too early. A single outlier makes all later steps of a coordinate
     shorter: where tails are heavy, Adam is faster.
 
+    Good for mini-batches in which large gradients are rare and matter.
+
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
@@ -203,6 +207,8 @@ class NAdam(_AdamLike):
     :math:`\psi = 1`. It reacts to a gradient one step sooner than Adam, which
     helps on large batches and adds noise on small ones: use a schedule or
     ``average=True`` there.
+
+    Good for large batches, where Adam is right but reacts late.
 
     Parameters
     ----------
@@ -295,6 +301,9 @@ class RAdam(_AdamLike):
     on the unit of the gradient: keep ``precondition`` on, or use `Adam` with a
     warm-up schedule.
 
+    Good for starts that Adam needs a warm-up for, in standardised or whitened
+    coordinates.
+
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
@@ -372,6 +381,9 @@ class AdamW(_AdamLike):
     with the moving averages of `Adam`. The decay is not part of the objective:
     it pulls every weight, the intercept too, towards zero in the coordinates
     of ``precondition``, so the minimiser is not that of ``alpha`` alone.
+
+    Good for reproducing recipes that regularise by weight decay; for a ridge
+    that is part of the objective use ``alpha``.
 
     Parameters
     ----------

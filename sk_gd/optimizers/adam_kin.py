@@ -32,8 +32,9 @@ class Adamax(_AdamLike):
 
     As in torch :math:`\epsilon` joins the gradient; the paper has none. Steps
     are shorter than Adam's after a large gradient, and need no correction of
-    the denominator: steady where gradients are sparse or have outliers, slower
-    where they are not.
+    the denominator.
+
+    Good for sparse gradients and gradients with outliers.
 
     Parameters
     ----------
@@ -109,11 +110,13 @@ class AdaBelief(_AdamLike):
         w_t &= w_{t-1} - \eta_t \, \hat m_t / (\sqrt{\hat s_t} + \epsilon), \quad
         \hat s_t = s_t / (1 - \beta_2^t)
 
-    with the :math:`m` and the corrections of `Adam`. :math:`\epsilon` is inside
-    the recursion, where it adds up, and outside the root, too: it is about the
-    square of Adam's. The steps follow the noise of the gradient and not its
-    size: good in mini-batches. On the full batch nothing is noise, and steps may
-    become long before the gradient turns: use a schedule.
+    with the :math:`m` and the corrections of `Adam`. :math:`\epsilon` is
+    inside the recursion, where it adds up, and outside the root, too: it is
+    about the square of Adam's. The steps follow the noise of the gradient and
+    not its size. On the full batch nothing is noise, and steps may become long
+    before the gradient turns: use a schedule.
+
+    Good for mini-batches, with a schedule.
 
     Parameters
     ----------
@@ -194,6 +197,8 @@ class Yogi(_AdamLike):
     slowly, and the steps do not grow at once as Adam's do: calmer on rare
     features, slower to recover from a large first gradient.
 
+    Good for rare features, on which Adam's steps grow too soon.
+
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
@@ -267,10 +272,12 @@ class Adan(Optimizer):
         w_t &= \left[ w_{t-1} - \eta_t \, (\hat m_t + \beta_2 \hat v_t)
                / (\sqrt{\hat n_t} + \epsilon) \right] / (1 + \eta_t \lambda)
 
-    where a hat divides by :math:`1 - \beta^t`. The betas are the shares kept, as
-    in the authors' code; the paper's are one less these. Made for large batches,
-    where it allows larger rates than Adam; in small ones the differences are
-    mostly noise.
+    where a hat divides by :math:`1 - \beta^t`. The betas are the shares kept,
+    as in the authors' code; the paper's are one less these. It allows larger
+    rates than Adam in large batches; in small ones the differences are mostly
+    noise.
+
+    Good for large batches, with a schedule.
 
     Parameters
     ----------
@@ -391,11 +398,14 @@ class Amos(Optimizer):
                + \tfrac12 \gamma_t w_{t-1} \right]
 
     The learning rate is :math:`\xi`, relative to the expected scale
-    :math:`\eta` of a weight, and falls by itself: no schedule is needed. Every
-    weight has averages of its own. The decay :math:`\tfrac12 \gamma_t w` belongs
-    to the method and not to the objective: where the gradient does not vanish,
-    on mini-batches or with an L1 penalty, it draws the weights towards zero, less
-    and less. For the exact minimiser of a lasso use another rule.
+    :math:`\eta` of a weight. Every weight has averages of its own. The decay
+    :math:`\tfrac12 \gamma_t w` belongs to the method and not to the objective:
+    where the gradient does not vanish, on mini-batches or with an L1 penalty,
+    it draws the weights towards zero, less and less. For the exact minimiser
+    of a lasso use another rule.
+
+    Good for training of unknown length on dense data: rate and decay fall by
+    themselves.
 
     Parameters
     ----------

@@ -25,9 +25,11 @@ class Adagrad(Optimizer):
         a_t &= a_{t-1} + g_t^2 \\
         w_t &= w_{t-1} - \eta_t \, g_t / (\sqrt{a_t} + \epsilon)
 
-    Rare features keep large steps, hence good on sparse data; the steps shrink
-    like :math:`1/\sqrt t` by themselves, hence no schedule is needed.
-    The sum begins at zero and :math:`\epsilon` is outside the root, as in torch.
+    The steps shrink like :math:`1/\sqrt t` by themselves. The sum begins at
+    zero and :math:`\epsilon` is outside the root, as in torch.
+
+    Good for sparse data, whose rare features keep large steps, and for
+    training without a schedule.
 
     Parameters
     ----------
@@ -120,8 +122,10 @@ class Adadelta(Optimizer):
         d_t = \rho d_{t-1} + (1 - \rho) \Delta_t^2
 
     The paper has no learning rate, which is 1 there. The steps begin at the
-    root of `epsilon` and grow by themselves: slow to start, and insensitive to
-    the unit of the gradient. For a fast start use `RMSprop` or `Adam`.
+    root of `epsilon` and grow by themselves. For a fast start use `RMSprop` or
+    `Adam`.
+
+    Good for gradients of unknown unit, where a slow start does no harm.
 
     Parameters
     ----------
@@ -206,8 +210,10 @@ class RMSprop(Optimizer):
         a_t &= \rho a_{t-1} + (1 - \rho) g_t^2 \\
         w_t &= w_{t-1} - \eta_t \, g_t / (\sqrt{a_t} + \epsilon)
 
-    Forgets old gradients, unlike AdaGrad, and so keeps moving: use a schedule
-    or ``average=True`` to settle.
+    Forgets old gradients, unlike AdaGrad, and so keeps moving.
+
+    Good for mini-batches of features that differ in what they need, with a
+    schedule or ``average=True``.
 
     Parameters
     ----------
@@ -291,12 +297,14 @@ class FTRL(Optimizer):
 
     where soft moves its argument towards zero by :math:`t \, l_1`, at most to
     zero. The threshold comes from the ``alpha`` and ``l1_ratio`` of the
-    estimator, once a step, which makes the minimiser that of the objective; the
-    ridge is in the gradient. A coefficient is zero as long as the sum of all
-    its gradients says so: noise of mini-batches does not wake it. Without an L1
-    penalty this is `Adagrad` with :math:`\beta` for its epsilon, and like it
-    good on rare features and in need of no schedule. (It is computed so; the
-    sums are kept relative to the weights.)
+    estimator, once a step, which makes the minimiser that of the objective;
+    the ridge is in the gradient. A coefficient is zero as long as the sum of
+    all its gradients says so: noise of mini-batches does not wake it. Without
+    an L1 penalty this is `Adagrad` with :math:`\beta` for its epsilon. (It is
+    computed so; the sums are kept relative to the weights.)
+
+    Good for sparse models of sparse data: coefficients that are exactly zero,
+    in one pass over a stream.
 
     Parameters
     ----------

@@ -43,6 +43,8 @@ class ScheduleFreeSGD(_ScheduleFree):
     ill-conditioned data `ScheduleFreeAdamW` is much faster, and on the full
     batch, where there is no noise to average, `Nesterov` is.
 
+    Good for mini-batches of well-conditioned data, and for streams.
+
     Parameters
     ----------
     beta_1 : float in [0, 1), default=0.9
@@ -94,6 +96,9 @@ class ScheduleFreeAdamW(_ScheduleFree):
     horizon has to be known in advance: stopping early, ``partial_fit`` and
     grids over ``max_iter`` all see a settled model. Takes larger learning
     rates than Adam.
+
+    Good for the first try on any data, and wherever the number of epochs is
+    not known before: it is the default of the estimators.
 
     Parameters
     ----------

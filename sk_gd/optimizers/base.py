@@ -228,9 +228,14 @@ class Optimizer(BaseEstimator):
     full_batch : bool
         Whether the rule makes sense of the full batch only: then that is what
         ``batch_size="auto"`` means, and a smaller batch is an error.
+    default_full_batch : bool
+        Whether the full batch is what ``batch_size="auto"`` means, though the rule
+        takes smaller ones.
     noise_gain : float
         By how much the rule multiplies the noise of a mini-batch gradient,
         which then counts as much more in that constant.
+    smooth_only : bool
+        Whether the rule needs a smooth objective: then an L1 penalty is an error.
     parameter_free : bool
         Whether the rule finds the size of its steps by itself, so that
         ``learning_rate="auto"`` is exactly 1.
@@ -272,7 +277,9 @@ class Optimizer(BaseEstimator):
 
     default_rate = None
     full_batch = False
+    default_full_batch = False
     noise_gain = 1.0
+    smooth_only = False
     parameter_free = False
     default_average = False
 

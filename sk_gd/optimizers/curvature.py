@@ -48,6 +48,9 @@ class AdGD(_Secant):
     Full batch only: two mini-batches differ by more than the curvature. Not for
     the hinge loss, whose gradient jumps.
 
+    Good for the full batch of smooth losses whose curvature has no bound, as
+    with a logarithmic link.
+
     Parameters
     ----------
     lambda_0 : float, default=1e-6
@@ -96,6 +99,8 @@ class BarzilaiBorwein(_Secant):
     flat regions of a loss would throw the weights far away, and where the
     function is not convex, :math:`\langle s, y \rangle \le 0`, it is
     :math:`\|s\| / \|y\|` (Dai, Al-Baali & Yang, 2015).
+
+    Good for the full batch of ill-conditioned smooth problems.
 
     Parameters
     ----------

@@ -24,6 +24,9 @@ class SGD(Optimizer):
     constant rate mini-batches end in a ball of noise around the minimiser;
     use a schedule, or iterate averaging (``average=True``).
 
+    Good for the full batch of well-conditioned data, for teaching, and, with
+    averaging or a schedule, for streams and very sparse data.
+
     References
     ----------
     Robbins, H. & Monro, S. (1951). A stochastic approximation method.
@@ -102,6 +105,9 @@ class Momentum(_WithMomentum):
     torch multiplies the velocity by the rate instead, which is the same as
     long as the rate is constant.
 
+    Good for smooth problems that plain descent is slow on, in the form most
+    textbooks have.
+
     Parameters
     ----------
     momentum : float in [0, 1), default=0.9
@@ -171,9 +177,11 @@ class HeavyBall(_WithMomentum):
     .. math:: w_t = w_{t-1} - \eta_t \, g_t + \beta (w_{t-1} - w_{t-2})
 
     The iterates are those of `Momentum`, which keeps the velocity in place of
-    the point before, whatever the schedule does to the rate. Fast on smooth
-    problems in the full batch; on mini-batches momentum multiplies their noise.
-    `Nesterov` is safer at a large momentum.
+    the point before, whatever the schedule does to the rate. `Nesterov` is
+    safer at a large momentum.
+
+    Good for smooth problems in the full batch; on mini-batches momentum
+    multiplies their noise.
 
     Parameters
     ----------
@@ -241,6 +249,9 @@ class Nesterov(_WithMomentum):
     The gradient is taken where the velocity is about to carry the weights.
     torch and Keras use a change of variables in which the gradient is taken at
     the weights themselves: theirs are :math:`\theta = w - \mu v`.
+
+    Good for the full batch and large batches of smooth problems; the safest of
+    the momentum methods when the momentum is large.
 
     Parameters
     ----------

@@ -60,6 +60,8 @@ class DoG(Optimizer):
     do not settle by themselves: the authors call averaging crucial, and
     ``average="auto"`` is their average here.
 
+    Good for well-conditioned problems without a learning rate to choose.
+
     Parameters
     ----------
     r_epsilon : float, default=1e-3
@@ -111,6 +113,9 @@ class DoWG(DoG):
     Gradients taken while the distance was still underestimated hardly count, so
     the steps are longer than those of `DoG`: faster on smooth problems, less
     steady in noise. As with it, ``average="auto"`` averages.
+
+    Good for smooth, well-conditioned problems without a learning rate to
+    choose.
 
     Parameters
     ----------
@@ -257,6 +262,9 @@ class COCOB(Optimizer):
     the bet itself. Scale-free, coordinate by coordinate. The first step is
     :math:`1 / \alpha` in every coordinate. Bets swing around the minimiser before
     they settle: use ``schedule="cosine"`` or ``average=True`` for the last digits.
+
+    Good for data whose coordinates differ in scale, without a learning rate to
+    choose.
 
     Parameters
     ----------

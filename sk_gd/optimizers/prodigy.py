@@ -55,6 +55,8 @@ class DAdaptAdam(_AdaptedAdam):
     `bias_correction`.) The estimate holds for subgradients and not for proximal
     steps: with an L1 penalty coefficients come close to zero, but not to it.
 
+    Good for mini-batches, where Adam is right and its rate is not known.
+
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
@@ -127,6 +129,9 @@ class Prodigy(_AdaptedAdam):
     they swing around the minimiser, ``schedule="cosine"`` with ``tol=None`` is
     better, and what the authors recommend. (The formula is that without
     `bias_correction`.)
+
+    Good for mini-batches and, with a schedule, the full batch, where Adam is
+    right and its rate is not known.
 
     Parameters
     ----------

@@ -27,9 +27,10 @@ class Lion(Optimizer):
 
     All steps have the same length, whatever the gradient: it wants a rate a
     few times smaller than Adam's, and never settles without a schedule that
-    ends at zero (``schedule="cosine"``). Outliers do no harm. With an L1 penalty
-    use a rule that has a metric: coefficients come near zero here, and are not
-    zero.
+    ends at zero (``schedule="cosine"``). With an L1 penalty use a rule that
+    has a metric: coefficients come near zero here, and are not zero.
+
+    Good for mini-batches with outliers, with a schedule that ends at zero.
 
     Parameters
     ----------
@@ -110,10 +111,12 @@ class Rprop(Optimizer):
 
     where :math:`g_t` counts as zero once its sign has changed. The learning
     rate is the first step; all others follow from the signs, so a schedule
-    changes nothing. Needs no tuning and few epochs on small data. Signs of
-    mini-batches are noise to it: ``batch_size="auto"`` is the full batch, and a
-    smaller one is an error. What `partial_fit` is given counts as all there is.
-    With an L1 penalty use a rule that has a metric.
+    changes nothing. Signs of mini-batches are noise to it:
+    ``batch_size="auto"`` is the full batch, and a smaller one is an error.
+    What `partial_fit` is given counts as all there is. With an L1 penalty use
+    a rule that has a metric.
+
+    Good for small data that fit in one batch, without anything to tune.
 
     Parameters
     ----------

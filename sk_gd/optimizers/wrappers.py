@@ -51,6 +51,14 @@ class _Clip(Optimizer):
     def full_batch(self):
         return self.inner().full_batch
 
+    @property
+    def default_full_batch(self):
+        return self.inner().default_full_batch
+
+    @property
+    def smooth_only(self):
+        return self.inner().smooth_only
+
     def check(self):
         self.inner().check()
 
@@ -67,12 +75,13 @@ class ClipNorm(_Clip):
     .. math:: g_t \leftarrow g_t \, \min(1, \; c / \|g_t\|)
 
     The direction is kept. The norm is that of all the weights of the model, of
-    all outputs or classes together. Good against rare rows, or a start, that
-    would throw the weights far away: heavy-tailed targets, a log link, losses
-    with exponentials. It has no effect on rules that divide by the size of the
-    gradient anyway, such as `Adam`, but for the gradients that stand out; and
-    where it keeps cutting mini-batches, their mean is no longer the gradient of the
-    objective.
+    all outputs or classes together. It has no effect on rules that divide by
+    the size of the gradient anyway, such as `Adam`, but for the gradients that
+    stand out; and where it keeps cutting mini-batches, their mean is no longer
+    the gradient of the objective.
+
+    Good for rare rows, or a start, that would throw the weights far away:
+    heavy-tailed targets, a log link, losses with exponentials.
 
     Parameters
     ----------
@@ -115,8 +124,10 @@ class ClipValue(_Clip):
 
     .. math:: g_{t,j} \leftarrow \max(-c, \; \min(c, \; g_{t,j}))
 
-    Changes the direction, unlike `ClipNorm`, but only the coordinates that stand
-    out: for features with heavy tails.
+    Changes the direction, unlike `ClipNorm`, but only the coordinates that
+    stand out.
+
+    Good for features with heavy tails.
 
     Parameters
     ----------
@@ -243,21 +254,93 @@ class ValueClipper(Clipper):
 
 @cython.final
 @cython.cclass
+class ClippedObjective(Objective):
+    """An objective all gradients of which are clipped."""
+
+    whole: Objective
+    clipper: Clipper
+    n: cython.Py_ssize_t
+
+    def __init__(self, clipper, n):
+        self.whole = None
+        self.clipper = clipper
+        self.n = n
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=True)
+    def here(self) -> cython.double:
+        return self.whole.here()
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=True)
+    def value(self, w: cython.double[::1]) -> cython.double:
+        return self.whole.value(w)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=True)
+    def gradient(self, w: cython.double[::1], out: cython.double[::1]) -> cython.double:
+        value: cython.double = self.whole.gradient(w, out)
+        self.clipper.clip(out, self.n)
+        return value
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=True)
+    def full_gradient(self, w: cython.double[::1], out: cython.double[::1]) -> cython.double:
+        value: cython.double = self.whole.full_gradient(w, out)
+        self.clipper.clip(out, self.n)
+        return value
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def shrink(self, w: cython.double[::1], rate: cython.double) -> cython.void:
+        self.whole.shrink(w, rate)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def steps(self) -> cython.Py_ssize_t:
+        return self.whole.steps()
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def begins_epoch(self) -> cython.bint:
+        return self.whole.begins_epoch()
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def begins_data(self) -> cython.bint:
+        return self.whole.begins_data()
+
+
+@cython.final
+@cython.cclass
 class ClippedRule(Rule):
     """A rule that clips the gradient and leaves all else to the one within."""
 
     inner: Rule
     clipper: Clipper
+    view: ClippedObjective
 
     def __init__(self, optimizer, n, inner):
         Rule.__init__(self, optimizer, n)
         self.clipper = optimizer.clipper()
+        self.view = ClippedObjective(self.clipper, n)
         self.inner = inner
         self.arrays = inner.arrays
         self.positions = inner.positions
 
     def start(self, w):
         self.inner.start(w)
+
+    def seed(self, seed):
+        self.inner.seed(seed)
 
     def __reduce__(self):
         return _rewrap, (ClippedRule, self.optimizer, self.n, self.t, self.inner)
@@ -272,9 +355,20 @@ class ClippedRule(Rule):
     @cython.nogil
     @cython.exceptval(-1, check=False)
     def advance(self, w: cython.double[::1], objective: Objective, lr: cython.double) -> cython.int:
-        self.clipper.clip(objective.g, self.n)
+        if self.view.whole is not objective:
+            with cython.gil:
+                self.view.whole = objective
+        self.view.g = objective.g
+        if self.inner.needs_gradient():
+            self.clipper.clip(self.view.g, self.n)
         self.inner.t = self.t
-        return self.inner.advance(w, objective, lr)
+        return self.inner.advance(w, self.view, lr)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def needs_gradient(self) -> cython.bint:
+        return self.inner.needs_gradient()
 
     @cython.cfunc
     @cython.nogil

@@ -15,6 +15,8 @@ class CosineRestarts(Schedule):
     :math:`T_i = T_0 T_{mult}^i` epochs. Needs no horizon: the model is good at
     the end of each cycle. On a convex loss restarts gain nothing, and cost time.
 
+    Good for several models out of one run, each good at the end of its cycle.
+
     Parameters
     ----------
     T_0 : float > 0, default=10
@@ -57,14 +59,16 @@ class CosineRestarts(Schedule):
 
 
 class Cyclic(Schedule):
-    r"""Up and down between `base` and a peak, along straight lines.
+    r"""Up and down between ``base`` and a peak, along straight lines.
 
     .. math::
         s(e) = b + (1 - b) \, \gamma^i \, \min(e_i / u, \; (u + d - e_i) / d)
 
     with the number :math:`i` of the cycle from zero on, and the time
-    :math:`e_i` since it began. Needs no horizon. To find a good learning rate
-    by looking at the loss; on a convex loss nothing is gained by rising again.
+    :math:`e_i` since it began. Needs no horizon. On a convex loss nothing is
+    gained by rising again.
+
+    Good for finding a good learning rate by looking at the loss.
 
     Parameters
     ----------
@@ -75,7 +79,7 @@ class Cyclic(Schedule):
     step_size_down : float > 0 or None, default=None
         Epochs of the fall (:math:`d`); None: as many as of the rise.
     gamma : float in (0, 1], default=1.0
-        How high each peak is, measured from `base` by the one before
+        How high each peak is, measured from ``base`` by the one before
         (:math:`\gamma`): 1 is the paper's "triangular", 0.5 its "triangular2".
 
     References
@@ -119,6 +123,8 @@ class OneCycle(Schedule):
     is the peak (torch's ``max_lr``) and may be larger than one that is safe
     from the first step on. torch counts steps from 0 to ``total_steps - 1``,
     which is the horizon here, and has its peak at ``pct_start * total_steps - 1``.
+
+    Good for few epochs at a large rate, with momentum.
 
     Parameters
     ----------

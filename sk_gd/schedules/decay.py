@@ -11,7 +11,7 @@ from .base import Schedule, half_cosine
 class Constant(Schedule):
     r"""The learning rate as it is, :math:`s(e) = 1`.
 
-    For methods that settle by themselves, or with ``average=True``.
+    Good for methods that settle by themselves, or with ``average=True``.
 
     Examples
     --------
@@ -27,8 +27,10 @@ class Constant(Schedule):
 class Step(Schedule):
     r"""A staircase, :math:`s(e) = \gamma^{\lfloor e / k \rfloor}`.
 
-    For recipes that are known to need it: where the steps should be is a
-    matter of trial, for which `Plateau` has a rule.
+    Where the steps should be is a matter of trial, for which `Plateau` has a
+    rule.
+
+    Good for recipes that are known to need it.
 
     Parameters
     ----------
@@ -67,6 +69,8 @@ class Exponential(Schedule):
     Needs no horizon, but is soon too small to move anything: all steps
     together reach no further than some :math:`1 / (1 - \gamma)` epochs do.
 
+    Good for training of unknown length, if it is short.
+
     Parameters
     ----------
     gamma : float in (0, 1], default=0.95
@@ -97,8 +101,10 @@ class Exponential(Schedule):
 class InverseTime(Schedule):
     r"""Hyperbolic decay, :math:`s(e) = 1 / (1 + k e)`.
 
-    Needs no horizon: good at any moment, and for streams. The classical choice
-    with a proof; `Cosine` is mostly better where the number of epochs is known.
+    Needs no horizon. The classical choice with a proof; `Cosine` is mostly
+    better where the number of epochs is known.
+
+    Good for streams, and wherever the model has to be good at any moment.
 
     Parameters
     ----------
@@ -130,8 +136,10 @@ class InverseTime(Schedule):
 class Polynomial(Schedule):
     r"""From one to `final` along a power, :math:`s(e) = f + (1 - f)(1 - e/T)^p`.
 
-    Stays at `final` after the horizon :math:`T`. With the default it is the
-    straight line, as good as `Cosine` in many comparisons.
+    Stays at `final` after the horizon :math:`T`.
+
+    Good for training of known length; with the default it is the straight
+    line, as good as `Cosine` in many comparisons.
 
     Parameters
     ----------
@@ -169,8 +177,10 @@ class Cosine(Schedule):
     r"""Half a cosine from one to `final`, :math:`s(e) = f + \frac{1-f}{2}(1+\cos(\pi e/T))`.
 
     Stays at `final` after the horizon :math:`T`, where torch's
-    ``CosineAnnealingLR`` would rise again. The first to try where the number of
-    epochs is known; not for streams, nor for training that stops early.
+    ``CosineAnnealingLR`` would rise again. Not for streams, nor for training
+    that stops early.
+
+    Good for training of known length: the first to try.
 
     Parameters
     ----------

@@ -18,8 +18,9 @@ class Plateau(Schedule):
     data. torch's threshold is that for positive losses; of negative ones it
     would take a stalled one for good.
 
-    For training of unknown length, or with a rate that is large at first. Full-batch
-    training at a safe rate never needs it.
+    Full-batch training at a safe rate never needs it.
+
+    Good for training of unknown length, or with a rate that is large at first.
 
     Parameters
     ----------

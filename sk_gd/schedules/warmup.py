@@ -19,8 +19,10 @@ class Warmup(Schedule):
         \; s_{then}(\max(e - E, 0), \; T - E)
 
     The other schedule begins after the warm-up and has the rest of the horizon
-    :math:`T`; what it begins with is what the warm-up leads to. Helps adaptive
-    methods, whose first steps follow a scale known from few gradients.
+    :math:`T`; what it begins with is what the warm-up leads to.
+
+    Good for adaptive methods, whose first steps follow a scale known from few
+    gradients.
 
     Parameters
     ----------

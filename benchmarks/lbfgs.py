@@ -1,0 +1,109 @@
+"""L-BFGS in whitened coordinates against scikit-learn's solvers: ``python benchmarks/lbfgs.py``.
+
+The time is that of a whole `fit` that comes within 1e-6 of the minimum of the same
+objective, with as many iterations as that takes: each solver gets the smallest
+``max_iter`` that does, is timed with it, and the fastest of several turns counts,
+taking turns. One BLAS thread. Solvers of first order that need minutes are left out,
+and so is liblinear, which penalises the intercept.
+"""
+
+import time
+import warnings
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
+
+from sk_gd import GDClassifier
+
+ROWS, FEATURES, ALPHA, GAP, TURNS = 500_000, 50, 1e-4, 1e-6, 3
+
+
+def data(rng, correlated):
+    """Features of the normal distribution, labels of the logistic model."""
+    X = rng.standard_normal((ROWS, FEATURES))
+    if correlated:
+        X = X @ (np.eye(FEATURES) + 0.5 * rng.standard_normal((FEATURES, FEATURES)))
+    margin = X @ rng.standard_normal(FEATURES)
+    y = (2 * margin / margin.std() + rng.logistic(size=ROWS) > 0).astype(int)
+    return X, y
+
+
+def objective(model, X, y):
+    """F of a fitted model."""
+    p = X @ model.coef_[0] + model.intercept_[0]
+    return np.mean(np.logaddexp(0, p) - y * p) + ALPHA / 2 * np.sum(model.coef_**2)
+
+
+def peer(solver):
+    """scikit-learn's, as a function of max_iter; `tol` is never reached first."""
+    return lambda max_iter: LogisticRegression(
+        C=1 / (ALPHA * ROWS), solver=solver, tol=1e-14, max_iter=max_iter
+    )
+
+
+def ours(precondition):
+    """Ours, likewise."""
+    return lambda max_iter: GDClassifier(
+        "lbfgs", precondition=precondition, batch_size="full", max_iter=max_iter, tol=None
+    )
+
+
+def enough(make, X, y, lowest):
+    """The smallest max_iter that comes within the gap."""
+    low, high = 0, 1
+    while objective(make(high).fit(X, y), X, y) - lowest > GAP:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if objective(make(middle).fit(X, y), X, y) - lowest > GAP:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def seconds(call):
+    """Duration of one call."""
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
+def compare(title, X, y):
+    """One table."""
+    exact = peer("newton-cholesky")(100).fit(X, y)
+    lowest = objective(exact, X, y)
+    makers = {
+        "ours, whiten": ours("whiten"),
+        "ours, standardize": ours("standardize"),
+        **{solver: peer(solver) for solver in ("lbfgs", "newton-cholesky", "newton-cg")},
+    }
+    needed = {name: enough(make, X, y, lowest) for name, make in makers.items()}
+    times = dict.fromkeys(makers, np.inf)
+    for _ in range(TURNS):
+        for name, make in makers.items():
+            once = seconds(lambda make=make, n=needed[name]: make(n).fit(X, y))
+            times[name] = min(times[name], once)
+    fastest = min(times[name] for name in makers if not name.startswith("ours"))
+    print(
+        f"\n{title}: {ROWS:,} × {FEATURES}, gap {GAP}, read of X once "
+        f"{1e3 * min(seconds(X.sum) for _ in range(5)):.0f} ms"
+    )
+    print("| solver | iterations | evaluations | seconds | of the fastest peer |")
+    print("|---|---|---|---|---|")
+    for name, make in makers.items():
+        evaluations = ""
+        if name.startswith("ours"):
+            evaluations = sum(make(needed[name]).fit(X, y).evaluation_curve_)
+        print(
+            f"| {name} | {needed[name]} | {evaluations} | {times[name]:.3f} | "
+            f"{times[name] / fastest:.2f} |"
+        )
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")  # max_iter is reached on purpose
+    with threadpool_limits(1):
+        for title, correlated in (("independent", False), ("correlated", True)):
+            compare(title, *data(np.random.default_rng(0), correlated))

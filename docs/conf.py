@@ -1,0 +1,54 @@
+"""How the documentation is built: ``sphinx-build -W -n docs docs/_build``."""
+
+import sys
+from pathlib import Path
+
+import sk_gd
+
+HERE = Path(__file__).parent
+sys.path += [str(HERE / "_ext"), str(HERE.parent / "benchmarks")]
+
+project = "sk_gd"
+author = "The sk_gd developers"
+copyright = f"2026, {author}"
+version = release = sk_gd.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx-mathjax-offline",  # formulas need no network
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+    "catalogue",
+    "public",
+]
+exclude_patterns = ["_build", "**sg_execution_times.rst"]
+templates_path = ["_templates"]
+nitpicky = True
+# Single backticks are names where there is such a name, and parameters elsewhere.
+default_role = "autolink"
+
+autosummary_imported_members = True  # what a module publishes need not be written in it
+autosummary_ignore_module_all = False
+# A method without a docstring of its own is documented where it was promised.
+autodoc_inherit_docstrings = False
+numpydoc_show_class_members = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"/plot_",
+    "ignore_pattern": r"^(?!plot_)",
+    "download_all_examples": False,
+    "show_signature": False,
+    "plot_gallery": True,
+    "abort_on_example_error": True,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"sk_gd {version}"
+html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
+html_sidebars = {page: [] for page in ("index", "losses", "schedules", "benchmarks")}
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
+html_show_sourcelink = False

@@ -1,0 +1,198 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, freethreading_compatible=True
+"""Random weights, of which the better ones are kept: no gradient is ever asked for."""
+
+import cython
+import numpy as np
+
+from ..parameters import check_integer
+
+if cython.compiled:
+    from cython.cimports.sk_gd.objectives.base import Objective
+    from cython.cimports.sk_gd.optimizers.base import Rule
+
+    from .base import Optimizer
+else:
+    from ..objectives.base import Objective
+    from .base import Optimizer, Rule
+
+
+class _Random(Optimizer):
+    """What the two have in common: how many candidates there are in a step."""
+
+    # Of many candidates the best on a few rows is the luckiest.
+    default_full_batch = True
+
+    def __init__(self, n_candidates=10):
+        self.n_candidates = n_candidates
+
+    def check(self):
+        check_integer(self, "n_candidates", 1)
+
+
+class RandomSearch(_Random):
+    r"""Random search: draw weights, and keep the best.
+
+    .. math::
+        w_t = \arg\min_{w \in \{w_{t-1}, \, u_1, \ldots, u_k\}} f(w), \quad
+        u_i \sim \mathcal N(0, \eta_t^2 I)
+
+    The weights so far and the candidates are compared on the same batch. Needs
+    values only, so any loss will do, whatever its gradient is; but every
+    further digit, and every further feature, multiplies the number of draws.
+    On small mini-batches the best of many is the luckiest:
+    ``batch_size="auto"`` is the full batch. The learning rate is the deviation
+    of the draws; with "auto" their predictions are a good tenth as far apart
+    as the targets are: the larger, the better is the best of the draws, but
+    the rarer a better one.
+
+    The numbers of a step come from Philox, a counter-based generator, with
+    the ``random_state`` of the estimator and the number of the step as its key.
+
+    Good for a first look at a loss without a usable gradient, in a handful of
+    weights; and for teaching, as what every other method must beat.
+
+    Parameters
+    ----------
+    n_candidates : int, default=10
+        Draws a step (:math:`k`), each of which costs an evaluation.
+
+    References
+    ----------
+    Rastrigin, L. A. (1963). The convergence of the random search method in the
+    extremal control of a many parameter system. Automation and Remote
+    Control 24(10).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GDClassifier("random_search", tol=None, random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.85)
+    True
+    """
+
+    default_rate = 0.15
+
+    def rule(self, n):
+        return RandomSearchRule(self, n)
+
+
+class RandomLocalSearch(_Random):
+    r"""Random local search: try a step in a random direction, and take it if it leads down.
+
+    .. math::
+        u = w + \eta_t \, \delta, \quad \delta \sim \mathcal N(0, I), \qquad
+        w \leftarrow u \;\text{ if }\; f(u) < f(w)
+
+    A step makes several such trials, one after the other, on the same batch:
+    never is a value of one batch compared with that of another. On small
+    mini-batches much of what leads down is luck: ``batch_size="auto"`` is the
+    full batch. Needs values only, so any loss will do, whatever its gradient
+    is; a gradient costs as much as two trials and is worth one trial a weight.
+    The learning rate is the deviation of the steps: a schedule that ends at
+    zero makes them fine.
+
+    The numbers of a step come from Philox, a counter-based generator, with
+    the ``random_state`` of the estimator and the number of the step as its key.
+
+    Good for losses without a usable gradient, in few weights.
+
+    Parameters
+    ----------
+    n_candidates : int, default=10
+        Trials a step, each of which costs an evaluation.
+
+    References
+    ----------
+    Rastrigin, L. A. (1963). The convergence of the random search method in the
+    extremal control of a many parameter system. Automation and Remote
+    Control 24(10).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GDClassifier("random_local_search", tol=None, random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.95)
+    True
+    """
+
+    default_rate = 0.05
+
+    def rule(self, n):
+        return RandomLocalSearchRule(self, n)
+
+
+@cython.cclass
+class RandomRule(Rule):
+    """Compares candidates with the weights, one by one, and moves to those that are better."""
+
+    n_candidates: cython.Py_ssize_t
+    key: cython.double[::1]
+    draws: cython.double[:, ::1]
+
+    def __init__(self, optimizer, n):
+        Rule.__init__(self, optimizer, n)
+        self.n_candidates = optimizer.n_candidates
+        self.key = self.array("key", 1)
+        self.draws = np.empty((optimizer.n_candidates, n))
+
+    def seed(self, seed):
+        self.key[0] = seed
+
+    def draw(self):
+        """Fill `draws` with the normal deviates of the step at hand."""
+        generator = np.random.Generator(np.random.Philox(key=[int(self.key[0]), self.t]))
+        generator.standard_normal(out=np.asarray(self.draws))
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def candidate(self, w: cython.double, draw: cython.double, lr: cython.double) -> cython.double:
+        """A weight to try instead of `w`."""
+        return lr * draw
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def needs_gradient(self) -> cython.bint:
+        return False
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def advance(self, w: cython.double[::1], objective: Objective, lr: cython.double) -> cython.int:
+        j: cython.Py_ssize_t
+        k: cython.Py_ssize_t
+        found: cython.double
+        lowest: cython.double = objective.here()
+        with cython.gil:
+            self.draw()
+        for k in range(self.n_candidates):
+            for j in range(self.n):
+                self.draws[k, j] = self.candidate(w[j], self.draws[k, j], lr)
+            found = objective.value(self.draws[k])
+            if found < lowest:
+                lowest = found
+                for j in range(self.n):
+                    w[j] = self.draws[k, j]
+        return 0
+
+
+@cython.final
+@cython.cclass
+class RandomSearchRule(RandomRule):
+    pass
+
+
+@cython.final
+@cython.cclass
+class RandomLocalSearchRule(RandomRule):
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def candidate(self, w: cython.double, draw: cython.double, lr: cython.double) -> cython.double:
+        return w + lr * draw

@@ -1,0 +1,305 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, freethreading_compatible=True
+"""Steps along the negative gradient whose size comes from values of the objective."""
+
+import cython
+
+from ..parameters import check_range
+
+if cython.compiled:
+    from cython.cimports.libc.math import fabs, fmin, pow
+    from cython.cimports.sk_gd.objectives.base import Objective
+    from cython.cimports.sk_gd.optimizers.base import Rule
+
+    from .base import Optimizer
+else:
+    from math import fabs, pow
+
+    from ..objectives.base import Objective
+    from .base import Optimizer, Rule
+
+    fmin = min
+
+# Trials of a search; after them there is no step.
+TRIALS = cython.declare(cython.int, 60)
+# Two values that differ by less than this, relative to one of them, are the same but for rounding.
+ROUNDING = cython.declare(cython.double, 1e-15)
+
+
+class Armijo(Optimizer):
+    r"""Gradient descent with a line search: the step shrinks until the objective falls enough.
+
+    .. math::
+        w_t &= w_{t-1} - \sigma_t \, g_t, \quad
+        \sigma_t = \beta^k \min(\gamma^{1/m} \sigma_{t-1}, \; s \, \eta_t) \\
+        &\text{with the smallest } k \ge 0 \text{ such that } \;
+        f(w_t) \le f(w_{t-1}) - c \, \sigma_t \|g_t\|^2
+
+    The values are those of the batch that the gradient was taken of, m being
+    the number of batches in an epoch: on the full batch this is the classical
+    method, on mini-batches that of Vaswani et al. It adapts to the curvature
+    where it is, and needs no smoothness constant. It costs some two
+    evaluations a step more than plain descent (``evaluation_curve_`` has their
+    number). Mini-batches that contradict each other keep it moving around the
+    minimiser, like plain descent: use a schedule or ``average``. Not for the
+    hinge loss, where the negative gradient need not lead down.
+
+    Under an L1 penalty, which is left to a proximal step, with
+    :math:`d = w_t - w_{t-1}` after that step, the condition is
+    :math:`f(w_t) \le f(w_{t-1}) + \langle g_t, d \rangle + (1 - c) \|d\|^2 / \sigma_t`;
+    without the penalty this is the one above.
+
+    The search begins with the learning rate (:math:`\eta_1`). "auto" is
+    one over the smoothness constant, in which the noise of mini-batches counts
+    as much more as steps may become longer.
+
+    Good for smooth losses whose smoothness constant is much too careful, or
+    does not exist, as with a log link.
+
+    Parameters
+    ----------
+    c : float in (0, 1), default=0.5
+        Share of the decrease that the gradient promises. With 1/2, which the
+        theory of Vaswani et al. wants (their code has 0.1), a step never goes
+        beyond the minimum of a parabola.
+    beta : float in (0, 1), default=0.7
+        What a step that goes too far is multiplied by. The authors' 0.9 finds longer
+        steps, in three times as many trials.
+    gamma : float in [1, inf), default=2.0
+        By how much the step may grow in an epoch.
+    longest : float in [1, inf), default=10.0
+        The longest step allowed, in learning rates (:math:`s`).
+
+    References
+    ----------
+    Armijo, L. (1966). Minimization of functions having Lipschitz continuous
+    first partial derivatives. Pacific Journal of Mathematics 16(1).
+    doi:10.2140/pjm.1966.16.1
+
+    Vaswani, S. et al. (2019). Painless stochastic gradient: interpolation,
+    line-search, and convergence rates. NeurIPS. arXiv:1905.09997
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GDClassifier("armijo", batch_size="full", max_iter=50, tol=None).fit(X, y)
+    >>> bool(model.score(X, y) > 0.97)
+    True
+    >>> max(model.evaluation_curve_) > 1
+    True
+    """
+
+    def __init__(self, c=0.5, beta=0.7, gamma=2.0, longest=10.0):
+        self.c = c
+        self.beta = beta
+        self.gamma = gamma
+        self.longest = longest
+
+    @property
+    def noise_gain(self):
+        # What the search sees of a batch it cannot tell from its noise: there
+        # even the longest step is to be no longer than that of plain descent.
+        return self.longest
+
+    def check(self):
+        check_range(self, "c", 0, 1, closed="neither")
+        check_range(self, "beta", 0, 1, closed="neither")
+        check_range(self, "gamma", 1, float("inf"))
+        check_range(self, "longest", 1, float("inf"))
+
+    def rule(self, n):
+        return ArmijoRule(self, n)
+
+
+class Polyak(Optimizer):
+    r"""Polyak's step: as far as the objective is above its minimum, over the squared gradient.
+
+    .. math::
+        w_t = w_{t-1} - \sigma_t \, g_t, \quad
+        \sigma_t = \min\left( \frac{f(w_{t-1}) - f^*}{c \, \|g_t\|^2}, \;
+                   \gamma^{1/m} \sigma_{t-1}, \; \eta_t \right)
+
+    Value and gradient are those of the batch, m being the number of batches in an
+    epoch. Where the minimum is known no other step is as good:
+    without any constant of smoothness or strong convexity, descent is as fast
+    as if both were known, and convex objectives need not be smooth. It is known,
+    and zero for every batch, where the model can fit all rows exactly. Elsewhere
+    zero is a lower bound, and the learning rate, which limits the step, does the
+    rest: with "auto", one over the smoothness constant, this is plain descent
+    that takes shorter steps on batches that are steeper than their value
+    justifies. With a true `f_star` use a large learning rate.
+
+    The epsilon that the authors' code adds to the denominator is not needed: there is
+    no step where the gradient is zero, and none longer than the learning rate.
+
+    Good for objectives whose minimum is known, and models that can fit all
+    rows exactly, for which it is zero.
+
+    Parameters
+    ----------
+    f_star : float, default=0.0
+        The minimum, or a lower bound (:math:`f^*`): of the objective with its penalty
+        but for L1, in the units of ``tol``, for regression relative to the
+        variance of the target unless ``precondition`` is None.
+    c : float in (0, inf), default=0.5
+        What the squared gradient is multiplied by. 1 is Polyak's step, the best
+        on the full batch; 1/2 is the authors' choice for mini-batches of
+        strongly convex functions, and twice as long.
+    gamma : float in (1, inf], default=2.0
+        By how much the step may grow in an epoch.
+
+    References
+    ----------
+    Polyak, B. T. (1969). Minimization of unsmooth functionals. USSR
+    Computational Mathematics and Mathematical Physics 9(3).
+    doi:10.1016/0041-5553(69)90061-5
+
+    Loizou, N., Vaswani, S., Laradji, I. & Lacoste-Julien, S. (2021). Stochastic
+    Polyak step-size for SGD: an adaptive learning rate for fast convergence.
+    AISTATS. arXiv:2002.10542
+
+    Examples
+    --------
+    Rows that a model fits exactly, at a learning rate that means no limit:
+
+    >>> from sk_gd import GDRegressor
+    >>> from sk_gd.optimizers import Polyak
+    >>> X, y = [[1.0], [2.0], [3.0], [4.0], [5.0]], [3.0, 5.0, 7.0, 9.0, 11.0]
+    >>> model = GDRegressor(Polyak(), learning_rate=1e3, alpha=0, tol=None)
+    >>> round(float(model.fit(X, y).predict([[6.0]])[0]), 6)
+    13.0
+    """
+
+    def __init__(self, f_star=0.0, c=0.5, gamma=2.0):
+        self.f_star = f_star
+        self.c = c
+        self.gamma = gamma
+
+    def check(self):
+        check_range(self, "f_star", -float("inf"), float("inf"), closed="neither")
+        check_range(self, "c", 0, float("inf"), closed="neither")
+        check_range(self, "gamma", 1, float("inf"), closed="right")
+
+    def rule(self, n):
+        return PolyakRule(self, n)
+
+
+@cython.cclass
+class SizedRule(Rule):
+    """A rule that finds a size, and goes so far along the negative gradient.
+
+    A step that could not be taken leaves the size as it was.
+    """
+
+    gamma: cython.double
+    taken: cython.double
+    size: cython.double[::1]
+
+    def __init__(self, optimizer, n):
+        Rule.__init__(self, optimizer, n)
+        self.gamma = optimizer.gamma
+        self.taken = 0.0
+        self.size = self.array("size", 1)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def grown(
+        self, objective: Objective, first: cython.double, most: cython.double
+    ) -> cython.double:
+        """The last size after a step's share of the growth of an epoch; `first` is the first."""
+        if self.size[0] == 0:
+            return fmin(first, most)
+        return fmin(pow(self.gamma, 1.0 / objective.steps()) * self.size[0], most)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
+        return self.taken
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def take(
+        self, w: cython.double[::1], g: cython.double[::1], size: cython.double
+    ) -> cython.void:
+        """The step; what the penalty makes of it is the loop's."""
+        j: cython.Py_ssize_t
+        self.taken = self.size[0] = size
+        for j in range(self.n):
+            w[j] -= size * g[j]
+
+
+@cython.final
+@cython.cclass
+class ArmijoRule(SizedRule):
+    c: cython.double
+    beta: cython.double
+    longest: cython.double
+    trial: cython.double[::1]
+
+    def __init__(self, optimizer, n):
+        SizedRule.__init__(self, optimizer, n)
+        self.c = optimizer.c
+        self.beta = optimizer.beta
+        self.longest = optimizer.longest
+        self.trial = self.array("trial")
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def advance(self, w: cython.double[::1], objective: Objective, lr: cython.double) -> cython.int:
+        j: cython.Py_ssize_t
+        d: cython.double
+        slope: cython.double
+        square: cython.double
+        found: cython.double
+        f: cython.double = objective.here()
+        size: cython.double = self.grown(objective, lr, self.longest * lr)
+        self.taken = 0
+        for _ in range(TRIALS):
+            for j in range(self.n):
+                self.trial[j] = w[j] - size * objective.g[j]
+            objective.shrink(self.trial, size)
+            slope = 0
+            square = 0
+            for j in range(self.n):
+                d = self.trial[j] - w[j]
+                slope += objective.g[j] * d
+                square += d * d
+            found = objective.value(self.trial)
+            if found <= f + slope + (1 - self.c) / size * square + ROUNDING * fabs(f):
+                self.take(w, objective.g, size)
+                break
+            size *= self.beta
+        return 0
+
+
+@cython.final
+@cython.cclass
+class PolyakRule(SizedRule):
+    f_star: cython.double
+    c: cython.double
+
+    def __init__(self, optimizer, n):
+        SizedRule.__init__(self, optimizer, n)
+        self.f_star = optimizer.f_star
+        self.c = optimizer.c
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(-1, check=False)
+    def advance(self, w: cython.double[::1], objective: Objective, lr: cython.double) -> cython.int:
+        j: cython.Py_ssize_t
+        square: cython.double = 0
+        gap: cython.double = objective.here() - self.f_star
+        self.taken = 0
+        for j in range(self.n):
+            square += objective.g[j] * objective.g[j]
+        if gap > 0 and square > 0:
+            size: cython.double = fmin(gap / (self.c * square), self.grown(objective, lr, lr))
+            self.take(w, objective.g, size)
+        return 0

@@ -1,0 +1,123 @@
+"""The guide's examples run, and the tables of the documentation say what the code says."""
+
+import doctest
+import importlib
+import inspect
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+from sk_gd import losses, optimizers, schedules
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    path.relative_to(ROOT / "docs").as_posix()
+    for path in [*(ROOT / "docs").glob("*.rst"), *(ROOT / "docs" / "guide").glob("*.rst")]
+    if ">>>" in path.read_text("utf-8")
+)
+TABLES = {
+    "optimizers": optimizers.TABLE,
+    "losses": losses.TABLE,
+    "schedules": schedules.TABLE,
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_examples_of_the_guide(page):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        results = doctest.testfile(
+            str(ROOT / "docs" / page), module_relative=False, encoding="utf-8"
+        )
+    assert results.attempted > 0
+    assert results.failed == 0
+
+
+@pytest.mark.parametrize(
+    "cls", [cls for table in TABLES.values() for cls in table.values()], ids=lambda c: c.__name__
+)
+def test_docstrings_say_what_a_thing_is_good_for(cls):
+    """In a paragraph of its own, which the tables of the documentation take from there."""
+    paragraphs = inspect.getdoc(cls).partition("\nParameters\n")[0].split("\n\n")
+    (said,) = (text for text in paragraphs if text.startswith("Good for "))
+    assert said.rstrip().endswith(".")
+
+
+@pytest.fixture(scope="module")
+def catalogue():
+    """The extension that makes the tables."""
+    pytest.importorskip("sphinx")
+    pytest.importorskip("numpydoc")
+    with pytest.MonkeyPatch.context() as patch:
+        for folder in ("docs/_ext", "benchmarks"):
+            patch.syspath_prepend(ROOT / folder)
+        yield importlib.import_module("catalogue")
+    for name in ("catalogue", "public", "steps", "record"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    "name, numbers",
+    [("sgd", 0), ("momentum", 1), ("adagrad", 1), ("adam", 2), ("amsgrad", 3), ("adan", 4)],
+)
+def test_state_per_weight(catalogue, name, numbers):
+    """What the formulas keep: Adan, say, three means and the gradient before."""
+    assert catalogue.state_per_weight(optimizers.get(name)) == numbers
+
+
+def test_every_optimizer_is_on_the_page_of_a_family(catalogue):
+    pages = {path.stem for path in (ROOT / "docs" / "optimizers").glob("*.rst")} - {"index"}
+    assert pages == set(catalogue.FAMILIES)
+    for cls in catalogue.public_optimizers():
+        assert catalogue.family_of(cls) in pages
+    assert set(optimizers.TABLE.values()) | {optimizers.ClipNorm} <= set(
+        catalogue.public_optimizers()
+    )
+
+
+def test_an_optimizer_without_a_page_stops_the_build(catalogue):
+    class Lost(optimizers.Optimizer):
+        pass
+
+    with pytest.raises(Exception, match="Lost is in .* on no page"):
+        catalogue.family_of(Lost)
+    with pytest.raises(Exception, match='must have one paragraph that begins with "Good for"'):
+        catalogue.good_for(Lost)
+
+
+def test_papers(catalogue):
+    assert catalogue.paper(optimizers.Adam) == (
+        "`Kingma & Ba 2015 <https://arxiv.org/abs/1412.6980>`__"
+    )
+    assert catalogue.paper(optimizers.SGD).startswith("`Robbins & Monro 1951 <https://doi.org/10.")
+    assert catalogue.paper(optimizers.Adagrad) == "Duchi et al. 2011"
+    assert catalogue.paper(schedules.Constant) == "–"
+
+
+def test_rates(catalogue):
+    assert catalogue.rate(optimizers.Prodigy()) == "not needed"
+    assert catalogue.rate(optimizers.Nesterov()).startswith("1")
+    assert catalogue.rate(optimizers.Adam()).startswith(f"{optimizers.Adam.default_rate}")
+
+
+def test_a_public_name_without_a_page_is_found(catalogue):
+    public = importlib.import_module("public")
+    names = list(public.public_objects())
+    assert "sk_gd.GDRegressor" in names
+    assert "sk_gd.optimizers.Adam" in names
+    assert public.without_page(names) == []
+    assert public.without_page(set(names) - {"sk_gd.optimizers.Adam"}) == ["sk_gd.optimizers.Adam"]
+
+
+def test_a_record_is_what_the_documentation_reads(catalogue, tmp_path, monkeypatch, capsys):
+    record = importlib.import_module("record")
+    monkeypatch.setattr(record, "RESULTS", tmp_path)
+    monkeypatch.setattr(catalogue, "RESULTS", tmp_path)
+    record.record("race", "The race", "Who is first.", ["who", "when"], [["me", "1.0"]])
+    (entry,) = catalogue.records()
+    assert entry["rows"] == [["me", "1.0"]]
+    assert entry["machine"] and entry["date"] and entry["versions"]["numpy"]
+    assert "| me | 1.0 |" in capsys.readouterr().out

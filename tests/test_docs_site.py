@@ -1,0 +1,88 @@
+"""The built documentation, in ``docs/_build``: its links, and what a browser makes of it."""
+
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+SITE = Path(__file__).parents[1] / "docs" / "_build"
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+
+pytestmark = pytest.mark.skipif(
+    not (SITE / "index.html").exists(), reason="the documentation is not built"
+)
+
+
+class Page(HTMLParser):
+    """The addresses that a page names, and the places it has."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.addresses, self.places = set(), set()
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.places.add(attributes.get("id"))
+        for name in ("href", "src"):
+            if attributes.get(name):
+                self.addresses.add(attributes[name])
+
+
+def test_internal_links_lead_somewhere():
+    """Every file and every place in it, those of the tables and of the theme included."""
+    pages = {path: Page(path) for path in SITE.rglob("*.html") if "_static" not in path.parts}
+    assert len(pages) > 100
+    broken, checked = [], 0
+    for path, page in pages.items():
+        for address in page.addresses:
+            parts = urlsplit(address)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            checked += 1
+            lost = not target.exists() or (
+                target in pages and parts.fragment and parts.fragment not in pages[target].places
+            )
+            if lost:
+                broken.append(f"{path.relative_to(SITE)}: {address}")
+    assert checked > 10 * len(pages)
+    assert not broken
+
+
+def seen(address):
+    """The document after the browser has run its scripts."""
+    command = [
+        BROWSER,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--virtual-time-budget=20000",
+    ]
+    done = subprocess.run(
+        [*command, "--dump-dom", f"file://{SITE}/{address}"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=True,
+    )
+    return done.stdout
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no browser")
+def test_search_in_a_browser():
+    results = seen("search.html?q=nesterov").partition('id="search-results"')[2]
+    assert "reference/sk_gd.optimizers.Nesterov.html" in results
+    assert "optimizers/descent.html" in results
+
+
+@pytest.mark.skipif(BROWSER is None, reason="there is no browser")
+def test_formulas_in_a_browser():
+    """MathJax, which comes with the site, has set all of them."""
+    document = seen("reference/sk_gd.optimizers.Adam.html")
+    assert document.count("<mjx-container") >= 2
+    assert r"\beta_1 m_{t-1}" not in document.partition("<body")[2].partition("<mjx-assistive")[0]

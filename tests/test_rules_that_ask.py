@@ -1,0 +1,391 @@
+"""Rules that ask the objective for more than one gradient, or for none."""
+
+import pickle
+
+import naive
+import numpy as np
+import pytest
+import scipy.optimize
+import scipy.sparse as sp
+from internals import quadratic
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, make_classification, make_regression
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from sk_gd import GDClassifier, GDRegressor, losses, optimizers
+from sk_gd.objectives.functions import Function
+from sk_gd.optimizers import LBFGS, SVRG, Armijo, Polyak, RandomLocalSearch, RandomSearch
+
+X, Y = make_regression(120, 5, noise=20.0, random_state=0)
+LABELS = make_classification(120, 5, flip_y=0.1, random_state=1)[1]
+
+
+def starting(optimizer, w):
+    rule = optimizer.rule(len(w))
+    rule.start(w)
+    return rule
+
+
+def walk(optimizer, function, start, steps, lr=1.0):
+    """The weights after each step."""
+    w = np.array(start, dtype=float)
+    rule = starting(optimizer, w)
+    path = []
+    for _ in range(steps):
+        rule(w, function, lr)
+        path.append(rule.model(w))
+    return path
+
+
+def squares(w):
+    return np.sum(w**2)
+
+
+class TestArmijo:
+    def test_takes_the_longest_step_that_keeps_the_promise(self):
+        # On w² the condition is size <= 1 - c = 0.75: of 2, 1, 0.5 that is 0.5, which is
+        # exactly to the minimum.
+        path = walk(Armijo(c=0.25, beta=0.5), quadratic(2.0, 0.0), [8.0], 1, lr=2.0)
+        assert path[0] == [0.0]
+
+    def test_counts_its_evaluations(self):
+        # The same search: a gradient, and three values.
+        function = Function(squares, lambda w: 2 * w)
+        walk(Armijo(c=0.25, beta=0.5), function, [8.0], 1, lr=2.0)
+        assert (function.asked, function.njev) == (3, 1)
+
+    def test_grows_again(self):
+        # Far away the curvature is 100, near the minimum it is 1.
+        function = Function(
+            lambda w: float(scipy.special.huber(1, w[0])) + 50 * max(abs(w[0]) - 10, 0) ** 2,
+            lambda w: np.clip(w, -1, 1) + 100 * np.sign(w) * max(abs(w[0]) - 10, 0),
+        )
+        path = walk(Armijo(longest=100.0), function, [11.0], 30, lr=0.1)
+        steps = -np.diff([11.0, *(w[0] for w in path)])
+        assert steps[1] < 0.15 and np.max(steps) > 1
+
+    def test_a_step_into_infinity_is_taken_back(self):
+        with np.errstate(over="ignore"):
+            (w,) = walk(
+                Armijo(beta=0.5),
+                Function(lambda w: np.exp(w).sum(), np.exp),
+                [5.0],
+                1,
+                lr=1e300,
+            )
+        assert np.exp(w[0]) < np.exp(5.0)
+
+    def test_a_step_that_finds_nothing_lower_is_none(self):
+        # Up in all directions that a wrong gradient knows; and the search begins as before.
+        w = np.array([0.0])
+        rule = starting(Armijo(), w)
+        rule(w, Function(squares, lambda w: np.array([1.0])), 0.3)
+        assert w[0] == 0.0
+        rule(w, Function(squares, lambda w: np.array([0.0])), 0.3)
+        assert rule.arrays["size"][0] == 0.3
+
+    @pytest.mark.parametrize("batch_size", ["full", 30])
+    def test_the_estimator_reports_them(self, batch_size):
+        model = GDRegressor("armijo", batch_size=batch_size, max_iter=5, tol=None, random_state=0)
+        model.fit(X, Y)
+        steps = 1 if batch_size == "full" else 4
+        assert len(model.evaluation_curve_) == 5
+        assert all(n >= 2 * steps for n in model.evaluation_curve_)
+        plain = GDRegressor("sgd", batch_size=30, max_iter=2, tol=None).fit(X, Y)
+        assert plain.evaluation_curve_ == [4, 4]
+
+    @pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+    @pytest.mark.parametrize("learning_rate", [1e-3, 1.0, 1e3])
+    def test_every_step_leads_down(self, learning_rate, l1_ratio):
+        """The penalty included, whatever the learning rate."""
+        model = GDClassifier(
+            Armijo(),
+            alpha=0.02,
+            l1_ratio=l1_ratio,
+            learning_rate=learning_rate,
+            batch_size="full",
+            max_iter=40,
+            tol=None,
+        )
+        curve = model.fit(X, LABELS).loss_curve_
+        assert np.all(np.diff(curve) <= 1e-15) and curve[-1] < curve[0]
+
+    def test_needs_no_smoothness(self):
+        # Rates of counts, of which the curvature is no constant.
+        counts = np.random.default_rng(0).poisson(np.exp(X[:, 0]))
+        settings = {"loss": "poisson", "batch_size": "full", "max_iter": 60, "tol": None}
+        found = GDRegressor(Armijo(), learning_rate=100.0, **settings).fit(X, counts)
+        exact = GDRegressor("lbfgs", **settings).fit(X, counts)
+        assert found.loss_curve_[-1] - exact.loss_curve_[-1] < 1e-4
+
+
+class TestPolyak:
+    def test_published_values(self):
+        # Of optax, in the example of its documentation: sum x² from (1, 2, 3).
+        path = walk(Polyak(c=1.0), Function(squares, lambda w: 2 * w), [1.0, 2.0, 3.0], 5)
+        expected = [3.5, 0.875, 0.21875, 0.0546875, 0.013671875]
+        np.testing.assert_allclose([squares(w) for w in path], expected, rtol=1e-14)
+
+    def test_corners_do_not_matter(self):
+        # To the minimum of |x| + |y| from anywhere on a diagonal, in one step (as optax tests).
+        function = Function(lambda w: np.abs(w).sum(), np.sign)
+        np.testing.assert_allclose(
+            walk(Polyak(c=1.0), function, [3.0, -3.0], 1, lr=10.0), [[0.0, 0.0]], atol=1e-15
+        )
+
+    def test_the_minimum_that_is_known(self):
+        # ½ x² + 7: the step halves x, whatever is added to the function.
+        function = Function(lambda w: 0.5 * squares(w) + 7, lambda w: w)
+        path = walk(Polyak(f_star=7.0, c=1.0), function, [8.0], 3)
+        np.testing.assert_allclose(path, [[4.0], [2.0], [1.0]])
+
+    def test_at_the_bound_it_waits(self):
+        # And is not kept there by a step of no length when the next batch has more to gain.
+        function = Function(squares, lambda w: 2 * w)
+        w = np.array([3.0, 4.0])
+        rule = starting(Polyak(f_star=25.0, c=1.0), w)
+        rule(w, function, 1.0)
+        assert w.tolist() == [3.0, 4.0]
+        w[0] += 1e-3
+        rule(w, function, 1.0)
+        assert squares(w) == pytest.approx(25.0, abs=1e-4)
+
+    def test_grows_by_gamma_an_epoch(self):
+        # Rows of which each has a step of its own: from a steep one to a flat one.
+        steep, flat = quadratic(100.0, 0.0), quadratic(0.01, 0.0)
+        w = np.array([1.0])
+        rule = starting(Polyak(gamma=3.0), w)
+        rule(w, steep, 1e6)
+        assert rule.arrays["size"][0] == pytest.approx(1 / 100)
+        w[:] = 1.0
+        rule(w, flat, 1e6)
+        assert rule.arrays["size"][0] == pytest.approx(3 / 100)
+
+    def test_interpolating_models_need_no_rate(self):
+        exact = np.array([1.0, -2.0, 0.5, 3.0, 0.0])
+        model = GDRegressor(Polyak(), alpha=0.0, learning_rate=1e6, max_iter=50, tol=None)
+        model.set_params(batch_size=10, random_state=0).fit(X, X @ exact + 4)
+        np.testing.assert_allclose(model.coef_, exact, atol=1e-6)
+
+
+class TestSVRG:
+    """Against the method as its authors print it, on rows, one by one."""
+
+    EPOCHS, RATE, ALPHA = 5, 0.05, 0.1
+
+    def naive(self, batch_size, frequency):
+        def gradient(rows, w):
+            z = np.c_[X[rows], np.ones(len(rows))]
+            ridge = self.ALPHA * np.append(w[:-1], 0)
+            return z.T @ (z @ w - Y[rows]) / len(rows) + ridge
+
+        w, everything = np.zeros(6), np.arange(120)
+        for epoch in range(self.EPOCHS):
+            if epoch % frequency == 0:
+                snapshot, mean = w, gradient(everything, w)
+            for begin in range(0, 120, batch_size):
+                rows = everything[begin : begin + batch_size]
+                w = w - self.RATE * (gradient(rows, w) - gradient(rows, snapshot) + mean)
+        return w
+
+    @pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+    @pytest.mark.parametrize("frequency", [1, 2, 10])
+    @pytest.mark.parametrize("batch_size", [1, 25])
+    def test_is_the_published_method(self, batch_size, frequency, container):
+        model = GDRegressor(
+            SVRG(update_frequency=frequency),
+            alpha=self.ALPHA,
+            learning_rate=self.RATE,
+            batch_size=batch_size,
+            max_iter=self.EPOCHS,
+            tol=None,
+            precondition=None,
+            shuffle=False,
+        ).fit(container(X), Y)
+        expected = self.naive(batch_size, frequency)
+        np.testing.assert_allclose(np.append(model.coef_, model.intercept_), expected, rtol=1e-10)
+        # Two gradients a step, and one of as many batches for a snapshot.
+        steps = -(-120 // batch_size)
+        expected = [2 * steps + (k % frequency == 0) for k in range(self.EPOCHS)]
+        assert model.evaluation_curve_ == expected
+
+    def test_a_constant_rate_ends_at_the_minimiser(self):
+        settings = {"alpha": 0.1, "batch_size": 10, "max_iter": 150, "tol": None, "random_state": 0}
+        exact = Ridge(0.1 * 120).fit(X, Y)
+        reduced, plain = (
+            np.abs(GDRegressor(name, **settings).fit(X, Y).coef_ - exact.coef_).max()
+            for name in ("svrg", "sgd")
+        )
+        assert reduced < 1e-9 < 1e-2 < plain
+
+    @pytest.mark.parametrize("frequency", [2, 3])
+    def test_resumes_between_snapshots(self, frequency):
+        model = GDRegressor(SVRG(frequency), batch_size=10, tol=None, random_state=0)
+        whole = clone(model).set_params(max_iter=8).fit(X, Y)
+        parts = clone(model).set_params(max_iter=1, warm_start=True)
+        for _ in range(8):
+            parts = pickle.loads(pickle.dumps(parts.fit(X, Y)))
+        np.testing.assert_array_equal(parts.coef_, whole.coef_)
+
+    def test_each_part_of_the_data_has_its_snapshot(self):
+        exact = Ridge(0.1 * 60).fit(X[60:], Y[60:])
+        model = GDRegressor("svrg", alpha=0.1, batch_size=10, precondition=None, random_state=0)
+        for part in [slice(0, 60)] * 3 + [slice(60, 120)] * 100:
+            model.partial_fit(X[part], Y[part])
+        np.testing.assert_allclose(model.coef_, exact.coef_, rtol=0, atol=1e-6)
+
+
+class TestLBFGS:
+    def test_finds_the_minimum_of_a_parabola_in_two_steps(self):
+        # The first pair is the curvature.
+        path = walk(LBFGS(), quadratic(5.0, 3.0), [8.0], 2)
+        assert path[1] == pytest.approx(3.0, abs=1e-14)
+
+    def test_ill_conditioned_quadratic(self):
+        # The best constant step needs a million steps for this.
+        curvature = np.logspace(0, 5, 6)
+        path = walk(LBFGS(), quadratic(curvature, 1.0), np.zeros(6), 60)
+        np.testing.assert_allclose(path[-1], 1.0, rtol=0, atol=1e-7)
+
+    @pytest.mark.parametrize("start", [(-1.2, 1.0), (3.0, -5.0), (1.5, 1.5, 1.5, 1.5, 1.5)])
+    def test_rosenbrock(self, start):
+        rosenbrock = Function(scipy.optimize.rosen, scipy.optimize.rosen_der)
+        path = walk(LBFGS(), rosenbrock, start, 120)
+        np.testing.assert_allclose(path[-1], 1.0, rtol=0, atol=1e-7)
+
+    def test_an_iteration_is_one_evaluation(self):
+        X, y = load_breast_cancer(return_X_y=True)
+        model = GDClassifier("lbfgs", alpha=0.01, max_iter=40, tol=None).fit(X, y)
+        assert sum(model.evaluation_curve_) <= 40 * 1.25
+
+    @pytest.mark.parametrize("precondition", [None, "standardize", "whiten"])
+    @pytest.mark.parametrize("loss", losses.names("classifier"))
+    def test_never_goes_up(self, loss, precondition):
+        """The hinge loss is not for it; but even there nothing is lost."""
+        model = GDClassifier("lbfgs", loss=loss, precondition=precondition, alpha=0.01)
+        model.set_params(max_iter=1, warm_start=True, tol=None)
+        values = []
+        for _ in range(25):
+            model.fit(X, LABELS)
+            values.append(
+                naive.objective(loss, X, LABELS, model.coef_, model.intercept_, alpha=0.01)
+            )
+        assert np.all(np.diff(values) <= 1e-9 * np.abs(values[:-1]))
+
+    @pytest.mark.parametrize("loss", ["poisson", "gamma"])
+    def test_exponentials_do_not_overflow(self, loss):
+        # Counts far from those that the start predicts, of features in wild units.
+        generator = np.random.default_rng(0)
+        wild = X * [1e-3, 1e3, 1, 10, 0.1]
+        counts = generator.poisson(np.exp(3 * X[:, 0] + 2)) + 0.5
+        for precondition in (None, "standardize", "whiten"):
+            settings = {"loss": loss, "alpha": 0.0, "max_iter": 200, "tol": None}
+            model = GDRegressor("lbfgs", precondition=precondition, **settings).fit(wild, counts)
+            assert np.isfinite(model.loss_curve_).all()
+            assert model.loss_curve_[-1] < model.loss_curve_[0]
+
+    def test_other_data_are_another_function(self):
+        """`partial_fit` on parts: the value at the weights is not that of the part before."""
+        exact = LogisticRegression(C=1 / (0.05 * 60), tol=1e-10).fit(X[60:], LABELS[60:])
+        for precondition in (None, "standardize", "whiten"):
+            model = GDClassifier("lbfgs", alpha=0.05, precondition=precondition)
+            for part in [slice(0, 60)] * 5 + [slice(60, 120)] * 20:
+                model.partial_fit(X[part], LABELS[part], classes=[0, 1])
+            np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-5)
+
+    def test_a_damped_step(self):
+        # With a tenth of the step the distance shrinks by a tenth.
+        w = np.array([8.0])
+        rule = starting(LBFGS(), w)
+        for _ in range(2):
+            rule(w, quadratic(1.0, 0.0), 0.1)
+        before = w[0]
+        rule(w, quadratic(1.0, 0.0), 0.1)
+        assert w[0] == pytest.approx(0.9 * before, rel=1e-6)
+
+    @pytest.mark.parametrize("optimizer", [LBFGS(), optimizers.ClipNorm("lbfgs")], ids=repr)
+    def test_the_lasso_is_refused(self, optimizer):
+        model = GDRegressor(optimizer, l1_ratio=0.5)
+        with pytest.raises(ValueError, match="smooth objective.*l1_ratio must be 0. Got.*0.5"):
+            model.fit(X, Y)
+        assert not hasattr(model, "coef_")
+        model.set_params(alpha=0.0).fit(X, Y)
+
+
+DRAWING = [RandomSearch(), RandomLocalSearch()]
+
+
+@pytest.mark.parametrize("optimizer", DRAWING, ids=repr)
+class TestRandom:
+    def test_no_gradient(self, optimizer):
+        """Neither of a function nor of a loss."""
+
+        def never(w):
+            raise AssertionError("a gradient was asked for")
+
+        path = walk(optimizer, Function(squares, never), [3.0, 4.0], 20, lr=0.5)
+        values = [25.0, *map(squares, path)]
+        assert np.all(np.diff(values) <= 0) and values[-1] < 5
+
+    def test_only_what_is_lower_is_kept(self, optimizer):
+        model = GDRegressor(optimizer, batch_size="full", max_iter=30, tol=None, random_state=0)
+        assert np.all(np.diff(model.fit(X, Y).loss_curve_) <= 0)
+
+    def test_candidates_are_evaluations(self, optimizer):
+        optimizer = clone(optimizer).set_params(n_candidates=7)
+        model = GDRegressor(optimizer, batch_size=30, max_iter=2, tol=None).fit(X, Y)
+        assert model.evaluation_curve_ == [4 * 8, 4 * 8]
+
+    def test_the_same_batch_for_both(self, optimizer):
+        # From one batch to the next the objective rises by ten; that is no reason to move.
+        w = np.zeros(2)
+        rule = starting(optimizer, w)
+        for level in range(0, 100, 10):
+            before = w.copy()
+            rule(w, Function(lambda w, level=level: squares(w) + level, None), 1.0)
+            assert squares(w) <= squares(before)
+
+    def test_the_draws_are_the_estimators(self, optimizer):
+        model = GDRegressor(optimizer, max_iter=3, tol=None)
+        one, same, other = (
+            clone(model).set_params(random_state=seed).fit(X, Y).coef_ for seed in (1, 1, 2)
+        )
+        np.testing.assert_array_equal(one, same)
+        assert not np.array_equal(one, other)
+
+    def test_no_two_steps_have_the_same_draws(self, optimizer):
+        seen = []
+
+        def record(w):
+            seen.append(tuple(w))
+            return 1.0
+
+        walk(optimizer, Function(record, None), [0.0, 0.0], 10)
+        draws = set(seen) - {(0.0, 0.0)}
+        assert len(draws) == 100
+        # Normal deviates: mean zero, deviation one, no correlation; four standard errors.
+        draws = np.array(sorted(draws))
+        np.testing.assert_allclose(draws.mean(axis=0), 0, atol=0.4)
+        np.testing.assert_allclose(np.cov(draws.T), np.eye(2), atol=0.6)
+
+    @pytest.mark.parametrize("loss", ["hinge", "perceptron"])
+    def test_any_loss(self, optimizer, loss):
+        # Zero weights, the start, are a minimum of the perceptron's loss.
+        model = GDClassifier(optimizer, loss=loss, tol=None, random_state=0).fit(X, LABELS)
+        assert np.any(model.coef_) == (loss == "hinge")
+
+
+def test_random_local_search_gets_near_the_minimum():
+    exact = Ridge(1e-4 * 120).fit(X, Y)
+    model = GDRegressor(
+        RandomLocalSearch(), max_iter=300, tol=None, schedule="cosine", random_state=0
+    ).fit(X, Y)
+    assert model.score(X, Y) > exact.score(X, Y) - 1e-3
+
+
+def test_the_full_batch_is_what_auto_means_for_draws():
+    many, target = make_regression(500, 3, random_state=0)
+    for name in ("random_search", "random_local_search"):
+        model = GDRegressor(name, max_iter=2, tol=None)
+        assert model.fit(many, target).t_ == 2
+        assert model.set_params(batch_size=100).fit(many, target).t_ == 10
