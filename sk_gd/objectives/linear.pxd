@@ -18,6 +18,9 @@ cdef class Rows:
     cdef void forward(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
     ) noexcept nogil
+    cdef void fetch(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
+    ) noexcept nogil
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil
     cdef void finish(self, double *g) noexcept nogil
     cdef Py_ssize_t touch(
@@ -61,7 +64,9 @@ cdef class LinearObjective:
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count,
         const double *points, double *gradients,
     ) except -1 nogil
-    cdef int add_losses(self, Py_ssize_t rows) except -1 nogil
+    cdef int add_losses(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
+    ) except -1 nogil
     cdef double value(self, Py_ssize_t lane, Py_ssize_t count) noexcept nogil
     cdef double penalty_value(self, Py_ssize_t lane) noexcept nogil
     cdef void gather_targets(

@@ -93,6 +93,11 @@ cdef class Rows:
         Without an order the rows are begin, begin + 1 …
         """
 
+    cdef void fetch(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
+    ) noexcept nogil:
+        """Begin to fetch rows order[begin:begin + count] from memory, those that there are."""
+
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
         """g (outputs × columns) += r (outputs × rows) · the block of the last `forward`."""
 
@@ -111,7 +116,7 @@ cdef class Rows:
 
 
 cdef void take_dense(
-    const real *X, Py_ssize_t n_ordered, Py_ssize_t d, const Py_ssize_t *order, Py_ssize_t begin,
+    const real *X, Py_ssize_t n_ahead, Py_ssize_t d, const Py_ssize_t *order, Py_ssize_t begin,
     Py_ssize_t count, bint copy, double *block, const double **line,
 ) noexcept nogil:
     """Point `line` at the rows of a block, copied (as doubles) or where they are."""
@@ -119,7 +124,7 @@ cdef void take_dense(
     cdef const real *source
     for i in range(begin, begin + count):
         source = X + (i if order == NULL else order[i]) * d
-        if order != NULL and i + AHEAD < n_ordered:
+        if order != NULL and i + AHEAD < n_ahead:
             a = 0
             while a < d:
                 SK_GD_PREFETCH(X + order[i + AHEAD] * d + a)
@@ -135,7 +140,7 @@ cdef void take_dense(
 
 
 cdef void add_sums(const double *r, Py_ssize_t count, double *sum, double *size) noexcept nogil:
-    """Add the sum of `r`, and that of its absolute values, four at a time: one waits for another."""
+    """Add the sum of `r`, and that of its absolute values: four at a time do not wait for each."""
     cdef double a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0
     cdef Py_ssize_t i, whole = count - count % 4
     for i in range(0, whole, 4):
@@ -170,6 +175,7 @@ cdef class DenseRows(Rows):
     cdef double[::1] sums
     cdef const double *w
     cdef bint lonely
+    cdef bint fetched
     cdef const double **line
     cdef int count
 
@@ -188,6 +194,7 @@ cdef class DenseRows(Rows):
         self.block = np.empty(capacity * self.n_features)
         self.v = np.zeros((self.n_outputs, self.n_features + 1))
         self.sums = np.zeros(self.n_outputs)
+        self.fetched = False
 
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
         cdef Py_ssize_t j, k
@@ -217,16 +224,16 @@ cdef class DenseRows(Rows):
         cdef int one = 1, d = <int> self.n_features, rows = <int> count, ld = d + 1
         cdef int n_outputs = <int> self.n_outputs
         cdef double plus = 1, none = 0
-        cdef Py_ssize_t i, k
+        cdef Py_ssize_t i, k, n_ahead = 0 if self.fetched else self.n_ordered
         self.count = rows
         if self.single is not None:
             take_dense[float](
-                &self.single[0, 0], self.n_ordered, d, order, begin, count, True, &self.block[0],
+                &self.single[0, 0], n_ahead, d, order, begin, count, True, &self.block[0],
                 self.line,
             )
         else:
             take_dense[double](
-                &self.double_[0, 0], self.n_ordered, d, order, begin, count, n_outputs > 1,
+                &self.double_[0, 0], n_ahead, d, order, begin, count, n_outputs > 1,
                 &self.block[0], self.line,
             )
         if self.lonely:
@@ -242,6 +249,23 @@ cdef class DenseRows(Rows):
             for k in range(n_outputs):
                 for i in range(count):
                     p[k * stride + i] += self.v[k, d]
+
+    cdef void fetch(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
+    ) noexcept nogil:
+        cdef Py_ssize_t i, a, size = self.n_features
+        cdef const char *X
+        self.fetched = True
+        if self.single is not None:
+            X = <const char *> &self.single[0, 0]
+            size *= sizeof(float)
+        else:
+            X = <const char *> &self.double_[0, 0]
+            size *= sizeof(double)
+        for i in range(begin, min(begin + count, self.n_ordered)):
+            for a in range(0, size, 64):
+                SK_GD_PREFETCH(X + order[i] * size + a)
+            SK_GD_PREFETCH(X + order[i] * size + size - 1)
 
     cdef double lonely_forward(self) noexcept nogil:
         """The prediction of a batch of one row, which is brought into the coordinates itself."""
@@ -643,7 +667,7 @@ cdef class LinearObjective:
                 for k in range(self.n_rows):
                     for i in range(rows):
                         self.p[k, i] = self.origin[k] + self.unit[k] * self.p[k, i]
-            self.add_losses(rows)
+            self.add_losses(order, begin + done, rows)
             done += rows
             if gradients == NULL:
                 continue
@@ -670,12 +694,17 @@ cdef class LinearObjective:
             self.drop_rounding(g, gradients)
         return 0
 
-    cdef int add_losses(self, Py_ssize_t rows) except -1 nogil:
+    cdef int add_losses(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
+    ) except -1 nogil:
         """Add the losses of a block of predictions to the sums of the lanes."""
-        cdef Py_ssize_t lane, k, first
+        cdef Py_ssize_t lane, k, first, share = (rows + self.n_lanes - 1) // self.n_lanes
         cdef double total
         for lane in range(self.n_lanes):
             first = lane * self.n_outputs
+            if order != NULL and self.n_lanes > 1:
+                # Memory has little else to do meanwhile: a part of the next block for each lane.
+                self.rows.fetch(order, begin + rows + lane * share, share)
             total = self.loss.evaluate(first, self.n_outputs, rows)
             self.total[lane] += total
             if self.n_outputs == 1:
