@@ -84,7 +84,7 @@ def test_readme_commands():
     commands = re.findall(r"^```bash\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
     install, test = (command.strip() for command in commands)
     assert install.endswith("python examples/quickstart.py")
-    assert test.endswith("pytest")
+    assert test.endswith("pytest -n 2")
     for command in (install, test):
         assert "\n" not in command
         assert command.startswith("python -m venv .venv && ")
