@@ -138,8 +138,8 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         even = weight is None
         weight = normalise(weight, subset, len(y))
         if rows is not None:
-            weight = spread(np.ones(len(y)) if weight is None else weight, rows, X.shape[0])
-            y = spread(y, rows, X.shape[0])
+            weight = spread(1.0 if weight is None else weight, rows, X.shape[:1])
+            y = spread(y, rows, (X.shape[0], y.shape[1]))
             subset = rows if subset is None else rows[subset]
         return Problem(X, y, weight, loss, rows, subset, held_out, even)
 
@@ -414,9 +414,9 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         return None
 
 
-def spread(values, rows, n):
-    """An array of `n` rows that has the `values` in these rows, and zeros elsewhere."""
-    out = np.zeros((n, *values.shape[1:]))
+def spread(values, rows, shape):
+    """An array that has the `values` in these rows, and zeros elsewhere."""
+    out = np.zeros(shape)
     out[rows] = values
     return out
 

@@ -140,9 +140,8 @@ class SideBySide(Parallel):
             return self._transformed(task, fold, parameters)
         X, y, learned = self._valid[type(task.model)]
         rows = positions(fold.train)
-        y = y[rows]
         if len(np.unique(rows)) < len(rows) or rows.min() < 0:
-            X, rows = X[rows], None  # a row that is there twice counts twice
+            X, y, rows = X[rows], y[rows], None  # a row that is there twice counts twice
         return None, X, y, rows, weight_only(parameters), learned
 
     def _validate(self, task):

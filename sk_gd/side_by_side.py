@@ -87,9 +87,9 @@ class Pass:
     models : list of GDEstimator
         With their parameters; what they learn about the data is set.
     X, y : ndarray or CSR matrix, ndarray
-        Valid data: X has all rows, y those that are given.
+        Valid data.
     rows : ndarray of intp or None
-        The rows of X that are given; None for all.
+        The rows to learn from; None for all.
     sample_weight : array-like or None
         Their weights.
     learned : dict
@@ -103,7 +103,8 @@ class Pass:
         self.dtype = X.dtype
         parts = [model._resolve() for model in models]
         first.__dict__.update(learned)
-        self.problem = first._problem(X, y, sample_weight, parts[0][1], rows)
+        given = y if rows is None else y[rows]
+        self.problem = first._problem(X, given, sample_weight, parts[0][1], rows)
         learned = learned_by(first)
         observed = Run(first._seed())
         first._observe(observed, self.problem)

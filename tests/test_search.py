@@ -424,7 +424,8 @@ def test_an_interrupt_leaves_nothing_running(n_jobs):
 def problems(draw):
     """An estimator, a grid, data, and what else a search is told."""
     kind = draw(st.sampled_from([GDClassifier, GDRegressor]))
-    n, d = draw(st.integers(40, 80)), draw(st.integers(1, 5))
+    # Of every class some rows in each half, and among those that are held out of it.
+    n, d = draw(st.integers(80, 120)), draw(st.integers(1, 5))
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     X = rng.normal(1, 3, (n, d))
     if draw(st.booleans()):

@@ -139,26 +139,6 @@ cdef void take_dense(
             line[i - begin] = <const double *> source
 
 
-cdef void add_sums(const double *r, Py_ssize_t count, double *sum, double *size) noexcept nogil:
-    """Add the sum of `r`, and that of its absolute values: four at a time do not wait for each."""
-    cdef double a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0
-    cdef Py_ssize_t i, whole = count - count % 4
-    for i in range(0, whole, 4):
-        a += r[i]
-        b += r[i + 1]
-        c += r[i + 2]
-        d += r[i + 3]
-        e += fabs(r[i])
-        f += fabs(r[i + 1])
-        g += fabs(r[i + 2])
-        h += fabs(r[i + 3])
-    for i in range(whole, count):
-        a += r[i]
-        e += fabs(r[i])
-    sum[0] += (a + b) + (c + d)
-    size[0] += (e + f) + (g + h)
-
-
 cdef class DenseRows(Rows):
     """Rows of a C-contiguous array of float32 or float64.
 
@@ -284,7 +264,7 @@ cdef class DenseRows(Rows):
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
         cdef int one = 1, d = <int> self.n_features, k = <int> self.n_columns
         cdef int n_outputs = <int> self.n_outputs
-        cdef double plus = 1
+        cdef double plus = 1, total, size
         cdef Py_ssize_t i, j
         if self.lonely:
             self.sums[0] = r[0]
@@ -298,7 +278,12 @@ cdef class DenseRows(Rows):
                 &stride, &plus, g, &k,
             )
         for j in range(n_outputs):
-            add_sums(r, self.count, &self.sums[j], &self.sizes[j])
+            total = size = 0
+            for i in range(self.count):
+                total += r[i]
+                size += fabs(r[i])
+            self.sums[j] += total
+            self.sizes[j] += size
             r += stride
 
     cdef void finish(self, double *g) noexcept nogil:
