@@ -460,7 +460,8 @@ class TestTraining:
     @pytest.mark.parametrize("schedule", ["cosine", "polynomial", "one_cycle"])
     def test_a_second_fit_still_moves(self, schedule):
         """Its horizon lies ahead, not where the first one ended."""
-        model = GDRegressor("sgd", schedule=schedule, max_iter=4, tol=None, warm_start=True)
+        settings = {"max_iter": 4, "tol": None, "warm_start": True, "random_state": 0}
+        model = GDRegressor("sgd", schedule=schedule, **settings)
         before = model.fit(X, TARGET).loss_curve_[-1]
         assert model.fit(X, TARGET).loss_curve_[-1] < before - 1e-6
 
