@@ -130,22 +130,11 @@ def check_gradient(loss_or_estimator, X, y, *, sample_weight=None, at=None, rand
     """
     estimator = _estimator(loss_or_estimator)
     fitted = hasattr(estimator, "coef_") and at is None
+    objective = ModelObjective(estimator, X, y, sample_weight, reset=not fitted)
     if fitted:
-        coef = estimator.coef_.toarray() if sp.issparse(estimator.coef_) else estimator.coef_
-        at = coef, estimator.intercept_
-    _, loss, _ = estimator._resolve()
-    X, y = estimator._validate(X, y, reset=not fitted)
-    y = estimator._encode(X, y, getattr(estimator, "classes_", None), False, False)
-    estimator._check_domain(loss, y)
-    weight = normalise(estimator._weigh(sample_weight, y), None, X.shape[0])
-    coordinates = Coordinates(X.shape[1], estimator._n_outputs(y), estimator.fit_intercept)
-    unit, point = _place(estimator, loss, X, y, weight, coordinates, at, random_state)
-
-    l1, l2 = coordinates.strengths(estimator.alpha, estimator.l1_ratio)
-
-    def objective(w):
-        fit = mean_loss(loss, X, y, weight, *coordinates.to_model(w))
-        return fit + l1 @ np.abs(w) + 0.5 * l2 @ w**2
+        at = model_of(estimator)
+    estimator, coordinates = objective.estimator, objective.coordinates
+    unit, point = _place(objective, at, random_state)
 
     middle = objective(point)
     if not np.isfinite(middle):
@@ -153,8 +142,11 @@ def check_gradient(loss_or_estimator, X, y, *, sample_weight=None, at=None, rand
             f"The objective must be finite where its gradient is checked. Got {middle} with "
             f"loss={estimator.loss!r}; choose another point with at=(coef, intercept)."
         )
-    data = Problem(X, y, weight, loss).data(coordinates, X.shape[0], False)
-    analytical = _analytical(data, ElasticNet(l1, l2, proximal=False), point)
+    n_rows = objective.X.shape[0]
+    problem = Problem(objective.X, objective.y, objective.weight, objective.loss)
+    data = problem.data(coordinates, n_rows, False)
+    penalty = ElasticNet(objective.l1, objective.l2, proximal=False)
+    analytical = _analytical(data, penalty, point)
     found = [
         _compare(objective, middle, point, j, unit[j], slope) for j, slope in enumerate(analytical)
     ]
@@ -164,7 +156,7 @@ def check_gradient(loss_or_estimator, X, y, *, sample_weight=None, at=None, rand
     worst = np.unravel_index(np.argmax(errors), shape)
     return GradientCheck(
         error=float(errors[worst]),
-        where=_name(estimator, X, *worst, shape[0]),
+        where=_name(estimator, objective.X, *worst, shape[0]),
         analytical=analytical.reshape(shape),
         numerical=numerical.reshape(shape),
         errors=errors,
@@ -172,39 +164,86 @@ def check_gradient(loss_or_estimator, X, y, *, sample_weight=None, at=None, rand
     )
 
 
+class ModelObjective:
+    """The objective of an estimator on data, of any model, from its definition.
+
+    Attributes
+    ----------
+    estimator : GDRegressor or GDClassifier
+        A copy, that has seen the targets.
+    X, y, weight, loss, l1, l2 : object
+        What the objective consists of; the strengths are those of raw weights.
+    coordinates : Coordinates
+        Raw ones: coefficients and intercepts as they are.
+    fitting : Coordinates
+        Those in which all weights are of one size, whatever the features measure.
+    """
+
+    def __init__(self, estimator, X, y, sample_weight, *, reset):
+        # It encodes the targets, of which the caller's estimator must know nothing.
+        self.estimator = estimator = copy.copy(estimator)
+        _, self.loss, _ = estimator._resolve()
+        self.X, y = estimator._validate(X, y, reset=reset)
+        classes = getattr(estimator, "classes_", None)
+        self.y = estimator._encode(self.X, y, classes, False, False)
+        estimator._check_domain(self.loss, self.y)
+        weight = estimator._weigh(sample_weight, self.y)
+        self.weight = normalise(weight, None, self.X.shape[0])
+        shape = self.X.shape[1], estimator._n_outputs(self.y), estimator.fit_intercept
+        self.coordinates, self.fitting = Coordinates(*shape), Coordinates(*shape)
+        self.l1, self.l2 = self.coordinates.strengths(estimator.alpha, estimator.l1_ratio)
+        self.features = Moments().update(self.X, self.weight)
+        regression = isinstance(estimator, GDRegressor)
+        targets = Moments().update(self.y, self.weight) if regression else None
+        self.units = self.loss.units(targets)
+        centre = self.coordinates.intercept
+        self.fitting.standardize(self.features, self.units, 1.0, 0.0, centre=centre)
+
+    def __call__(self, w):
+        """The objective of the model with the raw weights `w`, flat."""
+        model = self.coordinates.to_model(w)
+        fit = mean_loss(self.loss, self.X, self.y, self.weight, *model)
+        return fit + self.l1 @ np.abs(w) + 0.5 * self.l2 @ w**2
+
+    def model(self, coef, intercept, name):
+        """The model in shapes (n_outputs, n_features) and (n_outputs,); `name` is for errors."""
+        n_outputs, n_features = self.coordinates.n_outputs, self.coordinates.n_features
+        model = np.atleast_2d(coef), np.atleast_1d(intercept).astype(float)
+        if model[0].shape != (n_outputs, n_features) or len(model[1]) != n_outputs:
+            raise ValueError(
+                f"{name} must be (coef, intercept) of {n_outputs} outputs and {n_features} "
+                f"features. Got shapes {np.shape(coef)} and {np.shape(intercept)} instead."
+            )
+        return model
+
+
+def model_of(estimator):
+    """Coefficients and intercept of a fitted estimator, as arrays."""
+    coef = estimator.coef_.toarray() if sp.issparse(estimator.coef_) else estimator.coef_
+    return coef, estimator.intercept_
+
+
 def _estimator(given):
-    """A copy of the estimator, or an estimator without a penalty for a loss."""
+    """The estimator, or an estimator without a penalty for a loss."""
     if isinstance(given, GDEstimator):
-        # The check encodes the targets, of which the caller's estimator must know nothing.
-        return copy.copy(given)
+        return given
     loss = losses.get(given)
     make = GDRegressor if "regressor" in loss.kinds else GDClassifier
     return make(loss=given, alpha=0)
 
 
-def _place(estimator, loss, X, y, weight, coordinates, at, random_state):
+def _place(objective, at, random_state):
     """The size of a change of each weight that matters, and the point, both flat."""
-    features, targets = Moments().update(X, weight), None
-    scale = np.ones(coordinates.n_outputs)
-    fitting = Coordinates(X.shape[1], coordinates.n_outputs, coordinates.intercept)
-    if isinstance(estimator, GDRegressor):
-        targets = Moments().update(y, weight)
-        scale = loss.units(targets)[1]
-    fitting.standardize(features, loss.units(targets), 1.0, 0.0, centre=coordinates.intercept)
+    coordinates, features = objective.coordinates, objective.features
+    scale = np.ones(coordinates.n_outputs) if objective.units is None else objective.units[1]
     reach = np.sqrt(np.maximum(features.variance, 0) + features.mean**2)
     reach = np.append(np.where(reach > 0, reach, 1.0), np.ones(int(coordinates.intercept)))
     unit = (scale[:, None] / reach).ravel()
     if at is None:
         normal = check_random_state(random_state).normal(size=len(unit))
-        model = fitting.to_model(normal / np.sqrt(coordinates.n_columns))
+        model = objective.fitting.to_model(normal / np.sqrt(coordinates.n_columns))
     else:
-        coef, intercept = np.atleast_2d(at[0]), np.atleast_1d(at[1]).astype(float)
-        if coef.shape != (coordinates.n_outputs, X.shape[1]) or len(intercept) != len(coef):
-            raise ValueError(
-                f"at must be (coef, intercept) of {coordinates.n_outputs} outputs and {X.shape[1]} "
-                f"features. Got shapes {np.shape(at[0])} and {np.shape(at[1])} instead."
-            )
-        model = coef, intercept
+        model = objective.model(*at, "at")
     return unit, coordinates.from_model(*model)
 
 

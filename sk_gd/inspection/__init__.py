@@ -1,0 +1,13 @@
+"""Pictures of training, in the manner of scikit-learn's Displays; they need matplotlib."""
+
+from .curves import LossCurveDisplay, ScheduleDisplay
+from .heat_map import SearchDisplay
+from .landscape import LossLandscapeDisplay, record_path
+
+__all__ = [
+    "LossCurveDisplay",
+    "LossLandscapeDisplay",
+    "ScheduleDisplay",
+    "SearchDisplay",
+    "record_path",
+]
