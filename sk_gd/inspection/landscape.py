@@ -229,7 +229,7 @@ class LossLandscapeDisplay:
         low, high = known.min(), known.max()
         # A constant objective has no contours: a level beside it lets it be drawn.
         high = high if high > low else low + 1.0
-        levels = low + (high - low) * np.linspace(0, 1, LEVELS) ** 2
+        levels = low + (high - low) * np.linspace(0, 1, LEVELS) ** 3
         light = LinearSegmentedColormap.from_list("light", ["#f7fbff", "#6f9fc8"])
         self.surface_ = ax.contourf(*self.offsets, known, levels=levels, cmap=light)
         ax.contour(*self.offsets, known, levels=levels, colors="0.35", linewidths=0.5)
