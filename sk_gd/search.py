@@ -207,8 +207,8 @@ class _Search:
             Targets, or labels.
         **params : dict of str -> object
             Passed on to the estimator, the scorer and the splitter, as
-            `sklearn.model_selection.GridSearchCV` does: ``sample_weight``,
-            ``groups`` …
+            `sklearn.model_selection.GridSearchCV` does, such as ``sample_weight``
+            or ``groups``.
 
         Returns
         -------

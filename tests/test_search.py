@@ -393,6 +393,7 @@ SCRIPT = """
 import os, signal, threading, time
 import numpy as np
 from sk_gd import GDClassifier, GDGridSearchCV
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job lacks
 X = np.random.default_rng(0).standard_normal((20000, 20))
 y = (X[:, 0] > 0).astype(int)
 model = GDClassifier("adam", batch_size=32, tol=None, random_state=0)

@@ -20,7 +20,10 @@ CURVATURE, CENTRE = np.array([1.0, 10.0, 0.1]), np.array([0.5, -1.0, 2.0])
 
 def shortened(g):
     """In the order of summation of the rule: some rules magnify the rounding."""
-    norm = math.sqrt(sum(entry * entry for entry in g.tolist()))
+    square = 0.0
+    for entry in g.tolist():  # not sum, which compensates from Python 3.12 on
+        square += entry * entry
+    norm = math.sqrt(square)
     return g * (0.4 / norm) if norm > 0.4 else g
 
 
