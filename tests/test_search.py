@@ -89,7 +89,12 @@ def both(estimator, grid, X, y, fit=None, *, alone=0, kinds=(GridSearchCV, GDGri
             )
     assert ours.cv_results_["params"] == theirs.cv_results_["params"]
     if hasattr(theirs, "best_params_"):
-        assert ours.best_params_ == theirs.best_params_
+        # Candidates that come to the same model, each in a lane of its own, differ in rounding.
+        metric = more["refit"] if isinstance(more.get("refit"), str) else "score"
+        means = theirs.cv_results_[f"mean_test_{metric}"]
+        tied = np.isclose(means, means[theirs.best_index_], rtol=0, atol=1e-12)
+        assert ours.best_index_ in np.flatnonzero(tied)
+        assert tied.sum() > 1 or ours.best_params_ == theirs.best_params_
     return ours
 
 

@@ -89,8 +89,9 @@ class SearchDisplay:
 
         Parameters
         ----------
-        search : GridSearchCV, RandomizedSearchCV, HalvingGridSearchCV, GDGridSearchCV, ...
-            Fitted: it has ``cv_results_``.
+        search : object
+            A fitted search that has ``cv_results_``: `GDGridSearchCV`, or one of
+            scikit-learn's, such as ``GridSearchCV`` or ``HalvingGridSearchCV``.
         x, y : str, default="max_iter" and "learning_rate"
             The parameters; of those in a pipeline the last part of the name is
             enough.
