@@ -19,6 +19,11 @@ else:
     from .base import LocalRule, Optimizer, Rule
 
 
+def _of_inner(name):
+    """An attribute that is that of the optimizer within."""
+    return property(lambda self: getattr(self.inner(), name))
+
+
 class _Clip(Optimizer):
     """What both have in common: in all but the gradient they are the optimizer within."""
 
@@ -31,33 +36,13 @@ class _Clip(Optimizer):
 
         return get(self.optimizer)
 
-    @property
-    def default_rate(self):
-        return self.inner().default_rate
-
-    @property
-    def noise_gain(self):
-        return self.inner().noise_gain
-
-    @property
-    def parameter_free(self):
-        return self.inner().parameter_free
-
-    @property
-    def default_average(self):
-        return self.inner().default_average
-
-    @property
-    def full_batch(self):
-        return self.inner().full_batch
-
-    @property
-    def default_full_batch(self):
-        return self.inner().default_full_batch
-
-    @property
-    def smooth_only(self):
-        return self.inner().smooth_only
+    default_rate = _of_inner("default_rate")
+    noise_gain = _of_inner("noise_gain")
+    parameter_free = _of_inner("parameter_free")
+    default_average = _of_inner("default_average")
+    full_batch = _of_inner("full_batch")
+    default_full_batch = _of_inner("default_full_batch")
+    smooth_only = _of_inner("smooth_only")
 
     def check(self):
         self.inner().check()
