@@ -53,16 +53,17 @@ class Moments:
             w = np.ones(len(x)) if weight is None else weight[chunk]
             total = w.sum()
             if total > 0:
-                # Not w / total @ x: a constant column must come out exactly.
-                origin = x[0].astype(float)
+                # A constant column must come out exactly: it is measured from one of its numbers,
+                # and of a row that counts, lest the rounding by it be larger than the rest.
+                origin = x[np.argmax(w)].astype(float) if self.mean is None else self.mean
                 centred = x - origin
                 shift = w @ centred / total
-                centred -= shift
                 if self.full:
-                    scatter = (centred * w[:, None]).T @ centred
+                    scaled = centred if weight is None else centred * w[:, None]
+                    scatter = scaled.T @ centred - total * np.outer(shift, shift)
                 else:
                     np.square(centred, out=centred)
-                    scatter = w @ centred
+                    scatter = w @ centred - total * shift * shift
                 self._merge(total, origin + shift, scatter)
         return self
 
