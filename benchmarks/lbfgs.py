@@ -86,9 +86,7 @@ def compare(title, X, y):
             once = seconds(lambda make=make, n=needed[name]: make(n).fit(X, y))
             times[name] = min(times[name], once)
     fastest = min(times[name] for name in makers if not name.startswith("ours"))
-    read, square = (
-        1e3 * min(seconds(call) for _ in range(5)) for call in (X.sum, lambda: X.T @ X)
-    )
+    read, square = (1e3 * min(seconds(call) for _ in range(5)) for call in (X.sum, lambda: X.T @ X))
     print(
         f"\n{title}: {ROWS:,} × {FEATURES}, gap {GAP}; X read once {read:.0f} ms, as often as "
         f"there are evaluations; X.T @ X, for whiten, {square:.0f} ms"

@@ -154,9 +154,9 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         """Have the run ready for training with these parameters; on which data."""
         coordinates = self._coordinates(run, problem)
         batch_size = self._rows_a_step(optimizer, problem)
-        data = problem.data(coordinates, batch_size, self.shuffle)
+        data = problem.data(coordinates, batch_size, self.shuffle, often=not running)
         config = Config(
-            learning_rate=self._rate(optimizer, data, run, running),
+            learning_rate=self._rate(optimizer, data, coordinates, run, running),
             schedule=schedule,
             # A fit that goes on has max_iter epochs ahead of it, like the first.
             horizon=self.max_iter if running else run.epochs + self.max_iter,
@@ -167,7 +167,7 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
             n_iter_no_change=self.n_iter_no_change,
             validated=problem.held_out is not None,
         )
-        run.configure(config, data.coordinates, optimizer)
+        run.configure(config, coordinates, optimizer)
         return data
 
     @contextlib.contextmanager
@@ -349,17 +349,17 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         """The epoch at which averaging begins, 0 for none."""
         return int(optimizer.default_average if self.average == "auto" else self.average)
 
-    def _rate(self, optimizer, data, run, running):
+    def _rate(self, optimizer, data, coordinates, run, running):
         """The learning rate as a number; in `running` data it never grows."""
         if self.learning_rate != "auto":
             return float(self.learning_rate)
         if optimizer.parameter_free:
             return 1.0
-        coordinates = data.coordinates
         if optimizer.default_rate is not None:
-            moments = None if self.precondition is None else run.features
+            raw = self.precondition is None
+            square = data.mean_square() if raw else coordinates.mean_square(run.features)
             rate = optimizer.default_rate / root_trace(
-                data.X, data.weight, coordinates, moments, coordinates.curvature, self._ridge
+                square, coordinates, coordinates.curvature, self._ridge
             )
         else:
             rate = 1 / data.smoothness(self._ridge, optimizer.noise_gain)

@@ -155,6 +155,14 @@ cdef class Lane:
         if self.averaged:
             self.average = map(np.asarray(self.average))
 
+    def is_finite(self):
+        """Whether all weights are finite numbers."""
+        cdef Py_ssize_t j
+        for j in range(self.w.shape[0]):
+            if not isfinite(self.w[j]):
+                return False
+        return True
+
     def model(self):
         """The weights to predict with."""
         w = np.asarray(self.w)

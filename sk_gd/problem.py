@@ -9,6 +9,7 @@ from sklearn.utils import gen_batches
 
 from .loop import shuffle
 from .objectives.coordinates import reach, smoothness
+from .objectives.gram import condense, pays
 from .objectives.linear import LinearObjective
 
 # So few rows are one batch: weights and repeated rows are then the same.
@@ -56,14 +57,30 @@ class Problem:
         """How many rows train."""
         return self.X.shape[0] if self.subset is None else len(self.subset)
 
-    def data(self, coordinates, batch_size, shuffle):
-        """The data in these coordinates and batches; the same object for the same ones."""
-        data = Data(self, coordinates, batch_size, shuffle)
+    def data(self, coordinates, batch_size, shuffle, often=False):
+        """The data in these coordinates and batches; the same object for the same ones.
+
+        If they are to be read `often`, and as a whole, a few rows may stand for all.
+        """
+        problem = self
+        if often and batch_size >= self.n and self._condensed is not None:
+            problem, *means = self._condensed
+            coordinates = coordinates.measured_from(*means)
+        data = Data(problem, coordinates, batch_size, shuffle)
         for known in self._seen:
             if known.same_as(data):
                 return known
         self._seen.append(data)
         return data
+
+    @functools.cached_property
+    def _condensed(self):
+        """A problem of few rows with the same objective, and the means they are measured from."""
+        X, y = self.X, self.y
+        if sp.issparse(X) or not (self.loss.quadratic and pays(self.n, X.shape[1] + y.shape[1])):
+            return None
+        X, y, x_mean, y_mean = condense(X, y, self.weight, self.subset)
+        return Problem(X, y, None, self.loss, even=True), x_mean, y_mean
 
 
 class Data:
@@ -118,6 +135,11 @@ class Data:
             self.batch_size,
             noise_gain,
         )
+
+    def mean_square(self):
+        """Mean squared length of the rows, without the constant column."""
+        norms = self.coordinates.squared_norms(self.X)
+        return np.average(norms, weights=self.weight) - self.coordinates.intercept
 
     @functools.cached_property
     def _reach(self):

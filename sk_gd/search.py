@@ -16,7 +16,8 @@ from sklearn.utils._indexing import _safe_indexing
 from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import _check_method_params
 
-from .search_tasks import Fold, Task, positions
+from .rows import are_different, positions
+from .search_tasks import Fold, Task
 from .side_by_side import Pass, has_callbacks, learned_by
 
 __all__ = ["GDGridSearchCV", "GDRandomizedSearchCV"]
@@ -140,7 +141,7 @@ class SideBySide(Parallel):
             return self._transformed(task, fold, parameters)
         X, y, learned = self._valid[type(task.model)]
         rows = positions(fold.train)
-        if len(np.unique(rows)) < len(rows) or rows.min() < 0:
+        if not are_different(rows):
             X, y, rows = X[rows], y[rows], None  # a row that is there twice counts twice
         return None, X, y, rows, weight_only(parameters), learned
 

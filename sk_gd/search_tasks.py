@@ -13,6 +13,7 @@ from sklearn.utils._indexing import _safe_indexing
 
 from .estimators import GDClassifier, GDRegressor
 from .problem import CHUNK
+from .rows import positions, without_copy
 from .side_by_side import OF_A_LANE, fingerprint, has_callbacks, refusal, without
 
 
@@ -28,7 +29,8 @@ class Rows:
         """The raw predictions of a linear model, a chunk of rows at a time."""
         p = np.empty((self.shape[0], *np.shape(model.intercept_)), dtype=model.coef_.dtype)
         for chunk in gen_batches(len(p), CHUNK):
-            p[chunk] = self.X[self.rows[chunk]] @ model.coef_.T + model.intercept_
+            rows = without_copy(self.rows[chunk])
+            p[chunk] = self.X[rows] @ model.coef_.T + model.intercept_
         return p
 
 
@@ -68,11 +70,6 @@ class Fold:
         if name not in self._taken:
             self._taken[name] = _safe_indexing(self.X, rows)
         return self._taken[name]
-
-
-def positions(rows):
-    """The indices of rows, which may be a mask."""
-    return np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp, copy=False)
 
 
 class Task:

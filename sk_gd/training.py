@@ -16,6 +16,9 @@ from .objectives.coordinates import Moments
 from .objectives.penalties import ElasticNet
 from .schedules import Schedule
 
+# Steps whose learning rates are computed together.
+AT_ONCE = 256
+
 
 @dataclass
 class Config:
@@ -89,6 +92,7 @@ class Run:
         self.mark = np.inf
         self.stale = 0
         self.error = None
+        self._rates = []  # of the epochs to come, the last one first
 
     def copy(self):
         """A run that goes on from here by itself."""
@@ -103,6 +107,7 @@ class Run:
             "validation_loss_curve",
             "validation_scores",
             "watched",
+            "_rates",
         ):
             setattr(other, name, list(getattr(self, name)))
         return other
@@ -129,6 +134,7 @@ class Run:
             self.watched = [np.nan] * self.epochs
         self.config = config
         self.schedule = config.schedule.after(self.watched)
+        self._rates = []
         if self.lane is None:
             start = np.zeros(coordinates.n_outputs * coordinates.n_columns)
             self.lane = _lane(optimizer, start, self.seed)
@@ -150,8 +156,17 @@ class Run:
         average = config.average
         if average and self.lane.average is None and self.epochs + 1 >= average:
             self.lane.begin_average()  # epochs are counted from one
-        time = self.epochs + np.arange(n_batches) / n_batches
-        return config.learning_rate * self.schedule(time, config.horizon)
+        if not self._rates:
+            # Always the same epochs at once, so that a run that is resumed has the same bits;
+            # but none after the last, of which the schedule may know nothing.
+            at_once = max(1, AT_ONCE // n_batches)
+            first = self.epochs - self.epochs % at_once
+            last = max(self.epochs + 1, min(first + at_once, config.horizon))
+            epochs = np.arange(first, last)[:, None]
+            time = (epochs + np.arange(n_batches) / n_batches).ravel()
+            rates = config.learning_rate * self.schedule(time, config.horizon)
+            self._rates = list(rates.reshape(len(epochs), n_batches)[: self.epochs - last - 1 : -1])
+        return self._rates.pop()
 
     def model(self):
         """Coefficients and intercepts to predict with."""
@@ -162,7 +177,7 @@ class Run:
         self.epochs += 1
         config = self.config
         loss = self.lane.loss / data.n + self.lane.penalty_value
-        if not (math.isfinite(loss) and np.isfinite(self.lane.w).all()):
+        if not (math.isfinite(loss) and self.lane.is_finite()):
             self.error = self._divergence(loss, data)
             return True
         self.loss_curve.append(float(loss))
@@ -176,7 +191,9 @@ class Run:
             if watched < self.lowest:
                 self.lowest, self.best = watched, (coef, intercept)
         self.watched.append(float(watched))
-        self.schedule = self.schedule.after(self.watched[-1:])
+        schedule = self.schedule.after(self.watched[-1:])
+        if schedule is not self.schedule:
+            self.schedule, self._rates = schedule, []
         if config.tol is None:
             return False
         # The mark moves only with a real improvement: many small ones add up to one.

@@ -9,11 +9,15 @@ so that its prediction is ``origin + unit · (z · v + c)`` with the features
 ``z = (x - shift) * scale``; with a `rotation` R, ``(v, c) = R u``.
 """
 
+import copy
+
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.utils.sparsefuncs import mean_variance_axis
+
+from ..rows import without_copy
 
 # Rows a chunk of statistics takes at a time: enough to be fast, too few to show in memory.
 CHUNK = 65536
@@ -48,7 +52,9 @@ class Moments:
             return self
         step = max(1, CHUNK // X.shape[1])
         for begin in range(0, X.shape[0] if rows is None else len(rows), step):
-            chunk = slice(begin, begin + step) if rows is None else rows[begin : begin + step]
+            chunk = slice(begin, begin + step)
+            if rows is not None:
+                chunk = without_copy(rows[chunk])
             x = X[chunk]
             w = np.ones(len(x)) if weight is None else weight[chunk]
             total = w.sum()
@@ -246,6 +252,20 @@ class Coordinates:
             )
         )
 
+    def measured_from(self, x_mean, y_mean):
+        """The same map for features and targets from which these means have been subtracted."""
+        other = copy.copy(self)
+        other.shift = (0.0 if self.shift is None else self.shift) - x_mean
+        other.scale = np.ones(self.n_features) if self.scale is None else self.scale
+        other.origin = self.origin - y_mean
+        other.in_units = True
+        return other
+
+    def mean_square(self, moments):
+        """Mean squared length of rows with these moments, without the constant column."""
+        mean = (moments.mean - self.shift) * self.scale
+        return np.sum(moments.variance * self.scale**2 + mean**2)
+
     def columns(self, X):
         """The features in these coordinates, before the rotation, as a linear operator."""
         n, d = X.shape
@@ -283,22 +303,16 @@ class Coordinates:
         return norms
 
 
-def root_trace(X, weight, coordinates, moments, curvature, ridge):
+def root_trace(square, coordinates, curvature, ridge):
     """Root of the trace of the Hessian, in the optimizer's coordinates.
 
-    That is the root of the curvature of the loss times the root of the mean
-    squared length of the rows; what a feature lacks in extent the ridge may make
-    up for. `moments` are those the coordinates were made from, None in raw
-    coordinates.
+    That is the root of the curvature of the loss times `square`, the mean squared
+    length of the rows without the constant column; what a feature lacks in extent
+    the ridge may make up for.
     """
     if coordinates.rotation is not None:
         # The map was made so that loss and ridge together have curvature one.
         return np.sqrt(coordinates.n_features)
-    if moments is None:
-        square = np.average(coordinates.squared_norms(X), weights=weight) - coordinates.intercept
-    else:
-        mean = (moments.mean - coordinates.shift) * coordinates.scale
-        square = np.sum(moments.variance * coordinates.scale**2 + mean**2)
     _, l2 = coordinates.strengths(ridge, 0.0)
     trace = curvature * square + np.sum(l2) / coordinates.n_outputs
     return np.sqrt(trace) if trace > 0 else 1.0

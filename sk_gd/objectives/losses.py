@@ -147,6 +147,9 @@ class Loss(BaseEstimator):
     relative : bool
         Whether the same number, added to the scores of all classes, changes
         nothing. The intercepts of the classes are then published centred.
+    quadratic : bool
+        Whether the loss is half the squared error, of which the means and the
+        covariances of the data say all: the full batch is then read only once.
 
     Examples
     --------
@@ -170,6 +173,7 @@ class Loss(BaseEstimator):
     kinds = ()
     domain = "real numbers"
     relative = False
+    quadratic = False
 
     def check(self):
         """Raise a ValueError if a parameter is out of its range."""

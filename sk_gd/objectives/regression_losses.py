@@ -53,6 +53,7 @@ class SquaredError(Loss):
     """
 
     kinds = ("regressor",)
+    quadratic = True
 
     def kernel(self, n_outputs):
         return SquaredErrorKernel()

@@ -1,0 +1,68 @@
+"""The squared error of many rows as that of a few: those with the same Gram matrix."""
+
+import numpy as np
+import scipy.linalg
+from scipy.linalg.lapack import dpstrf
+
+from .coordinates import Moments
+
+# With more columns the Gram matrix costs more than some dozen passes over the data.
+MAX_COLUMNS = 1024
+
+
+class _Joined:
+    """The columns of X and of y side by side, some rows at a time."""
+
+    def __init__(self, X, y):
+        self._parts = X, y
+        self.shape = (X.shape[0], X.shape[1] + y.shape[1])
+
+    def __getitem__(self, rows):
+        return np.hstack([part[rows] for part in self._parts])
+
+
+def pays(n_rows, n_columns):
+    """Whether to condense so many rows, of features and targets, is a gain."""
+    return n_columns <= MAX_COLUMNS and n_rows > 2 * (n_columns + 1)
+
+
+def condense(X, y, weight=None, rows=None):
+    r"""Few rows that have the weighted means and covariances of many.
+
+    The mean of the squared error is a function of these: it is the same for
+    both, whatever the linear model. With the covariance :math:`S = R^\top R` of
+    features and targets, each in units of its deviation, and a matrix Q whose
+    orthonormal columns add up to zero, the rows of :math:`\sqrt m \, Q R` have
+    mean zero and covariance S; there are m of them, one more than the rank of S.
+
+    Parameters
+    ----------
+    X, y : ndarray of shape (n_samples, n_features) and (n_samples, n_targets)
+        Features and targets.
+    weight : ndarray of shape (n_samples,) or None
+        Weights of the rows.
+    rows : ndarray of intp or None
+        The rows that count; None for all.
+
+    Returns
+    -------
+    X, y : ndarray
+        At most n_features + n_targets + 1 rows, all of the same weight, measured
+        from the means: added to the rows, these would round them.
+    x_mean, y_mean : ndarray of shape (n_features,) and (n_targets,)
+        The means.
+    """
+    moments = Moments(full=True).update(_Joined(X, y), weight, rows)
+    unit = np.sqrt(np.where(moments.variance > 0, moments.variance, 1.0))
+    # With pivots, since columns may depend on each other: beyond the rank is rounding only.
+    factor, pivots, rank, _ = dpstrf(moments.covariance / np.outer(unit, unit))
+    root = np.empty((rank, len(unit)))
+    root[:, pivots - 1] = np.triu(factor)[:rank]
+    few = np.sqrt(rank + 1) * scipy.linalg.helmert(rank + 1).T @ (root * unit)
+    d = X.shape[1]
+    return (
+        np.ascontiguousarray(few[:, :d]),
+        np.ascontiguousarray(few[:, d:]),
+        moments.mean[:d],
+        moments.mean[d:],
+    )
