@@ -312,8 +312,8 @@ class TestErrors:
             (lambda e, horizon: np.where(e < 2, 1, -0.5), r"negative.*-0.5 at epoch 2 of 6"),
             (lambda e, horizon: np.where(e < 3, 1, np.nan), r"finite.*nan at epoch 3 of 6"),
             (lambda e, horizon: np.where(e < 3, 1, np.inf), r"finite.*inf at epoch 3 of 6"),
-            (lambda e, horizon: 0.5, r"shape \(3,\). Got shape \(\) instead"),
-            (lambda e, horizon: np.ones(7), r"shape \(3,\). Got shape \(7,\) instead"),
+            (lambda e, horizon: 0.5, r"shape \(\d+,\). Got shape \(\) instead"),
+            (lambda e, horizon: np.ones(7), r"shape \(\d+,\). Got shape \(7,\) instead"),
             (lambda e, horizon: None, r"shape \(\)"),
             (lambda e, horizon: e + 1j, r"real.*complex128"),
             (lambda e, horizon: ["a"] * len(e), r"real.*<U1"),
@@ -532,7 +532,7 @@ class TestOwn:
 
         model = listening(schedule, max_iter=3, batch_size=75).fit(X, TARGET)
         np.testing.assert_array_equal(np.concatenate([e for e, _ in calls]), np.arange(6) / 2)
-        assert [horizon for _, horizon in calls] == [3, 3, 3]
+        assert {horizon for _, horizon in calls} == {3}
         np.testing.assert_allclose(rates(model), 0.5 * np.arange(6) / 6)
 
     def test_function_in_a_warm_up(self):
