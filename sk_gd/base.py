@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from . import losses, optimizers, schedules
 from .objectives.coordinates import MAX_WHITEN_FEATURES, Coordinates, root_trace
-from .problem import Problem, Validation, auto_batch_size
+from .problem import Problem, Validation, auto_batch_size, spread
 from .training import Config, EpochTasks, Run, one_blas_thread, train
 
 # What a fitted estimator keeps besides its public attributes.
@@ -135,13 +135,14 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         self._check_domain(loss, y)
         weight = self._weigh(sample_weight, y)
         subset, held_out = self._hold_out(X, y, weight, loss, rows, validation)
-        even = weight is None
-        weight = normalise(weight, subset, len(y))
+        if weight is not None:
+            weight = normalise(weight, subset)
         if rows is not None:
-            weight = spread(1.0 if weight is None else weight, rows, X.shape[:1])
+            if weight is not None:
+                weight = spread(weight, rows, X.shape[:1])
             y = spread(y, rows, (X.shape[0], y.shape[1]))
             subset = rows if subset is None else rows[subset]
-        return Problem(X, y, weight, loss, rows, subset, held_out, even)
+        return Problem(X, y, weight, loss, rows, subset, held_out)
 
     def _observe(self, run, problem, running=False):
         """Let the run have the statistics of the data that its coordinates need."""
@@ -414,26 +415,13 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         return None
 
 
-def spread(values, rows, shape):
-    """An array that has the `values` in these rows, and zeros elsewhere."""
-    out = np.zeros(shape)
-    out[rows] = values
-    return out
-
-
-def normalise(weight, subset, n):
+def normalise(weight, subset):
     """Weights with mean one over the rows that train, and zero on the others."""
-    if weight is None and subset is None:
-        return None
-    weight = np.ones(n) if weight is None else weight.copy()
-    if subset is not None:
-        trains = np.zeros(n, dtype=bool)
-        trains[subset] = True
-        weight[~trains] = 0
-    total = weight.sum()
-    if not total > 0:
+    trains = slice(None) if subset is None else subset
+    mean = weight[trains].mean()
+    if not mean > 0:
         raise ValueError(
             "sample_weight must be non-zero somewhere in the rows that train, after early_stopping "
             "held out validation_fraction of them. Got zeros only."
         )
-    return weight / (total / (n if subset is None else len(subset)))
+    return spread(weight[trains] / mean, trains, weight.shape)

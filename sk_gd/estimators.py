@@ -384,7 +384,8 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
     def _codes(self, y, name):
         """The index of every label, as a column of floats."""
         codes = np.searchsorted(self.classes_, y)
-        known = self.classes_[np.minimum(codes, len(self.classes_) - 1)] == y
+        np.minimum(codes, len(self.classes_) - 1, out=codes)
+        known = self.classes_[codes] == y
         if not np.all(known):
             raise ValueError(
                 f"{name} must have the labels {self.classes_.tolist()} only. "

@@ -188,7 +188,7 @@ class ModelObjective:
         self.y = estimator._encode(self.X, y, classes, False, False)
         estimator._check_domain(self.loss, self.y)
         weight = estimator._weigh(sample_weight, self.y)
-        self.weight = normalise(weight, None, self.X.shape[0])
+        self.weight = None if weight is None else normalise(weight, None)
         shape = self.X.shape[1], estimator._n_outputs(self.y), estimator.fit_intercept
         self.coordinates, self.fitting = Coordinates(*shape), Coordinates(*shape)
         self.l1, self.l2 = self.coordinates.strengths(estimator.alpha, estimator.l1_ratio)

@@ -1,6 +1,7 @@
 """What is learned from, as the loop reads it: rows, targets, weights, their order, their loss."""
 
 import functools
+import weakref
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,7 +30,8 @@ class Problem:
     y : ndarray of shape (n_samples, n_targets)
         Targets, or class indices.
     weight : ndarray of shape (n_samples,) or None
-        With mean one over the rows that train and zero on the others.
+        With mean one over the rows that train and zero on the others; None if
+        all that train have the same.
     loss : Loss
         The loss.
     rows : ndarray of intp or None
@@ -38,8 +40,6 @@ class Problem:
         Those that train; None for all of X.
     held_out : Validation or None
         The others.
-    even : bool
-        Whether the rows that train all have the same weight.
     """
 
     X: object
@@ -49,13 +49,19 @@ class Problem:
     rows: np.ndarray | None = None
     subset: np.ndarray | None = None
     held_out: object = None
-    even: bool = False
-    _seen: list = field(default_factory=list)
+    _seen: weakref.WeakSet = field(default_factory=weakref.WeakSet)
 
     @property
     def n(self):
         """How many rows train."""
         return self.X.shape[0] if self.subset is None else len(self.subset)
+
+    @property
+    def weights(self):
+        """Weights that are zero on the rows that do not train; None if all do, and are even."""
+        if self.weight is not None or self.subset is None:
+            return self.weight
+        return spread(1.0, self.subset, self.X.shape[:1])
 
     def data(self, coordinates, batch_size, shuffle, often=False):
         """The data in these coordinates and batches; the same object for the same ones.
@@ -70,7 +76,7 @@ class Problem:
         for known in self._seen:
             if known.same_as(data):
                 return known
-        self._seen.append(data)
+        self._seen.add(data)
         return data
 
     @functools.cached_property
@@ -80,7 +86,7 @@ class Problem:
         if sp.issparse(X) or not (self.loss.quadratic and pays(self.n, X.shape[1] + y.shape[1])):
             return None
         X, y, x_mean, y_mean = condense(X, y, self.weight, self.subset)
-        return Problem(X, y, None, self.loss, even=True), x_mean, y_mean
+        return Problem(X, y, None, self.loss), x_mean, y_mean
 
 
 class Data:
@@ -99,13 +105,8 @@ class Data:
     """
 
     def __init__(self, problem, coordinates, batch_size, shuffle):
-        self.X = problem.X
-        self.y = problem.y
-        self.weight = problem.weight
-        self.loss = problem.loss
-        self.subset = problem.subset
+        self.problem = problem
         self.n = problem.n
-        self.even = problem.even
         self.coordinates = coordinates
         self.batch_size = min(batch_size, self.n)
         # The order of the full batch changes nothing but the rounding.
@@ -138,21 +139,21 @@ class Data:
 
     def mean_square(self):
         """Mean squared length of the rows, without the constant column."""
-        norms = self.coordinates.squared_norms(self.X)
-        return np.average(norms, weights=self.weight) - self.coordinates.intercept
+        norms = self.coordinates.squared_norms(self.problem.X)
+        return np.average(norms, weights=self.problem.weights) - self.coordinates.intercept
 
     @functools.cached_property
     def _reach(self):
-        return reach(self.X, self.weight, self.coordinates)
+        return reach(self.problem.X, self.problem.weights, self.coordinates)
 
     def order(self, generator):
         """The rows in the order of the next epoch, or None for as they are."""
         if not self.shuffle:
-            return self.subset
+            return self.problem.subset
         if self._order is None:
             self._order = np.empty(self.n, dtype=np.intp)
         # Always from the same beginning: the generator alone is the state.
-        shuffle(self._order, self.subset, generator.bit_generator)
+        shuffle(self._order, self.problem.subset, generator.bit_generator)
         return self._order
 
     def objective(self, runs):
@@ -163,16 +164,24 @@ class Data:
         return whole
 
     def _objective(self, runs):
+        problem = self.problem
         return LinearObjective(
-            self.X,
-            self.y,
-            None if self.even else self.weight,
-            self.loss.kernel(self.coordinates.n_outputs),
+            problem.X,
+            problem.y,
+            problem.weight,
+            problem.loss.kernel(self.coordinates.n_outputs),
             self.coordinates,
             [run.lane.penalty for run in runs],
             self.batch_size,
             self.n,
         )
+
+
+def spread(values, rows, shape):
+    """An array that has the `values` in these rows, and zeros elsewhere."""
+    out = np.zeros(shape)
+    out[rows] = values
+    return out
 
 
 def mean_loss(loss, X, y, weight, coef, intercept):

@@ -8,6 +8,28 @@ def positions(rows):
     return np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.intp, copy=False)
 
 
+class Packed:
+    """Rows in ascending order, as a bit for every row there is; an array when asked."""
+
+    def __init__(self, rows, n_samples):
+        chosen = np.zeros(n_samples, dtype=bool)
+        chosen[rows] = True
+        self._bits = np.packbits(chosen)
+        self._n_samples = n_samples
+
+    def __array__(self, dtype=None, copy=None):
+        rows = np.flatnonzero(np.unpackbits(self._bits, count=self._n_samples))
+        return rows if dtype is None else rows.astype(dtype)
+
+
+def packed(rows, n_samples):
+    """The same rows in less memory, if they are in ascending order."""
+    rows = np.asarray(rows)
+    if rows.dtype == bool or (len(rows) and rows[0] >= 0 and np.all(np.diff(rows) > 0)):
+        return Packed(rows, n_samples)
+    return rows
+
+
 def are_different(rows):
     """Whether no row is there twice, nor counted from the end."""
     return rows.min() >= 0 and np.bincount(rows).max() == 1
@@ -16,6 +38,6 @@ def are_different(rows):
 def without_copy(rows):
     """The same rows as a slice, which is not copied, if they follow each other."""
     first, last = (rows[0], rows[-1]) if len(rows) else (0, -1)
-    if last - first == len(rows) - 1 and np.all(np.diff(rows) == 1):
+    if first >= 0 and last - first == len(rows) - 1 and np.all(np.diff(rows) == 1):
         return slice(first, last + 1)
     return rows

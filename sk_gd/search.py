@@ -1,5 +1,6 @@
 """Searches whose candidates are trained side by side; all the rest is scikit-learn's."""
 
+import functools
 import inspect
 import threading
 import types
@@ -14,10 +15,10 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils._indexing import _safe_indexing
 from sklearn.utils.parallel import Parallel
-from sklearn.utils.validation import _check_method_params
+from sklearn.utils.validation import _check_method_params, _num_samples
 
-from .rows import are_different, positions
-from .search_tasks import Fold, Task
+from .rows import are_different, packed, positions
+from .search_tasks import Fold, Task, remembering
 from .side_by_side import Pass, has_callbacks, learned_by
 
 __all__ = ["GDGridSearchCV", "GDRandomizedSearchCV"]
@@ -40,7 +41,7 @@ class SideBySide(Parallel):
         if tasks and tasks[0].options["verbose"] > 0:
             for reason, count in Counter(tasks[i].reason for i in alone).items():
                 print(f"{count} of {len(tasks)} fits are done one by one: {reason}")
-        results = super().__call__(calls[i] for i in alone) if alone else []
+        results = super().__call__(unpacked(*calls[i]) for i in alone) if alone else []
         for i, result in zip(alone, results, strict=True):
             tasks[i].result = result
         return [task.result for task in tasks]
@@ -55,14 +56,15 @@ class SideBySide(Parallel):
             if task.reason is None:
                 task.set_parameters()
                 units.setdefault((task.split, key), []).append(task)
+        units = in_pairs(list(units.values()))
         n_jobs = joblib.effective_n_jobs(self.n_jobs)
         if n_jobs == 1 or len(units) <= 1:
-            for unit in units.values():
+            for unit in units:
                 self._work(unit)
             return
         config = get_config()
         with ThreadPoolExecutor(n_jobs) as pool:
-            futures = [pool.submit(self._work, unit, config) for unit in units.values()]
+            futures = [pool.submit(self._work, unit, config) for unit in units]
             try:
                 for future in futures:
                     future.result()
@@ -122,12 +124,13 @@ class SideBySide(Parallel):
             for task in group:
                 task.reason = f"{type(error).__name__}: {error}"
             return
-        for task, outcome in zip(group, outcomes, strict=True):
-            self._go_on()
-            if outcome is None:
-                task.reason = "it cannot be trained"
-            else:
-                task.deliver(fold, outcome, steps)
+        with remembering(steps or []):
+            for task, outcome in zip(group, outcomes, strict=True):
+                self._go_on()
+                if outcome is None:
+                    task.reason = "it cannot be trained"
+                else:
+                    task.deliver(fold, outcome, steps)
 
     def _go_on(self):
         if self._stop.is_set():
@@ -169,6 +172,42 @@ class SideBySide(Parallel):
         return pipeline.steps[:-1], X, y, None, weight, learned_by(model)
 
 
+class _Splits:
+    """A splitter whose splits take little memory: a list of indices is a number a row."""
+
+    def __init__(self, cv):
+        self.cv = cv
+
+    def split(self, X, y=None, **params):
+        n = _num_samples(X)
+        for train, test in self.cv.split(X, y, **params):
+            yield packed(train, n), packed(test, n)
+
+
+def unpacked(function, arguments, options):
+    """The call of a fit, its rows as indices."""
+    rows = {name: np.asarray(options[name]) for name in ("train", "test")}
+    return function, arguments, options | rows
+
+
+def in_pairs(units):
+    """An even number of units of work, since five folds are three rounds for two workers.
+
+    The last one is halved, whatever the number of workers: which candidates are
+    trained together decides the last bits of their results. Candidates that are
+    one run stay together, and so do those that share transformers.
+    """
+    if len(units) % 2 == 0 or units[-1][0].is_pipeline:
+        return units
+    runs = {}
+    for task in units[-1]:
+        runs.setdefault(task.run_key(), []).append(task)
+    runs = list(runs.values())
+    middle = len(runs) // 2
+    halves = runs[:middle], runs[middle:]
+    return units[:-1] + [[task for run in half for task in run] for half in halves if half]
+
+
 def weight_only(parameters):
     """The sample_weight among the parameters of a fit, which must be all there is."""
     others = sorted(set(parameters) - {"sample_weight"})
@@ -195,6 +234,10 @@ class _Search:
     """A search of scikit-learn, which hands its fits over to `SideBySide`."""
 
     _search = staticmethod(_with_parallel(BaseSearchCV.fit, SideBySide))
+
+    def _run_search(self, evaluate_candidates, *, callback_ctx=None):
+        evaluate = functools.partial(evaluate_candidates, cv=_Splits(self._checked_cv_orig))
+        super()._run_search(evaluate, callback_ctx=callback_ctx)
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, **params):

@@ -1,5 +1,6 @@
 """What a search of scikit-learn asks for: a fit of a candidate on a split, and its scores."""
 
+import contextlib
 import warnings
 
 import numpy as np
@@ -12,9 +13,11 @@ from sklearn.utils import gen_batches, get_tags
 from sklearn.utils._indexing import _safe_indexing
 
 from .estimators import GDClassifier, GDRegressor
-from .problem import CHUNK
 from .rows import positions, without_copy
 from .side_by_side import OF_A_LANE, fingerprint, has_callbacks, refusal, without
+
+# Numbers of X that are copied at a time to predict.
+CHUNK = 32768
 
 
 class Rows:
@@ -28,7 +31,7 @@ class Rows:
     def predictions(self, model):
         """The raw predictions of a linear model, a chunk of rows at a time."""
         p = np.empty((self.shape[0], *np.shape(model.intercept_)), dtype=model.coef_.dtype)
-        for chunk in gen_batches(len(p), CHUNK):
+        for chunk in gen_batches(len(p), max(1, CHUNK // self.shape[1])):
             rows = without_copy(self.rows[chunk])
             p[chunk] = self.X[rows] @ model.coef_.T + model.intercept_
         return p
@@ -70,6 +73,36 @@ class Fold:
         if name not in self._taken:
             self._taken[name] = _safe_indexing(self.X, rows)
         return self._taken[name]
+
+
+class _Remembered:
+    """The transform of a fitted transformer, computed once for the same X."""
+
+    def __init__(self, transform):
+        self._transform = transform
+        self._known = []
+
+    def __call__(self, X, **params):
+        if params:
+            return self._transform(X, **params)
+        for given, found in self._known:
+            if given is X:
+                return found
+        self._known.append((X, self._transform(X)))
+        return self._known[-1][1]
+
+
+@contextlib.contextmanager
+def remembering(steps):
+    """Let candidates that share fitted transformers share what these make of the test rows."""
+    transformers = [step for _, step in steps if hasattr(step, "transform")]
+    for transformer in transformers:
+        transformer.transform = _Remembered(transformer.transform)
+    try:
+        yield
+    finally:
+        for transformer in transformers:
+            del transformer.transform
 
 
 class Task:
@@ -114,6 +147,10 @@ class Task:
         """The same for models that can be trained side by side."""
         parameters = self.model.get_params(deep=False)
         return type(self.model), fingerprint(without(parameters, OF_A_LANE))
+
+    def run_key(self):
+        """The same for models that may be one run, looked at several times."""
+        return fingerprint(without(self.model.get_params(deep=False), {"max_iter"}))
 
     def transformers_key(self):
         """The same for pipelines that agree in all but the last step."""

@@ -103,8 +103,9 @@ class Pass:
         self.dtype = X.dtype
         parts = [model._resolve() for model in models]
         first.__dict__.update(learned)
-        given = y if rows is None else y[rows]
-        self.problem = first._problem(X, given, sample_weight, parts[0][1], rows)
+        y = y if rows is None else y[rows]
+        self.problem = first._problem(X, y, sample_weight, parts[0][1], rows)
+        del y  # it is no longer needed, and may be large
         learned = learned_by(first)
         observed = Run(first._seed())
         first._observe(observed, self.problem)

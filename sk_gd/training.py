@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import joblib
 import numpy as np
+import scipy.sparse as sp
 from threadpoolctl import ThreadpoolController
 
 from .exceptions import DivergenceError
@@ -116,14 +117,16 @@ class Run:
         """Take the statistics of the data, on top of those seen before if `running`."""
         if not running or self.features is None or self.features.full != full:
             self.features = Moments(full)
-        self.features.update(problem.X, problem.weight, problem.rows)
+        # Of sparse X all rows are read: those that do not train must weigh nothing.
+        weight = problem.weights if sp.issparse(problem.X) else problem.weight
+        self.features.update(problem.X, weight, problem.subset)
         self.observe_targets(problem, running=running)
 
     def observe_targets(self, problem, *, running):
         """Take the statistics of the targets only: raw features need none."""
         if not running or self.targets is None:
             self.targets = Moments()
-        self.targets.update(problem.y, problem.weight, problem.rows)
+        self.targets.update(problem.y, problem.weight, problem.subset)
 
     def configure(self, config, coordinates, optimizer):
         """Begin, or go on, as told; going on, the model stays the same function."""

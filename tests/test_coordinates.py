@@ -170,7 +170,9 @@ def test_smoothness(loss, precondition, intercept, storage, weighted):
     single = (curvature * share * (z**2).sum(axis=0)).max() / c.energy[0]
 
     def of(batch_size):
-        return smoothness(reach(data.X, data.weight, c), c, curvature, 0.0, batch_size)
+        return smoothness(
+            reach(data.problem.X, data.problem.weight, c), c, curvature, 0.0, batch_size
+        )
 
     assert of(40) == pytest.approx(largest, rel=1e-9)
     assert of(1000) == pytest.approx(largest, rel=1e-9)

@@ -20,7 +20,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from ..rows import without_copy
 
 # Rows a chunk of statistics takes at a time: enough to be fast, too few to show in memory.
-CHUNK = 65536
+CHUNK = 32768
 # Beyond this a full matrix costs more than it gives.
 MAX_WHITEN_FEATURES = 10_000
 # Up to so many columns the Gram matrix is cheaper than a few passes over the data.

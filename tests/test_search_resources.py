@@ -1,0 +1,123 @@
+"""What a search takes: memory, and the same bits from any number of workers."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor
+from sk_gd.rows import Packed, are_different, packed, without_copy
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("kind", [GDClassifier, GDRegressor])
+def test_memory(kind):
+    """Beyond X no more than a tenth of it, in a search over five folds."""
+    X = RNG.normal(size=(60_000, 50))
+    y = (X[:, 0] > 0).astype(float)
+    model = kind("adam", batch_size=256, tol=None, random_state=0)
+    search = GDGridSearchCV(
+        model, {"learning_rate": [0.001, 0.01, 0.1, 1.0], "max_iter": [1, 2]}, cv=KFold(5)
+    )
+    search.fit(X[:1000], y[:1000])
+    tracemalloc.start()
+    try:
+        search.fit(X, y)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.1 * X.nbytes
+
+
+@pytest.mark.parametrize("folds", [1, 3, 4])
+@pytest.mark.parametrize("lanes", [1, 3, 8])
+def test_same_bits_from_any_number_of_workers(folds, lanes):
+    X = RNG.normal(size=(300, 7))
+    y = X @ RNG.normal(size=7) + RNG.normal(size=300)
+    cv = list(KFold(max(2, folds)).split(X))[:folds]
+    grid = {"learning_rate": list(np.geomspace(0.001, 0.1, lanes)), "max_iter": [2, 5]}
+    model = GDRegressor("adam", batch_size=32, tol=None, random_state=0)
+    found = [
+        GDGridSearchCV(model, grid, cv=cv, n_jobs=n_jobs).fit(X, y).cv_results_
+        for n_jobs in (1, 2, 4)
+    ]
+    for other in found[1:]:
+        np.testing.assert_array_equal(other["mean_test_score"], found[0]["mean_test_score"])
+    plain = GridSearchCV(model, grid, cv=cv).fit(X, y)
+    np.testing.assert_allclose(
+        found[0]["mean_test_score"], plain.cv_results_["mean_test_score"], rtol=1e-8
+    )
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        np.arange(10),
+        np.arange(3, 7),
+        np.array([1, 2, 4, 9]),
+        np.array([5]),
+        np.array([3, 2, 1]),
+        np.array([1, 1, 2]),
+        np.array([0, 2, 1, 3]),
+        np.arange(-3, 0),
+        np.array([], dtype=int),
+    ],
+)
+def test_rows(rows):
+    """However they are kept, they are the same rows."""
+    data = np.arange(10) ** 2
+    np.testing.assert_array_equal(data[without_copy(rows)], data[rows])
+    kept = packed(rows, 10)
+    np.testing.assert_array_equal(np.asarray(kept), rows)
+    ascending = len(rows) > 0 and rows[0] >= 0 and list(rows) == sorted(set(rows))
+    assert isinstance(kept, Packed) == ascending
+    if len(rows):
+        unique = len(np.unique(rows)) == len(rows) and rows.min() >= 0
+        assert are_different(rows) == unique
+
+
+def test_masks():
+    mask = np.array([True, False, True, True])
+    np.testing.assert_array_equal(np.asarray(packed(mask, 4)), [0, 2, 3])
+
+
+class Counting(StandardScaler):
+    """Counts what it transforms."""
+
+    counted = []
+
+    def transform(self, X, copy=None):
+        self.counted.append(len(X))
+        return super().transform(X, copy)
+
+
+def scaled_search(copy, **options):
+    """Search of both kinds over a pipeline with a scaler, and what ours has transformed."""
+    X = RNG.normal(size=(300, 7)) * 3 + 1
+    y = (X @ RNG.normal(size=7) > 0).astype(int)
+    model = GDClassifier("adam", precondition=None, tol=None, random_state=0)
+    pipeline = Pipeline([("scale", Counting(copy=copy)), ("model", model)])
+    grid = {"model__learning_rate": [0.001, 0.01, 0.1], "model__max_iter": [2, 5]}
+    Counting.counted.clear()
+    ours = GDGridSearchCV(pipeline, grid, cv=3, refit=False, **options).fit(X, y)
+    counted = sorted(Counting.counted)
+    plain = GridSearchCV(pipeline, grid, cv=3, refit=False, **options).fit(X, y)
+    for name, expected in plain.cv_results_.items():
+        if name.startswith("split"):
+            np.testing.assert_allclose(ours.cv_results_[name], expected, atol=1e-8, err_msg=name)
+    return counted
+
+
+def test_rows_are_transformed_once():
+    counted = scaled_search(True, scoring=["accuracy", "neg_log_loss"], return_train_score=True)
+    # In fit_transform, and to be scored: those that test and those that train in three folds.
+    assert counted == [100] * 3 + [200] * 6
+
+
+def test_transformers_that_work_in_place():
+    """The second call would scale the test rows again."""
+    assert scaled_search(False, scoring="neg_log_loss") == [100] * 3 + [200] * 3
