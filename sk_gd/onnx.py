@@ -13,7 +13,7 @@ __all__ = ["register"]
 
 
 def register():
-    """Have skl2onnx convert `GDRegressor` and `GDClassifier`, alone or in a pipeline.
+    """Have skl2onnx convert `sk_gd.GDRegressor` and `sk_gd.GDClassifier`.
 
     Call it once in the process that converts. What runs the graph needs neither
     skl2onnx nor this package.
