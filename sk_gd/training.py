@@ -13,7 +13,7 @@ from threadpoolctl import ThreadpoolController
 
 from .exceptions import DivergenceError
 from .loop import Lane, run_epoch
-from .objectives.coordinates import Moments
+from .objectives.coordinates import Coordinates, Moments
 from .objectives.penalties import ElasticNet
 from .schedules import Schedule
 
@@ -43,6 +43,10 @@ class Config:
 
 class Run:
     """One configuration in training, and all it needs to go on after a pickle.
+
+    What is stored are numbers, arrays and what a user gave, such as the
+    optimizer, in plain containers: formats that are more careful than pickle
+    (skops) keep it as well, and name no more types than the user knows.
 
     Attributes
     ----------
@@ -95,9 +99,46 @@ class Run:
         self.error = None
         self._rates = []  # of the epochs to come, the last one first
 
+    def __getstate__(self):
+        state = dict(vars(self))
+        for name in PARTS:
+            state[name] = None if state[name] is None else vars(state[name])
+        # These follow from the configuration and the losses.
+        del state["schedule"], state["_rates"]
+        if self.lane is not None:
+            state["lane"] = {
+                "optimizer": self.lane.rule.optimizer,
+                "t": self.lane.rule.t,
+                "memory": self.lane.rule.memory(),
+                "w": np.asarray(self.lane.w),
+                "average": None if self.lane.average is None else np.asarray(self.lane.average),
+                "averaged": self.lane.averaged,
+            }
+        return state
+
+    def __setstate__(self, state):
+        vars(self).update(state, schedule=None, _rates=[])
+        for name, kind in PARTS.items():
+            if state[name] is not None:
+                part = kind.__new__(kind)
+                vars(part).update(state[name])
+                setattr(self, name, part)
+        if self.config is not None:
+            self.schedule = self.config.schedule.after(self.watched)
+        if self.lane is not None:
+            stored = state["lane"]
+            rule = stored["optimizer"].rule(len(stored["w"]))
+            rule.restore(stored["t"], stored["memory"])
+            self.lane = Lane(rule, stored["w"])
+            if stored["average"] is not None:
+                # Of its own, to write to: a file that is mapped is not.
+                self.lane.average = np.array(stored["average"])
+            self.lane.averaged = stored["averaged"]
+
     def copy(self):
         """A run that goes on from here by itself."""
-        other = copy.copy(self)
+        other = Run.__new__(Run)
+        vars(other).update(vars(self))
         other.generator = copy.deepcopy(self.generator)
         other.lane = copy.deepcopy(self.lane)
         # Moments replace their arrays; the curves only grow.
@@ -228,6 +269,10 @@ class Run:
             learning_rate=config.learning_rate,
             safe_learning_rate=safe,
         )
+
+
+# The parts of a run that are nothing but their attributes.
+PARTS = {"features": Moments, "targets": Moments, "config": Config, "coordinates": Coordinates}
 
 
 def _lane(optimizer, w, seed):

@@ -3,21 +3,27 @@
 import doctest
 import importlib
 import inspect
+import re
 import sys
 import warnings
 from pathlib import Path
 
 import pytest
+from interop import MLFLOW_WARNINGS, skip_without_imports
 from sklearn.exceptions import ConvergenceWarning
 
 from sk_gd import losses, optimizers, schedules
 
 ROOT = Path(__file__).parents[1]
+TOOLS = ROOT / "docs" / "guide" / "tools.rst"
 PAGES = sorted(
     path.relative_to(ROOT / "docs").as_posix()
     for path in [*(ROOT / "docs").glob("*.rst"), *(ROOT / "docs" / "guide").glob("*.rst")]
-    if ">>>" in path.read_text("utf-8")
+    if ">>>" in path.read_text("utf-8") and path != TOOLS
 )
+# Title, text, title, text: each section is for itself, and needs tools that may not be there.
+_, *SECTIONS = re.split(r"^(.+)\n-{3,}$", TOOLS.read_text("utf-8"), flags=re.MULTILINE)
+SECTIONS = dict(zip(SECTIONS[::2], SECTIONS[1::2], strict=True))
 TABLES = {
     "optimizers": optimizers.TABLE,
     "losses": losses.TABLE,
@@ -34,6 +40,23 @@ def test_examples_of_the_guide(page):
         )
     assert results.attempted > 0
     assert results.failed == 0
+
+
+@pytest.mark.parametrize(
+    "title",
+    [pytest.param(t, marks=MLFLOW_WARNINGS if t == "MLflow" else []) for t in SECTIONS],
+)
+def test_examples_of_the_tools(title, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # some write files
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    examples = doctest.DocTestParser().get_doctest(SECTIONS[title], {}, title, str(TOOLS), 0)
+    skip_without_imports(examples)
+    out = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        results = doctest.DocTestRunner().run(examples, out=out.append)
+    assert results.attempted > 0
+    assert results.failed == 0, "".join(out)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import warnings
 
 import numpy as np
 import pytest
+from interop import skip_without_imports
 from sklearn.exceptions import ConvergenceWarning
 
 import sk_gd
@@ -21,7 +22,8 @@ MODULES = [
     *(
         f"sk_gd.{name}"
         for _, name, _ in pkgutil.iter_modules(sk_gd.__path__)
-        if name in ("optimizers", "losses", "schedules", "exceptions", "inspection")
+        if name
+        in ("optimizers", "losses", "schedules", "exceptions", "inspection", "onnx", "skops")
     ),
 ]
 
@@ -217,6 +219,7 @@ def example_owners():
 def test_examples(name, value):
     finder = doctest.DocTestFinder(recurse=False, exclude_empty=True)
     (example,) = finder.find(value, name, globs={}, module=False)
+    skip_without_imports(example)
     out = []
     with warnings.catch_warnings():
         # An example need not train to the end.

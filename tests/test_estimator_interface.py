@@ -1,4 +1,4 @@
-"""The estimators among scikit-learn's: shapes, types, probabilities, meta-estimators."""
+"""The estimators among scikit-learn's: shapes, types, probabilities, parameters."""
 
 import numpy as np
 import pandas as pd
@@ -6,15 +6,9 @@ import pytest
 import scipy.sparse as sp
 import sklearn
 from sklearn.base import clone, is_classifier, is_regressor
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, make_regression
-from sklearn.ensemble import BaggingClassifier, StackingRegressor, VotingClassifier
-from sklearn.feature_selection import SelectFromModel
-from sklearn.inspection import permutation_importance
-from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_val_score, learning_curve
-from sklearn.multiclass import OneVsRestClassifier
-from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
@@ -161,26 +155,6 @@ class TestClassWeight:
         assert not np.allclose(model.coef_, plain.coef_, rtol=1e-3)
 
 
-class TestFrames:
-    def test_names_are_kept_and_checked(self):
-        model = GDClassifier(**QUICK).fit(IRIS, NAMES)
-        assert model.feature_names_in_.tolist() == IRIS.columns.tolist()
-        with pytest.raises(ValueError, match="feature names"):
-            model.predict(IRIS[IRIS.columns[::-1]])
-        with pytest.warns(UserWarning, match="valid feature names"):
-            model.predict(IRIS.to_numpy())
-
-    def test_frame_as_array(self):
-        mixed = IRIS.round().astype({IRIS.columns[0]: int, IRIS.columns[1]: "float32"})
-        one = GDClassifier(**QUICK).fit(mixed, pd.Series(NAMES))
-        other = GDClassifier(**QUICK).fit(mixed.to_numpy(dtype=float), NAMES)
-        np.testing.assert_array_equal(one.coef_, other.coef_)
-
-    def test_validation_frame(self):
-        model = GDClassifier(**QUICK).fit(IRIS, NAMES, X_val=IRIS[::3], y_val=NAMES[::3])
-        assert len(model.validation_scores_) == 20
-
-
 @pytest.mark.parametrize(
     "odd",
     [
@@ -270,84 +244,6 @@ class TestParameters:
     @pytest.mark.parametrize("make, y", [(GDRegressor, Y), (GDClassifier, Y[:, 0] > 0)])
     def test_html(self, make, y):
         assert "GD" in make(**QUICK).fit(X, y)._repr_html_()
-
-
-class TestMetaEstimators:
-    def test_grid_over_rate_and_epochs_in_a_pipeline(self):
-        pipeline = make_pipeline(StandardScaler(), GDClassifier("adam", tol=None, random_state=0))
-        grid = {"gdclassifier__learning_rate": [1e-4, 0.1], "gdclassifier__max_iter": [1, 30]}
-        search = GridSearchCV(pipeline, grid, cv=3).fit(IRIS, NAMES)
-        assert search.best_params_["gdclassifier__learning_rate"] == 0.1
-        assert search.best_params_["gdclassifier__max_iter"] == 30
-        assert search.best_score_ > 0.9
-
-    def test_grid_over_the_parameters_of_an_optimizer(self):
-        model = GDRegressor(optimizers.Adam(), **QUICK)
-        search = GridSearchCV(model, {"optimizer__beta_1": [0.5, 0.9]}, cv=3).fit(X, Y[:, 0])
-        scores = [
-            cross_val_score(GDRegressor(optimizers.Adam(b), **QUICK), X, Y[:, 0], cv=3).mean()
-            for b in (0.5, 0.9)
-        ]
-        np.testing.assert_array_equal(search.cv_results_["mean_test_score"], scores)
-        assert scores[0] != scores[1]
-
-    def test_grid_over_optimizers(self):
-        grid = {"optimizer": ["adam", optimizers.Nesterov(0.95)]}
-        search = GridSearchCV(GDRegressor(**QUICK), grid, cv=3).fit(X, Y[:, 0])
-        assert search.best_score_ > 0.8
-        assert len(set(search.cv_results_["mean_test_score"])) == 2
-
-    def test_calibrated(self):
-        model = CalibratedClassifierCV(GDClassifier(loss="hinge", **QUICK), cv=3)
-        p = model.fit(IRIS, NAMES).predict_proba(IRIS)
-        assert p.shape == (150, 3) and model.score(IRIS, NAMES) > 0.8
-
-    def test_one_versus_rest(self):
-        model = OneVsRestClassifier(GDClassifier(**QUICK)).fit(IRIS, NAMES)
-        assert len(model.estimators_) == 3 and model.score(IRIS, NAMES) > 0.8
-
-    def test_select_from_model(self):
-        lasso = GDRegressor("adam", alpha=5.0, l1_ratio=1.0, max_iter=300, tol=None)
-        chosen = SelectFromModel(lasso, threshold=1e-8).fit(X, Y[:, 0]).get_support()
-        expected = Lasso(alpha=5.0).fit(X, Y[:, 0]).coef_ != 0
-        np.testing.assert_array_equal(chosen, expected)
-        assert 0 < expected.sum() < 5
-
-    def test_multi_output(self):
-        """One model of three outputs on the full batch is three models."""
-        settings = {"batch_size": "full", **QUICK}
-        one = GDRegressor("sgd", **settings).fit(X, Y)
-        three = MultiOutputRegressor(GDRegressor("sgd", **settings)).fit(X, Y)
-        np.testing.assert_allclose(one.predict(X), three.predict(X), rtol=1e-9)
-        labels = (Y > 0).astype(int)
-        model = MultiOutputClassifier(GDClassifier(**QUICK)).fit(X, labels)
-        assert model.predict(X).shape == labels.shape
-
-    def test_ensembles(self):
-        models = [("a", GDClassifier("adam", **QUICK)), ("b", GDClassifier("sgd", **QUICK))]
-        assert VotingClassifier(models, voting="soft").fit(IRIS, NAMES).score(IRIS, NAMES) > 0.8
-        bagged = BaggingClassifier(GDClassifier(**QUICK), n_estimators=3, random_state=0)
-        assert bagged.fit(IRIS, NAMES).score(IRIS, NAMES) > 0.8
-        stacked = StackingRegressor([("a", GDRegressor(**QUICK))], GDRegressor(**QUICK))
-        assert stacked.fit(X, Y[:, 0]).score(X, Y[:, 0]) > 0.8
-
-    def test_inspection(self):
-        model = GDRegressor(**QUICK).fit(X, Y[:, 0])
-        importance = permutation_importance(model, X, Y[:, 0], n_repeats=2, random_state=0)
-        exact = np.abs(LinearRegression().fit(X, Y[:, 0]).coef_ * X.std(axis=0))
-        assert importance.importances_mean.argmax() == exact.argmax()
-
-    def test_incremental_learning_curve(self):
-        _, train, _ = learning_curve(
-            GDClassifier("sgd", **QUICK),
-            IRIS,
-            NAMES,
-            cv=3,
-            shuffle=True,
-            random_state=0,
-            exploit_incremental_learning=True,
-        )
-        assert np.all(np.isfinite(train))
 
 
 class TestRouting:

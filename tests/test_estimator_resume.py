@@ -100,6 +100,15 @@ def test_the_default_optimizer_resumes_in_every_setting(settings, kind, containe
     assert_resumes(kind, container(X), **settings)
 
 
+@pytest.mark.parametrize("average", [False, True])
+def test_goes_on_from_a_mapped_file(average, tmp_path):
+    """The arrays in it cannot be written to."""
+    model = make("classifier", average=average, max_iter=K).fit(X, LABELS)
+    joblib.dump(model, tmp_path / "model")
+    twin = joblib.load(tmp_path / "model", mmap_mode="r")
+    assert_same_bits(model.partial_fit(X, LABELS), twin.partial_fit(X, LABELS))
+
+
 def test_early_stopping_resumes():
     """The best weights, and the patience left, survive too."""
     settings = {"batch_size": 16, "early_stopping": True, "tol": 1e-3, "n_iter_no_change": 50}

@@ -52,14 +52,18 @@ class Rule:
     def seed(self, seed):
         """Take the seed of the run, an int, if the rule draws random numbers."""
 
-    def __reduce__(self):
-        return _revive, (self.optimizer, self.n, self.t, self.arrays)
+    def memory(self):
+        """Everything that must survive a pickle but `t`, as a dict."""
+        return self.arrays
 
-    def restore(self, t, arrays):
-        """Continue from the `t` and `arrays` of another run."""
+    def restore(self, t, memory):
+        """Continue from the `t` and the `memory` of another run."""
         self.t = t
-        for name, values in arrays.items():
+        for name, values in memory.items():
             self.arrays[name][:] = values
+
+    def __reduce__(self):
+        return _revive, (self.optimizer, self.n, self.t, self.memory())
 
     def __call__(self, w, function, lr):
         """One step from Python: change `w` in place.
@@ -129,9 +133,9 @@ class Rule:
         out[:] = w
 
 
-def _revive(optimizer, n, t, arrays):
+def _revive(optimizer, n, t, memory):
     rule = optimizer.rule(n)
-    rule.restore(t, arrays)
+    rule.restore(t, memory)
     return rule
 
 
@@ -167,12 +171,12 @@ class NumpyRule(Rule):
     def start(self, w):
         self.state = self.optimizer.init(np.array(w))
 
-    def __reduce__(self):
-        return _revive, (self.optimizer, self.n, self.t, self.state)
+    def memory(self):
+        return self.state
 
-    def restore(self, t, arrays):
+    def restore(self, t, memory):
         self.t = t
-        self.state = arrays
+        self.state = memory
 
     @cython.cfunc
     @cython.nogil

@@ -327,8 +327,12 @@ class ClippedRule(Rule):
     def seed(self, seed):
         self.inner.seed(seed)
 
-    def __reduce__(self):
-        return _rewrap, (ClippedRule, self.optimizer, self.n, self.t, self.inner)
+    def memory(self):
+        return self.inner.memory()
+
+    def restore(self, t, memory):
+        self.t = t
+        self.inner.restore(t, memory)
 
     @cython.cfunc
     @cython.nogil
@@ -394,8 +398,12 @@ class ClippedLocalRule(LocalRule):
     def start(self, w):
         self.inner.start(w)
 
-    def __reduce__(self):
-        return _rewrap, (ClippedLocalRule, self.optimizer, self.n, self.t, self.inner)
+    def memory(self):
+        return self.inner.memory()
+
+    def restore(self, t, memory):
+        self.t = t
+        self.inner.restore(t, memory)
 
     @cython.cfunc
     @cython.nogil
@@ -433,9 +441,3 @@ class ClippedLocalRule(LocalRule):
         self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
     ) -> cython.void:
         self.inner.shrink(w, j, threshold)
-
-
-def _rewrap(kind, optimizer, n, t, inner):
-    rule = kind(optimizer, n, inner)
-    rule.t = t
-    return rule

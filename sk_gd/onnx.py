@@ -1,0 +1,200 @@
+"""Fitted models as ONNX graphs, which predict where there is no Python; by skl2onnx."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from . import losses
+from .estimators import GDClassifier, GDRegressor
+from .objectives.classification_losses import LogLoss, ModifiedHuber
+from .objectives.losses import Loss
+from .objectives.regression_losses import LogLink
+
+__all__ = ["register"]
+
+
+def register():
+    """Have skl2onnx convert `sk_gd.GDRegressor` and `sk_gd.GDClassifier`.
+
+    Call it once in the process that converts. What runs the graph needs neither
+    skl2onnx nor this package.
+
+    The graph multiplies in double precision, since the coefficients are those of
+    raw data, whose terms may be large and cancel; what comes out is float64 if
+    that is what goes in, else float32. A classifier gives labels and
+    probabilities, or scores if its loss has no probabilities; the scores of two
+    classes are two columns of opposite sign. The options are ``zipmap``,
+    ``nocl``, ``raw_scores`` and ``output_class_labels``, as for skl2onnx's own
+    linear classifiers.
+
+    Raises
+    ------
+    ImportError
+        If skl2onnx is not installed.
+
+    Notes
+    -----
+    Of a link or of probabilities that you have written there is no graph, nor of
+    the probabilities of ``loss="modified_huber"`` for more than two classes:
+    converting such a model is an error that says so. The scores of a classifier
+    can always be had, by ``raw_scores=True``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import onnxruntime
+    >>> import skl2onnx
+    >>> from sklearn.datasets import load_iris
+    >>> import sk_gd.onnx
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = GDClassifier(random_state=0).fit(X, y)
+    >>> sk_gd.onnx.register()
+    >>> graph = skl2onnx.to_onnx(model, X[:1], options={"zipmap": False})
+    >>> session = onnxruntime.InferenceSession(graph.SerializeToString())
+    >>> labels, probabilities = session.run(None, {"X": X})
+    >>> bool(np.allclose(probabilities, model.predict_proba(X)))
+    True
+    """
+    try:
+        from skl2onnx import update_registered_converter
+        from skl2onnx.common import shape_calculator
+    except ImportError as error:
+        raise ImportError(
+            "sk_gd.onnx.register needs skl2onnx: pip install 'sk-gd[interop]'."
+        ) from error
+
+    update_registered_converter(
+        GDRegressor,
+        "SkGdGDRegressor",
+        shape_calculator.calculate_linear_regressor_output_shapes,
+        _convert_regressor,
+    )
+    update_registered_converter(
+        GDClassifier,
+        "SkGdGDClassifier",
+        shape_calculator.calculate_linear_classifier_output_shapes,
+        _convert_classifier,
+        options={
+            "zipmap": [True, False, "columns"],
+            "nocl": [True, False],
+            "raw_scores": [True, False],
+            "output_class_labels": [False, True],
+        },
+    )
+
+
+class _Graph:
+    """The nodes of one operator; a node is known by the name of what it computes."""
+
+    def __init__(self, scope, operator, container):
+        from skl2onnx.common.data_types import StringTensorType, guess_proto_type
+        from skl2onnx.proto import TensorProto
+
+        self.scope = scope
+        self.operator = operator
+        self.container = container
+        self.types = TensorProto
+        self.output_types = [
+            TensorProto.STRING
+            if isinstance(output.type, StringTensorType)
+            else guess_proto_type(output.type)
+            for output in operator.outputs
+        ]
+
+    def constant(self, values):
+        """An array of numbers, which become float64 or int64, or of strings."""
+        values = np.asarray(values)
+        kind = {"f": self.types.DOUBLE, "i": self.types.INT64}.get(values.dtype.kind)
+        content = values.ravel().tolist()
+        if kind is None:
+            kind, content = self.types.STRING, [text.encode() for text in content]
+        name = self.scope.get_unique_variable_name("constant")
+        self.container.add_initializer(name, kind, values.shape, content)
+        return name
+
+    def node(self, kind, *inputs, output=None, **attributes):
+        """What the operator of this kind makes of `inputs`, nodes or numbers."""
+        inputs = [x if isinstance(x, str) else self.constant(x) for x in inputs]
+        output = output or self.scope.get_unique_variable_name(kind)
+        name = self.scope.get_unique_operator_name(kind)
+        self.container.add_node(kind, inputs, [output], name=name, **attributes)
+        return output
+
+    def predictions(self, model):
+        """Raw predictions, (n, outputs)."""
+        coef = model.coef_.toarray() if sp.issparse(model.coef_) else np.atleast_2d(model.coef_)
+        X = self.node("Cast", self.operator.inputs[0].full_name, to=self.types.DOUBLE)
+        return self.node("Add", self.node("MatMul", X, coef.T), np.atleast_1d(model.intercept_))
+
+    def write(self, node, i):
+        """Let the output `i` be `node`."""
+        output, kind = self.operator.outputs[i].full_name, self.output_types[i]
+        if kind == self.types.STRING:
+            self.node("Identity", node, output=output)
+        else:
+            self.node("Cast", node, output=output, to=kind)
+
+
+def _convert_regressor(scope, operator, container):
+    graph, model = _Graph(scope, operator, container), operator.raw_operator
+    loss = losses.get(model.loss, "regressor")
+    response = _known(loss, "response", {Loss: _identity, LogLink: _exponential})
+    graph.write(response(graph, loss, graph.predictions(model)), 0)
+
+
+def _convert_classifier(scope, operator, container):
+    from skl2onnx.common.utils_classifier import get_label_classes
+
+    graph, model = _Graph(scope, operator, container), operator.raw_operator
+    loss = losses.get(model.loss, "classifier")
+    binary = len(model.classes_) == 2
+    scores = graph.predictions(model)
+    if binary:
+        scores = graph.node("Concat", graph.node("Neg", scores), scores, axis=1)
+
+    labels = get_label_classes(scope, model)
+    if labels.dtype.kind in "buf":  # scikit-learn has made sure that they are whole numbers
+        labels = labels.astype(np.int64)
+    best = graph.node("ArgMax", scores, axis=1, keepdims=0)
+    graph.write(graph.node("Gather", labels, best, axis=0), 0)
+
+    raw = container.get_options(model, {"raw_scores": False})["raw_scores"]
+    if hasattr(loss, "probabilities") and not raw:
+        known = {LogLoss: _logistic, ModifiedHuber: _cut} if binary else {LogLoss: _softmax}
+        scores = _known(loss, "probabilities", known)(graph, loss, scores)
+    graph.write(scores, 1)
+
+
+def _known(loss, method, graphs):
+    """The one of `graphs` that is of the class in which this method of the loss is written."""
+    for kind, graph in graphs.items():
+        if getattr(type(loss), method) is getattr(kind, method):
+            return graph
+    way_out = "" if method == "response" else " The option raw_scores=True gives the scores."
+    raise NotImplementedError(
+        f"There is no ONNX graph for the {method} of {loss!r} with so many outputs.{way_out}"
+    )
+
+
+def _identity(graph, loss, p):
+    return p
+
+
+def _exponential(graph, loss, p):
+    double = graph.output_types[0] == graph.types.DOUBLE
+    largest = loss.response(np.array(np.inf, dtype=np.float64 if double else np.float32))
+    return graph.node("Min", graph.node("Exp", p), float(largest))
+
+
+def _softmax(graph, loss, scores):
+    return graph.node("Softmax", scores, axis=1)
+
+
+def _logistic(graph, loss, scores):
+    # Of -p and p, which are 2 p apart. A difference to one would lose the small probabilities.
+    return _softmax(graph, loss, graph.node("Mul", scores, 0.5))
+
+
+def _cut(graph, loss, scores):
+    shares = graph.node("Mul", graph.node("Add", scores, 1.0), 0.5)
+    return graph.node("Min", graph.node("Max", shares, 0.0), 1.0)

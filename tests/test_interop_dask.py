@@ -1,0 +1,63 @@
+"""Dask's workers as joblib's: the same bits as one after the other."""
+
+import os
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+from sk_gd import GDClassifier, GDGridSearchCV, optimizers
+
+distributed = pytest.importorskip("distributed")
+
+X, Y = load_breast_cancer(return_X_y=True)
+NAMES = np.array(["malignant", "benign"])[Y]
+QUICK = {"batch_size": 16, "max_iter": 5, "tol": None, "random_state": 0}
+GRID = {"alpha": [1e-4, 1e-2], "optimizer__beta_1": [0.5, 0.9]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def client():
+    """Two workers, each a process of its own, without a page to look at."""
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize("kind", [GridSearchCV, GDGridSearchCV])
+def test_searches(kind):
+    search = kind(GDClassifier(optimizers.Adam(), **QUICK), GRID, cv=3)
+    alone = search.fit(X, NAMES)
+    scores = alone.cv_results_["mean_test_score"]
+    coef = alone.best_estimator_.coef_
+    with joblib.parallel_config("dask"):
+        search.set_params(n_jobs=-1).fit(X, NAMES)
+    np.testing.assert_array_equal(search.cv_results_["mean_test_score"], scores)
+    np.testing.assert_array_equal(search.best_estimator_.coef_, coef)
+
+
+def process(model, X, y):
+    """A score that says where it was found."""
+    return os.getpid()
+
+
+def test_folds_are_trained_by_the_workers(client):
+    model = GDClassifier(precondition="whiten", **QUICK)
+    with joblib.parallel_config("dask"):
+        scores = cross_val_score(model, X, NAMES, cv=6)
+        processes = cross_val_score(model, X, NAMES, cv=6, scoring=process)
+    np.testing.assert_array_equal(scores, cross_val_score(model, X, NAMES, cv=6))
+    assert set(processes) <= set(client.run(os.getpid).values())
+
+
+def test_a_model_travels(client):
+    """There and back, and on with the training."""
+    model = GDClassifier(optimizers.Nesterov(), **QUICK).fit(X, NAMES)
+    far = client.submit(lambda model, X, y: model.partial_fit(X, y), model, X, NAMES).result()
+    np.testing.assert_array_equal(far.coef_, model.partial_fit(X, NAMES).coef_)

@@ -1,0 +1,146 @@
+"""Files of skops: the model comes back, trusts what it says it does, and goes on training."""
+
+import numpy as np
+import pytest
+from sklearn.callback import ScoringMonitor
+from sklearn.datasets import load_diabetes, load_iris
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import sk_gd.skops
+from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor, losses, optimizers, schedules
+from sk_gd.optimizers import Optimizer
+
+io = pytest.importorskip("skops.io")
+
+X, Y = load_diabetes(return_X_y=True)
+IRIS, SPECIES = load_iris(return_X_y=True)
+NAMES = np.array(["setosa", "versicolor", "virginica"])[SPECIES]
+QUICK = {"max_iter": 3, "tol": None, "random_state": 0}
+TRUSTED = sk_gd.skops.trusted_types()
+
+
+class Signum(Optimizer):
+    """An optimizer of one's own, with arrays and numbers to remember."""
+
+    default_rate = 0.005
+
+    def init(self, w):
+        return {"v": np.zeros_like(w), "steps": 0}
+
+    def step(self, w, g, lr, state):
+        state["steps"] += 1
+        state["v"] += (g - state["v"]) / state["steps"] ** 0.5
+        w -= lr * np.sign(state["v"])
+
+
+def stored(model, trusted=TRUSTED):
+    return io.loads(io.dumps(model), trusted=trusted)
+
+
+def assert_goes_on(model, twin, data, y):
+    """The same predictions, and to the bit the same training."""
+    np.testing.assert_array_equal(twin.predict(data), model.predict(data))
+    model.partial_fit(data, y)
+    twin.partial_fit(data, y)
+    np.testing.assert_array_equal(twin.coef_, model.coef_)
+    np.testing.assert_array_equal(twin.intercept_, model.intercept_)
+    assert twin.loss_curve_ == model.loss_curve_
+    assert (twin.t_, twin.n_iter_) == (model.t_, model.n_iter_)
+
+
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("wrapped", [False, True], ids=["bare", "clipped"])
+@pytest.mark.parametrize("name", optimizers.names())
+def test_every_optimizer(name, wrapped, average):
+    optimizer = optimizers.ClipNorm(name) if wrapped else optimizers.get(name)
+    model = GDClassifier(optimizer, average=average, schedule="plateau", **QUICK)
+    model.fit(IRIS, NAMES)
+    assert_goes_on(model, stored(model), IRIS, NAMES)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"precondition": None},
+        {"precondition": "whiten"},
+        {"loss": losses.ModifiedHuber(), "class_weight": {"setosa": 2.0}},
+        {"l1_ratio": 1.0, "optimizer": "adam"},
+        {"batch_size": 7, "schedule": schedules.Warmup(then=schedules.Cosine())},
+    ],
+    ids=["raw", "whiten", "instances", "lasso", "warm-up"],
+)
+def test_every_setting_of_a_classifier(settings):
+    model = GDClassifier(**settings, **QUICK).fit(IRIS, NAMES)
+    twin = stored(model)
+    assert repr(twin) == repr(model)
+    assert_goes_on(model, twin, IRIS, NAMES)
+
+
+@pytest.mark.parametrize("loss", losses.names("regressor"))
+@pytest.mark.parametrize("y", [Y, np.c_[Y, Y[::-1]]], ids=["one output", "two"])
+def test_every_regressor(loss, y):
+    model = GDRegressor(loss=losses.get(loss), **QUICK).fit(X, y)
+    assert_goes_on(model, stored(model), X, y)
+
+
+@pytest.mark.parametrize("schedule", schedules.names())
+def test_every_schedule(schedule):
+    model = GDRegressor(schedule=schedule, **QUICK).fit(X, Y)
+    assert_goes_on(model, stored(model), X, Y)
+
+
+def test_validation_data_and_warm_start():
+    """The best weights so far, and the patience left, come back too."""
+    settings = {"early_stopping": True, "tol": 1e-3, "n_iter_no_change": 50, "random_state": 0}
+    model = GDRegressor(warm_start=True, max_iter=3, **settings)
+    with pytest.warns(UserWarning, match="max_iter"):
+        twin = stored(model.fit(X, Y)).fit(X, Y)
+        model.fit(X, Y)
+    np.testing.assert_array_equal(twin.coef_, model.coef_)
+    assert twin.validation_loss_curve_ == model.validation_loss_curve_
+
+
+def test_inside_a_pipeline():
+    model = make_pipeline(StandardScaler(), GDClassifier("adam", **QUICK)).fit(IRIS, NAMES)
+    twin = stored(model)
+    np.testing.assert_array_equal(twin.predict_proba(IRIS), model.predict_proba(IRIS))
+
+
+def test_searches():
+    search = GDGridSearchCV(GDClassifier("adam", **QUICK), {"max_iter": [2, 3]}, cv=3)
+    file = io.dumps(search.fit(IRIS, NAMES))
+    others = set(io.get_untrusted_types(data=file)) - set(TRUSTED)
+    assert all(name.startswith("sklearn.") for name in others)
+    twin = io.loads(file, trusted=[*TRUSTED, *others])
+    assert twin.best_params_ == search.best_params_
+    np.testing.assert_array_equal(twin.predict(IRIS), search.predict(IRIS))
+
+
+def test_what_is_not_of_this_package_is_asked_for():
+    model = GDClassifier(Signum(), **QUICK).fit(IRIS, NAMES)
+    file = io.dumps(model)
+    (own,) = set(io.get_untrusted_types(data=file)) - set(TRUSTED)
+    assert own.endswith("test_interop_skops.Signum")
+    with pytest.raises(io.exceptions.UntrustedTypesFoundException, match="Signum"):
+        io.loads(file, trusted=TRUSTED)
+    assert_goes_on(model, io.loads(file, trusted=[*TRUSTED, own]), IRIS, NAMES)
+
+
+def test_callbacks_are_taken_off_first():
+    model = GDClassifier(**QUICK).set_callbacks(ScoringMonitor(scoring="accuracy"))
+    model.fit(IRIS, NAMES)
+    with pytest.raises(io.exceptions.UntrustedTypesFoundException, match="ScoringMonitor"):
+        stored(model)
+    np.testing.assert_array_equal(stored(model.set_callbacks()).predict(IRIS), model.predict(IRIS))
+
+
+def test_only_what_a_file_has_need_be_trusted():
+    """Few types, and none of them a compiled one."""
+    model = GDClassifier(optimizers.Adam(), **QUICK).fit(IRIS, NAMES)
+    assert io.get_untrusted_types(data=io.dumps(model)) == [
+        "sk_gd.estimators.GDClassifier",
+        "sk_gd.optimizers.adam.Adam",
+        "sk_gd.schedules.decay.Constant",
+        "sk_gd.training.Run",
+    ]
