@@ -17,7 +17,7 @@ from sklearn.utils._indexing import _safe_indexing
 from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import _check_method_params, _num_samples
 
-from .rows import are_different, packed, positions
+from .indices import are_different, packed, positions
 from .search_tasks import Fold, Task, remembering
 from .side_by_side import Pass, has_callbacks, learned_by
 

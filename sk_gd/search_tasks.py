@@ -13,7 +13,7 @@ from sklearn.utils import gen_batches, get_tags
 from sklearn.utils._indexing import _safe_indexing
 
 from .estimators import GDClassifier, GDRegressor
-from .rows import positions, without_copy
+from .indices import positions, without_copy
 from .side_by_side import OF_A_LANE, fingerprint, has_callbacks, refusal, without
 
 # Numbers of X that are copied at a time to predict.

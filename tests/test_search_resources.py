@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor
-from sk_gd.rows import Packed, are_different, packed, without_copy
+from sk_gd.indices import Packed, are_different, packed, without_copy
 
 RNG = np.random.default_rng(0)
 

@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from ..rows import without_copy
+from ..indices import without_copy
 
 # Rows a chunk of statistics takes at a time: enough to be fast, too few to show in memory.
 CHUNK = 32768

@@ -1,31 +1,6 @@
 # cython: language_level=3
 from sk_gd.objectives.losses cimport LossKernel
-
-
-cdef class Rows:
-    cdef readonly Py_ssize_t n_features
-    cdef readonly Py_ssize_t n_columns
-    cdef readonly Py_ssize_t n_outputs
-    cdef readonly Py_ssize_t capacity
-    cdef Py_ssize_t n_ordered
-    cdef double[::1] shift
-    cdef double[::1] scale
-    cdef double[::1] level
-    cdef double[::1] sizes
-    cdef Py_ssize_t n_rows
-    cdef bint local
-    cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil
-    cdef void forward(
-        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
-    ) noexcept nogil
-    cdef void fetch(
-        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
-    ) noexcept nogil
-    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil
-    cdef void finish(self, double *g) noexcept nogil
-    cdef Py_ssize_t touch(
-        self, Py_ssize_t *where, Py_ssize_t found, Py_ssize_t *stamp, Py_ssize_t mark
-    ) noexcept nogil
+from sk_gd.objectives.rows cimport Rows
 
 
 cdef class LinearObjective:

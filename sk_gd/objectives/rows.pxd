@@ -1,0 +1,48 @@
+# cython: language_level=3
+
+cdef extern from *:
+    """
+    #include <float.h>
+    #if defined(__GNUC__) || defined(__clang__)
+    #define SK_GD_PREFETCH(address) __builtin_prefetch(address, 0, 2)
+    #else
+    #define SK_GD_PREFETCH(address)
+    #endif
+    #define SK_GD_ROUNDING (8 * DBL_EPSILON)
+    """
+    void SK_GD_PREFETCH(const void *) noexcept nogil
+    # A sum of slopes this small against what it was computed from is zero, but for
+    # rounding: the intercept of centred data has no gradient at all. A rule that
+    # divides by the size of the gradient would make a full step of it.
+    const double ROUNDING "SK_GD_ROUNDING"
+
+# Rows fetched ahead of the one in use: a shuffled epoch is a walk through
+# memory that no hardware prefetcher can guess.
+cdef enum:
+    AHEAD = 32
+
+
+cdef class Rows:
+    cdef readonly Py_ssize_t n_features
+    cdef readonly Py_ssize_t n_columns
+    cdef readonly Py_ssize_t n_outputs
+    cdef readonly Py_ssize_t capacity
+    cdef Py_ssize_t n_ordered
+    cdef double[::1] shift
+    cdef double[::1] scale
+    cdef double[::1] level
+    cdef double[::1] sizes
+    cdef Py_ssize_t n_rows
+    cdef bint local
+    cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil
+    cdef void forward(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
+    ) noexcept nogil
+    cdef void fetch(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
+    ) noexcept nogil
+    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil
+    cdef void finish(self, double *g) noexcept nogil
+    cdef Py_ssize_t touch(
+        self, Py_ssize_t *where, Py_ssize_t found, Py_ssize_t *stamp, Py_ssize_t mark
+    ) noexcept nogil
