@@ -85,8 +85,11 @@ class Problem:
         X, y = self.X, self.y
         if sp.issparse(X) or not (self.loss.quadratic and pays(self.n, X.shape[1] + y.shape[1])):
             return None
-        X, y, x_mean, y_mean = condense(X, y, self.weight, self.subset)
-        return Problem(X, y, None, self.loss), x_mean, y_mean
+        found = condense(X, y, self.weight, self.subset)
+        if found is None:
+            return None
+        X, y, *means = found
+        return Problem(X, y, None, self.loss), *means
 
 
 class Data:

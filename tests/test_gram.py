@@ -157,3 +157,12 @@ def test_resumed(tmp_path):
     half.fit(X, Y).fit(X, Y)
     np.testing.assert_array_equal(half.coef_, whole.coef_)
     assert half.loss_curve_ == whole.loss_curve_
+
+
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
+def test_numbers_whose_squares_are_too_large(monkeypatch):
+    """Their rows are read as they are: the learning rate decides whether that can go well."""
+    seen = reads(monkeypatch)
+    model = GDRegressor("adam", batch_size="full", precondition=None, max_iter=2, tol=None)
+    model.fit(X * 1e200, Y[:, 0])
+    assert set(seen) == {N}

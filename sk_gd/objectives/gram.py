@@ -51,8 +51,13 @@ def condense(X, y, weight=None, rows=None):
         from the means: added to the rows, these would round them.
     x_mean, y_mean : ndarray of shape (n_features,) and (n_targets,)
         The means.
+
+    None if the squares of the numbers are too large to be numbers.
     """
-    moments = Moments(full=True).update(_Joined(X, y), weight, rows)
+    with np.errstate(over="ignore", invalid="ignore"):
+        moments = Moments(full=True).update(_Joined(X, y), weight, rows)
+    if not np.isfinite(moments.covariance).all():
+        return None
     unit = np.sqrt(np.where(moments.variance > 0, moments.variance, 1.0))
     # With pivots, since columns may depend on each other: beyond the rank is rounding only.
     factor, pivots, rank, _ = dpstrf(moments.covariance / np.outer(unit, unit))
