@@ -43,6 +43,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "plot_gallery": True,
     "abort_on_example_error": True,
+    "within_subsection_order": "gallery.place",
 }
 
 html_theme = "pydata_sphinx_theme"

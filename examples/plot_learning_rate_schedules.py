@@ -66,8 +66,10 @@ for name, schedule in CHOICES.items():
     gaps[name] = (objective(model.fit(X, y).coef_) - minimum) / (objective(0 * coef) - minimum)
 
 figure, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-ax.barh(list(gaps), list(gaps.values()))
+ax.plot(list(gaps.values()), list(gaps), "o", markersize=9)
+ax.grid(axis="y", linestyle=":")
 ax.set(xscale="log", xlabel=f"share of the way to the minimum that is left after {EPOCHS} epochs")
+ax.set_ylabel("schedule")
 ax.invert_yaxis()
 plt.show()
 

@@ -47,14 +47,14 @@ def race(optimizer, schedule="constant"):
     return gaps
 
 
-STYLES = {"sgd": "-", "momentum": "--", "adagrad": "-.", "rmsprop": ":", "adam": (0, (5, 1, 1, 1))}
+STYLES = {"sgd": "C0o-", "momentum": "C1s--", "adagrad": "k^-.", "rmsprop": "C4D:", "adam": "C5v-"}
 figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
 final = {}
 for ax, schedule in zip(axes, ("constant", "cosine"), strict=True):
     for optimizer, style in STYLES.items():
         gaps = race(optimizer, schedule)
         final[optimizer, schedule] = gaps[-1]
-        ax.loglog(EPOCHS, gaps, linestyle=style, marker=".", label=optimizer)
+        ax.loglog(EPOCHS, gaps, style, markersize=4, label=optimizer)
     ax.set(title=f'schedule="{schedule}"', xlabel="epochs")
 axes[0].set_ylabel("objective − minimum")
 axes[1].legend()

@@ -34,7 +34,7 @@ def path(precondition, epochs=30):
 
 centred, target = X - X.mean(axis=0), y - y.mean()
 minimiser = np.linalg.lstsq(centred, target, rcond=None)[0]
-first, second = np.meshgrid(np.linspace(-0.7, 1.7, 100), np.linspace(-0.2, 1.4, 100))
+first, second = np.meshgrid(np.linspace(-0.7, 2.0, 100), np.linspace(-0.2, 1.4, 100))
 grid = np.stack([first, second], axis=-1) - minimiser
 hessian = centred.T @ centred / len(y)
 heights = np.einsum("...i,ij,...j", grid, hessian, grid) / 2

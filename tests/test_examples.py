@@ -1,4 +1,4 @@
-"""What readers copy must run: README, CONTRIBUTING and the examples."""
+"""What readers copy must run: README, CONTRIBUTING and the scripts of ``examples``."""
 
 import contextlib
 import doctest
@@ -108,17 +108,6 @@ def test_quickstart(tmp_path):
     assert scores["GDRegressor, raw data"] > scores["SGDRegressor, raw data"]
 
 
-def test_grid_search(tmp_path):
-    output = run("grid_search.py", tmp_path)
-    (apart,) = re.findall(r"Largest difference of two scores: (\S+)", output)
-    assert float(apart) < 1e-8
-    ours, theirs = re.findall(r"GridSearchCV +(\S+) s, best score (\S+)", output)
-    assert ours[1] == theirs[1]
-    assert float(ours[0]) < float(theirs[0])
-    # Three maps, of seven lines of eight numbers each.
-    assert len(re.findall(r"^ +\d+ epochs(?: +[\d.]+ .){8}$", output, re.MULTILINE)) == 21
-
-
 def test_textbook_regressions(tmp_path):
     """Against the printed digits of a plain loop, and against exact rationals."""
     output = run("textbook_regressions.py", tmp_path)
@@ -144,24 +133,3 @@ def descent_on_a_line():
         off, tilt = intercept - 1, slope - 2
         intercept, slope = intercept - rate * (off + 3 * tilt), slope - rate * (3 * off + 11 * tilt)
     return [float(intercept), float(slope)]
-
-
-def test_minimize_any_function(tmp_path):
-    """Against the published minima, and against two optimizers of one likelihood."""
-    output = run("minimize_any_function.py", tmp_path)
-    points = [
-        [float(value) for value in point.split()] for point in re.findall(r" at \[(.*?)\] ", output)
-    ]
-    expected = [[1.0, 1.0]] * 5 + [
-        [3.0, 2.0],
-        [-2.8051, 3.1313],
-        [-3.7793, -3.2832],
-        [3.5844, -1.8481],
-    ]
-    assert points == [pytest.approx(point, abs=2e-4) for point in expected]
-    path = re.search(r"the way there: (.*)", output)[1].split()
-    # The distance to 3 halves at every step.
-    assert [3 - float(x) for x in path] == [1.5, 0.75, 0.375, 0.1875, 0.09375, 0.046875]
-    one, other = (float(error) for error in re.findall(r" (\S+) in \d+ steps", output))
-    # As good as the noise allows, some sqrt(2 / 500) an entry.
-    assert one == pytest.approx(other, abs=2e-3) and one < 0.2

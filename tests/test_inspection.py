@@ -175,6 +175,14 @@ class TestSearch:
         assert display.best is None
         assert len(display.ax_.patches) == 1
 
+    def test_without_a_colorbar(self):
+        grid = {"learning_rate": [0.01, 0.1], "max_iter": [2, 4]}
+        search = GDGridSearchCV(GDRegressor("adam", **QUICK), grid, cv=2).fit(X, Y)
+        assert len(SearchDisplay.from_search(search).figure_.axes) == 2
+        display = SearchDisplay.from_search(search, colorbar=False)
+        assert display.figure_.axes == [display.ax_]
+        assert len(display.text_) == 4
+
     def test_refuses(self):
         grid = {"learning_rate": [0.1, 0.2], "optimizer": ["sgd", "adam"]}
         search = GDGridSearchCV(GDRegressor(**QUICK), grid, cv=2).fit(X, Y)
@@ -266,6 +274,14 @@ class TestLandscape:
         )
         assert sparse.values == pytest.approx(dense.values, rel=1e-10)
         assert sparse.centre == pytest.approx(dense.paths["path"][1][-1], rel=1e-10)
+
+    def test_without_a_colorbar(self):
+        model = GDRegressor("adam", **QUICK).fit(X, Y)
+        options = {"resolution": 3, "random_state": 0}
+        display = LossLandscapeDisplay.from_estimator(model, X, Y, **options)
+        assert len(display.figure_.axes) == 2
+        display = LossLandscapeDisplay.from_estimator(model, X, Y, colorbar=False, **options)
+        assert display.figure_.axes == [display.ax_]
 
     def test_pipeline(self):
         model = make_pipeline(StandardScaler(), GDRegressor("adam", **QUICK)).fit(X, Y)

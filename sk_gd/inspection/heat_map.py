@@ -84,6 +84,7 @@ class SearchDisplay:
         score="mean_test_score",
         ax=None,
         im_kwargs=None,
+        colorbar=True,
     ):
         """Draw the scores of a fitted search.
 
@@ -101,6 +102,8 @@ class SearchDisplay:
             Where to draw; by default on a new figure.
         im_kwargs : dict, default=None
             For ``ax.imshow``.
+        colorbar : bool, default=True
+            Whether a bar beside the cells says what the colours mean.
 
         Returns
         -------
@@ -131,9 +134,9 @@ class SearchDisplay:
             chosen = getattr(search, "best_index_", None) if score == "mean_test_score" else None
             best = cells[int(np.nanargmax(values)) if chosen is None else int(chosen)]
         display = cls(x_values, y_values, scores, tried, best, x, y, score)
-        return display.plot(ax, im_kwargs=im_kwargs)
+        return display.plot(ax, im_kwargs=im_kwargs, colorbar=colorbar)
 
-    def plot(self, ax=None, *, im_kwargs=None):
+    def plot(self, ax=None, *, im_kwargs=None, colorbar=True):
         """Draw the cells.
 
         Parameters
@@ -142,6 +145,8 @@ class SearchDisplay:
             Where to draw; by default on a new figure.
         im_kwargs : dict, default=None
             For ``ax.imshow``.
+        colorbar : bool, default=True
+            Whether a bar beside the cells says what the colours mean.
 
         Returns
         -------
@@ -161,7 +166,7 @@ class SearchDisplay:
             options["vmin"] = max(known.min(), known.max() - reach) if reach > 0 else known.min()
             extend = "min" if options["vmin"] > known.min() else "neither"
         self.image_ = ax.imshow(np.ma.masked_where(~finite, self.scores), **options)
-        if finite.any():
+        if colorbar and finite.any():
             ax.figure.colorbar(self.image_, ax=ax, label=self.label, extend=extend)
         legend = []
         for row, column in np.argwhere(self.tried & ~finite):

@@ -107,6 +107,7 @@ class LossLandscapeDisplay:
         resolution=41,
         random_state=None,
         ax=None,
+        colorbar=True,
     ):
         """Evaluate the objective around a fitted estimator, and draw it.
 
@@ -137,6 +138,8 @@ class LossLandscapeDisplay:
             Of random directions.
         ax : matplotlib Axes, default=None
             Where to draw; by default on a new figure.
+        colorbar : bool, default=True
+            Whether a bar beside a plane says what the colours mean.
 
         Returns
         -------
@@ -175,9 +178,9 @@ class LossLandscapeDisplay:
             places = np.stack([each.ravel() for each in grid], axis=1)
             values = np.array([value(middle + place @ basis) for place in places])
         display = cls(offsets, values.reshape(grid[0].shape), value(middle), drawn, labels)
-        return display.plot(ax)
+        return display.plot(ax, colorbar=colorbar)
 
-    def plot(self, ax=None, *, path_kwargs=None):
+    def plot(self, ax=None, *, path_kwargs=None, colorbar=True):
         """Draw the objective and the paths.
 
         Parameters
@@ -186,6 +189,8 @@ class LossLandscapeDisplay:
             Where to draw; by default on a new figure.
         path_kwargs : dict, default=None
             For ``ax.plot``, of every path.
+        colorbar : bool, default=True
+            Whether a bar beside a plane says what the colours mean.
 
         Returns
         -------
@@ -196,7 +201,7 @@ class LossLandscapeDisplay:
         plane = len(self.offsets) == 2
         self.lines_ = []
         if plane:
-            self._surface(ax)
+            self._surface(ax, colorbar)
         else:
             (self.surface_,) = ax.plot(*self.offsets, self.values, color="0.4", label="objective")
             ax.set_ylabel("objective")
@@ -221,7 +226,7 @@ class LossLandscapeDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _surface(self, ax):
+    def _surface(self, ax, colorbar):
         """Contours, the closer the nearer to the lowest."""
         from matplotlib.colors import LinearSegmentedColormap
 
@@ -233,8 +238,9 @@ class LossLandscapeDisplay:
         light = LinearSegmentedColormap.from_list("light", ["#f7fbff", "#6f9fc8"])
         self.surface_ = ax.contourf(*self.offsets, known, levels=levels, cmap=light)
         ax.contour(*self.offsets, known, levels=levels, colors="0.35", linewidths=0.5)
-        bar = ax.figure.colorbar(self.surface_, ax=ax, label="objective")
-        bar.set_ticks(levels[::3], labels=[f"{level:.3g}" for level in levels[::3]])
+        if colorbar:
+            bar = ax.figure.colorbar(self.surface_, ax=ax, label="objective")
+            bar.set_ticks(levels[::3], labels=[f"{level:.3g}" for level in levels[::3]])
 
 
 class _Recorder:

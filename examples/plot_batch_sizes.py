@@ -1,0 +1,95 @@
+"""
+Batch, mini-batch and stochastic descent
+========================================
+
+Small batches make many cheap steps out of one pass over the data, and are near the minimum long
+before the full batch is. But they do not arrive: at a constant learning rate they end in a ball of
+noise, until averaging or a schedule takes the noise away.
+"""
+
+# %%
+# Least squares with correlated features, whose minimum is known. `record_path` keeps the model of
+# every epoch, so that its own gap can be drawn: ``loss_curve_`` is the mean over the batches as
+# they were seen.
+
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from sk_gd import GDRegressor
+from sk_gd.inspection import LossCurveDisplay, record_path
+
+ROWS, FEATURES, EPOCHS = 10_000, 20, 60
+rng = np.random.default_rng(0)
+X = 0.7 * rng.standard_normal((ROWS, 1)) + rng.standard_normal((ROWS, FEATURES))
+y = X @ rng.standard_normal(FEATURES) + rng.standard_normal(ROWS)
+
+
+def objective(coef, intercept):
+    """Half the mean squared error; there is no penalty."""
+    return np.mean((y - X @ coef - intercept) ** 2) / 2
+
+
+*coef, intercept = np.linalg.lstsq(np.column_stack([X, np.ones(ROWS)]), y, rcond=None)[0]
+minimum = objective(coef, intercept)
+
+
+def train(**options):
+    """The fitted model, milliseconds an epoch, and the gap before and after every epoch."""
+    model = GDRegressor("sgd", alpha=0, max_iter=EPOCHS, tol=None, random_state=0, **options)
+    gaps = [objective(*point) - minimum for point in record_path(model, X, y)]
+    begin = time.perf_counter()
+    model.fit(X, y)
+    milliseconds = 1000 * (time.perf_counter() - begin) / EPOCHS
+    return model, milliseconds, np.array(gaps)
+
+
+# %%
+# Each size at the rate that ``learning_rate="auto"`` finds safe for it. The same trainings are
+# drawn twice: over the passes through the data, and over the steps.
+
+SIZES = {"batch (all rows)": "full", "mini-batch (64 rows)": 64, "stochastic (1 row)": 1}
+found = {name: train(batch_size=size) for name, size in SIZES.items()}
+
+figure, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
+for (name, (model, _, gaps)), style in zip(found.items(), ("k-", "C0--", "C1:"), strict=True):
+    epochs = np.arange(EPOCHS + 1)
+    axes[0].semilogy(epochs, gaps, style, marker=".", label=name)
+    axes[1].loglog(epochs[1:] * model.t_ / EPOCHS, gaps[1:], style, marker=".")
+axes[0].set(xlabel="epochs (passes over the data)", ylabel="objective − minimum")
+axes[1].set(xlabel="steps")
+axes[0].legend()
+plt.show()
+
+# %%
+# A step of the full batch is the better one, but it costs a pass through the data. A pass in
+# mini-batches costs hardly more than that; one row a step some more, since a step has its price:
+
+for name, (model, milliseconds, gaps) in found.items():
+    print(
+        f"{name:21} gap {gaps[1]:.0e} after one epoch, {np.median(gaps[-10:]):.0e} in the end; "
+        f"{model.t_ // EPOCHS} steps and {milliseconds:.1f} ms an epoch"
+    )
+
+# %%
+# The ball of noise shrinks with the learning rate, and so does the speed. Averaging the iterates
+# finds the middle of the ball; a schedule that goes to zero begins with the long steps and lets the
+# ball shrink around the minimum.
+
+rate = found["mini-batch (64 rows)"][0].learning_rate_
+REMEDIES = {
+    "constant rate": {},
+    "a tenth of the rate": {"learning_rate": rate / 10},
+    "average=True": {"average": True},
+    'schedule="cosine"': {"schedule": "cosine"},
+}
+remedied = {name: train(batch_size=64, **options)[2][1:] for name, options in REMEDIES.items()}
+
+display = LossCurveDisplay(remedied, minimum=0.0).plot()
+display.ax_.set(title="mini-batches of 64 rows", ylim=(None, 30))
+display.ax_.legend(ncols=2)
+plt.show()
+
+for name, gaps in remedied.items():
+    print(f"{name:20} gap {np.median(gaps[-5:]):.1e} in the end")

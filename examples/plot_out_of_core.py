@@ -1,0 +1,107 @@
+"""
+Out of core: data that do not fit into memory
+=============================================
+
+``partial_fit`` takes the data a chunk at a time and learns their means and deviations on the way:
+one pass comes about as near to the minimum as one epoch of ``fit``, in the memory of a chunk. What
+it cannot make up for is a bad order: chunks should be as mixed as you can make them.
+"""
+
+# %%
+# A hundred files stand for more data than there is memory. The features are of very different
+# sizes, and nobody scales them beforehand.
+
+import tempfile
+import tracemalloc
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from sk_gd import GDClassifier
+
+ROWS, FEATURES, FILES = 100_000, 30, 100
+rng = np.random.default_rng(0)
+X = rng.standard_normal((ROWS, FEATURES))
+y = (X @ rng.standard_normal(FEATURES) + 2 * rng.logistic(size=ROWS) > 0).astype(int)
+X = (1 + X) * np.geomspace(0.01, 1000, FEATURES)
+
+folder = tempfile.TemporaryDirectory()
+
+
+def write(name, order):
+    """Files of a thousand rows each, in this order, and one with all of them."""
+    for k, rows in enumerate(np.split(order, FILES)):
+        np.savez(Path(folder.name) / f"{name}_{k:02}.npz", X=X[rows], y=y[rows])
+    np.save(Path(folder.name) / f"{name}.npy", X[order])
+
+
+def chunks(name):
+    """What is in the files, one after the other."""
+    for path in sorted(Path(folder.name).glob(f"{name}_*.npz")):
+        with np.load(path) as data:
+            yield data["X"], data["y"]
+
+
+write("mixed", np.arange(ROWS))
+write("by_class", np.argsort(y, kind="stable"))
+
+# %%
+# Three ways to read every row once. ``fit`` does not copy what it is given: of one large file that
+# is mapped into memory, hardly anything is in memory at a time.
+
+OPTIONS = {"alpha": 0, "random_state": 0}
+
+
+def loaded():
+    """All rows in memory."""
+    data = np.load(Path(folder.name) / "mixed.npy")
+    return GDClassifier(max_iter=1, tol=None, **OPTIONS).fit(data, y)
+
+
+def mapped():
+    """The file itself."""
+    data = np.load(Path(folder.name) / "mixed.npy", mmap_mode="r")
+    return GDClassifier(max_iter=1, tol=None, **OPTIONS).fit(data, y)
+
+
+def chunked():
+    """One file after the other."""
+    model = GDClassifier(**OPTIONS)
+    for data, labels in chunks("mixed"):
+        model.partial_fit(data, labels, classes=[0, 1])
+    return model
+
+
+def objective(model):
+    """The mean loss on all rows."""
+    scores = model.decision_function(X)
+    return np.mean(np.logaddexp(0, scores) - y * scores)
+
+
+minimum = objective(GDClassifier("lbfgs", tol=1e-9, **OPTIONS).fit(X, y))
+gaps = {}
+for train in (loaded, mapped, chunked):
+    tracemalloc.start()
+    model = train()
+    peak = tracemalloc.get_traced_memory()[1] / 2**20
+    tracemalloc.stop()
+    gaps[train] = objective(model) - minimum
+    print(f"{train.__name__:8} {peak:5.1f} MB at most, gap to the minimum {gaps[train]:.1e}")
+
+# %%
+# The same rows, sorted by class: file after file says that there is nothing but one class, and what
+# was learned from those before is overruled.
+
+figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
+for name, style in (("mixed", "C0-"), ("by_class", "C1--")):
+    model, found = GDClassifier(**OPTIONS), []
+    for data, labels in chunks(name):
+        found.append(objective(model.partial_fit(data, labels, classes=[0, 1])) - minimum)
+    ax.loglog(ROWS // FILES * np.arange(1, FILES + 1), found, style, label=f"partial_fit, {name}")
+ax.axhline(gaps[loaded], color="k", linestyle=":", label="fit, one epoch")
+ax.set(xlabel="rows seen", ylabel="objective − minimum")
+ax.legend()
+plt.show()
+
+folder.cleanup()
