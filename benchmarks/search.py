@@ -6,13 +6,11 @@ for the multiply-adds of the matrix products on blocks of these shapes. Peak
 memory is what the search takes above X.
 """
 
-import platform
 import time
 import tracemalloc
 
 import numpy as np
-import scipy
-import sklearn
+from record import record
 from scipy.linalg.blas import dgemm
 from sklearn.base import clone
 from sklearn.linear_model import SGDClassifier
@@ -26,6 +24,15 @@ ROWS, FEATURES, FOLDS = 100_000, 50, 5
 RATES = [float(rate) for rate in np.geomspace(1e-4, 1e-1, 8)]
 EPOCHS = [5, 10, 20, 40]
 
+rows = []
+
+
+def row(name, seconds_, best=None, bound=""):
+    """Add a row to the table."""
+    ratio = "" if best is None else f"{seconds_ / best:.3g}"
+    rows.append([name, f"{seconds_:.2f}", ratio, bound])
+    print(*rows[-1], sep=" | ", flush=True)
+
 
 def seconds(call, clock=time.process_time):
     """Duration of one call."""
@@ -35,7 +42,7 @@ def seconds(call, clock=time.process_time):
 
 
 def full_batch():
-    """Print what full batches take, with eight learning rates × 10, 100, 1000 iterations."""
+    """Add what full batches take, with eight learning rates × 10, 100, 1000 iterations."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((2 * ROWS, FEATURES))
     y = X @ rng.standard_normal(FEATURES) + 3 * rng.standard_normal(len(X))
@@ -49,23 +56,18 @@ def full_batch():
         quadratic = False
 
     few, many = 10, 50
-    rows = len(X) * (FOLDS - 1) // FOLDS
+    train = len(X) * (FOLDS - 1) // FOLDS
 
     def fit(n):
         plain = clone(model).set_params(loss=Unaware(), max_iter=n, learning_rate=0.01)
-        return seconds(lambda: plain.fit(X[:rows], y[:rows]))
+        return seconds(lambda: plain.fit(X[:train], y[:train]))
 
     short = min(fit(few) for _ in range(3))
     epoch = (min(fit(many) for _ in range(3)) - short) / (many - few)
     each = short - few * epoch
     plain = FOLDS * len(rates) * sum(each + n * epoch for n in epochs)
-    print(
-        f"| {'full batches, 200,000 rows: GDGridSearchCV':48s} | {best:7.2f} |        |          |"
-    )
-    print(
-        f"| {'GridSearchCV without the Gram matrix, computed':48s} | {plain:7.2f} | "
-        f"{plain / best:6.1f} |      200 |"
-    )
+    row(f"GDGridSearchCV, full batches, squared error, {len(X):,} rows", best)
+    row("GridSearchCV without the Gram matrix, from the time of an epoch", plain, best, "200")
 
 
 def limit(block=64, turns=2000):
@@ -85,9 +87,7 @@ def limit(block=64, turns=2000):
 
 
 def main():
-    """Print the table."""
-    print(f"numpy {np.__version__}, scipy {scipy.__version__}, scikit-learn {sklearn.__version__}")
-    print(f"{platform.processor() or platform.machine()}, one thread but for the last row")
+    """Measure, and record the table."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((ROWS, FEATURES))
     y = (X @ rng.standard_normal(FEATURES) + 3 * rng.standard_normal(ROWS) > 0).astype(int)
@@ -108,21 +108,24 @@ def main():
         min(seconds(lambda n=n: shared(n_jobs=n), time.perf_counter) for _ in range(3))
         for n in (1, 2)
     )
-    print(f"| {'':48s} | seconds |  ratio | at least |")
-    print(f"|{'-' * 50}|---------|--------|----------|")
-    print(f"| {'GDGridSearchCV':48s} | {best:7.2f} |        |          |")
-    print(f"| {'GridSearchCV over the same':48s} | {plain:7.2f} | {plain / best:6.1f} |        5 |")
-    print(
-        f"| {'GridSearchCV over SGDClassifier':48s} | {peer:7.2f} | {peer / best:6.1f} |       25 |"
-    )
-    name = "n_jobs=2 against n_jobs=1, by the clock"
-    print(f"| {name:48s} | {two:7.2f} | {one / two:6.2f} |      1.6 |")
+    row("GDGridSearchCV", best)
+    row("GridSearchCV over the same estimator", plain, best, "5")
+    row("GridSearchCV over SGDClassifier", peer, best, "25")
+    row("GDGridSearchCV, n_jobs=1, by the clock", one, two, "1.6")
+    row("GDGridSearchCV, n_jobs=2, by the clock", two)
     full_batch()
-    print(f"  the matrix products alone: {limit():.2f} s")
     splitter = memory(lambda: [None for _ in StratifiedKFold(FOLDS).split(X, y)])
-    print(
-        f"  peak memory above X: {100 * memory(shared) / X.nbytes:.1f} % of X (at most 10); "
-        f"scikit-learn's splitter alone, before training: {100 * splitter / X.nbytes:.1f} %"
+    record(
+        "search",
+        "A grid over learning rate and iterations",
+        f"Eight learning rates × max_iter {', '.join(map(str, EPOCHS))} × {FOLDS} folds on "
+        f"{ROWS:,} × {FEATURES}, Adam, batch 256, refit included: seconds of the processor, one "
+        f"thread; the ratio is to the search above that it is compared with. The matrix products "
+        f"alone take {limit():.2f} s at the speed of BLAS on blocks of these shapes. Peak memory "
+        f"above X is {100 * memory(shared) / X.nbytes:.1f} % of X, of which scikit-learn's "
+        f"splitter alone has {100 * splitter / X.nbytes:.1f} % before training begins.",
+        ["search", "seconds", "ratio", "at least"],
+        rows,
     )
 
 

@@ -8,6 +8,7 @@ apart. A user's rule in numpy is compared with its numpy alone.
 import time
 
 import numpy as np
+from record import record
 from sk_gd.loop import run_epoch
 from threadpoolctl import threadpool_limits
 
@@ -77,16 +78,25 @@ def seconds_of_numpy(optimizer):
     return best / STEPS
 
 
+def main():
+    """Measure all rules, and record the table."""
+    loop = seconds_of_plain_descent()
+    rows = []
+    for name in optimizers.names():
+        rows.append([f"``{name}``", f"{(seconds_a_step(name) - loop) * 1e9:.0f}"])
+        print(*rows[-1], sep=" | ", flush=True)
+    own, numpy = seconds_a_step(Signum()) - loop, seconds_of_numpy(Signum())
+    record(
+        "steps",
+        "What a step costs",
+        f"Nanoseconds a step on {WEIGHTS} weights, beyond those of plain descent with its loop and "
+        f"the gradient of one row ({loop * 1e9:.0f} ns); at most 1000 are allowed. A user's Signum "
+        f"in numpy takes {own * 1e9:.0f} ns, of which its numpy alone {numpy * 1e9:.0f} ns.",
+        ["optimizer", "ns"],
+        rows,
+    )
+
+
 if __name__ == "__main__":
     with threadpool_limits(1):
-        loop = seconds_of_plain_descent()
-        print(f"loop and gradient of one row, with a step of plain descent: {loop * 1e9:.0f} ns\n")
-        print("| optimizer | ns a step on 50 weights, beyond plain descent (at most 1000) |")
-        print("|---|---|")
-        for name in optimizers.names():
-            print(f"| {name} | {(seconds_a_step(name) - loop) * 1e9:.0f} |", flush=True)
-        own, numpy = seconds_a_step(Signum()) - loop, seconds_of_numpy(Signum())
-        print(
-            f"\na user's Signum: {own * 1e9:.0f} ns, its numpy alone {numpy * 1e9:.0f} ns "
-            f"(at most 3000 more): {(own - numpy) * 1e9:.0f} ns"
-        )
+        main()
