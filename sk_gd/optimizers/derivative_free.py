@@ -23,7 +23,7 @@ class _Random(Optimizer):
     # Of many candidates the best on a few rows is the luckiest.
     default_full_batch = True
 
-    def __init__(self, n_candidates=30):
+    def __init__(self, n_candidates=40):
         self.n_candidates = n_candidates
 
     def check(self):
@@ -42,7 +42,7 @@ class RandomSearch(_Random):
     further digit, and every further feature, multiplies the number of draws.
     On small mini-batches the best of many is the luckiest:
     ``batch_size="auto"`` is the full batch. The learning rate is the deviation
-    of the draws; with "auto" their predictions are a quarter as far apart
+    of the draws; with "auto" their predictions are a third as far apart
     as the targets are: the larger, the better is the best of the draws, but
     the rarer a better one.
 
@@ -54,7 +54,7 @@ class RandomSearch(_Random):
 
     Parameters
     ----------
-    n_candidates : int, default=30
+    n_candidates : int, default=40
         Draws a step (:math:`k`), each of which costs an evaluation.
 
     References
@@ -73,7 +73,7 @@ class RandomSearch(_Random):
     True
     """
 
-    default_rate = 0.25
+    default_rate = 0.3
 
     def rule(self, n):
         return RandomSearchRule(self, n)
@@ -101,7 +101,7 @@ class RandomLocalSearch(_Random):
 
     Parameters
     ----------
-    n_candidates : int, default=30
+    n_candidates : int, default=40
         Trials a step, each of which costs an evaluation.
 
     References
