@@ -21,6 +21,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "catalogue",
     "public",
+    "translation",
 ]
 exclude_patterns = ["_build", "**sg_execution_times.rst"]
 templates_path = ["_templates"]
