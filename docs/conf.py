@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import sk_gd
+from sk_gd._links import documentation
 
 HERE = Path(__file__).parent
 sys.path += [str(HERE / "_ext"), str(HERE.parent / "benchmarks")]
@@ -48,6 +49,7 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"sk_gd {version}"
+html_baseurl = documentation()
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 html_sidebars = {page: [] for page in ("index", "losses", "schedules", "benchmarks")}
 html_static_path = ["_static"]

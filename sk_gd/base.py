@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from . import losses, optimizers, schedules
+from ._links import DocumentationLink
 from .objectives.coordinates import MAX_WHITEN_FEATURES, Coordinates, root_trace
 from .problem import Problem, Validation, auto_batch_size
 from .training import Config, EpochTasks, Run, one_blas_thread, train
@@ -25,7 +26,7 @@ from .training import Config, EpochTasks, Run, one_blas_thread, train
 PRIVATE = ("_run", "_flat")
 
 
-class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
+class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
     """Everything but targets and predictions.
 
     `_run` is all that training goes on from. It survives a pickle, and a call

@@ -8,6 +8,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from sk_gd import GDClassifier, GDGridSearchCV, GDRandomizedSearchCV, GDRegressor, _links
+from sk_gd.base import GDEstimator
+
 SITE = Path(__file__).parents[1] / "docs" / "_build"
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -51,6 +54,14 @@ def test_internal_links_lead_somewhere():
                 broken.append(f"{path.relative_to(SITE)}: {address}")
     assert checked > 10 * len(pages)
     assert not broken
+
+
+@pytest.mark.parametrize("cls", [GDClassifier, GDRegressor, GDGridSearchCV, GDRandomizedSearchCV])
+def test_notebooks_link_to_pages(cls, monkeypatch):
+    """To those of this site, once it is published."""
+    monkeypatch.setattr(_links, "documentation", lambda: SITE.as_uri())
+    model = cls() if issubclass(cls, GDEstimator) else cls(GDRegressor(), {})
+    assert Path(unquote(urlsplit(model._get_doc_link()).path)).exists()
 
 
 def seen(address):
