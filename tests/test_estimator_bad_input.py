@@ -403,6 +403,12 @@ class TestOptimizerOfTheUser:
             estimator, "fit", ["Stepless", r"step\(w, g, lr, state\)"], X, TARGET, TypeError
         )
 
+    def test_that_returns_the_weights(self):
+        """Nothing would be learned, and nothing said."""
+        estimator = prepared(GDRegressor, False, optimizer=Returning())
+        words = ["Returning.step", "in place", "ndarray"]
+        assert_refused(estimator, "fit", words, X, TARGET, TypeError)
+
     @pytest.mark.parametrize("fitted", [False, True], ids=["new", "fitted"])
     def test_that_raises(self, fitted):
         estimator = prepared(GDRegressor, fitted, optimizer=Raising())
@@ -411,6 +417,13 @@ class TestOptimizerOfTheUser:
 
 class Stepless(optimizers.Optimizer):
     """Forgot the one method that matters."""
+
+
+class Returning(optimizers.Optimizer):
+    """Has its step from a functional library."""
+
+    def step(self, w, g, lr, state):
+        return w - lr * g
 
 
 class Raising(optimizers.Optimizer):
