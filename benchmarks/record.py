@@ -26,15 +26,17 @@ def markdown(head, rows):
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def record(name, title, text, head, rows):
+def record(name, title, text, head, rows, script=None):
     """Print the table, and write it to ``benchmarks/results``, where the documentation finds it.
 
-    `text` says in one paragraph what was measured; cells are strings.
+    `text` says in one paragraph what was measured; cells are strings. A script with several
+    tables gives each a name of its own, and says its own one.
     """
     print("\n" + markdown(head, rows))
     versions = {"Python": platform.python_version()} | {each: version(each) for each in PACKAGES}
     entry = {
         "name": name,
+        "script": script or name,
         "title": title,
         "text": text,
         "date": datetime.now(UTC).date().isoformat(),

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import sk_gd
+from sk_gd._links import documentation
 
 HERE = Path(__file__).parent
 sys.path += [str(HERE / "_ext"), str(HERE.parent / "benchmarks")]
@@ -21,6 +22,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "catalogue",
     "public",
+    "translation",
 ]
 exclude_patterns = ["_build", "**sg_execution_times.rst"]
 templates_path = ["_templates"]
@@ -48,8 +50,12 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"sk_gd {version}"
-html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
+html_baseurl = documentation()
+html_theme_options = {"secondary_sidebar_items": ["page-toc"]}
+toc_object_entries_show_parents = "hide"
 html_sidebars = {page: [] for page in ("index", "losses", "schedules", "benchmarks")}
+html_context = {"default_mode": "auto"}  # without a choice the theme complains
+html_favicon = "_static/icon.svg"
 html_static_path = ["_static"]
-html_css_files = ["tables.css"]
+html_css_files = ["pages.css"]
 html_show_sourcelink = False

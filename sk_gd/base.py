@@ -13,19 +13,22 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._base import SparseCoefMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from . import losses, optimizers, schedules
+from ._links import DocumentationLink
 from .objectives.coordinates import MAX_WHITEN_FEATURES, Coordinates, root_trace
 from .problem import Problem, Validation, auto_batch_size, spread
 from .training import Config, EpochTasks, Run, one_blas_thread, train
 
+# The parameters that take names, and where these are.
+NAMED = {"optimizer": "optimizers", "loss": "losses", "schedule": "schedules"}
 # What a fitted estimator keeps besides its public attributes.
 PRIVATE = ("_run", "_flat")
 
 
-class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
+class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
     """Everything but targets and predictions.
 
     `_run` is all that training goes on from. It survives a pickle, and a call
@@ -58,6 +61,42 @@ class GDEstimator(CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    def _validate_params(self):
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            message = str(error)
+            for name in ("optimizer", "loss"):
+                value = getattr(self, name)
+                if f"The {name!r} parameter" in message and isinstance(value, type):
+                    message += f" Write {value.__name__}(): an instance, not the class."
+            if "The 'learning_rate' parameter" in message and isinstance(self.learning_rate, str):
+                message += " What changes the rate as training goes on is the 'schedule' parameter."
+            raise InvalidParameterError(message) from None
+
+    def set_params(self, **params):
+        """Set the parameters of this estimator, and of the instances that it has been given.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by name; ``optimizer__momentum`` is the `momentum` of the optimizer.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        for name in params:
+            owner, _, parameter = name.partition("__")
+            value = params.get(owner, getattr(self, owner, None))
+            if parameter and owner in NAMED and isinstance(value, str):
+                raise ValueError(
+                    f"{name!r} is the parameter of an instance, and {owner}={value!r} is a name. "
+                    f"Give {owner} as an instance, such as {NAMED[owner]}.get({value!r})."
+                )
+        return super().set_params(**params)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "coef_")

@@ -87,11 +87,13 @@ def get(loss, kind=None):
         The instance.
     """
     table = TABLE if kind is None else {name: TABLE[name] for name in names(kind)}
-    loss = lookup(loss, table, Loss, "loss")
+    given, known = loss, isinstance(loss, str) and loss in TABLE
+    # One of the other kind is not unknown.
+    loss = lookup(loss, TABLE if known else table, Loss, "loss")
     if kind is not None and kind not in loss.kinds:
         raise ValueError(
             f"The 'loss' parameter must be a loss for a {kind}: one of "
             f"{', '.join(map(repr, table))}, or an instance whose kinds have {kind!r}. "
-            f"Got {loss!r}, whose kinds are {loss.kinds!r}, instead."
+            f"Got {given!r}, whose kinds are {loss.kinds!r}, instead."
         )
     return loss

@@ -1,6 +1,7 @@
 """Parameters of the small objects: names given as strings, and ranges of numbers."""
 
 import difflib
+import re
 from numbers import Integral, Real
 
 
@@ -11,8 +12,10 @@ def lookup(value, table, base, kind):
     if isinstance(value, str):
         if value in table:
             return table[value]()
-        near = difflib.get_close_matches(value, table, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        # The names of the classes, too, are near.
+        plain = {name.replace("_", ""): name for name in table}
+        near = difflib.get_close_matches(re.sub(r"[\W_]", "", value.lower()), plain, n=1)
+        hint = f" Did you mean {plain[near[0]]!r}?" if near else ""
         raise ValueError(
             f"Unknown {kind} {value!r}.{hint} The {kind!r} parameter must be an instance of "
             f"{base.__name__}, or one of {', '.join(map(repr, table))}."

@@ -17,6 +17,7 @@ from sklearn.utils._indexing import _safe_indexing
 from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import _check_method_params, _num_samples
 
+from ._links import DocumentationLink
 from .indices import are_different, packed, positions
 from .search_tasks import Fold, Task, remembering
 from .side_by_side import Pass, has_callbacks, learned_by
@@ -230,7 +231,7 @@ def _with_parallel(method, parallel):
     return other
 
 
-class _Search:
+class _Search(DocumentationLink):
     """A search of scikit-learn, which hands its fits over to `SideBySide`."""
 
     _search = staticmethod(_with_parallel(BaseSearchCV.fit, SideBySide))

@@ -12,7 +12,7 @@ import pytest
 from interop import MLFLOW_WARNINGS, skip_without_imports
 from sklearn.exceptions import ConvergenceWarning
 
-from sk_gd import losses, optimizers, schedules
+from sk_gd import GDClassifier, GDRegressor, losses, optimizers, schedules
 
 ROOT = Path(__file__).parents[1]
 TOOLS = ROOT / "docs" / "guide" / "tools.rst"
@@ -33,6 +33,8 @@ TABLES = {
 
 @pytest.mark.parametrize("page", PAGES)
 def test_examples_of_the_guide(page):
+    if "import torch" in (ROOT / "docs" / page).read_text("utf-8"):
+        pytest.importorskip("torch")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         results = doctest.testfile(
@@ -78,7 +80,7 @@ def catalogue():
         for folder in ("docs/_ext", "benchmarks"):
             patch.syspath_prepend(ROOT / folder)
         yield importlib.import_module("catalogue")
-    for name in ("catalogue", "public", "steps", "record"):
+    for name in ("catalogue", "public", "translation", "steps", "record"):
         sys.modules.pop(name, None)
 
 
@@ -118,6 +120,34 @@ def test_papers(catalogue):
     assert catalogue.paper(optimizers.SGD).startswith("`Robbins & Monro 1951 <https://doi.org/10.")
     assert catalogue.paper(optimizers.Adagrad) == "Duchi et al. 2011"
     assert catalogue.paper(schedules.Constant) == "–"
+
+
+def test_tables_of_parameters(catalogue):
+    """Complete, with the defaults of the signatures, and nothing that does not exist."""
+    translation = importlib.import_module("translation")
+
+    class Theirs:
+        def __init__(self, eta0=0.5, tol=1, n_jobs=None):
+            """Three parameters, of which one has a namesake."""
+
+    def rows(*lines):
+        return translation.translation([Theirs], [GDClassifier, GDRegressor], lines)
+
+    nothing = ["n_jobs ->", "  None."]
+    found = rows("-> loss", "  One", "  thing.", *nothing, "eta0 -> learning_rate", "  A number.")
+    assert found == [
+        ["``eta0=0.5``", "``learning_rate='auto'``", "A number."],
+        ["``tol=1``", "``tol=0.0001``", "The same."],
+        ["``n_jobs=None``", "–", "None."],
+        ["–", "``loss='log_loss'`` (``GDRegressor``: ``'squared_error'``)", "One\nthing."],
+    ]
+    with pytest.raises(Exception, match="eta0, n_jobs of Theirs must be explained"):
+        rows()
+    with pytest.raises(Exception, match="n_jobs of Theirs must be explained"):
+        rows("eta0 -> learning_rate", "  A number.", "n_jobs ->")
+    for line in ("rate -> learning_rate", "eta0 -> rate"):
+        with pytest.raises(Exception, match="have no 'rate'"):
+            rows("eta0 ->", "  None.", *nothing, line, "  A number.")
 
 
 def test_rates(catalogue):

@@ -1,15 +1,15 @@
-"""The built documentation, in ``docs/_build``: its links, and what a browser makes of it."""
+"""The built documentation, in ``docs/_build``: its links."""
 
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from sk_gd import GDClassifier, GDGridSearchCV, GDRandomizedSearchCV, GDRegressor, _links
+from sk_gd.base import GDEstimator
+
 SITE = Path(__file__).parents[1] / "docs" / "_build"
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 
 pytestmark = pytest.mark.skipif(
     not (SITE / "index.html").exists(), reason="the documentation is not built"
@@ -53,36 +53,9 @@ def test_internal_links_lead_somewhere():
     assert not broken
 
 
-def seen(address):
-    """The document after the browser has run its scripts."""
-    command = [
-        BROWSER,
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--virtual-time-budget=20000",
-    ]
-    done = subprocess.run(
-        [*command, "--dump-dom", f"file://{SITE}/{address}"],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=120,
-        check=True,
-    )
-    return done.stdout
-
-
-@pytest.mark.skipif(BROWSER is None, reason="there is no browser")
-def test_search_in_a_browser():
-    results = seen("search.html?q=nesterov").partition('id="search-results"')[2]
-    assert "reference/sk_gd.optimizers.Nesterov.html" in results
-    assert "optimizers/descent.html" in results
-
-
-@pytest.mark.skipif(BROWSER is None, reason="there is no browser")
-def test_formulas_in_a_browser():
-    """MathJax, which comes with the site, has set all of them."""
-    document = seen("reference/sk_gd.optimizers.Adam.html")
-    assert document.count("<mjx-container") >= 2
-    assert r"\beta_1 m_{t-1}" not in document.partition("<body")[2].partition("<mjx-assistive")[0]
+@pytest.mark.parametrize("cls", [GDClassifier, GDRegressor, GDGridSearchCV, GDRandomizedSearchCV])
+def test_notebooks_link_to_pages(cls, monkeypatch):
+    """To those of this site, once it is published."""
+    monkeypatch.setattr(_links, "documentation", lambda: SITE.as_uri())
+    model = cls() if issubclass(cls, GDEstimator) else cls(GDRegressor(), {})
+    assert Path(unquote(urlsplit(model._get_doc_link()).path)).exists()

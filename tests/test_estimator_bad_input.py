@@ -56,11 +56,18 @@ def prepared(make, fitted, **parameters):
     return estimator.set_params(**parameters)
 
 
+def root(epochs):
+    """A schedule that forgets the horizon."""
+    return 1 / np.sqrt(1 + epochs)
+
+
 # Parameter, bad value, and what the message must say besides the parameter's
 # name: what was given, and what is allowed.
 BAD_PARAMETERS = [
     ("optimizer", "adm", ["'adm'", "Did you mean 'adam'", "'sgd'"]),
-    ("optimizer", optimizers.Adam, ["Adam", "instance"]),
+    ("optimizer", "AdamW", ["Did you mean 'adamw'"]),
+    ("optimizer", "L-BFGS", ["Did you mean 'lbfgs'"]),
+    ("optimizer", optimizers.Adam, [r"Adam\(\)", "instance"]),
     ("optimizer", None, ["None", "Optimizer"]),
     ("optimizer", optimizers.Nesterov(1.5), ["momentum", r"1\.5", r"\[0, 1\)", "Nesterov"]),
     ("optimizer", optimizers.Nesterov("0.9"), ["momentum", r"'0\.9'", r"\[0, 1\)"]),
@@ -68,16 +75,17 @@ BAD_PARAMETERS = [
     ("optimizer", optimizers.Adam(beta_2=float("nan")), ["beta_2", "nan", r"\[0, 1\)"]),
     ("optimizer", optimizers.Adagrad(epsilon=-1), ["epsilon", "-1", r"\[0, inf\)"]),
     ("loss", "huge", ["'huge'", "one of '"]),
-    ("loss", losses.Loss, ["Loss", "instance"]),
+    ("loss", losses.Huber, [r"Huber\(\)", "instance"]),
     ("schedule", "cosin", ["'cosin'", "Did you mean 'cosine'", "'constant'"]),
     ("schedule", schedules.Cosine, ["Cosine", "instance"]),
+    ("schedule", root, ["two arguments", r"\(epochs\)", "root"]),
     ("schedule", schedules.InverseTime("1"), ["decay", "'1'", "InverseTime"]),
     ("schedule", schedules.InverseTime(float("nan")), ["decay", "nan", "InverseTime"]),
     ("learning_rate", 0.0, [r"0\.0 instead", r"\(0\.0, inf\)"]),
     ("learning_rate", -1.0, [r"-1\.0 instead", r"\(0\.0, inf\)"]),
     ("learning_rate", float("inf"), ["inf instead", r"\(0\.0, inf\)"]),
     ("learning_rate", float("nan"), ["nan instead", r"\(0\.0, inf\)"]),
-    ("learning_rate", "optimal", ["'optimal' instead", "'auto'"]),
+    ("learning_rate", "optimal", ["'optimal' instead", "'auto'", "'schedule'"]),
     ("alpha", -1.0, [r"-1\.0 instead", r"\[0\.0, inf\)"]),
     ("l1_ratio", 1.5, [r"1\.5 instead", r"\[0\.0, 1\.0\]"]),
     ("batch_size", 0, ["0 instead", r"\[1, inf\)"]),
@@ -101,7 +109,7 @@ BAD_PARAMETERS = [
 @pytest.mark.parametrize(
     "name, value, words",
     BAD_PARAMETERS,
-    ids=[f"{name}={value!r}" for name, value, _ in BAD_PARAMETERS],
+    ids=[f"{name}={getattr(value, '__name__', repr(value))}" for name, value, _ in BAD_PARAMETERS],
 )
 def test_bad_parameter(make, method, fitted, name, value, words):
     estimator = prepared(make, fitted, **{name: value})
@@ -110,6 +118,26 @@ def test_bad_parameter(make, method, fitted, name, value, words):
     words = words if nested else [f"'{name}' parameter", *words]
     kinds = (ValueError, TypeError)
     assert_refused(estimator, method, words, X, target_of(make), error=kinds)
+
+
+@pytest.mark.parametrize(
+    "name, value, module",
+    [
+        ("optimizer", "adam", optimizers),
+        ("loss", "hinge", losses),
+        ("schedule", "cosine", schedules),
+    ],
+)
+def test_parameter_of_a_name(name, value, module):
+    """As in a grid of one who has not read that it takes an instance."""
+    estimator = GDClassifier(**{name: value})
+    place = module.__name__.partition(".")[2]
+    words = f"'{name}__x'.*{name}='{value}'.*instance.*{place}.get\\('{value}'\\)"
+    with pytest.raises(ValueError, match=words):
+        estimator.set_params(**{f"{name}__x": 1})
+    estimator.set_params(**{name: module.get(value)})
+    with pytest.raises(ValueError, match="Invalid parameter 'x'"):
+        estimator.set_params(**{f"{name}__x": 1})
 
 
 @pytest.mark.parametrize("fitted", [False, True], ids=["new", "fitted"])
@@ -375,6 +403,12 @@ class TestOptimizerOfTheUser:
             estimator, "fit", ["Stepless", r"step\(w, g, lr, state\)"], X, TARGET, TypeError
         )
 
+    def test_that_returns_the_weights(self):
+        """Nothing would be learned, and nothing said."""
+        estimator = prepared(GDRegressor, False, optimizer=Returning())
+        words = ["Returning.step", "in place", "ndarray"]
+        assert_refused(estimator, "fit", words, X, TARGET, TypeError)
+
     @pytest.mark.parametrize("fitted", [False, True], ids=["new", "fitted"])
     def test_that_raises(self, fitted):
         estimator = prepared(GDRegressor, fitted, optimizer=Raising())
@@ -383,6 +417,13 @@ class TestOptimizerOfTheUser:
 
 class Stepless(optimizers.Optimizer):
     """Forgot the one method that matters."""
+
+
+class Returning(optimizers.Optimizer):
+    """Has its step from a functional library."""
+
+    def step(self, w, g, lr, state):
+        return w - lr * g
 
 
 class Raising(optimizers.Optimizer):

@@ -51,6 +51,16 @@ def test_every_page_is_tested():
     assert {name.removeprefix("plot_") for name in PAGES} <= tests
 
 
+def test_untuned(page):
+    """The way left falls with the epochs, and after twenty is smallest for the default."""
+    names, output = page("untuned")
+    after_twenty = [float(line.split()[-2]) for line in output.splitlines()]
+    assert min(after_twenty) == after_twenty[-1] < 2
+    assert after_twenty[0] > 100  # worse than no model
+    ours = names["curves"]["GDClassifier()"]
+    assert ours[-1] < ours[0] / 10
+
+
 def test_minimize_any_function(page):
     """Against the published minima; and the distance of a parabola halves at every step."""
     _, output = page("minimize_any_function")

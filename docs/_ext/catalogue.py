@@ -324,7 +324,7 @@ class Recorded(Table):
             title = record["title"]
             found += self.parse(
                 f"{title}\n{'-' * len(title)}\n\n{record['text']}\n\n"
-                f"Recorded by ``python benchmarks/{record['name']}.py`` on {record['date']}: "
+                f"Recorded by ``python benchmarks/{record['script']}.py`` on {record['date']}: "
                 f"{record['machine']}; {place}.\n"
             )
             found[-1] += self.table(record["head"], record["rows"], ("catalogue", "recorded"))

@@ -196,7 +196,12 @@ class NumpyRule(Rule):
             else:
                 self.w = w
                 self.g = g
-            self.optimizer.step(self.w, self.g, lr, self.state)
+            result = self.optimizer.step(self.w, self.g, lr, self.state)
+            if result is not None and result is not self.w:
+                raise TypeError(
+                    f"{type(self.optimizer).__name__}.step must change w in place, as by w -= ..., "
+                    f"and return nothing. Got {type(result).__name__} instead."
+                )
         return 0
 
 

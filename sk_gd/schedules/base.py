@@ -1,5 +1,8 @@
 """What a schedule is."""
 
+import contextlib
+import inspect
+
 import numpy as np
 from sklearn.base import BaseEstimator
 
@@ -91,6 +94,17 @@ class Function(Schedule):
 
     def __repr__(self, N_CHAR_MAX=700):
         return repr(self.function)
+
+    def check(self):
+        with contextlib.suppress(ValueError):  # some that are written in C have no signature
+            signature = inspect.signature(self.function)
+            try:
+                signature.bind(None, None)
+            except TypeError:
+                raise TypeError(
+                    "A function as the 'schedule' parameter must take two arguments, the times in "
+                    f"epochs (an array) and the horizon. Got {self!r} with {signature} instead."
+                ) from None
 
     def multiplier(self, epochs, horizon):
         return self.function(epochs, horizon)

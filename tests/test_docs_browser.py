@@ -1,0 +1,169 @@
+"""The built documentation in a browser: its ways, its search, its looks in every width."""
+
+import functools
+import http.server
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+conditions = pytest.importorskip("selenium.webdriver.support.expected_conditions")
+wait = pytest.importorskip("selenium.webdriver.support.wait")
+
+SITE = Path(__file__).parents[1] / "docs" / "_build"
+BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+REFERENCE = ("sk_gd.html", "sk_gd.optimizers.html", "sk_gd.GDClassifier.html")
+
+pytestmark = [
+    pytest.mark.skipif(not (SITE / "index.html").exists(), reason="the documentation is not built"),
+    pytest.mark.skipif(
+        None in (BROWSER, DRIVER),
+        reason="there is no chromium with a chromedriver to look at the documentation",
+    ),
+]
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves files, and does not talk of it."""
+
+    def log_message(self, *args):
+        """Nothing."""
+
+
+class Reader:
+    """Somebody with a browser."""
+
+    def __init__(self, driver, address):
+        self.driver, self.address = driver, address
+
+    def open(self, page):
+        """Go to a page of the site."""
+        self.driver.get(f"{self.address}/{page}")
+
+    def window(self, width, height=900):
+        """Give the window this size, that of a telephone too."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def find(self, selector):
+        """The first element, as soon as it is to be seen."""
+        seen = conditions.visibility_of_element_located(("css selector", selector))
+        return wait.WebDriverWait(self.driver, 20).until(seen, f"there is no {selector}")
+
+    def click(self, selector):
+        """Click on it, wherever it is on the page."""
+        element = self.find(selector)
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+        element.click()
+
+    @property
+    def title(self):
+        """The first heading."""
+        return self.find("h1").text.strip().rstrip("#")
+
+    def complaints(self):
+        """Errors and warnings of the console since it was last asked."""
+        return [
+            entry["message"]
+            for entry in self.driver.get_log("browser")
+            if entry["level"] in ("SEVERE", "WARNING")
+        ]
+
+
+@pytest.fixture(scope="module")
+def reader():
+    """In front of the site, which is served as it will be."""
+    handler = functools.partial(Handler, directory=SITE)
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for option in ("--headless=new", "--no-sandbox", "--disable-gpu"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        service = webdriver.ChromeService(DRIVER)
+        with webdriver.Chrome(options=options, service=service) as driver:
+            yield Reader(driver, f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def quiet(reader):
+    """No page may have a complaint on the console."""
+    reader.window(1280)
+    reader.complaints()
+    yield
+    assert reader.complaints() == []
+
+
+def test_from_the_front_page_to_a_class(reader):
+    reader.open("index.html")
+    assert reader.title == "sk_gd"
+    reader.click(".bd-article a[href='guide/first.html']")
+    assert reader.title == "First steps"
+    reader.click("a.right-next")
+    assert reader.title == "Tuning"
+    reader.click(".bd-article a[href*='GDGridSearchCV']")
+    assert reader.title == "GDGridSearchCV"
+    reader.click(".bd-header a[href*='optimizers/index']")
+    assert reader.title == "Which optimizer?"
+    reader.click(".bd-article table.catalogue a[href*='sk_gd.optimizers.Nesterov']")
+    assert reader.title == "Nesterov"
+
+
+def test_search(reader):
+    reader.open("index.html")
+    reader.click("button.search-button-field")
+    field = reader.find("dialog input[type='search']")
+    field.send_keys("nesterov\n")
+    reader.click("#search-results a[href*='reference/sk_gd.optimizers.Nesterov.html']")
+    assert reader.title == "Nesterov"
+
+
+def test_on_a_telephone(reader):
+    """The menu opens, and leads on."""
+    reader.window(390)
+    reader.open("guide/first.html")
+    reader.click(".primary-toggle")
+    reader.click("dialog a[href*='schedules.html']")
+    assert reader.title == "Which schedule?"
+
+
+def test_formulas(reader):
+    """MathJax, which comes with the site, has set them."""
+    reader.open("reference/sk_gd.optimizers.Adam.html")
+    assert reader.find("mjx-container svg, mjx-container mjx-math").size["height"] > 10
+    assert r"\beta_1 m_{t-1}" not in reader.find("body").text
+
+
+# The theme lets the article scroll as a whole, so that the page as such never does.
+WIDER = """
+const article = document.querySelector(".bd-article-container");
+const edge = article.getBoundingClientRect().left + article.clientWidth;
+const scrolls = box => ["auto", "scroll"].includes(getComputedStyle(box).overflowX);
+return [...article.querySelectorAll("*")].filter(element => {
+    if (element.getBoundingClientRect().right <= edge + 1) return false;
+    for (let box = element.parentElement; box != article; box = box.parentElement) {
+        if (scrolls(box)) return false;
+    }
+    return true;
+}).map(element => element.outerHTML.slice(0, 80));
+"""
+
+
+def test_pages_fit_the_window(reader):
+    """What is wide, tables and code, scrolls by itself."""
+    pages = [path for path in SITE.rglob("*.html") if "_static" not in path.parts]
+    pages = [path for path in pages if path.parent.name != "reference" or path.name in REFERENCE]
+    assert len(pages) > 30
+    wider = {}
+    for path in pages:
+        reader.open(path.relative_to(SITE).as_posix())
+        for width in (360, 1000, 1400):
+            reader.window(width)
+            found = reader.driver.execute_script(WIDER)
+            if found:
+                wider[path.name, width] = found[:3]
+    assert wider == {}

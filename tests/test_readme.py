@@ -1,0 +1,111 @@
+"""What README shows is what was measured and drawn, and says what the package is."""
+
+import importlib
+import json
+import re
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from sklearn.datasets import load_iris
+
+import sk_gd
+from sk_gd import GDClassifier, optimizers
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture
+def scripts(monkeypatch):
+    """Imports the scripts of benchmarks and docs."""
+    before = set(sys.modules)
+    for folder in ("benchmarks", "docs"):
+        monkeypatch.syspath_prepend(ROOT / folder)
+    yield importlib.import_module
+    for name in {"readme", "record", "picture"} - before:
+        sys.modules.pop(name, None)
+
+
+def recorded(name):
+    """What a benchmark has recorded."""
+    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text("utf-8"))
+
+
+def test_tables_are_the_recorded_ones(scripts):
+    """After a benchmark ``python benchmarks/readme.py`` makes them so."""
+    readme = scripts("readme")
+    assert readme.updated(README) == README
+    names = [match[2] for match in readme.TABLE.finditer(README)]
+    assert names == ["compare_features", "compare", "compare_time", "speed"]
+    changed = README.replace("| softmax, 10", "| softmax, 11")
+    assert changed != README and readme.updated(changed) == README
+
+
+def test_numbers_between_the_tables_are_recorded():
+    """Those of the speed, and of the tournament."""
+    prose = README.partition("<!-- table: speed")[2].partition("<!-- end -->")[2]
+    speed, tournament = (text.split("\n\n")[0] for text in prose.split("\n\n", 2)[1:])
+    numbers = re.findall(r"[\d.]*\d(?= (?:ms|%))", speed)
+    assert len(numbers) == 4
+    for number in numbers:
+        assert f" {number} " in recorded("speed")["text"]
+    (row,) = (row for row in recorded("tournament")["rows"] if row[0] == "auto")
+    for gap in row[1:3]:
+        assert f"{100 * float(gap):.2g} %" in tournament
+
+
+def test_abilities_are_still_those(scripts):
+    """The column of this package, without scikit-learn's checks, which have a test of their own."""
+    found = {row[0]: row[1] for row in recorded("compare_features")["rows"]}
+    model = GDClassifier().fit(*load_iris(return_X_y=True))
+    assert found.pop("optimizers") == str(len(optimizers.names()))
+    assert found.pop("scikit-learn's checks that fail") == "0"
+    assert set(found.values()) == {"yes"}
+    assert len(model.loss_curve_) == model.n_iter_
+
+
+def test_citation():
+    (entry,) = re.findall(r"^```bibtex\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    fields = dict(re.findall(r"^  (\w+) = \{(.*)\},?$", entry, re.MULTILINE))
+    assert fields["version"] == sk_gd.__version__
+    assert fields["license"] in (ROOT / "pyproject.toml").read_text("utf-8")
+    assert entry.startswith("@software{") and entry.count("{") == entry.count("}")
+
+
+def test_links_and_pictures_exist():
+    paths = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert len(paths) > 5
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def words_and_points(path):
+    """The texts of a drawing, and the points of its curves."""
+    root = ElementTree.parse(path).getroot()
+    words = {"".join(text.itertext()).strip() for text in root.iter(f"{SVG}text")}
+    points = [
+        [float(number) for number in re.findall(r"-?[\d.]+", line.get("d"))]
+        for group in root.iter(f"{SVG}g")
+        if (group.get("id") or "").startswith("line2d")
+        for line in group.findall(f"{SVG}path")
+    ]
+    return words, sorted(line for line in points if len(line) > 6)  # not those of the legend
+
+
+def test_picture_can_be_drawn_again(scripts, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    picture = scripts("picture")
+    assert picture.PICTURE.stat().st_size < 100_000
+    picture.draw(tmp_path / "again.svg")
+    words, curves = words_and_points(picture.PICTURE)
+    words_again, curves_again = words_and_points(tmp_path / "again.svg")
+    assert words == words_again and "share of the way left" in words
+    assert len(curves) == len(curves_again) == 4
+    for curve, again in zip(curves, curves_again, strict=True):
+        # In points, of which the drawing has some five hundred: another version of a
+        # library may lay it out, or round, a little differently.
+        assert curve == pytest.approx(again, abs=5)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1].startswith("GDClassifier()") and len(printed) == 4
