@@ -111,8 +111,8 @@ def main():
     row("GDGridSearchCV", best)
     row("GridSearchCV over the same estimator", plain, best, "5")
     row("GridSearchCV over SGDClassifier", peer, best, "25")
-    row("GDGridSearchCV, n_jobs=1, by the clock", one, two, "1.6")
     row("GDGridSearchCV, n_jobs=2, by the clock", two)
+    row("GDGridSearchCV, n_jobs=1, by the clock", one, two, "1.6")
     full_batch()
     splitter = memory(lambda: [None for _ in StratifiedKFold(FOLDS).split(X, y)])
     record(

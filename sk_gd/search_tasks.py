@@ -25,14 +25,14 @@ class Rows:
 
     def __init__(self, X, rows):
         self.X = X
-        self.rows = rows
         self.shape = (len(rows), *X.shape[1:])
+        chunks = gen_batches(len(rows), max(1, CHUNK // X.shape[1]))
+        self.chunks = [(chunk, without_copy(rows[chunk])) for chunk in chunks]
 
     def predictions(self, model):
         """The raw predictions of a linear model, a chunk of rows at a time."""
         p = np.empty((self.shape[0], *np.shape(model.intercept_)), dtype=model.coef_.dtype)
-        for chunk in gen_batches(len(p), max(1, CHUNK // self.shape[1])):
-            rows = without_copy(self.rows[chunk])
+        for chunk, rows in self.chunks:
             p[chunk] = self.X[rows] @ model.coef_.T + model.intercept_
         return p
 
@@ -63,15 +63,19 @@ class Fold:
 
     def __getitem__(self, key):
         rows = key[0] if isinstance(key, tuple) else key
-        if self.valid is not None:
-            return Rows(self.valid, positions(rows))
-        return self.take(rows) if self.whole or rows is not self.train else self
+        if self.valid is not None or self.whole or rows is not self.train:
+            return self.take(rows)
+        return self
 
     def take(self, rows):
         """These rows of X, which are `train` or `test`."""
         name = "train" if rows is self.train else "test"
         if name not in self._taken:
-            self._taken[name] = _safe_indexing(self.X, rows)
+            self._taken[name] = (
+                _safe_indexing(self.X, rows)
+                if self.valid is None
+                else Rows(self.valid, positions(rows))
+            )
         return self._taken[name]
 
 

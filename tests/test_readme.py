@@ -39,7 +39,7 @@ def test_tables_are_the_recorded_ones(scripts):
     readme = scripts("readme")
     assert readme.updated(README) == README
     names = [match[2] for match in readme.TABLE.finditer(README)]
-    assert names == ["compare_features", "compare", "compare_time", "speed"]
+    assert names == ["compare_features", "compare", "compare_time", "speed", "search"]
     changed = README.replace("| softmax, 10", "| softmax, 11")
     assert changed != README and readme.updated(changed) == README
 
