@@ -125,6 +125,7 @@ class SideBySide(Parallel):
             for task in group:
                 task.reason = f"{type(error).__name__}: {error}"
             return
+        fold.expected += [each.attributes for each in outcomes if each and each.attributes]
         with remembering(steps or []):
             for task, outcome in zip(group, outcomes, strict=True):
                 self._go_on()

@@ -18,23 +18,54 @@ from .side_by_side import OF_A_LANE, fingerprint, has_callbacks, refusal, withou
 
 # Numbers of X that are copied at a time to predict.
 CHUNK = 32768
+# Predictions of a row that are computed together: more would take memory.
+TOGETHER = 4
 
 
 class Rows:
-    """Some rows of X, not copied, for models that know what to do with them."""
+    """Some rows of X, not copied, for models that know what to do with them.
 
-    def __init__(self, X, rows):
+    Parameters
+    ----------
+    X : ndarray or CSR matrix
+        All rows.
+    rows : ndarray of intp
+        Which ones.
+    expected : list of dict
+        The attributes of the fitted models that are to predict, in their order:
+        several are served by one product.
+    """
+
+    def __init__(self, X, rows, expected):
         self.X = X
         self.shape = (len(rows), *X.shape[1:])
+        self._expected = expected
         chunks = gen_batches(len(rows), max(1, CHUNK // X.shape[1]))
-        self.chunks = [(chunk, without_copy(rows[chunk])) for chunk in chunks]
+        self._chunks = [(chunk, without_copy(rows[chunk])) for chunk in chunks]
+        self._known = []
 
     def predictions(self, model):
-        """The raw predictions of a linear model, a chunk of rows at a time."""
-        p = np.empty((self.shape[0], *np.shape(model.intercept_)), dtype=model.coef_.dtype)
-        for chunk, rows in self.chunks:
-            p[chunk] = self.X[rows] @ model.coef_.T + model.intercept_
-        return p
+        """The raw predictions of one of the models."""
+        known = [p for coef, p in self._known if coef is model.coef_]
+        if known:
+            return known[0]
+        all_coef = [each["coef_"] for each in self._expected]
+        begin = next(i for i, coef in enumerate(all_coef) if coef is model.coef_)
+        # Another product rounds otherwise, which single precision would show.
+        several = TOGETHER // model.intercept_.size if model.coef_.dtype == np.float64 else 1
+        self._predict(self._expected[begin : begin + max(1, several)])
+        return self._known[0][1]
+
+    def _predict(self, fitted):
+        coef = np.vstack([each["coef_"] for each in fitted])
+        intercept = np.hstack([each["intercept_"] for each in fitted])
+        p = np.empty((self.shape[0], len(coef)), dtype=coef.dtype, order="F")
+        for chunk, rows in self._chunks:
+            p[chunk] = self.X[rows] @ coef.T + intercept
+        self._known = [
+            (each["coef_"], part.reshape(-1, *np.shape(each["intercept_"])))
+            for each, part in zip(fitted, np.split(p, len(fitted), axis=1), strict=True)
+        ]
 
 
 class Fold:
@@ -59,13 +90,14 @@ class Fold:
         self.whole = whole
         self.valid = valid
         self.shape = X.shape if hasattr(X, "shape") else (len(X),)
+        # In place of the rows that train, where nobody looks at them.
+        self.unseen = train[:0]
+        self.expected = []
         self._taken = {}
 
     def __getitem__(self, key):
         rows = key[0] if isinstance(key, tuple) else key
-        if self.valid is not None or self.whole or rows is not self.train:
-            return self.take(rows)
-        return self
+        return self if rows is self.unseen else self.take(rows)
 
     def take(self, rows):
         """These rows of X, which are `train` or `test`."""
@@ -74,7 +106,7 @@ class Fold:
             self._taken[name] = (
                 _safe_indexing(self.X, rows)
                 if self.valid is None
-                else Rows(self.valid, positions(rows))
+                else Rows(self.valid, positions(rows), self.expected)
             )
         return self._taken[name]
 
@@ -175,7 +207,8 @@ class Task:
     def deliver(self, fold, outcome, steps):
         """Have scikit-learn score what the pass made of this candidate, as if it had fitted it."""
         self.estimator.fit = self._fit_for(fold, outcome, steps)
-        options = self.options | {"train": fold.train, "test": fold.test}
+        train = fold.train if fold.whole else fold.unseen
+        options = self.options | {"train": train, "test": fold.test}
         self.result = self.function(self.estimator, fold, self.y, **options)
         self.result["fit_time"] += outcome.seconds
 
