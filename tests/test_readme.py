@@ -46,8 +46,11 @@ def test_tables_are_the_recorded_ones(scripts):
 
 def test_numbers_between_the_tables_are_recorded():
     """Those of the speed, and of the tournament."""
-    prose = README.partition("<!-- table: speed")[2].partition("<!-- end -->")[2]
-    speed, tournament = (text.split("\n\n")[0] for text in prose.split("\n\n", 2)[1:])
+    speed, tournament = (
+        README.partition(f"<!-- table: {before}")[2].partition("<!-- end -->\n\n")[2]
+        for before in ("speed", "search")
+    )
+    speed = speed.split("\n\n")[0]
     numbers = re.findall(r"[\d.]*\d(?= (?:ms|%))", speed)
     assert len(numbers) == 4
     for number in numbers:
