@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import sk_gd
-from sk_gd._links import documentation
+from sk_gd._links import published
 
 HERE = Path(__file__).parent
 sys.path += [str(HERE / "_ext"), str(HERE.parent / "benchmarks")]
@@ -50,7 +50,7 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"sk_gd {version}"
-html_baseurl = documentation()
+html_baseurl = published()
 html_theme_options = {"secondary_sidebar_items": ["page-toc"]}
 toc_object_entries_show_parents = "hide"
 html_sidebars = {page: [] for page in ("index", "losses", "schedules", "benchmarks")}

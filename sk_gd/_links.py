@@ -2,10 +2,13 @@
 
 import functools
 import importlib.metadata
+from pathlib import Path
+
+# Where the site is in a clone in which it has been built.
+BUILT = Path(__file__).parents[1] / "docs" / "_build"
 
 
-@functools.cache
-def documentation():
+def published():
     """Where the documentation is, as the metadata of the package say; "" if they do not."""
     try:
         urls = importlib.metadata.metadata("sk-gd").get_all("Project-URL", [])
@@ -13,6 +16,13 @@ def documentation():
         return ""
     named = dict(url.split(", ", 1) for url in urls)
     return named.get("Documentation", "").rstrip("/")
+
+
+@functools.cache
+def documentation():
+    """Where it is published, or else in this clone, if it has been built; or ""."""
+    built = BUILT.as_uri() if (BUILT / "index.html").exists() else ""
+    return published() or built
 
 
 class DocumentationLink:

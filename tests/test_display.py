@@ -22,6 +22,15 @@ X = np.random.default_rng(0).standard_normal((40, 3))
 Y = X @ [1.0, 2.0, 3.0]
 
 
+@pytest.fixture(autouse=True)
+def no_site(monkeypatch, tmp_path):
+    """There is none in the clone, built or not."""
+    monkeypatch.setattr(_links, "BUILT", tmp_path)
+    _links.documentation.cache_clear()
+    yield
+    _links.documentation.cache_clear()
+
+
 @pytest.fixture(params=[f"{HOST}/", None])
 def address(request, monkeypatch):
     """The address in the metadata of the package, or none."""
@@ -30,9 +39,7 @@ def address(request, monkeypatch):
     if request.param:
         metadata["Project-URL"] = f"Documentation, {request.param}"
     monkeypatch.setattr(importlib.metadata, "metadata", lambda name: metadata)
-    _links.documentation.cache_clear()
-    yield request.param
-    _links.documentation.cache_clear()
+    return request.param
 
 
 class Links(HTMLParser):
@@ -83,16 +90,20 @@ def test_pages_of_others(address):
     assert (f"{HOST}/reference/sk_gd.GDRegressor.html" in links) == (address is not None)
 
 
-def test_without_metadata(monkeypatch):
+def test_without_metadata(monkeypatch, tmp_path):
     """As when Python is started among the sources."""
 
     def missing(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "metadata", missing)
-    _links.documentation.cache_clear()
     assert GDRegressor()._get_doc_link() == ""
+    # A site that has been built in the clone is better than none.
+    (tmp_path / "index.html").touch()
     _links.documentation.cache_clear()
+    page = f"{tmp_path.as_uri()}/reference/sk_gd.GDRegressor.html"
+    assert GDRegressor()._get_doc_link() == page
+    assert page in Links(GDRegressor()._repr_html_()).found
 
 
 class Rows(HTMLParser):
