@@ -46,13 +46,11 @@ def condense(X, y, weight=None, rows=None):
 
     Returns
     -------
-    X, y : ndarray
-        At most n_features + n_targets + 1 rows, all of the same weight, measured
-        from the means: added to the rows, these would round them.
-    x_mean, y_mean : ndarray of shape (n_features,) and (n_targets,)
-        The means.
-
-    None if the squares of the numbers are too large to be numbers.
+    tuple of ndarray or None
+        ``X, y, x_mean, y_mean``: at most n_features + n_targets + 1 rows, all of
+        the same weight, measured from the means (added to the rows, these would
+        round them), and the means. None if squares of the numbers are too large to
+        be numbers.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         moments = Moments(full=True).update(_Joined(X, y), weight, rows)
