@@ -92,5 +92,10 @@ if __name__ == "__main__":
     if sys.argv[1:]:
         print("\n" + markdown(head, rows))
     else:
-        text = TEXT.format(seeds=len(SEEDS), problems=len(gaps["auto"]))
+        left = np.array(gaps["auto"])
+        most = left[np.argsort(left[:, 0])[:-2]].max(axis=0)
+        text = TEXT.format(seeds=len(SEEDS), problems=len(left)) + (
+            f" Of the default on all but the two problems that it finds hardest at first: "
+            f"{100 * most[0]:.2g} % after 20 epochs, {100 * most[1]:.2g} % after 100."
+        )
         record("tournament", "How near untuned optimizers come to the optimum", text, head, rows)

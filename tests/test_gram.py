@@ -8,6 +8,7 @@ from sklearn.linear_model import Lasso, Ridge
 from sklearn.model_selection import GridSearchCV
 
 from sk_gd import GDGridSearchCV, GDRegressor, problem
+from sk_gd.losses import Huber, SquaredError
 from sk_gd.objectives.gram import condense
 
 N, D = 600, 7
@@ -104,10 +105,18 @@ def test_same_training_as_on_all_rows(monkeypatch, optimizer, precondition, inte
     assert_allclose(intercept, model.intercept_, rtol=rounding, atol=rounding * Y.std())
 
 
+class Cut(SquaredError):
+    """With a formula of its own, which only looks quadratic by its name."""
+
+    def kernel(self, n_outputs):
+        return Huber(epsilon=1.0).kernel(n_outputs)
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"loss": "huber"},
+        {"loss": Cut()},
         {"batch_size": 100},
         {"batch_size": "auto"},
     ],

@@ -53,7 +53,11 @@ class SquaredError(Loss):
     """
 
     kinds = ("regressor",)
-    quadratic = True
+
+    @property
+    def quadratic(self):
+        """Whether the formula is this one: a subclass may have another."""
+        return type(self).kernel is SquaredError.kernel
 
     def kernel(self, n_outputs):
         return SquaredErrorKernel()
