@@ -4,6 +4,7 @@ import contextlib
 import warnings
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -40,7 +41,8 @@ class Rows:
         self.X = X
         self.shape = (len(rows), *X.shape[1:])
         self._expected = expected
-        chunks = gen_batches(len(rows), max(1, CHUNK // X.shape[1]))
+        width = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
+        chunks = gen_batches(len(rows), max(1, CHUNK // max(1, width)))
         self._chunks = [(chunk, without_copy(rows[chunk])) for chunk in chunks]
         self._known = []
 

@@ -1,15 +1,18 @@
 """What a search takes: memory, and the same bits from any number of workers."""
 
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor
 from sk_gd.indices import Packed, are_different, packed, without_copy
+from sk_gd.search_tasks import Rows
 
 RNG = np.random.default_rng(0)
 
@@ -83,6 +86,24 @@ def test_rows(rows):
 def test_masks():
     mask = np.array([True, False, True, True])
     np.testing.assert_array_equal(np.asarray(packed(mask, 4)), [0, 2, 3])
+
+
+def test_sparse_rows_are_scored_many_at_a_time():
+    """By their entries: to take a sparse row out takes as long as its prediction of thousands."""
+    counted = []
+
+    class Counted(sp.csr_matrix):
+        def __getitem__(self, key):
+            counted.append(key)
+            return super().__getitem__(key)
+
+    plain = sp.random(2000, 50_000, density=1e-3, random_state=0, format="csr")
+    X = Counted(plain)
+    fitted = {"coef_": RNG.normal(size=(1, 50_000)), "intercept_": np.ones(1)}
+    rows = np.arange(0, 2000, 2)
+    found = Rows(X, rows, [fitted]).predictions(SimpleNamespace(**fitted))
+    assert 1 <= len(counted) <= 3
+    np.testing.assert_allclose(found, (plain @ fitted["coef_"].T + 1)[rows], rtol=1e-12)
 
 
 class Counting(StandardScaler):
