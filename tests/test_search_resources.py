@@ -97,7 +97,9 @@ def test_sparse_rows_are_scored_many_at_a_time():
             counted.append(key)
             return super().__getitem__(key)
 
-    plain = sp.random(2000, 50_000, density=1e-3, random_state=0, format="csr")
+    columns = np.tile(np.arange(50) * 1000, 2000)
+    ends = np.arange(0, 2000 * 50 + 1, 50)
+    plain = sp.csr_matrix((RNG.random(len(columns)), columns, ends), shape=(2000, 50_000))
     X = Counted(plain)
     fitted = {"coef_": RNG.normal(size=(1, 50_000)), "intercept_": np.ones(1)}
     rows = np.arange(0, 2000, 2)
