@@ -206,6 +206,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
             tol=self.tol,
             n_iter_no_change=self.n_iter_no_change,
             validated=problem.held_out is not None,
+            dtype=problem.X.dtype.name,
         )
         run.configure(config, coordinates, optimizer)
         return data

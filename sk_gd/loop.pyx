@@ -5,7 +5,7 @@
 import numpy as np
 
 from cpython.pycapsule cimport PyCapsule_GetPointer
-from libc.math cimport isfinite
+from libc.math cimport fabs, isfinite
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
@@ -155,11 +155,11 @@ cdef class Lane:
         if self.averaged:
             self.average = map(np.asarray(self.average))
 
-    def is_finite(self):
-        """Whether all weights are finite numbers."""
+    def is_within(self, double limit):
+        """Whether all weights are numbers, and no larger."""
         cdef Py_ssize_t j
         for j in range(self.w.shape[0]):
-            if not isfinite(self.w[j]):
+            if not fabs(self.w[j]) <= limit:
                 return False
         return True
 

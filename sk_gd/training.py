@@ -19,6 +19,8 @@ from .schedules import Schedule
 
 # Steps whose learning rates are computed together.
 AT_ONCE = 256
+# Between the largest weight and the largest number: for sums of many features, some of them far out.
+ROOM = 1e6
 
 
 @dataclass
@@ -34,6 +36,7 @@ class Config:
     tol: float | None
     n_iter_no_change: int
     validated: bool
+    dtype: str
 
     @property
     def ridge(self):
@@ -73,6 +76,8 @@ class Run:
         or the objective; NaN where it was the other one of the two.
     best : tuple or None
         Coefficients and intercepts of the best validation loss so far.
+    limit : float
+        The largest weight of which the model's numbers, and predictions, are not infinite.
     error : DivergenceError or None
         What the run came to, if it diverged.
     """
@@ -96,6 +101,7 @@ class Run:
         self.lowest = np.inf
         self.mark = np.inf
         self.stale = 0
+        self.limit = np.inf
         self.error = None
         self._rates = []  # of the epochs to come, the last one first
 
@@ -190,6 +196,7 @@ class Run:
             if not _same(optimizer, self.lane.rule.optimizer):
                 self.lane = _lane(optimizer, self.lane.model(), self.seed)
         self.coordinates = coordinates
+        self.limit = np.finfo(config.dtype).max / ROOM / coordinates.gain()
         l1, l2 = coordinates.strengths(config.alpha, config.l1_ratio)
         energy = np.repeat(coordinates.energy, coordinates.n_columns)
         self.lane.penalty = ElasticNet(l1, l2, energy, self.lane.rule.has_metric())
@@ -221,7 +228,7 @@ class Run:
         self.epochs += 1
         config = self.config
         loss = self.lane.loss / data.n + self.lane.penalty_value
-        if not (math.isfinite(loss) and self.lane.is_finite()):
+        if not (math.isfinite(loss) and self.lane.is_within(self.limit)):
             self.error = self._divergence(loss, data)
             return True
         self.loss_curve.append(float(loss))
@@ -260,10 +267,13 @@ class Run:
         config = self.config
         before = self.loss_curve[-1] if self.loss_curve else "not known yet"
         safe = 2 / data.smoothness(config.ridge)
+        beyond = ""
+        if math.isfinite(loss):
+            beyond = f", of weights too large for predictions in {config.dtype}"
         return DivergenceError(
             f"Training diverged in epoch {self.epochs} with learning_rate="
             f"{config.learning_rate:.6g}: the objective was {before} an epoch ago and is {loss} "
-            f"now. Plain gradient descent is stable on this data up to a learning_rate of "
+            f"now{beyond}. Plain gradient descent is stable on this data up to a learning_rate of "
             f"2 / L = {safe:.6g}; choose a smaller one, or learning_rate='auto'.",
             epoch=self.epochs,
             learning_rate=config.learning_rate,

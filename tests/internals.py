@@ -95,6 +95,7 @@ def make_run(data, optimizer, *, learning_rate=1.0, alpha=0.0, l1_ratio=0.0, sta
         tol=None,
         n_iter_no_change=5,
         validated=False,
+        dtype="float64",
     )
     run.configure(config, data.coordinates, optimizers.get(optimizer))
     if start is not None:

@@ -351,6 +351,25 @@ class TestExponentials:
         else:
             assert np.isfinite(model.coef_).all() and np.isfinite(model.loss_curve_).all()
 
+    # The last weights before overflow are numbers, of which predictions may not be.
+    @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+    @pytest.mark.parametrize("seed", range(20))
+    @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson"])
+    def test_finite_or_an_error_at_the_edge_of_overflow(self, loss, seed, dtype):
+        highest = np.log10(np.finfo(dtype).max)
+        rng = np.random.default_rng(seed)
+        X, y = SCORES.astype(dtype), np.exp(0.4 * SCORES[:, 0])
+        for rate in 10 ** rng.uniform(0, highest, size=3):
+            options = {"learning_rate": rate, "tol": None, "random_state": seed}
+            model = GDRegressor("sgd", loss=loss, early_stopping=True, max_iter=30, **options)
+            try:
+                model.fit(X, y)
+            except DivergenceError as error:
+                assert not hasattr(model, "coef_")
+                assert "is inf now" in str(error) or np.dtype(dtype).name in str(error)
+            else:
+                assert np.isfinite(model.coef_).all() and np.isfinite(model.predict(X)).all()
+
     def test_a_row_without_weight_does_not_count_however_far_it_is(self):
         far = np.concatenate([X, np.full((1, D), 1e5)])
         y, weight = np.append(np.exp(X[:, 0]), 1.0), np.append(np.ones(N), 0.0)

@@ -225,6 +225,17 @@ class Coordinates:
             intercept -= coef @ self.shift
         return coef, intercept
 
+    def gain(self):
+        """The most that `to_model` can make of weights of at most one, but for the origin."""
+        d = self.n_features
+        row = np.ones(self.n_columns)
+        if self.rotation is not None:
+            row = np.abs(self.rotation).sum(axis=1)
+        coef = row[:d] if self.scale is None else row[:d] * self.scale
+        shifted = 0.0 if self.shift is None else coef @ np.abs(self.shift)
+        constant = row[d] if self.intercept else 0.0
+        return float(np.max(self.unit) * max(1.0, np.max(coef), shifted + constant))
+
     def from_model(self, coef, intercept):
         """The inverse of `to_model`."""
         v = np.empty((self.n_outputs, self.n_columns))
