@@ -196,7 +196,7 @@ class Run:
             if not _same(optimizer, self.lane.rule.optimizer):
                 self.lane = _lane(optimizer, self.lane.model(), self.seed)
         self.coordinates = coordinates
-        self.limit = np.finfo(config.dtype).max / ROOM / coordinates.gain()
+        self.limit = np.finfo(config.dtype).max / ROOM / max(1.0, coordinates.gain())
         l1, l2 = coordinates.strengths(config.alpha, config.l1_ratio)
         energy = np.repeat(coordinates.energy, coordinates.n_columns)
         self.lane.penalty = ElasticNet(l1, l2, energy, self.lane.rule.has_metric())

@@ -234,7 +234,7 @@ class Coordinates:
         coef = row[:d] if self.scale is None else row[:d] * self.scale
         shifted = 0.0 if self.shift is None else coef @ np.abs(self.shift)
         constant = row[d] if self.intercept else 0.0
-        return float(np.max(self.unit) * max(1.0, np.max(coef), shifted + constant))
+        return float(np.max(self.unit) * max(np.max(coef), shifted + constant))
 
     def from_model(self, coef, intercept):
         """The inverse of `to_model`."""
