@@ -1,0 +1,15 @@
+"""What holds for every test."""
+
+import os
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def the_same_random_numbers():
+    """Have `random_state=None` mean the same in every run; SK_GD_TESTS_SEED is for other runs.
+
+    scikit-learn draws from numpy's global generator then.
+    """
+    np.random.seed(int(os.environ.get("SK_GD_TESTS_SEED", "0")))  # noqa: NPY002
