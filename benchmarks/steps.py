@@ -46,7 +46,7 @@ def seconds_a_step(optimizer, learning_rate=1e-3):
     data = problem.data(coordinates, 1, False)
     run = Run(0)
     run.configure(
-        Config(learning_rate, schedules.get("constant"), 1, 0.0, 0.0, 0, None, 5, False),
+        Config(learning_rate, schedules.get("constant"), 1, 0.0, 0.0, 0, None, 5, False, "float64"),
         coordinates,
         optimizers.get(optimizer),
     )
