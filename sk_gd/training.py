@@ -19,7 +19,7 @@ from .schedules import Schedule
 
 # Steps whose learning rates are computed together.
 AT_ONCE = 256
-# Between the largest weight and the largest number: for sums of many features, some of them far out.
+# Between the largest weight and the largest number, for sums of features, some of them far out.
 ROOM = 1e6
 
 
