@@ -125,9 +125,15 @@ FIT = """Fit the model.
             %(target)s.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows; an integer weight is as good as as many copies.
-        X_val, y_val, sample_weight_val : default=None
+        X_val : {array-like, sparse matrix} of shape (n_samples_val, n_features), default=None
             Validation data. They are watched, in place of a part held out, by
-            the stopping rule; the weights that were best on them are kept.
+            the stopping rule; the weights that were best on them are kept. A
+            search hands them to every fit, unless they have as many rows as X:
+            scikit-learn takes them for a part of it then, and splits them.
+        y_val : array-like, default=None
+            Their targets, in the form of y; needed with X_val.
+        sample_weight_val : array-like of shape (n_samples_val,), default=None
+            Their weights.
 
         Returns
         -------
