@@ -24,10 +24,11 @@ class Packed:
 
 def packed(rows, n_samples):
     """The same rows in less memory, if they are in ascending order."""
-    rows = np.asarray(rows)
-    if rows.dtype == bool or (len(rows) and rows[0] >= 0 and np.all(np.diff(rows) > 0)):
-        return Packed(rows, n_samples)
-    return rows
+    array = np.asarray(rows)
+    if array.ndim != 1 or array.dtype.kind not in "biu":
+        return rows
+    ascending = len(array) and array[0] >= 0 and np.all(array[1:] > array[:-1])
+    return Packed(array, n_samples) if array.dtype == bool or ascending else array
 
 
 def are_different(rows):
@@ -38,6 +39,6 @@ def are_different(rows):
 def without_copy(rows):
     """The same rows as a slice, which is not copied, if they follow each other."""
     first, last = (rows[0], rows[-1]) if len(rows) else (0, -1)
-    if first >= 0 and last - first == len(rows) - 1 and np.all(np.diff(rows) == 1):
+    if first >= 0 and last - first == len(rows) - 1 and np.all(rows[1:] == rows[:-1] + 1):
         return slice(first, last + 1)
     return rows

@@ -142,8 +142,10 @@ class Data:
 
     def mean_square(self):
         """Mean squared length of the rows, without the constant column."""
-        norms = self.coordinates.squared_norms(self.problem.X)
-        return np.average(norms, weights=self.problem.weights) - self.coordinates.intercept
+        norms, weights = self.coordinates.squared_norms(self.problem.X), self.problem.weights
+        if weights is not None:
+            norms[weights == 0] = 0  # which might be infinite
+        return np.average(norms, weights=weights) - self.coordinates.intercept
 
     @functools.cached_property
     def _reach(self):

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import joblib
 import numpy as np
 from sklearn import config_context, get_config
-from sklearn.base import _fit_context
+from sklearn.base import _fit_context, clone
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils._indexing import _safe_indexing
@@ -18,7 +18,7 @@ from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 from ._links import DocumentationLink
-from .indices import are_different, packed, positions
+from .indices import Packed, are_different, packed, positions
 from .search_tasks import Fold, Task, remembering
 from .side_by_side import Pass, has_callbacks, learned_by
 
@@ -95,17 +95,9 @@ class SideBySide(Parallel):
         """Train the tasks of a unit, of one split, and have them scored."""
         with config_context(**(config or {})):
             self._go_on()
-            options = unit[0].options
-            first = unit[0]
-            fold = Fold(
-                first.X,
-                np.asarray(options["train"]),
-                np.asarray(options["test"]),
-                options["return_train_score"] or has_callbacks(options["caller"]),
-                self._valid[type(first.model)][0] if first.only_predicts() else None,
-            )
             try:
-                given = self._given(first, fold)
+                fold = self._fold(unit[0])
+                given = self._given(unit[0], fold)
             except Exception as error:
                 for task in unit:
                     task.reason = f"{type(error).__name__}: {error}"
@@ -118,21 +110,34 @@ class SideBySide(Parallel):
             for group in groups.values():
                 self._train(group, fold, *given)
 
+    def _fold(self, task):
+        options = task.options
+        return Fold(
+            task.X,
+            np.asarray(options["train"]),
+            np.asarray(options["test"]),
+            whole=options["return_train_score"] or has_callbacks(options["caller"]),
+            untouched=task.only_hands_over(),
+            valid=self._valid[type(task.model)][0] if task.only_predicts() else None,
+        )
+
     def _train(self, group, fold, steps, *given):
+        models = [task.model for task in group]
         try:
-            outcomes = Pass([task.model for task in group], *given).train(self._go_on)
+            outcomes = Pass(models, *given, resumable=not fold.untouched).train(self._go_on)
         except Exception as error:
             for task in group:
                 task.reason = f"{type(error).__name__}: {error}"
             return
         fold.expected += [each.attributes for each in outcomes if each and each.attributes]
-        with remembering(steps or []):
-            for task, outcome in zip(group, outcomes, strict=True):
-                self._go_on()
-                if outcome is None:
-                    task.reason = "it cannot be trained"
-                else:
-                    task.deliver(fold, outcome, steps)
+        if steps and fold.untouched:
+            steps = remembering(steps)
+        for task, outcome in zip(group, outcomes, strict=True):
+            self._go_on()
+            if outcome is None:
+                task.reason = "it cannot be trained"
+            else:
+                task.deliver(fold, outcome, steps)
 
     def _go_on(self):
         if self._stop.is_set():
@@ -163,12 +168,11 @@ class SideBySide(Parallel):
         def take(X, y, **parameters):
             given.update(X=X, y=y, parameters=parameters)
 
-        pipeline, model = task.estimator, task.model
+        # Of its own: scikit-learn is yet to set the parameters of this one, and of its parts.
+        pipeline = clone(task.estimator)
+        model = pipeline.steps[-1][1]
         model.fit = take
-        try:
-            pipeline.fit(fold.take(fold.train), _safe_indexing(task.y, fold.train), **parameters)
-        finally:
-            del model.fit
+        pipeline.fit(fold.take(fold.train), _safe_indexing(task.y, fold.train), **parameters)
         X, y = model._validate(given["X"], given["y"], reset=True)
         weight = weight_only(given["parameters"])
         return pipeline.steps[:-1], X, y, None, weight, learned_by(model)
@@ -188,7 +192,11 @@ class _Splits:
 
 def unpacked(function, arguments, options):
     """The call of a fit, its rows as indices."""
-    rows = {name: np.asarray(options[name]) for name in ("train", "test")}
+    rows = {
+        name: np.asarray(options[name])
+        for name in ("train", "test")
+        if isinstance(options[name], Packed)
+    }
     return function, arguments, options | rows
 
 
@@ -333,8 +341,8 @@ class GDGridSearchCV(_Search, GridSearchCV):
     combination of their own parameters.
 
     What cannot be shared is fitted one by one: estimators that are not of this
-    package, those with callbacks or with ``verbose``, and those whose fit is
-    given more than ``sample_weight``.
+    package, those (and pipelines) with a ``fit`` of their own, with callbacks or
+    with ``verbose``, and those whose fit is given more than ``sample_weight``.
 
     Parameters
     ----------

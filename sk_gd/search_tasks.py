@@ -1,6 +1,6 @@
 """What a search of scikit-learn asks for: a fit of a candidate on a split, and its scores."""
 
-import contextlib
+import copy
 import warnings
 
 import numpy as np
@@ -15,7 +15,7 @@ from sklearn.utils._indexing import _safe_indexing
 
 from .estimators import GDClassifier, GDRegressor
 from .indices import positions, without_copy
-from .side_by_side import OF_A_LANE, fingerprint, has_callbacks, refusal, without
+from .side_by_side import OF_A_LANE, fingerprint, has_callbacks, refusal, requests, without
 
 # Numbers of X that are copied at a time to predict.
 CHUNK = 32768
@@ -81,16 +81,20 @@ class Fold:
         Which rows are which.
     whole : bool
         Whether anybody but the estimator looks at the rows that train.
+    untouched : bool
+        Whether nobody changes rows: all candidates are given the same ones then.
     valid : ndarray, CSR matrix or None
         X as the estimators read it, if nobody but them looks at any rows.
     """
 
-    def __init__(self, X, train, test, whole, valid):
+    def __init__(self, X, train, test, whole, untouched, valid):
         self.X = X
         self.train = train
         self.test = test
         self.whole = whole
-        self.valid = valid
+        self.untouched = untouched
+        # That there is nothing to predict scikit-learn will want to say.
+        self.valid = valid if len(positions(test)) else None
         self.shape = X.shape if hasattr(X, "shape") else (len(X),)
         # In place of the rows that train, where nobody looks at them.
         self.unseen = train[:0]
@@ -104,13 +108,16 @@ class Fold:
     def take(self, rows):
         """These rows of X, which are `train` or `test`."""
         name = "train" if rows is self.train else "test"
-        if name not in self._taken:
-            self._taken[name] = (
-                _safe_indexing(self.X, rows)
-                if self.valid is None
-                else Rows(self.valid, positions(rows), self.expected)
-            )
-        return self._taken[name]
+        if name in self._taken:
+            return self._taken[name]
+        taken = (
+            _safe_indexing(self.X, rows)
+            if self.valid is None
+            else Rows(self.valid, positions(rows), self.expected)
+        )
+        if self.untouched:
+            self._taken[name] = taken
+        return taken
 
 
 class _Remembered:
@@ -130,17 +137,13 @@ class _Remembered:
         return self._known[-1][1]
 
 
-@contextlib.contextmanager
 def remembering(steps):
-    """Let candidates that share fitted transformers share what these make of the test rows."""
-    transformers = [step for _, step in steps if hasattr(step, "transform")]
-    for transformer in transformers:
-        transformer.transform = _Remembered(transformer.transform)
-    try:
-        yield
-    finally:
-        for transformer in transformers:
-            del transformer.transform
+    """Fitted steps like these that transform the same rows only once, for many candidates."""
+    others = [(name, copy.copy(step)) for name, step in steps]
+    for _, step in others:
+        if hasattr(step, "transform"):
+            step.transform = _Remembered(step.transform)
+    return others
 
 
 class Task:
@@ -177,6 +180,8 @@ class Task:
             return "array_api_dispatch is on"
         if self.is_pipeline and has_callbacks(self.estimator):
             return "Pipeline has callbacks, which are told of every fit"
+        if self.is_pipeline and type(self.estimator).fit is not Pipeline.fit:
+            return f"{type(self.estimator).__name__} has a fit of its own"
         if get_tags(self.estimator).input_tags.pairwise:
             return "X is a matrix of pairs of rows"
         return refusal(self.model)
@@ -194,17 +199,24 @@ class Task:
         """The same for pipelines that agree in all but the last step."""
         parameters = self.estimator.get_params(deep=False)
         parameters["steps"] = parameters["steps"][:-1]
-        return type(self.estimator), fingerprint(parameters)
+        # What is passed on to the fit of the last one decides what is shared, too.
+        return type(self.estimator), fingerprint(parameters), requests(self.model)
 
-    def only_predicts(self):
-        """Whether X is only handed back to the model, to predict: so do scorers by name."""
+    def only_hands_over(self):
+        """Whether whoever scores does nothing with X but hand it to the estimator, unchanged."""
         scorer = self.options["scorer"]
         scorers = scorer._scorers.values() if isinstance(scorer, _MultimetricScorer) else [scorer]
-        return (
-            type(self.estimator) in (GDClassifier, GDRegressor)
-            and all(isinstance(each, (_Scorer, _PassthroughScorer)) for each in scorers)
-            and not has_callbacks(self.options["caller"])
+        own_score = type(self.model).score in (GDClassifier.score, GDRegressor.score) and (
+            not self.is_pipeline or type(self.estimator).score is Pipeline.score
         )
+        return all(
+            isinstance(each, _Scorer) or (isinstance(each, _PassthroughScorer) and own_score)
+            for each in scorers
+        ) and not has_callbacks(self.options["caller"])
+
+    def only_predicts(self):
+        """Whether X is only handed back to the model, to predict."""
+        return type(self.estimator) in (GDClassifier, GDRegressor) and self.only_hands_over()
 
     def deliver(self, fold, outcome, steps):
         """Have scikit-learn score what the pass made of this candidate, as if it had fitted it."""

@@ -1,6 +1,7 @@
 """Many fits of the same data as one: candidates that differ in what lanes may differ in."""
 
 import contextlib
+import copy
 import time
 from dataclasses import dataclass
 
@@ -66,12 +67,33 @@ def fingerprint(value):
         return tuple((key, fingerprint(each)) for key, each in value.items())
     if isinstance(value, (list, tuple)):
         return type(value), tuple(fingerprint(each) for each in value)
-    if isinstance(value, BaseEstimator):
-        return type(value), fingerprint(value.get_params(deep=False))
+    if isinstance(value, BaseEstimator) and (
+        type(value).__sklearn_clone__ is BaseEstimator.__sklearn_clone__
+    ):
+        output = joblib.hash(getattr(value, "_sklearn_output_config", None))
+        return type(value), fingerprint(value.get_params(deep=False)), requests(value), output
     try:
         return joblib.hash(value)
     except Exception:  # of whatever kind: what cannot be pickled is only like itself
-        return id(value)
+        return _Itself(value)
+
+
+def requests(estimator):
+    """Something that is equal for estimators that ask for the same metadata."""
+    return joblib.hash(getattr(estimator, "_metadata_request", None))
+
+
+class _Itself:
+    """Equal to nothing but the same object, which is kept: its address has no second use."""
+
+    def __init__(self, value):
+        self._value = value
+
+    def __eq__(self, other):
+        return isinstance(other, _Itself) and self._value is other._value
+
+    def __hash__(self):
+        return id(self._value)
 
 
 def without(parameters, names):
@@ -94,10 +116,13 @@ class Pass:
         Their weights.
     learned : dict
         What the validation of X has told.
+    resumable : bool
+        Whether anybody may train the models on.
     """
 
-    def __init__(self, models, X, y, rows, sample_weight, learned):
+    def __init__(self, models, X, y, rows, sample_weight, learned, resumable):
         self.models = models
+        self.resumable = resumable
         self.outcomes = {}
         first = models[0]
         self.dtype = X.dtype
@@ -149,11 +174,14 @@ class Pass:
         return [self.outcomes.get(id(model)) for model in self.models]
 
     def _train(self, data, runs, begin_epoch):
+        generator = runs[0].generator
+
         def end_epoch(active):
             for run in active:
                 for model in self.served[id(run)]:
-                    if model.max_iter == run.epochs:
-                        self._finish(model, run, not run.settled)
+                    more = model.max_iter - run.epochs
+                    if more == 0 or (more > 0 and run.settled):
+                        self._finish(model, run, not run.settled, generator)
 
         epochs = [self.served[id(run)][0].max_iter for run in runs]
         train(
@@ -167,13 +195,16 @@ class Pass:
         for run in runs:
             for model in self.served[id(run)]:
                 if id(model) not in self.outcomes:
-                    self._finish(model, run, False)
+                    self._finish(model, run, False, generator)
 
-    def _finish(self, model, run, unfinished):
+    def _finish(self, model, run, unfinished, generator):
         outcome = Outcome(error=run.error)
         if run.error is None:
             outcome.attributes = learned_by(model) | model._attributes(run, self.dtype)
             outcome.complaint = model._complaint(run, unfinished)
+            if self.resumable:
+                going_on = outcome.attributes["_run"] = run.copy()
+                going_on.generator = copy.deepcopy(generator)
         self.outcomes[id(model)] = outcome
 
 

@@ -216,6 +216,18 @@ def test_degenerate_data(data, y, container, optimizer, alpha, settings):
     )
 
 
+@pytest.mark.parametrize("offset", [1e5, 1e8])
+@pytest.mark.parametrize("batch_size", [16, "full"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_feature_far_from_zero_is_learned_as_any_other(optimizer, batch_size, offset):
+    """As far as its numbers tell it apart: 1e8 leaves eight digits of sixteen."""
+    options = {"batch_size": batch_size, "alpha": 0, "tol": None, "random_state": 0}
+    model = GDRegressor(optimizer, loss=losses.Huber(epsilon=100.0), max_iter=200, **options)
+    far = X + offset * np.eye(X.shape[1])[0]
+    expected = model.fit(far - offset * np.eye(X.shape[1])[0], Y[:, 0]).coef_
+    np.testing.assert_allclose(model.fit(far, Y[:, 0]).coef_, expected, rtol=0, atol=1e-13 * offset)
+
+
 class TestParameters:
     def test_clone_and_repr(self):
         model = GDClassifier(optimizers.Nesterov(0.95), alpha=0.1)

@@ -63,6 +63,8 @@ class Moments:
                 # and of a row that counts, lest the rounding by it be larger than the rest.
                 origin = x[np.argmax(w)].astype(float) if self.mean is None else self.mean
                 centred = x - origin
+                if weight is not None:
+                    centred[w == 0] = 0  # the square might be infinite
                 shift = w @ centred / total
                 if self.full:
                     scaled = centred if weight is None else centred * w[:, None]
@@ -338,6 +340,7 @@ def reach(X, weight, coordinates):
     """
     w = np.ones(X.shape[0]) if weight is None else weight
     norms = coordinates.squared_norms(X)
+    norms[w == 0] = 0  # which might be infinite
     whole = 0.0
     if coordinates.rotation is None and np.any(norms):
         whole = _largest_eigenvalue(X, w, coordinates)

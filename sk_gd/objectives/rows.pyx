@@ -10,7 +10,7 @@ the intercept.
 import numpy as np
 import scipy.sparse as sp
 
-from libc.math cimport fabs
+from libc.math cimport fabs, fmin
 from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -262,7 +262,7 @@ cdef class DenseRows(Rows):
 
     cdef void finish(self, double *g) noexcept nogil:
         cdef Py_ssize_t j, k, d = self.n_features
-        cdef double total, blur
+        cdef double total, blur, far
         cdef const double *z = self.line[0]
         if self.lonely:
             for j in range(d):
@@ -277,14 +277,16 @@ cdef class DenseRows(Rows):
                 for j in range(d):
                     g[j] = (g[j] - self.shift[j] * total) * self.scale[j]
                 if self.n_rows > 1:
-                    # What the predictions were summed from, in size.
-                    blur = self.sizes[k] + self.level[k]
+                    # What the predictions were summed from, in size: their rounding comes with
+                    # what a feature is off its mean, that of the sum with all of the feature.
+                    blur = self.level[k]
                     for j in range(d):
                         blur += fabs(self.v[k, j] * self.shift[j])
-                    blur *= ROUNDING
                     for j in range(d):
-                        if fabs(g[j]) <= blur * fabs(self.shift[j]) * self.scale[j]:
+                        far = fabs(self.shift[j]) * self.scale[j]
+                        if fabs(g[j]) <= ROUNDING * (self.sizes[k] * far + blur * fmin(far, 1)):
                             g[j] = 0
+                    blur = ROUNDING * (blur + self.sizes[k])
             if self.n_columns > d:
                 g[d] = 0 if fabs(total) <= blur else total
             g += self.n_columns

@@ -1,0 +1,192 @@
+"""The searches with scorers, splits and transformers that do what they like."""
+
+import copy
+import warnings
+
+import numpy as np
+import pytest
+from sklearn import config_context
+from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
+from sklearn.inspection import permutation_importance
+from sklearn.metrics import get_scorer
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+from test_search import BINARY, both, classifier
+
+from sk_gd import GDGridSearchCV
+
+X, Y = BINARY
+HORIZONS = {"model__max_iter": [2, 5, 20]}
+
+
+def pipeline(*steps, kind=Pipeline):
+    return kind([*steps, ("model", classifier())])
+
+
+def importance(model, X, y):
+    options = {"n_repeats": 2, "random_state": 0, "scoring": "neg_log_loss"}
+    return float(np.abs(permutation_importance(model, X, y, **options).importances_mean).sum())
+
+
+def moving(model, X, y):
+    """A scorer that takes X for its own."""
+    X += 0.5
+    return float(-np.mean((model.predict_proba(X)[:, 1] - y) ** 2))
+
+
+def training_on(model, X, y):
+    return float(model.partial_fit(X, y).coef_.sum())
+
+
+def beginning_again(model, X, y):
+    return float(model.set_params(warm_start=True).fit(X, y).coef_.sum())
+
+
+@pytest.mark.parametrize("scoring", [importance, moving])
+@pytest.mark.parametrize("steps", [[], [("scale", StandardScaler())]])
+def test_scorers_that_change_x(scoring, steps):
+    both(pipeline(*steps), HORIZONS, X, Y, cv=3, scoring=scoring, return_train_score=True)
+    both(classifier(), {"max_iter": [2, 5, 20]}, X, Y, cv=3, scoring=scoring)
+
+
+@pytest.mark.parametrize(("scoring", "alone"), [(training_on, 0), (beginning_again, 18)])
+def test_scorers_that_train_on(scoring, alone):
+    grid = {"max_iter": [2, 5, 20], "optimizer": ["adam", "momentum"]}
+    stopping = classifier(tol=0.05, n_iter_no_change=1, batch_size=16)
+    for model in (classifier(batch_size=16), stopping):
+        both(model, grid, X, Y, cv=3, scoring=scoring, alone=alone)
+
+
+def test_steps_of_steps():
+    parts = Pipeline([("scale", StandardScaler()), ("turn", PCA(2))])
+    both(pipeline(("parts", parts)), {"parts__turn": [PCA(1), PCA(3)], **HORIZONS}, X, Y, cv=3)
+    union = FeatureUnion([("turn", PCA(2)), ("scale", MinMaxScaler())])
+    both(pipeline(("union", union)), {"union__turn": ["drop", PCA(1)], **HORIZONS}, X, Y, cv=3)
+
+
+def test_fitted_transformers_are_told_apart():
+    first, second = PCA(2).fit(X), PCA(2).fit(X[:, ::-1] ** 2)
+    grid = {"turn": [FrozenEstimator(first), FrozenEstimator(second)]}
+    search = both(pipeline(("turn", PCA(2))), grid, X, Y, cv=3, scoring="neg_log_loss")
+    assert len(set(search.cv_results_["mean_test_score"])) == 2
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_fitted_transformer_stays_as_it_is(n_jobs):
+    frozen = FrozenEstimator(StandardScaler().fit(X))
+    before = copy.deepcopy(vars(frozen.estimator))
+    both(pipeline(("one", frozen), ("two", frozen)), HORIZONS, X, Y, cv=6, n_jobs=n_jobs)
+    assert list(vars(frozen)) == ["estimator"]
+    assert list(vars(frozen.estimator)) == list(before)
+
+
+class Power:
+    """Cannot be pickled, and every candidate has a copy of its own."""
+
+    def __init__(self, exponent):
+        self.of = lambda X: np.sign(X) * np.abs(X) ** exponent
+
+    def __call__(self, X):
+        return self.of(X)
+
+
+def test_functions_without_a_name_are_told_apart():
+    powers = {"of__func": [Power(exponent) for exponent in (0, 0.5, 1, 2, 3, 4, 5, 6)]}
+    model = pipeline(("of", FunctionTransformer()))
+    both(model, powers, X, Y, cv=3, scoring="neg_log_loss")
+
+
+@pytest.mark.parametrize("step", ["scale", "model"])
+def test_requests_for_weights_are_told_apart(step):
+    weight = np.random.default_rng(0).integers(1, 5, len(Y))
+    with config_context(enable_metadata_routing=True):
+        kind = {"scale": StandardScaler, "model": classifier}[step]
+        asked = [kind().set_fit_request(sample_weight=flag) for flag in (True, False)]
+        model = Pipeline(
+            [
+                ("scale", StandardScaler().set_fit_request(sample_weight=True)),
+                ("model", classifier().set_fit_request(sample_weight=True)),
+            ]
+        )
+        given = {"sample_weight": weight}
+        scorer = get_scorer("neg_log_loss").set_score_request(sample_weight=False)
+        search = both(model, {step: asked}, X, Y, given, cv=3, scoring=scorer)
+    assert len(set(search.cv_results_["mean_test_score"])) == 2
+
+
+class Shifted(Pipeline):
+    def fit(self, X, y, **parameters):
+        self.shift_ = self.named_steps["model"].max_iter
+        return super().fit(X, y, **parameters)
+
+    def predict(self, X, **parameters):
+        return super().predict(X, **parameters) * self.shift_ % 2
+
+
+def test_a_pipeline_with_a_fit_of_its_own():
+    model = pipeline(("scale", StandardScaler()), kind=Shifted)
+    both(model, HORIZONS, X, Y, cv=3, scoring="accuracy", alone=9)
+
+
+@pytest.mark.parametrize("kind", ["u1", "u4", "u8", "i2"])
+def test_rows_of_any_integers(kind):
+    backwards = np.arange(99, -1, -1).astype(kind)
+    twice = np.concatenate([backwards[::2], backwards[::2]])
+    splits = [(twice, np.arange(100, 150).astype(kind)), (np.arange(50).astype(kind), twice)]
+    options = {"cv": splits, "scoring": "neg_log_loss"}
+    both(classifier(batch_size=16), {"max_iter": [2, 5]}, X, Y, **options)
+
+
+def test_a_split_without_a_test():
+    splits = [(np.arange(100), np.arange(100, 150)), (np.arange(100), np.arange(0))]
+    scores = []
+    for kind in (GridSearchCV, GDGridSearchCV):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            search = kind(classifier(), {"max_iter": [2, 5]}, cv=splits, refit=False).fit(X, Y)
+        scores.append([search.cv_results_[f"split{k}_test_score"] for k in (0, 1)])
+    np.testing.assert_array_equal(scores[1], scores[0])
+    assert np.isnan(scores[1][1]).all()
+
+
+ROWS = np.arange(100)
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        (ROWS[:, None], ROWS),
+        (set(ROWS), ROWS),
+        (ROWS, set(ROWS)),
+        (ROWS.astype(float), ROWS),
+        (ROWS, ROWS.astype(float)),
+    ],
+    ids=["column", "set", "set to test", "floats", "floats to test"],
+)
+def test_what_is_no_rows(split):
+    said = []
+    for kind in (GridSearchCV, GDGridSearchCV):
+        with pytest.raises(ValueError) as error:
+            kind(classifier(), {"max_iter": [2, 5]}, cv=[split]).fit(X, Y)
+        said.append(str(error.value).splitlines()[:3])
+    assert said[1] == said[0]
+
+
+@pytest.mark.parametrize("precondition", [None, "standardize", "whiten"])
+def test_a_row_that_does_not_train_counts_for_nothing(precondition):
+    """However far out it is: not for the rate, not for the coordinates."""
+    far = X.copy()
+    far[0, 0] = 1e155
+    train, test = next(KFold(3).split(far))
+    model = classifier(max_iter=2, batch_size=16, precondition=precondition)
+    grid = {"learning_rate": ["auto", 0.01], "optimizer": ["sgd", "adam"]}
+    search = both(model, grid, far, Y, cv=[(train, test)], refit=False)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    rows, weight = np.append(0, train), np.append(0.0, np.ones(len(train)))
+    for optimizer in grid["optimizer"]:
+        model.set_params(optimizer=optimizer, batch_size="full")
+        alone = model.fit(X[train], Y[train]).coef_
+        among = model.fit(far[rows], Y[rows], sample_weight=weight).coef_
+        np.testing.assert_allclose(among, alone, rtol=1e-9)
