@@ -5,6 +5,7 @@ import copy
 import warnings
 from numbers import Integral, Real
 
+import joblib
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
@@ -19,6 +20,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from . import losses, optimizers, schedules
 from ._links import DocumentationLink
 from .objectives.coordinates import MAX_WHITEN_FEATURES, Coordinates, root_trace
+from .parameters import fingerprint
 from .problem import Problem, Validation, auto_batch_size, spread
 from .training import Config, EpochTasks, Run, one_blas_thread, train
 
@@ -127,6 +129,8 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
                 X, y, sample_weight, loss, None, classes, validation, resumed, running
             )
             run = self._run.copy() if resumed else Run(self._seed())
+            if not running:
+                run.ask(self._question(problem) if self.warm_start else None)
             self._observe(run, problem, running)
             data = self._configure(run, problem, optimizer, schedule, running)
 
@@ -173,7 +177,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
         y = self._encode(X, y, classes, resumed, running)
         self._check_domain(loss, y)
         weight = self._weigh(sample_weight, y)
-        subset, held_out = self._hold_out(X, y, weight, loss, rows, validation)
+        subset, held_out = self._hold_out(X, y, sample_weight, weight, loss, rows, validation)
         if weight is not None:
             weight = normalise(weight, subset)
         if rows is not None:
@@ -182,6 +186,16 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
             y = spread(y, rows, (X.shape[0], y.shape[1]))
             subset = rows if subset is None else rows[subset]
         return Problem(X, y, weight, loss, rows, subset, held_out)
+
+    def _question(self, problem):
+        """The same for fits of the same objective to the same data; and with the same watched."""
+        objective = repr(fingerprint(problem.loss)), self.alpha, self.l1_ratio
+        asked, watched = [objective], [problem.subset]
+        for part, known in ((problem, asked), (problem.held_out, watched)):
+            if part is not None:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    known += [part.X.shape, part.X.sum(), part.y, part.weight]
+        return joblib.hash(asked), joblib.hash(watched)
 
     def _observe(self, run, problem, running=False):
         """Let the run have the statistics of the data that its coordinates need."""
@@ -258,7 +272,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
         return check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
 
     def _validate(self, X, y, *, reset):
-        return validate_data(
+        X, y = validate_data(
             self,
             X,
             y,
@@ -268,6 +282,11 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
             order="C",
             **self._target_checks,
         )
+        if sp.issparse(X) and not X.has_canonical_format:
+            # The square of a sum is not the sum of the squares.
+            X = X.copy()
+            X.sum_duplicates()
+        return X, y
 
     def _check_whitening(self, X):
         """Raise a ValueError if the matrix of the coordinates would be too large."""
@@ -300,13 +319,16 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
                     f"Got {now} instead; to begin anew call fit with warm_start=False."
                 )
 
-    def _weigh(self, sample_weight, y):
-        """The weights of the rows, or None if all count the same."""
+    def _weigh(self, sample_weight, y, among=None):
+        """The weights of the rows, or None if all count the same.
+
+        Classes are balanced as `among` other rows, given as (sample_weight, y).
+        """
         if sample_weight is None:
             return None
         return _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
 
-    def _hold_out(self, X, y, weight, loss, rows, validation):
+    def _hold_out(self, X, y, sample_weight, weight, loss, rows, validation):
         """Which of the rows train, None for all, and the validation data, None for none."""
         X_val, y_val, weight_val = validation or (None, None, None)
         if (X_val is None) != (y_val is None):
@@ -317,7 +339,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
                 X_val, y_val = self._validate(X_val, y_val, reset=False)
                 y_val = self._encode_validation(y_val, y)
                 self._check_domain(loss, y_val)
-                weight_val = self._weigh(weight_val, y_val)
+                weight_val = self._weigh(weight_val, y_val, among=(sample_weight, y))
             except ValueError as error:
                 raise ValueError(
                     f"In the validation data (X_val, y_val, sample_weight_val): {error}"
@@ -403,7 +425,14 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
                 square, coordinates, coordinates.curvature, self._ridge
             )
         else:
-            rate = 1 / data.smoothness(self._ridge, optimizer.noise_gain)
+            # A part of the data is a sample, however it is cut into batches.
+            sample = running and not optimizer.full_batch
+            rate = 1 / data.smoothness(self._ridge, optimizer.noise_gain, sample)
+        if not 0 < rate < np.inf:
+            raise ValueError(
+                "learning_rate='auto' needs rows of X whose squared length is a number. Got rows "
+                "too large for that; divide X by a constant, or choose a learning_rate."
+            )
         if running and run.config is not None:
             rate = min(rate, run.config.learning_rate)
         return float(rate)
@@ -439,10 +468,11 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
     def _complaint(self, run, unfinished):
         """What to warn of: training that ended before it had settled, or above where it began."""
         rate = run.config.learning_rate
-        if run.loss_curve[-1] > run.loss_curve[0] and run.stale >= self.n_iter_no_change:
+        curve = run.loss_curve[run.first :]
+        if curve[-1] > curve[0] and run.stale >= self.n_iter_no_change:
             return (
-                f"The objective is {run.loss_curve[-1]:.6g} after {run.epochs} epochs and was "
-                f"{run.loss_curve[0]:.6g} after the first: decrease the learning_rate (it was "
+                f"The objective is {curve[-1]:.6g} after {len(curve)} epochs and was "
+                f"{curve[0]:.6g} after the first: decrease the learning_rate (it was "
                 f"{rate:.3g}) or use learning_rate='auto'."
             )
         if unfinished and self.tol is not None:
@@ -458,7 +488,11 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
 def normalise(weight, subset):
     """Weights with mean one over the rows that train, and zero on the others."""
     trains = slice(None) if subset is None else subset
-    mean = weight[trains].mean()
+    with np.errstate(over="ignore"):
+        mean = weight[trains].mean()
+    if np.isinf(mean):
+        weight = weight / np.max(weight)
+        mean = weight[trains].mean()
     if not mean > 0:
         raise ValueError(
             "sample_weight must be non-zero somewhere in the rows that train, after early_stopping "

@@ -3,6 +3,7 @@
 import contextlib
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.metrics import r2_score
@@ -145,7 +146,8 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
             The fitted estimator.
         """
         check_is_fitted(self)
-        self.coef_ = np.atleast_2d(self.coef_)
+        if not sp.issparse(self.coef_):
+            self.coef_ = np.atleast_2d(self.coef_)
         return super().sparsify()
 
     def densify(self):
@@ -393,14 +395,29 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
             )
         return codes.astype(float)[:, None]
 
-    def _weigh(self, sample_weight, y):
+    def _balance(self, weight, y):
+        """The factor of every class."""
+        there = np.arange(len(self.classes_))
+        if self.class_weight == "balanced":
+            there = np.unique(y.astype(np.intp))  # the others have no frequency
+        factors = np.ones(len(self.classes_))
+        factors[there] = compute_class_weight(
+            self.class_weight,
+            classes=self.classes_[there],
+            y=self.classes_[y[:, 0].astype(np.intp)],
+            sample_weight=weight,
+        )
+        return factors
+
+    def _weigh(self, sample_weight, y, among=None):
         weight = super()._weigh(sample_weight, y)
         if self.class_weight is None:
             return weight
-        labels = self.classes_[y[:, 0].astype(np.intp)]
-        each = compute_class_weight(
-            self.class_weight, classes=self.classes_, y=labels, sample_weight=weight
-        )[y[:, 0].astype(np.intp)]
+        if among is None:
+            balance = self._balance(weight, y)
+        else:
+            balance = self._balance(super()._weigh(among[0], among[1]), among[1])
+        each = balance[y[:, 0].astype(np.intp)]
         weight = each if weight is None else each * weight
         if not (np.all(weight >= 0) and np.all(np.isfinite(weight)) and np.any(weight > 0)):
             raise ValueError(

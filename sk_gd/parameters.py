@@ -1,8 +1,12 @@
-"""Parameters of the small objects: names given as strings, and ranges of numbers."""
+"""Parameters: names given as strings, ranges of numbers, and whether two mean the same."""
 
 import difflib
 import re
 from numbers import Integral, Real
+
+import joblib
+import numpy as np
+from sklearn.base import BaseEstimator
 
 
 def lookup(value, table, base, kind):
@@ -56,3 +60,50 @@ def check_integer(owner, name, low):
             f"The {name!r} parameter of {type(owner).__name__} must be an integer of at least "
             f"{low}. Got {value!r} instead."
         )
+
+
+def check_boolean(owner, name):
+    """Raise a ValueError unless ``owner.name`` is True or False."""
+    value = getattr(owner, name)
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(
+            f"The {name!r} parameter of {type(owner).__name__} must be True or False. "
+            f"Got {value!r} instead."
+        )
+
+
+def fingerprint(value):
+    """Something that is equal for parameters that mean the same."""
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return type(value), value
+    if isinstance(value, dict):
+        return tuple((key, fingerprint(each)) for key, each in value.items())
+    if isinstance(value, (list, tuple)):
+        return type(value), tuple(fingerprint(each) for each in value)
+    if isinstance(value, BaseEstimator) and (
+        type(value).__sklearn_clone__ is BaseEstimator.__sklearn_clone__
+    ):
+        output = joblib.hash(getattr(value, "_sklearn_output_config", None))
+        return type(value), fingerprint(value.get_params(deep=False)), requests(value), output
+    try:
+        return joblib.hash(value)
+    except Exception:  # of whatever kind: what cannot be pickled is only like itself
+        return _Itself(value)
+
+
+def requests(estimator):
+    """Something that is equal for estimators that ask for the same metadata."""
+    return joblib.hash(getattr(estimator, "_metadata_request", None))
+
+
+class _Itself:
+    """Equal to nothing but the same object, which is kept: its address has no second use."""
+
+    def __init__(self, value):
+        self._value = value
+
+    def __eq__(self, other):
+        return isinstance(other, _Itself) and self._value is other._value
+
+    def __hash__(self):
+        return id(self._value)

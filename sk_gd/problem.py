@@ -129,10 +129,11 @@ class Data:
             and self.coordinates.same_as(other.coordinates)
         )
 
-    def smoothness(self, ridge, noise_gain=1.0):
-        """Expected smoothness of a batch's gradient."""
+    def smoothness(self, ridge, noise_gain=1.0, sample=False):
+        """Expected smoothness of a batch's gradient; the rows may be a `sample` of many more."""
+        largest, longest, n = self._reach
         return smoothness(
-            self._reach,
+            (largest, longest, np.inf if sample else n),
             self.coordinates,
             self.coordinates.curvature,
             ridge,

@@ -15,7 +15,8 @@ from sklearn.utils._indexing import _safe_indexing
 
 from .estimators import GDClassifier, GDRegressor
 from .indices import positions, without_copy
-from .side_by_side import OF_A_LANE, fingerprint, has_callbacks, refusal, requests, without
+from .parameters import fingerprint, requests
+from .side_by_side import OF_A_LANE, has_callbacks, refusal, without
 
 # Numbers of X that are copied at a time to predict.
 CHUNK = 32768

@@ -5,12 +5,11 @@ import copy
 import time
 from dataclasses import dataclass
 
-import joblib
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from .base import PRIVATE, GDEstimator
 from .estimators import GDClassifier, GDRegressor
+from .parameters import fingerprint
 from .schedules import Schedule
 from .training import Run, one_blas_thread, train
 
@@ -57,43 +56,6 @@ def refusal(model):
 def has_callbacks(estimator):
     """Whether anybody wants to be told of its fits."""
     return bool(getattr(estimator, "_skl_callbacks", None))
-
-
-def fingerprint(value):
-    """Something that is equal for parameters that mean the same."""
-    if value is None or isinstance(value, (str, bool, int, float)):
-        return type(value), value
-    if isinstance(value, dict):
-        return tuple((key, fingerprint(each)) for key, each in value.items())
-    if isinstance(value, (list, tuple)):
-        return type(value), tuple(fingerprint(each) for each in value)
-    if isinstance(value, BaseEstimator) and (
-        type(value).__sklearn_clone__ is BaseEstimator.__sklearn_clone__
-    ):
-        output = joblib.hash(getattr(value, "_sklearn_output_config", None))
-        return type(value), fingerprint(value.get_params(deep=False)), requests(value), output
-    try:
-        return joblib.hash(value)
-    except Exception:  # of whatever kind: what cannot be pickled is only like itself
-        return _Itself(value)
-
-
-def requests(estimator):
-    """Something that is equal for estimators that ask for the same metadata."""
-    return joblib.hash(getattr(estimator, "_metadata_request", None))
-
-
-class _Itself:
-    """Equal to nothing but the same object, which is kept: its address has no second use."""
-
-    def __init__(self, value):
-        self._value = value
-
-    def __eq__(self, other):
-        return isinstance(other, _Itself) and self._value is other._value
-
-    def __hash__(self):
-        return id(self._value)
 
 
 def without(parameters, names):

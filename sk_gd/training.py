@@ -6,7 +6,6 @@ import math
 import threading
 from dataclasses import dataclass
 
-import joblib
 import numpy as np
 import scipy.sparse as sp
 from threadpoolctl import ThreadpoolController
@@ -15,6 +14,7 @@ from .exceptions import DivergenceError
 from .loop import Lane, run_epoch
 from .objectives.coordinates import Coordinates, Moments
 from .objectives.penalties import ElasticNet
+from .parameters import fingerprint
 from .schedules import Schedule
 
 # Steps whose learning rates are computed together.
@@ -78,6 +78,13 @@ class Run:
         Coefficients and intercepts of the best validation loss so far.
     limit : float
         The largest weight of which the model's numbers, and predictions, are not infinite.
+    question : tuple or None
+        Two strings: the same for fits of the same objective to the same data, and where
+        the same data are watched; None if nobody asks.
+    first : int
+        The epoch since when it has been this one.
+    anew : bool
+        Whether the optimizer is to begin anew.
     error : DivergenceError or None
         What the run came to, if it diverged.
     """
@@ -102,6 +109,9 @@ class Run:
         self.mark = np.inf
         self.stale = 0
         self.limit = np.inf
+        self.question = None
+        self.first = 0
+        self.anew = False
         self.error = None
         self._rates = []  # of the epochs to come, the last one first
 
@@ -166,22 +176,38 @@ class Run:
             self.features = Moments(full)
         # Of sparse X all rows are read: those that do not train must weigh nothing.
         weight = problem.weights if sp.issparse(problem.X) else problem.weight
-        self.features.update(problem.X, weight, problem.subset)
+        _take(self.features, "X", problem.X, weight, problem.subset)
         self.observe_targets(problem, running=running)
 
     def observe_targets(self, problem, *, running):
         """Take the statistics of the targets only: raw features need none."""
         if not running or self.targets is None:
             self.targets = Moments()
-        self.targets.update(problem.y, problem.weight, problem.subset)
+        _take(self.targets, "y", problem.y, problem.weight, problem.subset)
+
+    def ask(self, question):
+        """Begin a fit. To another question the weights so far are a start, and nothing else.
+
+        To the same one all goes on, but that what has settled is to settle anew.
+        """
+        if question is None or question != self.question:
+            self._forget()
+            self.anew = None in (question, self.question) or question[0] != self.question[0]
+            self.first = self.epochs if self.anew else self.first
+        elif self.settled:
+            self.mark, self.stale = np.inf, 0
+        self.question = question
+
+    def _forget(self):
+        self.best, self.lowest = None, np.inf
+        self.mark, self.stale = np.inf, 0
+        self.watched = [np.nan] * self.epochs
 
     def configure(self, config, coordinates, optimizer):
         """Begin, or go on, as told; going on, the model stays the same function."""
         if self.config is None or config.validated != self.config.validated:
             # What was lowest so far was another quantity.
-            self.best, self.lowest = None, np.inf
-            self.mark, self.stale = np.inf, 0
-            self.watched = [np.nan] * self.epochs
+            self._forget()
         self.config = config
         self.schedule = config.schedule.after(self.watched)
         self._rates = []
@@ -193,8 +219,9 @@ class Run:
                 self.lane.transform(
                     lambda weights: coordinates.from_model(*self.coordinates.to_model(weights))
                 )
-            if not _same(optimizer, self.lane.rule.optimizer):
+            if self.anew or fingerprint(optimizer) != fingerprint(self.lane.rule.optimizer):
                 self.lane = _lane(optimizer, self.lane.model(), self.seed)
+        self.anew = False
         self.coordinates = coordinates
         self.limit = np.finfo(config.dtype).max / ROOM / max(1.0, coordinates.gain())
         l1, l2 = coordinates.strengths(config.alpha, config.l1_ratio)
@@ -257,7 +284,8 @@ class Run:
     @property
     def settled(self):
         """Whether the losses say enough."""
-        return self.config.tol is not None and self.stale >= self.config.n_iter_no_change
+        config = self.config
+        return bool(config and config.tol is not None and self.stale >= config.n_iter_no_change)
 
     def _loss_unit(self):
         """What a loss of one is in the coordinates of the optimizer."""
@@ -292,8 +320,15 @@ def _lane(optimizer, w, seed):
     return Lane(rule, w)
 
 
-def _same(optimizer, other):
-    return type(optimizer) is type(other) and joblib.hash(optimizer) == joblib.hash(other)
+def _take(moments, name, values, weight, rows):
+    """Update the moments, or raise a ValueError if there is none."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        moments.update(values, weight, rows)
+    if not np.all(np.isfinite(moments.variance)):
+        raise ValueError(
+            f"{name} must have a variance. Got numbers whose squares are too large to be numbers "
+            f"themselves; divide {name} by a constant."
+        )
 
 
 def train(runs, data, *, epochs, validation=None, begin_epoch=None, end_epoch=None):

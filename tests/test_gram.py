@@ -172,6 +172,7 @@ def test_resumed(tmp_path):
 def test_numbers_whose_squares_are_too_large(monkeypatch):
     """Their rows are read as they are: the learning rate decides whether that can go well."""
     seen = reads(monkeypatch)
-    model = GDRegressor("adam", batch_size="full", precondition=None, max_iter=2, tol=None)
+    options = {"batch_size": "full", "precondition": None, "max_iter": 2, "tol": None}
+    model = GDRegressor("adam", learning_rate=1e-3, **options)
     model.fit(X * 1e200, Y[:, 0])
     assert set(seen) == {N}

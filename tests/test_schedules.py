@@ -262,9 +262,9 @@ BAD = {
     (Warmup, "start_factor"): (True, r"\[0, 1\]"),
     (Warmup, "then"): ("cosin", r"Did you mean 'cosine'"),
     (Plateau, "factor"): (1, r"\(0, 1\)"),
-    (Plateau, "patience"): (-1, r"\[0, inf\)"),
+    (Plateau, "patience"): (2.5, "an integer of at least 0"),
     (Plateau, "threshold"): (1, r"\[0, 1\)"),
-    (Plateau, "cooldown"): (-1, r"\[0, inf\)"),
+    (Plateau, "cooldown"): (-1, "an integer of at least 0"),
     (Plateau, "final"): (2, r"\[0, 1\]"),
 }
 

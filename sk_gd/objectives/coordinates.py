@@ -371,8 +371,9 @@ def smoothness(reach, coordinates, curvature, ridge, batch_size, noise_gain=1.0)
         return whole + stiffest or 1.0  # without curvature any step will do
     single = curvature * longest
     b = batch_size
-    noise = (n - b) / (b * (n - 1))
-    return whole * n * (b - 1) / (b * (n - 1)) + noise_gain * noise * single + stiffest or 1.0
+    # Of n rows, or of any number of them.
+    noise = (n - b) / (b * (n - 1)) if np.isfinite(n) else 1 / b
+    return whole * (1 - noise) + noise_gain * noise * single + stiffest or 1.0
 
 
 def _largest_eigenvalue(X, weight, coordinates):

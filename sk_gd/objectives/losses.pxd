@@ -6,9 +6,9 @@ cdef struct Point:
 
 
 cdef class LossKernel:
-    cdef double[:, ::1] y
-    cdef double[:, ::1] p
-    cdef double[::1] weight
+    cdef const double[:, ::1] y
+    cdef const double[:, ::1] p
+    cdef const double[::1] weight
     cdef double[:, ::1] slopes
     cdef double[::1] totals
     cdef Point point(self, double y, double p) noexcept nogil

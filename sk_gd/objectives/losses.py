@@ -175,6 +175,12 @@ class Loss(BaseEstimator):
     relative = False
     quadratic = False
 
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        # A formula of its own would never be asked where a compiled one is inherited.
+        if {"value", "gradient"} & set(vars(cls)) and "kernel" not in vars(cls):
+            cls.kernel = Loss.kernel
+
     def check(self):
         """Raise a ValueError if a parameter is out of its range."""
 

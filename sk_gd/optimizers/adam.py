@@ -4,7 +4,7 @@
 
 import cython
 
-from ..parameters import check_range
+from ..parameters import check_boolean, check_range
 
 if cython.compiled:
     from cython.cimports.libc.math import fmax, pow, sqrt
@@ -77,6 +77,10 @@ class Adam(_AdamLike):
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, epsilon_in_sqrt=False):
         super().__init__(beta_1, beta_2, epsilon)
         self.epsilon_in_sqrt = epsilon_in_sqrt
+
+    def check(self):
+        super().check()
+        check_boolean(self, "epsilon_in_sqrt")
 
     def rule(self, n):
         return AdamRule(self, n)

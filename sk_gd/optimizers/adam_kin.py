@@ -4,7 +4,7 @@
 
 import cython
 
-from ..parameters import check_range
+from ..parameters import check_boolean, check_range
 
 if cython.compiled:
     from cython.cimports.libc.math import fabs, fmax, pow, sqrt
@@ -149,6 +149,10 @@ class AdaBelief(_AdamLike):
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-16, rectify=False):
         super().__init__(beta_1, beta_2, epsilon)
         self.rectify = rectify
+
+    def check(self):
+        super().check()
+        check_boolean(self, "rectify")
 
     def rule(self, n):
         return RectifiedAdaBeliefRule(self, n) if self.rectify else AdaBeliefRule(self, n)

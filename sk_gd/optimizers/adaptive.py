@@ -4,7 +4,7 @@
 
 import cython
 
-from ..parameters import check_range
+from ..parameters import check_boolean, check_range
 from .adam import epsilons
 
 if cython.compiled:
@@ -249,6 +249,7 @@ class RMSprop(Optimizer):
     def check(self):
         check_range(self, "rho", 0, 1)
         check_range(self, "epsilon", 0, float("inf"))
+        check_boolean(self, "epsilon_in_sqrt")
 
     def rule(self, n):
         return RMSpropRule(self, n)

@@ -292,6 +292,12 @@ class Optimizer(BaseEstimator):
     parameter_free = False
     default_average = False
 
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        # A step of its own would never be asked where a compiled rule is inherited.
+        if "step" in vars(cls) and "rule" not in vars(cls):
+            cls.rule = Optimizer.rule
+
     def check(self):
         """Raise a ValueError if a hyper-parameter is out of its range."""
 

@@ -4,7 +4,7 @@
 
 import cython
 
-from ..parameters import check_range
+from ..parameters import check_boolean, check_range
 
 if cython.compiled:
     from cython.cimports.libc.math import fabs, fmax, pow, sqrt
@@ -32,6 +32,7 @@ class _AdaptedAdam(Optimizer):
         check_range(self, "epsilon", 0, float("inf"))
         check_range(self, "d_0", 0, float("inf"), closed="neither")
         check_range(self, "weight_decay", 0, float("inf"))
+        check_boolean(self, "bias_correction")
 
 
 class DAdaptAdam(_AdaptedAdam):

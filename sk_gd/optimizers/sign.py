@@ -154,8 +154,8 @@ class Rprop(Optimizer):
     def check(self):
         check_range(self, "eta_minus", 0, 1, closed="neither")
         check_range(self, "eta_plus", 1, float("inf"), closed="neither")
-        check_range(self, "step_min", 0, float("inf"))
-        check_range(self, "step_max", self.step_min, float("inf"))
+        check_range(self, "step_max", 0, float("inf"), closed="neither")
+        check_range(self, "step_min", 0, self.step_max, closed="both")
 
     def rule(self, n):
         return RpropRule(self, n)

@@ -7,16 +7,18 @@ import cython
 from ..parameters import check_range
 
 if cython.compiled:
-    from cython.cimports.libc.math import sqrt
+    from cython.cimports.libc.math import fabs, fmax, isinf, sqrt
     from cython.cimports.sk_gd.objectives.base import Objective
     from cython.cimports.sk_gd.optimizers.base import LocalRule, Rule
 
     from .base import Optimizer
 else:
-    from math import sqrt
+    from math import fabs, isinf, sqrt
 
     from ..objectives.base import Objective
     from .base import LocalRule, Optimizer, Rule
+
+    fmax = max
 
 
 def _of_inner(name):
@@ -182,9 +184,21 @@ class NormClipper(Clipper):
     @cython.exceptval(check=False)
     def clip(self, g: cython.double[::1], n: cython.Py_ssize_t) -> cython.void:
         j: cython.Py_ssize_t
+        largest: cython.double = 0
         norm: cython.double = 0
         for j in range(n):
             norm += g[j] * g[j]
+            largest = fmax(largest, fabs(g[j]))
+        if isinf(norm) and not isinf(largest):
+            # The squares are too large for numbers; those of the ratios are not.
+            norm = 0
+            for j in range(n):
+                g[j] /= largest
+                norm += g[j] * g[j]
+            norm = sqrt(norm)
+            for j in range(n):
+                g[j] *= self.most / norm
+            return
         norm = sqrt(norm)
         if norm > self.most:
             for j in range(n):
@@ -197,9 +211,21 @@ class NormClipper(Clipper):
         self, g: cython.double[::1], where: cython.Py_ssize_t[::1], count: cython.Py_ssize_t
     ) -> cython.void:
         k: cython.Py_ssize_t
+        largest: cython.double = 0
         norm: cython.double = 0
         for k in range(count):
             norm += g[where[k]] * g[where[k]]
+            largest = fmax(largest, fabs(g[where[k]]))
+        if isinf(norm) and not isinf(largest):
+            # The squares are too large for numbers; those of the ratios are not.
+            norm = 0
+            for k in range(count):
+                g[where[k]] /= largest
+                norm += g[where[k]] * g[where[k]]
+            norm = sqrt(norm)
+            for k in range(count):
+                g[where[k]] *= self.most / norm
+            return
         norm = sqrt(norm)
         if norm > self.most:
             for k in range(count):

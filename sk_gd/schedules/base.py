@@ -43,7 +43,10 @@ class Schedule(BaseEstimator):
         ndarray of float, of the shape of `epochs`
             What the learning rate is multiplied by at each of the times.
         """
-        raise NotImplementedError
+        raise TypeError(
+            f"{type(self).__name__} has no multiplier: a schedule of your own defines "
+            "multiplier(epochs, horizon), what the learning rate is multiplied by."
+        )
 
     def after(self, losses):
         """The schedule from here on, epochs with these losses being over.

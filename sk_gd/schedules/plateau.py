@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..parameters import check_range
+from ..parameters import check_integer, check_range
 from .base import Schedule
 
 
@@ -60,9 +60,9 @@ class Plateau(Schedule):
 
     def check(self):
         check_range(self, "factor", 0, 1, closed="neither")
-        check_range(self, "patience", 0, math.inf)
+        check_integer(self, "patience", 0)
         check_range(self, "threshold", 0, 1)
-        check_range(self, "cooldown", 0, math.inf)
+        check_integer(self, "cooldown", 0)
         check_range(self, "final", 0, 1, closed="both")
 
     def multiplier(self, epochs, horizon):

@@ -1,0 +1,213 @@
+"""What real data, and users' ways with them, bring along: each of these has gone wrong once."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from scipy.optimize import minimize
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import log_loss
+
+from sk_gd import GDClassifier, GDRegressor, check_gradient, losses, optimizers, schedules
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(600, 4))
+Y = X @ [1.0, 2, 3, 4] + 1 + 0.1 * RNG.normal(size=600)
+OTHER = X @ [-4.0, 3, -2, 1] + 50
+LABELS = np.digitize(X[:, 0], [-1, 1])
+TRAIN, REST = slice(0, 400), slice(400, 600)
+SETTINGS = {"tol": None, "random_state": 0}
+
+
+def locked(array):
+    array = np.array(array)
+    array.flags.writeable = False
+    return array
+
+
+class TestArrays:
+    @pytest.mark.parametrize(("kind", "y"), [(GDRegressor, Y), (GDClassifier, LABELS)])
+    def test_read_only(self, kind, y):
+        """A column of a dataframe is."""
+        weight = np.linspace(0.5, 1.5, 600)
+        some = X[TRAIN], y[TRAIN], weight[TRAIN]
+        rest = {"X_val": X[REST], "y_val": y[REST], "sample_weight_val": weight[REST]}
+        expected = kind(**SETTINGS).fit(*some, **rest)
+        rest = {name: locked(array) for name, array in rest.items()}
+        model = kind(**SETTINGS).fit(*map(locked, some), **rest)
+        np.testing.assert_array_equal(model.coef_, expected.coef_)
+        assert model.validation_loss_curve_ == expected.validation_loss_curve_
+        found = check_gradient(kind(), locked(X), locked(y), random_state=0)
+        assert found.error < 1e-6
+
+    @pytest.mark.parametrize("precondition", [None, "standardize", "whiten"])
+    def test_entries_of_sparse_rows_that_add_up(self, precondition):
+        """Terms as they were counted, one by one; the user's X stays as it is."""
+        terms = RNG.integers(0, 20, (300, 60))
+        ends = np.arange(0, terms.size + 1, 60)
+        counted = sp.csr_array((np.ones(terms.size), terms.ravel(), ends), shape=(300, 20))
+        y = counted @ RNG.normal(size=20)
+        added = counted.copy()
+        added.sum_duplicates()
+        model = GDRegressor(precondition=precondition, **SETTINGS)
+        coef = clone(model).fit(counted, y, X_val=counted, y_val=y).coef_
+        np.testing.assert_array_equal(coef, model.fit(added, y, X_val=added, y_val=y).coef_)
+        assert counted.nnz == terms.size
+
+    @pytest.mark.parametrize("precondition", [None, "standardize", "whiten"])
+    @pytest.mark.parametrize("name", ["X", "y"])
+    def test_squares_that_are_no_numbers(self, name, precondition):
+        data = {"X": X, "y": Y}
+        data[name] = data[name] * 1e160
+        model = GDRegressor(precondition=precondition)
+        with pytest.raises(ValueError, match=f"squares|squared length.*divide {name} by"):
+            model.fit(**data)
+        assert not hasattr(model, "coef_")
+
+    def test_weights_whose_sum_is_no_number(self):
+        heavy = GDRegressor(**SETTINGS).fit(X, Y, sample_weight=np.full(600, 1e308))
+        np.testing.assert_allclose(heavy.coef_, GDRegressor(**SETTINGS).fit(X, Y).coef_)
+
+
+class TestAnotherFit:
+    """A warm start is another beginning; what is best, and when it is enough, is new."""
+
+    @pytest.mark.parametrize("watched", [True, False])
+    def test_other_targets(self, watched):
+        model = GDRegressor(warm_start=True, random_state=0)
+        for y in (Y, OTHER):
+            given = {"X_val": X[REST], "y_val": y[REST]} if watched else {}
+            model.fit(X[TRAIN], y[TRAIN], **given)
+        assert model.score(X[REST], OTHER[REST]) > 0.95
+
+    def test_a_path_of_penalties(self):
+        model = GDClassifier("lbfgs", warm_start=True, tol=1e-7, max_iter=1000)
+        y = LABELS > 0
+        for alpha in (1e-3, 1e-2, 0.1, 1):
+            model.set_params(alpha=alpha).fit(X, y)
+            exact = LogisticRegression(C=1 / (alpha * len(y)), tol=1e-10).fit(X, y)
+            np.testing.assert_allclose(model.coef_, exact.coef_, atol=2e-3)
+
+    def test_after_a_stream(self):
+        model = GDRegressor(warm_start=True, random_state=0)
+        for _ in range(30):
+            model.partial_fit(X, OTHER)
+        assert model.fit(X, Y).score(X, Y) > 0.99
+
+    def test_the_same_fit_goes_on(self):
+        """The best weights on the same held-out rows remain the best."""
+        options = {"early_stopping": True, "warm_start": True, "max_iter": 5} | SETTINGS
+        model = GDRegressor("sgd", batch_size=1, learning_rate=0.05, **options)
+        model.fit(X, Y).fit(X, Y)
+        whole = clone(model).set_params(max_iter=10).fit(X, Y)
+        np.testing.assert_array_equal(model.coef_, whole.coef_)
+
+    def test_an_optimizer_that_cannot_be_pickled(self):
+        class Through(optimizers.Optimizer):
+            default_rate = 0.01
+
+            def __init__(self, function=None):
+                self.function = function
+
+            def init(self, w):
+                return {"steps": np.zeros(1)}
+
+            def step(self, w, g, lr, state):
+                state["steps"] += 1
+                w -= lr * self.function(g) / state["steps"]
+
+        model = GDRegressor(Through(lambda g: np.sign(g)), batch_size=100)
+        assert model.partial_fit(X, Y).partial_fit(X, Y).t_ == 12
+
+
+@pytest.mark.parametrize("rows", [1, 2, 5, 20])
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "heavy_ball", "nesterov", "svrg"])
+def test_streams_of_a_few_rows_at_a_time(optimizer, rows):
+    """A chunk is a sample of what is to come, not the whole of it."""
+    noisy = Y + RNG.normal(size=600)
+    model = GDRegressor(optimizer, random_state=0)
+    for begin in range(0, 600, rows):
+        model.partial_fit(X[begin : begin + rows], noisy[begin : begin + rows])
+    assert model.score(X, noisy) > 0.9 * Ridge().fit(X, noisy).score(X, noisy)
+
+
+class TestBalancedClasses:
+    def test_a_class_that_validation_lacks(self):
+        """Validation rows weigh what rows of their class weigh in training."""
+        there = LABELS[REST] > 0
+        rest = X[REST][there], LABELS[REST][there]
+        model = GDClassifier(class_weight="balanced", max_iter=5, **SETTINGS)
+        model.fit(X[TRAIN], LABELS[TRAIN], X_val=rest[0], y_val=rest[1])
+        share = np.bincount(LABELS[TRAIN])
+        weight = 1 / share[rest[1]]
+        found = model.predict_proba(rest[0])
+        expected = log_loss(rest[1], found, labels=[0, 1, 2], sample_weight=weight)
+        assert min(model.validation_loss_curve_) == pytest.approx(expected, rel=1e-6)
+
+    def test_a_class_that_later_rows_lack(self):
+        model = GDClassifier(class_weight="balanced", warm_start=True, **SETTINGS)
+        model.fit(X, LABELS).fit(X[LABELS > 0], LABELS[LABELS > 0])
+        assert model.classes_.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("clip", [optimizers.ClipNorm, optimizers.ClipValue])
+def test_clipping_slopes_whose_squares_are_no_numbers(clip):
+    def cosh(x):
+        return np.cosh(x[0]), np.array([np.sinh(x[0])])
+
+    found = minimize(
+        cosh, [400.0], jac=True, method=clip("sgd"), options={"learning_rate": 1.0, "max_iter": 500}
+    )
+    assert abs(found.x[0]) < 1e-3
+
+
+class TestSubclasses:
+    """What a subclass defines is what is used."""
+
+    def test_of_an_optimizer(self):
+        class Signed(optimizers.Adam):
+            def step(self, w, g, lr, state):
+                w -= lr * np.sign(g)
+
+        options = {"learning_rate": 0.01, "max_iter": 1, "precondition": None} | SETTINGS
+        model = GDRegressor(Signed(), batch_size="full", **options).fit(X, Y)
+        np.testing.assert_allclose(np.abs(model.coef_), 0.01)
+
+    def test_of_a_loss(self):
+        class Cubic(losses.Huber):
+            def value(self, y, p):
+                return np.abs(y - p) ** 3
+
+            def gradient(self, y, p):
+                return np.zeros_like(p)
+
+        assert check_gradient(Cubic(), X, Y, random_state=0).error > 0.9
+
+    def test_of_a_schedule_without_a_formula(self):
+        class Nothing(schedules.Schedule):
+            pass
+
+        with pytest.raises(TypeError, match="Nothing has no multiplier"):
+            GDRegressor(schedule=Nothing()).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "words"),
+    [
+        (optimizers.RMSprop(epsilon_in_sqrt="no"), "epsilon_in_sqrt.*RMSprop.*True or False.*'no'"),
+        (optimizers.Adam(epsilon_in_sqrt=1), "epsilon_in_sqrt.*Adam.*True or False.*1"),
+        (optimizers.AdaBelief(rectify=[1]), "rectify.*AdaBelief.*True or False"),
+        (optimizers.Prodigy(bias_correction="False"), "bias_correction.*Prodigy.*'False'"),
+        (optimizers.Rprop(step_min=100), r"step_min.*Rprop.*\[0, .*100"),
+    ],
+)
+def test_parameters_that_mean_something_else(optimizer, words):
+    with pytest.raises(ValueError, match=words):
+        GDRegressor(optimizer).fit(X, Y)
+
+
+def test_sparse_coefficients_made_sparse():
+    model = GDRegressor(**SETTINGS).fit(X, Y)
+    expected = model.predict(X)
+    np.testing.assert_allclose(model.sparsify().sparsify().predict(X), expected)
+    np.testing.assert_allclose(model.densify().densify().predict(X), expected)
