@@ -145,6 +145,10 @@ def test_tables_of_parameters(catalogue):
         rows()
     with pytest.raises(Exception, match="n_jobs of Theirs must be explained"):
         rows("eta0 -> learning_rate", "  A number.", "n_jobs ->")
+    loss = ["eta0 -> losses.Huber.epsilon", "  Another one.", *nothing, "tol ->", "  None."]
+    assert rows(*loss)[0][1] == "``losses.Huber(epsilon=1.35)``"
+    with pytest.raises(Exception, match="losses.Huber has no 'rate'"):
+        rows("eta0 -> losses.Huber.rate", "  A number.", *nothing)
     for line in ("rate -> learning_rate", "eta0 -> rate"):
         with pytest.raises(Exception, match="have no 'rate'"):
             rows("eta0 ->", "  None.", *nothing, line, "  A number.")
