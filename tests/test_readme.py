@@ -73,11 +73,23 @@ def test_the_default_is_what_is_said_of_it():
     assert after_100 < min(late for _, late in gaps.values())
     assert after_20 < 1.25 * min(early for early, _ in gaps.values())
     page = (ROOT / "docs" / "optimizers" / "index.rst").read_text("utf-8")
+    said = (
+        "of all that work on mini-batches it left the smallest gap to the optimum on the worst "
+        "of many data sets after 100 epochs, and after 20 hardly more than the best"
+    )
     for text in (page, GDClassifier.__doc__):
-        assert (
-            "of all that work on mini-batches it left the smallest gap to the optimum on the worst of "
-            "many data sets after 100 epochs, and after 20 hardly more than the best"
-        ) in " ".join(text.split())
+        assert said in " ".join(text.split())
+
+
+def test_an_epoch_is_a_share_of_a_fit():
+    """For those that are trained for a number of epochs that is said."""
+    table = recorded("compare_time")
+    epochs = {"torch": int(re.search(r"for (\d+) epochs", table["text"])[1]), "river": 1}
+    for peer, n in epochs.items():
+        for row in table["rows"]:
+            cell = row[table["head"].index(peer)].replace(",", "")
+            fit, epoch = (float(number) for number in re.findall(r"[\d.]+", cell))
+            assert epoch == pytest.approx(fit / n, rel=0.05)
 
 
 def test_when_others_are_said_to_be_faster():
