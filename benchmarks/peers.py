@@ -132,6 +132,9 @@ if torch is not None:
 if river is not None:
     PEERS["river"] = lambda max_iter=None, random_state=0: RiverStream(max_iter or 1, random_state)
 
+# Those that stop after so many epochs, whatever comes of it.
+FIXED = {"torch": EPOCHS, "river": 1}
+
 
 def yes(value):
     """As the table has it."""

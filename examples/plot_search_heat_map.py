@@ -49,7 +49,8 @@ for kind in (GDGridSearchCV, GridSearchCV):
 # The map shows what a single best number hides: how wide the plateau is, and that hardly anything
 # tells its cells apart. Its edge on the left is a diagonal: a third of the rate wants about three
 # times the epochs. Above it more epochs do not help: mini-batches at a large rate end in noise.
-# Hatched cells have diverged, and the darkest are as good as that.
+# Hatched cells have no score: they diverged. Those beside them have one below zero, which is worse
+# than no model; those at the lower left, with small rates and few epochs, have hardly begun.
 
 figure, ax = plt.subplots(figsize=(8, 6), layout="constrained")
 SearchDisplay.from_search(searches["GDGridSearchCV"], ax=ax)
@@ -70,3 +71,7 @@ diverged = [int(np.isnan(scores).sum()) for scores in (ours, theirs)]
 print(
     f"Diverged: {diverged[0]} of {len(ours)} candidates in one search, {diverged[1]} in the other"
 )
+candidates = searches["GDGridSearchCV"].cv_results_["params"]
+worse = [each["learning_rate"] for each, r2 in zip(candidates, ours, strict=True) if r2 < 0]
+print(f"Worse than no model: {len(worse)} candidates, all of them at rates from {min(worse)} on")
+print(f"After {candidates[0]['max_iter']} epoch at the smallest rate: R² {ours[0]:.3f}")

@@ -60,7 +60,8 @@ def register():
         from skl2onnx.common import shape_calculator
     except ImportError as error:
         raise ImportError(
-            "sk_gd.onnx.register needs skl2onnx: pip install 'sk-gd[interop]'."
+            "sk_gd.onnx.register needs skl2onnx: in a clone of sk_gd, pip install -e '.[interop]', "
+            "or pip install skl2onnx."
         ) from error
 
     update_registered_converter(

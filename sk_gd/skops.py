@@ -15,7 +15,8 @@ def trusted_types():
     """The types of this package that a stored model may have: what to have skops trust.
 
     They only hold numbers, arrays and each other. To a model with an optimizer, a
-    loss, a schedule or callbacks of your own add the names of their types;
+    loss, a schedule or callbacks of your own add the names of their types, and to
+    a search those of scikit-learn's scorer and splitter;
     ``skops.io.get_untrusted_types`` names what a file has.
 
     Returns

@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import inspect
+import json
 import re
 import sys
 import warnings
@@ -80,7 +81,7 @@ def catalogue():
         for folder in ("docs/_ext", "benchmarks"):
             patch.syspath_prepend(ROOT / folder)
         yield importlib.import_module("catalogue")
-    for name in ("catalogue", "public", "translation", "steps", "record"):
+    for name in ("catalogue", "public", "translation", "record"):
         sys.modules.pop(name, None)
 
 
@@ -145,9 +146,22 @@ def test_tables_of_parameters(catalogue):
         rows()
     with pytest.raises(Exception, match="n_jobs of Theirs must be explained"):
         rows("eta0 -> learning_rate", "  A number.", "n_jobs ->")
+    loss = ["eta0 -> losses.Huber.epsilon", "  Another one.", *nothing, "tol ->", "  None."]
+    assert rows(*loss)[0][1] == "``losses.Huber(epsilon=1.35)``"
+    with pytest.raises(Exception, match="losses.Huber has no 'rate'"):
+        rows("eta0 -> losses.Huber.rate", "  A number.", *nothing)
     for line in ("rate -> learning_rate", "eta0 -> rate"):
         with pytest.raises(Exception, match="have no 'rate'"):
             rows("eta0 ->", "  None.", *nothing, line, "  A number.")
+
+
+def test_steps_are_those_recorded(catalogue):
+    """A build does not time anything; each name has its own row."""
+    record = json.loads((ROOT / "benchmarks" / "results" / "steps.json").read_text("utf-8"))
+    for name, nanoseconds in record["rows"]:
+        cls = optimizers.TABLE[name.strip("`")]
+        assert nanoseconds in catalogue.optimizer_row(cls, name.strip("`"), None)
+    assert "–" in catalogue.optimizer_row(optimizers.ClipNorm, None, None)[:-1]
 
 
 def test_rates(catalogue):

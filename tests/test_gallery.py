@@ -131,6 +131,8 @@ def test_random_search(page):
 def test_batch_sizes(page):
     names, _ = page("batch_sizes")
     batch, mini, single = (gaps for _, _, gaps in names["found"].values())
+    milliseconds = [each for _, each, _ in names["found"].values()]
+    assert milliseconds[0] == min(milliseconds) < milliseconds[2] / 2
     assert max(mini[1], single[1]) < batch[1] / 100
     assert batch[-1] < min(mini.min(), single.min())
     constant, slow, average, cosine = (np.median(gaps[-5:]) for gaps in names["remedied"].values())
@@ -151,6 +153,11 @@ def test_optimizer_race(page):
     assert all(final[name, "cosine"] < final[name, "constant"] for name in names["STYLES"])
     constant = {name: final[name, "constant"] for name in names["STYLES"]}
     assert constant["adagrad"] == min(constant.values())
+    raw = {name: gaps[-1] for name, gaps in names["raw"].items()}
+    assert raw["adam"] < min(raw["sgd"], raw["momentum"]) / 20
+    assert max(raw["adagrad"], raw["rmsprop"]) < min(raw["sgd"], raw["momentum"]) / 5
+    # The scaler's coordinates leave no such difference.
+    assert final["adam", "cosine"] > final["sgd", "cosine"] / 5
 
 
 def test_softmax_and_svm(page):
@@ -207,6 +214,13 @@ def test_search_heat_map(page):
     assert float(apart) < 1e-8
     assert re.search(r"Diverged: (\d+) of \d+ candidates in one search, \1 in the other", output)
     assert np.isnan(ours.cv_results_["mean_test_score"]).any()
+    rates = ours.cv_results_["param_learning_rate"].data.astype(float)
+    scores = ours.cv_results_["mean_test_score"]
+    worse = scores < 0
+    assert re.search(rf"Worse than no model: {worse.sum()} .* from {rates[worse].min()} on", output)
+    # Beside those that diverged, at the largest rates; the first cell is below all the others.
+    assert min(rates[np.isnan(scores)]) > min(rates[worse]) > max(rates[scores >= 0])
+    assert 0 <= scores[0] == min(scores[scores >= 0]) < 0.05
     ours, theirs = names["seconds"].values()
     assert ours < theirs
 

@@ -295,7 +295,7 @@ def test_registering_twice_changes_nothing():
 
 def test_without_skl2onnx(monkeypatch):
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
-    with pytest.raises(ImportError, match=r"needs skl2onnx: pip install 'sk-gd\[interop\]'"):
+    with pytest.raises(ImportError, match=r"needs skl2onnx: .* pip install -e '\.\[interop\]'"):
         sk_gd.onnx.register()
 
 

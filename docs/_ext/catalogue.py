@@ -1,7 +1,7 @@
 """Tables of optimizers, losses, schedules and measurements, made from the code and the records.
 
 Nothing in them is typed: names are those of the tables of the package, parameters those of
-the signatures, uses and papers those of the docstrings, memory is counted and time measured.
+the signatures, uses and papers those of the docstrings; memory is counted, and time recorded.
 """
 
 import functools
@@ -15,11 +15,9 @@ import numpy as np
 from docutils import nodes
 from docutils.statemachine import StringList
 from numpydoc.docscrape import NumpyDocString
-from record import RESULTS, machine
+from record import RESULTS
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
-from steps import WEIGHTS, seconds_a_step, seconds_of_plain_descent
-from threadpoolctl import threadpool_limits
 
 from sk_gd import losses, optimizers, schedules
 
@@ -126,17 +124,14 @@ def state_per_weight(optimizer):
 
 
 @functools.cache
-def plain_descent():
-    """Seconds of a step of plain descent, with its loop and its gradient."""
-    return seconds_of_plain_descent()
+def steps():
+    """What benchmarks/steps.py has recorded."""
+    return json.loads((RESULTS / "steps.json").read_text("utf-8"))
 
 
-@functools.cache
-def nanoseconds(cls):
-    """Time of a step on the weights of benchmarks/steps.py beyond that of plain descent."""
-    with threadpool_limits(1):
-        beyond = max(seconds_a_step(instance(cls)) - plain_descent(), 0) * 1e9
-    return f"{float(f'{beyond:.2g}'):.0f}"
+def nanoseconds(name):
+    """Time of a step as it was recorded; wrappers, and what is new, have none."""
+    return dict(steps()["rows"]).get(f"``{name}``", "–")
 
 
 def rate(optimizer):
@@ -162,7 +157,7 @@ def optimizer_row(cls, name, family):
         "as within" if wraps else rate(optimizer),
         "as within" if wraps else ("yes" if optimizer.full_batch else "no"),
         f"+{state_per_weight(optimizer)}" if wraps else str(state_per_weight(optimizer)),
-        nanoseconds(cls),
+        nanoseconds(name),
         paper(cls),
     ]
 
@@ -275,13 +270,15 @@ class Optimizers(Table):
 
 
 class Processor(Table):
-    """``.. processor::``: what the times of this build were measured on."""
+    """``.. processor::``: what the times of the steps were measured on."""
 
     def run(self):
         """One sentence."""
+        record = steps()
+        self.env.note_dependency(RESULTS / "steps.json")
         return self.parse(
-            f"Times are of {WEIGHTS} weights, beyond the time of a step of plain descent, on one "
-            f"core of this build's machine ({machine()}): compare them with each other."
+            f"{record['text'].partition(';')[0]}. Recorded by ``python benchmarks/steps.py`` on "
+            f"{record['date']}, {record['machine']}: compare them with each other."
         )
 
 

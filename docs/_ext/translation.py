@@ -20,7 +20,16 @@ def find(path):
 
 
 def written(name, classes):
-    """A parameter with its default, and those of the other classes where they differ."""
+    """A parameter with its default, and those of the other classes where they differ.
+
+    One of another class of the package has that before it: ``losses.Huber.epsilon``.
+    """
+    owner, _, name = name.rpartition(".")
+    if owner:
+        parameters = inspect.signature(find(f"sk_gd.{owner}")).parameters
+        if name not in parameters:
+            raise ExtensionError(f"{owner} has no {name!r}.")
+        return f"``{owner}({name}={parameters[name].default!r})``"
     defaults = {
         cls.__name__: repr(inspect.signature(cls).parameters[name].default)
         for cls in classes
@@ -68,7 +77,7 @@ def translation(theirs, ours, lines):
     return [
         [
             written(a, theirs) if a else "–",
-            " and ".join(written(name, ours) for name in re.findall(r"\w+", b)) or "–",
+            " and ".join(written(name, ours) for name in re.findall(r"[\w.]+", b)) or "–",
             text or "The same.",
         ]
         for a, b, text in sorted(said, key=lambda entry: order.get(entry[0], len(order)))

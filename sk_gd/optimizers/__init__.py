@@ -116,9 +116,8 @@ def get(optimizer):
     Parameters
     ----------
     optimizer : str or Optimizer
-        Name or instance; "auto" is `ScheduleFreeAdamW` with the settings that
-        left the smallest gap to the optimum on the worst of many data sets,
-        whenever training was stopped.
+        Name or instance; "auto" is the default of the estimators, which is
+        `ScheduleFreeAdamW` with settings of its own.
 
     Returns
     -------
