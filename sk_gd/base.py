@@ -5,7 +5,6 @@ import copy
 import warnings
 from numbers import Integral, Real
 
-import joblib
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator
@@ -20,8 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from . import losses, optimizers, schedules
 from ._links import DocumentationLink
 from .objectives.coordinates import MAX_WHITEN_FEATURES, Coordinates, root_trace
-from .parameters import fingerprint
-from .problem import Problem, Validation, auto_batch_size, spread
+from .problem import Problem, Validation, auto_batch_size, normalise, spread
 from .training import Config, EpochTasks, Run, one_blas_thread, train
 
 # The parameters that take names, and where these are.
@@ -91,13 +89,16 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
             The estimator.
         """
         for name in params:
-            owner, _, parameter = name.partition("__")
-            value = params.get(owner, getattr(self, owner, None))
-            if parameter and owner in NAMED and isinstance(value, str):
-                raise ValueError(
-                    f"{name!r} is the parameter of an instance, and {owner}={value!r} is a name. "
-                    f"Give {owner} as an instance, such as {NAMED[owner]}.get({value!r})."
-                )
+            value, *owners = self, *name.split("__")[:-1]
+            for depth, owner in enumerate(owners, 1):
+                path = "__".join(owners[:depth])
+                value = params.get(path, getattr(value, owner, None))
+                if owners[0] in NAMED and isinstance(value, str):
+                    raise ValueError(
+                        f"{name!r} is the parameter of an instance, and {path}={value!r} is a "
+                        f"name. Give {path} as an instance, such as "
+                        f"{NAMED[owners[0]]}.get({value!r})."
+                    )
         return super().set_params(**params)
 
     def __sklearn_is_fitted__(self):
@@ -130,7 +131,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
             )
             run = self._run.copy() if resumed else Run(self._seed())
             if not running:
-                run.ask(self._question(problem) if self.warm_start else None)
+                run.ask(problem.question(self.alpha, self.l1_ratio) if self.warm_start else None)
             self._observe(run, problem, running)
             data = self._configure(run, problem, optimizer, schedule, running)
 
@@ -186,16 +187,6 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
             y = spread(y, rows, (X.shape[0], y.shape[1]))
             subset = rows if subset is None else rows[subset]
         return Problem(X, y, weight, loss, rows, subset, held_out)
-
-    def _question(self, problem):
-        """The same for fits of the same objective to the same data; and with the same watched."""
-        objective = repr(fingerprint(problem.loss)), self.alpha, self.l1_ratio
-        asked, watched = [objective], [problem.subset]
-        for part, known in ((problem, asked), (problem.held_out, watched)):
-            if part is not None:
-                with np.errstate(over="ignore", invalid="ignore"):
-                    known += [part.X.shape, part.X.sum(), part.y, part.weight]
-        return joblib.hash(asked), joblib.hash(watched)
 
     def _observe(self, run, problem, running=False):
         """Let the run have the statistics of the data that its coordinates need."""
@@ -349,12 +340,18 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
             raise ValueError("sample_weight_val needs X_val and y_val. Got neither.")
         if not self.early_stopping:
             return None, None
-        subset, rest = train_test_split(
-            np.arange(len(y)),
-            test_size=self.validation_fraction,
-            random_state=self.random_state,
-            stratify=y if self._kind == "classifier" else None,
-        )
+        try:
+            subset, rest = train_test_split(
+                np.arange(len(y)),
+                test_size=self.validation_fraction,
+                random_state=self.random_state,
+                stratify=y if self._kind == "classifier" else None,
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"early_stopping cannot hold out validation_fraction={self.validation_fraction} of "
+                f"{len(y)} rows. Give X_val and y_val, or change one of the two. {error}"
+            ) from error
         weight_val = None if weight is None else weight[rest]
         if weight_val is not None and not np.any(weight_val):
             raise ValueError(
@@ -483,19 +480,3 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
                 "run max_iter epochs without this warning."
             )
         return None
-
-
-def normalise(weight, subset):
-    """Weights with mean one over the rows that train, and zero on the others."""
-    trains = slice(None) if subset is None else subset
-    with np.errstate(over="ignore"):
-        mean = weight[trains].mean()
-    if np.isinf(mean):
-        weight = weight / np.max(weight)
-        mean = weight[trains].mean()
-    if not mean > 0:
-        raise ValueError(
-            "sample_weight must be non-zero somewhere in the rows that train, after early_stopping "
-            "held out validation_fraction of them. Got zeros only."
-        )
-    return spread(weight[trains] / mean, trains, weight.shape)

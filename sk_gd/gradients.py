@@ -8,13 +8,13 @@ import scipy.sparse as sp
 from sklearn.utils import check_random_state
 
 from . import losses
-from .base import GDEstimator, normalise
+from .base import GDEstimator
 from .estimators import GDClassifier, GDRegressor
 from .loop import Lane, run_epoch
 from .objectives.coordinates import Coordinates, Moments
 from .objectives.penalties import ElasticNet
 from .optimizers import Optimizer
-from .problem import Problem, mean_loss
+from .problem import Problem, mean_loss, normalise
 from .training import Run
 
 __all__ = ["GradientCheck", "check_gradient"]
@@ -255,7 +255,7 @@ def _analytical(data, penalty, point):
     lane.penalty = penalty
     run = Run(0)
     run.lane = lane
-    run_epoch(data.objective([run]), [lane], [np.ones(1)], None, data.n, data.n)
+    run_epoch(data.objective([run]), [lane], [np.zeros(1)], None, data.n, data.n)
     return rule.state["gradient"]
 
 

@@ -4,6 +4,7 @@ import functools
 import weakref
 from dataclasses import dataclass, field
 
+import joblib
 import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import gen_batches
@@ -12,6 +13,7 @@ from .loop import shuffle
 from .objectives.coordinates import reach, smoothness
 from .objectives.gram import condense, pays
 from .objectives.linear import LinearObjective
+from .parameters import fingerprint
 
 # So few rows are one batch: weights and repeated rows are then the same.
 TINY = 100
@@ -62,6 +64,15 @@ class Problem:
         if self.weight is not None or self.subset is None:
             return self.weight
         return spread(1.0, self.subset, self.X.shape[:1])
+
+    def question(self, alpha, l1_ratio):
+        """The same for fits of the same objective to the same data; and with the same watched."""
+        asked, watched = [repr(fingerprint(self.loss)), alpha, l1_ratio], [self.subset]
+        for part, known in ((self, asked), (self.held_out, watched)):
+            if part is not None:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    known += [part.X.shape, part.X.sum(), part.y, part.weight]
+        return joblib.hash(asked), joblib.hash(watched)
 
     def data(self, coordinates, batch_size, shuffle, often=False):
         """The data in these coordinates and batches; the same object for the same ones.
@@ -188,6 +199,22 @@ def spread(values, rows, shape):
     out = np.zeros(shape)
     out[rows] = values
     return out
+
+
+def normalise(weight, subset):
+    """Weights with mean one over the rows that train, and zero on the others."""
+    trains = slice(None) if subset is None else subset
+    with np.errstate(over="ignore"):
+        mean = weight[trains].mean()
+    if np.isinf(mean):
+        weight = weight / np.max(weight)
+        mean = weight[trains].mean()
+    if not mean > 0:
+        raise ValueError(
+            "sample_weight must be non-zero somewhere in the rows that train, after early_stopping "
+            "held out validation_fraction of them. Got zeros only."
+        )
+    return spread(weight[trains] / mean, trains, weight.shape)
 
 
 def mean_loss(loss, X, y, weight, coef, intercept):

@@ -181,6 +181,8 @@ class Task:
             return "array_api_dispatch is on"
         if self.is_pipeline and has_callbacks(self.estimator):
             return "Pipeline has callbacks, which are told of every fit"
+        if self.is_pipeline and self.estimator.verbose:
+            return f"verbose={self.estimator.verbose!r} of Pipeline reports every fit"
         if self.is_pipeline and type(self.estimator).fit is not Pipeline.fit:
             return f"{type(self.estimator).__name__} has a fit of its own"
         if get_tags(self.estimator).input_tags.pairwise:

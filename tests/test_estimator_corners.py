@@ -190,6 +190,43 @@ class TestSubclasses:
         with pytest.raises(TypeError, match="Nothing has no multiplier"):
             GDRegressor(schedule=Nothing()).fit(X, Y)
 
+    def test_of_an_optimizer_that_changes_nothing(self):
+        class Rebinding(optimizers.Optimizer):
+            default_rate = 0.1
+
+            def step(self, w, g, lr, state):
+                w = w - lr * g
+
+        with pytest.warns(UserWarning, match="Rebinding.step has not changed w.*in place"):
+            GDRegressor(Rebinding(), **SETTINGS).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "path"),
+    [
+        ("optimizer__beta_1", optimizers.ClipNorm("adam"), None),
+        (
+            "optimizer__optimizer__beta_1",
+            optimizers.ClipNorm("adam"),
+            "optimizer__optimizer='adam'",
+        ),
+        ("optimizer__beta_1", "adam", "optimizer='adam'"),
+        ("schedule__then__final", schedules.Warmup(then="cosine"), "schedule__then='cosine'"),
+    ],
+)
+def test_parameters_of_names(name, value, path):
+    model = GDRegressor(**{name.split("__")[0]: value})
+    with pytest.raises(ValueError, match=f"{path} is a name.*get" if path else "Invalid parameter"):
+        model.set_params(**{name: 0.5})
+
+
+@pytest.mark.parametrize(("kind", "y"), [(GDRegressor, [0.5]), (GDClassifier, [0, 1, 1])])
+def test_too_few_rows_to_hold_any_out(kind, y):
+    with pytest.raises(
+        ValueError, match=f"early_stopping.*validation_fraction=0.1 of {len(y)} row"
+    ):
+        kind(early_stopping=True).fit(X[: len(y)], y)
+
 
 @pytest.mark.parametrize(
     ("optimizer", "words"),

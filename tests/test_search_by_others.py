@@ -130,6 +130,13 @@ def test_a_pipeline_with_a_fit_of_its_own():
     both(model, HORIZONS, X, Y, cv=3, scoring="accuracy", alone=9)
 
 
+def test_a_pipeline_that_reports_every_step(capsys):
+    model = pipeline(("scale", StandardScaler())).set_params(verbose=True)
+    both(model, HORIZONS, X, Y, cv=3, alone=9)
+    said = capsys.readouterr().out
+    assert said.count("(step 1 of 2) Processing scale") == 2 * (9 + 1)
+
+
 @pytest.mark.parametrize("kind", ["u1", "u4", "u8", "i2"])
 def test_rows_of_any_integers(kind):
     backwards = np.arange(99, -1, -1).astype(kind)

@@ -8,6 +8,8 @@ run over `n` weights. A rule's `step` is the formula, and is all that most
 rules write.
 """
 
+import warnings
+
 import cython
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -196,11 +198,19 @@ class NumpyRule(Rule):
             else:
                 self.w = w
                 self.g = g
+            before = np.array(self.w) if self.t == 1 else None
             result = self.optimizer.step(self.w, self.g, lr, self.state)
             if result is not None and result is not self.w:
                 raise TypeError(
                     f"{type(self.optimizer).__name__}.step must change w in place, as by w -= ..., "
                     f"and return nothing. Got {type(result).__name__} instead."
+                )
+            if before is not None and lr > 0 and np.any(self.g) and np.all(before == self.w):
+                warnings.warn(
+                    f"The first {type(self.optimizer).__name__}.step has not changed w, though the "
+                    "gradient is not zero: it must do so in place, as by w -= ...; w = w - ... "
+                    "makes another array.",
+                    stacklevel=2,
                 )
         return 0
 
