@@ -49,7 +49,7 @@ for kind in (GDGridSearchCV, GridSearchCV):
 # The map shows what a single best number hides: how wide the plateau is, and that hardly anything
 # tells its cells apart. Its edge on the left is a diagonal: a third of the rate wants about three
 # times the epochs. Above it more epochs do not help: mini-batches at a large rate end in noise.
-# Hatched cells have diverged, and the darkest are as good as that.
+# Hatched cells have diverged, and those in the colour of the tip of the bar are as good as that.
 
 figure, ax = plt.subplots(figsize=(8, 6), layout="constrained")
 SearchDisplay.from_search(searches["GDGridSearchCV"], ax=ax)
