@@ -50,7 +50,8 @@ for kind in (GDGridSearchCV, GridSearchCV):
 # tells its cells apart. Its edge on the left is a diagonal: a third of the rate wants about three
 # times the epochs. Above it more epochs do not help: mini-batches at a large rate end in noise.
 # Hatched cells have no score: they diverged. Those beside them have one below zero, which is worse
-# than no model; those at the lower left, with small rates and few epochs, have hardly begun.
+# than no model, and in the colour of the tip of the bar they are as good as diverged; those at the
+# lower left, with small rates and few epochs, have hardly begun.
 
 figure, ax = plt.subplots(figsize=(8, 6), layout="constrained")
 SearchDisplay.from_search(searches["GDGridSearchCV"], ax=ax)

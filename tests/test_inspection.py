@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from sklearn.datasets import load_diabetes, make_classification
+from sklearn.datasets import load_breast_cancer, load_diabetes, make_classification
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
@@ -167,6 +167,52 @@ class TestSearch:
         assert display.y_values[row] == search.best_params_["learning_rate"]
         assert display.x_values[column] == 12
 
+    def test_halving_over_the_rows(self):
+        """Of each cell the last round counts: scores of few rows are no better for being higher."""
+        model = GDClassifier("adam", tol=None, random_state=0)
+        grid = {"learning_rate": [1e-3, 1e-2, 0.1], "max_iter": [2, 5, 10], "alpha": [1e-4, 0.1]}
+        search = HalvingGridSearchCV(model, grid, random_state=0)
+        search.fit(*load_breast_cancer(return_X_y=True))
+        display = SearchDisplay.from_search(search)
+        assert display.scores[display.best] == search.best_score_
+        results = search.cv_results_
+        highest = np.max(results["mean_test_score"][results["iter"] < results["iter"].max()])
+        assert highest > search.best_score_
+        for row, rate in enumerate(grid["learning_rate"]):
+            for column, epochs in enumerate(grid["max_iter"]):
+                inside = (results["param_learning_rate"] == rate) & (
+                    results["param_max_iter"] == epochs
+                )
+                inside &= results["iter"] == results["iter"][inside].max()
+                assert display.scores[row, column] == results["mean_test_score"][inside].max()
+        split = SearchDisplay.from_search(search, score="split0_test_score")
+        last = np.flatnonzero(results["iter"] == results["iter"].max())
+        chosen = results["params"][last[np.argmax(results["split0_test_score"][last])]]
+        assert split.y_values[split.best[0]] == chosen["learning_rate"]
+        assert split.x_values[split.best[1]] == chosen["max_iter"]
+
+    def test_the_framed_cell_is_what_the_search_chose(self):
+        """Whatever mean of test scores is drawn, and whoever chose."""
+        grid = {"learning_rate": [1e-3, 0.1], "max_iter": [2, 10]}
+        search = GridSearchCV(
+            GDRegressor("adam", tol=None, random_state=0),
+            grid,
+            cv=2,
+            scoring=["r2", "neg_max_error"],
+            refit=lambda results: 0,
+            return_train_score=True,
+        ).fit(X, Y)
+        for score in ("mean_test_r2", "mean_test_neg_max_error"):
+            assert SearchDisplay.from_search(search, score=score).best == (0, 0)
+            assert np.argmax(search.cv_results_[score]) != 0
+        for score in ("mean_train_r2", "split1_test_r2", "split0_train_neg_max_error"):
+            display = SearchDisplay.from_search(search, score=score)
+            assert display.scores[display.best] == np.max(search.cv_results_[score])
+        search.refit = False
+        del search.best_index_
+        display = SearchDisplay.from_search(search, score="mean_test_r2")
+        assert display.scores[display.best] == np.max(search.cv_results_["mean_test_r2"])
+
     def test_everything_failed(self):
         model = GDRegressor("sgd", tol=None, random_state=0)
         search = GridSearchCV(model, {"learning_rate": [0.1], "max_iter": [3]}, cv=2).fit(X, Y)
@@ -190,6 +236,9 @@ class TestSearch:
             SearchDisplay.from_search(search)
         with pytest.raises(ValueError, match="score must be a column"):
             SearchDisplay.from_search(search, x="optimizer", score="accuracy")
+        for score in ("rank_test_score", "mean_fit_time", "std_test_score", "params", None):
+            with pytest.raises(ValueError, match="one of .'mean_test_score'."):
+                SearchDisplay.from_search(search, x="optimizer", score=score)
         display = SearchDisplay.from_search(search, x="optimizer")
         assert display.x_values == ["adam", "sgd"]
 

@@ -4,7 +4,20 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .. import schedules as _schedules
-from .style import as_dict, last_step, line_style, new_axes, written
+from .style import (
+    as_dict,
+    is_number,
+    last_step,
+    line_kwargs,
+    line_style,
+    new_axes,
+    set_legend,
+    set_title,
+    written,
+)
+
+# Parameters that a name tells, at most.
+TOLD = 3
 
 
 class LossCurveDisplay:
@@ -63,9 +76,10 @@ class LossCurveDisplay:
 
         Parameters
         ----------
-        estimator : GDRegressor, GDClassifier or Pipeline; or a list or dict of them
-            Fitted. In a dict the keys are the names; otherwise the optimizers
-            give them.
+        estimator : GDRegressor, GDClassifier, Pipeline or search; or a list or dict of them
+            Fitted; of a search it is its ``best_estimator_``. In a dict the keys
+            are the names; otherwise the optimizers give them, and the parameters
+            that differ where the optimizers do not.
         minimum : float, default=None
             The least value of the objective, if it is known.
         log : bool, default=None
@@ -80,10 +94,14 @@ class LossCurveDisplay:
         LossCurveDisplay
             The display, drawn.
         """
-        models = as_dict(estimator, lambda model: written(_trained(model).optimizer_))
+        if isinstance(estimator, dict):
+            models = {name: _trained(model) for name, model in estimator.items()}
+        else:
+            given = estimator if isinstance(estimator, list | tuple) else [estimator]
+            given = [_trained(model) for model in given]
+            models = as_dict(given, lambda model: _name(model, given))
         if not models:
             raise ValueError("estimator must have at least one fitted estimator. Got none.")
-        models = {name: _trained(model) for name, model in models.items()}
         display = cls(
             {name: model.loss_curve_ for name, model in models.items()},
             {
@@ -112,9 +130,14 @@ class LossCurveDisplay:
         LossCurveDisplay
             The display itself.
         """
+        if not self.curves:
+            raise ValueError("curves must have at least one curve. Got none.")
+        gap = self.minimum is not None
+        logarithmic = gap if log is None else log
+        self._check_minimum(logarithmic)
+        own = ax is None
         ax = new_axes(self, ax)
         alone = len(self.curves) == 1
-        gap = self.minimum is not None
         validation = {} if gap else self.validation_curves or {}
         self.lines_ = []
         for i, (name, curve) in enumerate(self.curves.items()):
@@ -125,13 +148,14 @@ class LossCurveDisplay:
             self.lines_ += ax.plot(epochs, values, **{"label": label, **style})
             if name in validation:
                 values = np.asarray(validation[name], dtype=float)
-                hollow = {"markerfacecolor": "white", "linewidth": 1.0}
+                hollow = {"markerfacecolor": ax.get_facecolor(), "linewidth": 1.0}
                 if alone:
                     hollow |= line_style(1, len(values))
                 hollow |= {"label": "validation" if alone else f"{name}, validation"}
+                hollow |= line_kwargs(curve_kwargs)
                 epochs = np.arange(1, len(values) + 1)
                 self.lines_ += ax.plot(epochs, values, **{**style, **hollow})
-        if gap if log is None else log:
+        if logarithmic:
             # Batches may have seen less than the minimum: such a point is not on the scale.
             ax.set_yscale("log", nonpositive="mask")
         ax.set(xlabel="epoch", ylabel="objective − minimum" if gap else "objective")
@@ -139,16 +163,48 @@ class LossCurveDisplay:
             ax.set_ylabel("training objective, validation loss")
         ax.xaxis.get_major_locator().set_params(integer=True)
         if len(self.lines_) > 1:
-            ax.legend()
+            set_legend(ax, own)
         else:
-            ax.set_title(next(iter(self.curves)), fontsize="medium")
+            set_title(ax, next(iter(self.curves)))
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _check_minimum(self, logarithmic):
+        """Raise a ValueError if nothing would be left to draw."""
+        minimum = 0.0 if self.minimum is None else self.minimum
+        if not is_number(minimum) or not np.isfinite(minimum):
+            raise ValueError(f"minimum must be a finite number or None. Got {minimum!r} instead.")
+        curves = (np.asarray(curve, dtype=float) for curve in self.curves.values())
+        highest = max(np.max(curve, initial=-np.inf) for curve in curves)
+        if logarithmic and highest <= minimum:
+            name = "log must be False" if self.minimum is None else "minimum must be lower"
+            raise ValueError(
+                f"{name} where the objective is never above {minimum:.9g}, as a logarithmic scale "
+                f"has no such points. Got an objective of {highest:.9g} at most."
+            )
+
+
+def _name(model, models):
+    """The optimizer, and in what it differs from the others that have the same."""
+    name = written(model.optimizer_)
+    others = [other for other in models if written(other.optimizer_) == name]
+    params = [
+        {key: written(value) for key, value in other.get_params(deep=False).items()}
+        for other in others
+    ]
+    own = params[others.index(model)]
+    different = [
+        f"{key}={own[key]}"
+        for key in own
+        if key != "optimizer" and any(other.get(key) != own[key] for other in params)
+    ]
+    return ", ".join([name, *different]) if len(different) <= TOLD else name
 
 
 def _trained(estimator):
     """The estimator with the curves, checked."""
     model = last_step(estimator)
+    model = last_step(getattr(model, "best_estimator_", model))
     if not hasattr(model, "fit"):
         raise TypeError(
             "estimator must be a fitted GDRegressor or GDClassifier, or a Pipeline that ends in "
@@ -223,12 +279,17 @@ class ScheduleDisplay:
         ScheduleDisplay
             The display, drawn.
         """
-        if not horizon > 0:
-            raise ValueError(f"horizon must be a positive number of epochs. Got {horizon} instead.")
+        if not is_number(horizon) or not 0 < horizon < np.inf:
+            raise ValueError(
+                f"horizon must be a positive, finite number of epochs. Got {horizon!r} instead."
+            )
+        schedule = as_dict(schedule, written)
+        if not schedule:
+            raise ValueError("schedule must have at least one schedule. Got none.")
         # Training is over at the horizon: its last step is before it.
         times = np.linspace(0, horizon, 1000, endpoint=False)
         multipliers = {}
-        for name, given in as_dict(schedule, written).items():
+        for name, given in schedule.items():
             one = _schedules.get(given)
             one.check()
             multipliers[name] = one(times, horizon)
@@ -249,6 +310,9 @@ class ScheduleDisplay:
         ScheduleDisplay
             The display itself.
         """
+        if not self.multipliers:
+            raise ValueError("multipliers must have at least one schedule. Got none.")
+        own = ax is None
         ax = new_axes(self, ax)
         self.lines_ = []
         for i, (name, values) in enumerate(self.multipliers.items()):
@@ -257,8 +321,8 @@ class ScheduleDisplay:
         ax.set(xlabel="epoch", ylabel="learning rate is multiplied by")
         ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
         if len(self.lines_) > 1:
-            ax.legend()
+            set_legend(ax, own)
         else:
-            ax.set_title(*self.multipliers, fontsize="medium")
+            set_title(ax, *self.multipliers)
         self.ax_, self.figure_ = ax, ax.figure
         return self

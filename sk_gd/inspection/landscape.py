@@ -10,7 +10,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base import GDEstimator
 from ..gradients import ModelObjective, model_of
-from .style import as_dict, last_step, line_style, new_axes
+from .style import (
+    as_dict,
+    is_number,
+    last_step,
+    line_kwargs,
+    line_style,
+    new_axes,
+    set_legend,
+    told_apart,
+)
 
 # Room around the paths, as a share of what they take.
 MARGIN = 0.15
@@ -146,16 +155,20 @@ class LossLandscapeDisplay:
         LossLandscapeDisplay
             The display, drawn.
         """
-        if width is not None and not 0 < width < np.inf:
-            raise ValueError(f"width must be a positive number or None. Got {width} instead.")
+        if width is not None and not (is_number(width) and 0 < width < np.inf):
+            raise ValueError(
+                f"width must be a positive, finite number or None. Got {width!r} instead."
+            )
         if not isinstance(resolution, Integral) or resolution < 2:
-            raise ValueError(f"resolution must be an integer from 2 on. Got {resolution} instead.")
+            raise ValueError(
+                f"resolution must be an integer from 2 on. Got {resolution!r} instead."
+            )
         model, X = _checked(estimator, X)
         objective = ModelObjective(model, X, y, sample_weight, reset=False)
         to_raw, to_fitting = objective.coordinates.from_model, objective.fitting.from_model
         middle = to_fitting(*objective.model(*model_of(model), "estimator"))
         tracks = {
-            name: np.array([to_fitting(*objective.model(*point, "paths")) for point in path])
+            name: np.array([to_fitting(*_weights(objective, point, "paths")) for point in path])
             for name, path in _named(paths).items()
         }
         basis, labels = _basis(
@@ -177,6 +190,11 @@ class LossLandscapeDisplay:
             grid = np.meshgrid(*offsets)
             places = np.stack([each.ravel() for each in grid], axis=1)
             values = np.array([value(middle + place @ basis) for place in places])
+        if width is not None and _levels(values) is None:
+            raise ValueError(
+                "width must be such that the objective changes by more than rounding errors and "
+                f"stays within the reach of floats. Got {width!r} instead."
+            )
         display = cls(offsets, values.reshape(grid[0].shape), value(middle), drawn, labels)
         return display.plot(ax, colorbar=colorbar)
 
@@ -197,6 +215,7 @@ class LossLandscapeDisplay:
         LossLandscapeDisplay
             The display itself.
         """
+        own = ax is None
         ax = new_axes(self, ax)
         plane = len(self.offsets) == 2
         self.lines_ = []
@@ -206,14 +225,15 @@ class LossLandscapeDisplay:
             (self.surface_,) = ax.plot(*self.offsets, self.values, color="0.4", label="objective")
             ax.set_ylabel("objective")
         for i, (name, (places, values)) in enumerate((self.paths or {}).items()):
-            style = line_style(i, len(places))
+            # The contours are light on dark pages, too.
+            style = line_style(i, len(places), ink="black" if plane else None)
             if plane:
                 from matplotlib.patheffects import Normal, Stroke
 
                 # A light edge, to be told from the contours.
                 edge = [Stroke(linewidth=3.5, foreground="white"), Normal()]
                 style |= {"path_effects": edge, "markeredgecolor": "white", "markersize": 6}
-            style |= {"label": name, **(path_kwargs or {})}
+            style |= {"label": name, **line_kwargs(path_kwargs)}
             self.lines_ += ax.plot(places[:, 0], places[:, 1] if plane else values, **style)
         star = {"marker": "*", "markersize": 14, "linestyle": "", "zorder": 4}
         star |= {"color": "#D55E00", "markeredgecolor": "white", "label": "fitted model"}
@@ -222,7 +242,7 @@ class LossLandscapeDisplay:
         if plane:
             ax.set_ylabel(self.labels[1])
             ax.set(xlim=self.offsets[0][[0, -1]], ylim=self.offsets[1][[0, -1]])
-        ax.legend()
+        set_legend(ax, own)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
@@ -231,16 +251,32 @@ class LossLandscapeDisplay:
         from matplotlib.colors import LinearSegmentedColormap
 
         known = np.ma.masked_invalid(self.values)
-        low, high = known.min(), known.max()
-        # A constant objective has no contours: a level beside it lets it be drawn.
-        high = high if high > low else low + 1.0
-        levels = low + (high - low) * np.linspace(0, 1, LEVELS) ** 3
+        levels = _levels(self.values)
+        if levels is None:
+            raise ValueError(
+                "values must differ by more than rounding errors, and some must be finite. "
+                f"Got values from {np.min(self.values)} to {np.max(self.values)}."
+            )
         light = LinearSegmentedColormap.from_list("light", ["#f7fbff", "#6f9fc8"])
         self.surface_ = ax.contourf(*self.offsets, known, levels=levels, cmap=light)
         ax.contour(*self.offsets, known, levels=levels, colors="0.35", linewidths=0.5)
         if colorbar:
             bar = ax.figure.colorbar(self.surface_, ax=ax, label="objective")
-            bar.set_ticks(levels[::3], labels=[f"{level:.3g}" for level in levels[::3]])
+            bar.set_ticks(levels[::3], labels=told_apart(levels[::3].tolist()))
+
+
+def _levels(values):
+    """Levels of the objective for contours, None if there are no such numbers."""
+    known = values[np.isfinite(values)]
+    if known.size < 2:
+        return None
+    low, high = known.min(), known.max()
+    if low == high:
+        # A constant objective has no contours: a level beside it lets it be drawn.
+        high = low + max(1.0, abs(low))
+    with np.errstate(over="ignore"):
+        levels = low + (high - low) * np.linspace(0, 1, LEVELS) ** 3
+    return levels if np.all(np.diff(levels) > 0) and np.isfinite(levels[-1]) else None
 
 
 class _Recorder:
@@ -324,13 +360,37 @@ def _named(paths):
     """The paths by their names."""
     if paths is None:
         return {}
-    if isinstance(paths, list) and paths and isinstance(paths[0], tuple):
+    if isinstance(paths, list | tuple) and paths and _is_model(paths[0]):
         paths = {"path": paths}
     named = as_dict(paths, lambda path: "path")
-    empty = [name for name, path in named.items() if not len(path)]
-    if empty:
-        raise ValueError(f"paths must have at least one model each. Got none for {empty[0]!r}.")
+    for name, path in named.items():
+        if not isinstance(path, list | tuple) or not all(map(_is_model, path)):
+            raise ValueError(
+                "paths must be a list of (coef, intercept), as record_path makes it, or a list or "
+                f"dict of such lists. Got {path!r} for {name!r}."
+            )
+        if not path:
+            raise ValueError(f"paths must have at least one model each. Got none for {name!r}.")
     return named
+
+
+def _is_model(given):
+    """Whether it is a pair of a coef and an intercept, not one of two such pairs."""
+    if not isinstance(given, list | tuple) or len(given) != 2:
+        return False
+    coef, intercept = given
+    if isinstance(intercept, np.ndarray):
+        intercept = intercept.ravel()
+    numbers = intercept if np.iterable(intercept) else [intercept]
+    return np.iterable(coef) and all(is_number(number) for number in numbers)
+
+
+def _weights(objective, given, name):
+    """The model that was given, in the shapes of the objective."""
+    coef, intercept = objective.model(*given, name)
+    if not (np.all(np.isfinite(coef)) and np.all(np.isfinite(intercept))):
+        raise ValueError(f"{name} must be of finite weights. Got NaN or infinity.")
+    return coef, intercept
 
 
 def _basis(objective, middle, tracks, directions, n_directions, random_state):
@@ -340,18 +400,25 @@ def _basis(objective, middle, tracks, directions, n_directions, random_state):
     """
     names = ("a", "b")
     if isinstance(directions, list | tuple):
+        if not all(map(_is_model, directions)):
+            raise ValueError(
+                "directions must be 'random', 'pca' or a list of one or two (coef, intercept). "
+                f"Got {directions!r} instead."
+            )
         if len(directions) not in (1, 2):
             raise ValueError(f"directions must be one or two. Got {len(directions)} instead.")
         fitting = objective.fitting
         origin = fitting.from_model(*_zero(objective))
-        given = (objective.model(*direction, "directions") for direction in directions)
+        given = (_weights(objective, direction, "directions") for direction in directions)
         basis = np.array([fitting.from_model(*direction) - origin for direction in given])
         if np.linalg.matrix_rank(basis) < len(basis):
             raise ValueError("directions must be linearly independent. Got dependent ones.")
         return basis, tuple(f"{name}, along a given direction" for name in names[: len(basis)])
-    if n_directions not in (1, 2):
-        raise ValueError(f"n_directions must be 1 or 2. Got {n_directions} instead.")
-    if directions == "random":
+    if not (isinstance(n_directions, Integral) and is_number(n_directions)) or not (
+        1 <= n_directions <= 2
+    ):
+        raise ValueError(f"n_directions must be 1 or 2. Got {n_directions!r} instead.")
+    if isinstance(directions, str) and directions == "random":
         normal = check_random_state(random_state).normal(size=(len(middle), n_directions))
         if n_directions > len(middle):
             raise ValueError(
@@ -360,7 +427,7 @@ def _basis(objective, middle, tracks, directions, n_directions, random_state):
             )
         basis = np.linalg.qr(normal)[0].T
         return basis, tuple(f"{name}, along a random direction" for name in names[:n_directions])
-    if directions != "pca":
+    if not isinstance(directions, str) or directions != "pca":
         raise ValueError(
             "directions must be 'random', 'pca' or a list of (coef, intercept). "
             f"Got {directions!r} instead."
