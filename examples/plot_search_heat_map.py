@@ -55,7 +55,7 @@ for kind in (GDGridSearchCV, GridSearchCV):
 
 figure, ax = plt.subplots(figsize=(8, 6), layout="constrained")
 SearchDisplay.from_search(searches["GDGridSearchCV"], ax=ax)
-ax.set_title("R² on the folds not trained on", loc="left")
+ax.set_title("R² on the test folds", loc="left")
 plt.show()
 
 # %%
