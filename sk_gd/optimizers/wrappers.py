@@ -3,6 +3,7 @@
 """Optimizers around another: clipped gradients."""
 
 import cython
+import numpy as np
 
 from ..parameters import check_range
 
@@ -101,9 +102,9 @@ class ClipNorm(_Clip):
         check_range(self, "max_norm", 0, float("inf"), closed="neither")
         super().check()
 
-    def clipper(self):
+    def clipper(self, n):
         """What clips the gradients of one run."""
-        return NormClipper(self.max_norm)
+        return NormClipper(self.max_norm, n)
 
 
 class ClipValue(_Clip):
@@ -147,9 +148,9 @@ class ClipValue(_Clip):
         check_range(self, "max_value", 0, float("inf"), closed="neither")
         super().check()
 
-    def clipper(self):
+    def clipper(self, n):
         """What clips the gradients of one run."""
-        return ValueClipper(self.max_value)
+        return ValueClipper(self.max_value, n)
 
 
 @cython.cclass
@@ -157,9 +158,11 @@ class Clipper:
     """Clips a gradient in place, the whole of it or the entries that a batch touched."""
 
     most: cython.double
+    touched: cython.double[::1]
 
-    def __init__(self, most):
+    def __init__(self, most, n):
         self.most = most
+        self.touched = np.empty(n)
 
     @cython.cfunc
     @cython.nogil
@@ -173,7 +176,12 @@ class Clipper:
     def clip_at(
         self, g: cython.double[::1], where: cython.Py_ssize_t[::1], count: cython.Py_ssize_t
     ) -> cython.void:
-        pass
+        k: cython.Py_ssize_t
+        for k in range(count):
+            self.touched[k] = g[where[k]]
+        self.clip(self.touched, count)
+        for k in range(count):
+            g[where[k]] = self.touched[k]
 
 
 @cython.final
@@ -204,33 +212,6 @@ class NormClipper(Clipper):
             for j in range(n):
                 g[j] *= self.most / norm
 
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def clip_at(
-        self, g: cython.double[::1], where: cython.Py_ssize_t[::1], count: cython.Py_ssize_t
-    ) -> cython.void:
-        k: cython.Py_ssize_t
-        largest: cython.double = 0
-        norm: cython.double = 0
-        for k in range(count):
-            norm += g[where[k]] * g[where[k]]
-            largest = fmax(largest, fabs(g[where[k]]))
-        if isinf(norm) and not isinf(largest):
-            # The squares are too large for numbers; those of the ratios are not.
-            norm = 0
-            for k in range(count):
-                g[where[k]] /= largest
-                norm += g[where[k]] * g[where[k]]
-            norm = sqrt(norm)
-            for k in range(count):
-                g[where[k]] *= self.most / norm
-            return
-        norm = sqrt(norm)
-        if norm > self.most:
-            for k in range(count):
-                g[where[k]] *= self.most / norm
-
 
 @cython.final
 @cython.cclass
@@ -251,16 +232,6 @@ class ValueClipper(Clipper):
         j: cython.Py_ssize_t
         for j in range(n):
             g[j] = self.bound(g[j])
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def clip_at(
-        self, g: cython.double[::1], where: cython.Py_ssize_t[::1], count: cython.Py_ssize_t
-    ) -> cython.void:
-        k: cython.Py_ssize_t
-        for k in range(count):
-            g[where[k]] = self.bound(g[where[k]])
 
 
 @cython.final
@@ -341,7 +312,7 @@ class ClippedRule(Rule):
 
     def __init__(self, optimizer, n, inner):
         Rule.__init__(self, optimizer, n)
-        self.clipper = optimizer.clipper()
+        self.clipper = optimizer.clipper(n)
         self.view = ClippedObjective(self.clipper, n)
         self.inner = inner
         self.arrays = inner.arrays
@@ -416,7 +387,7 @@ class ClippedLocalRule(LocalRule):
 
     def __init__(self, optimizer, n, inner):
         Rule.__init__(self, optimizer, n)
-        self.clipper = optimizer.clipper()
+        self.clipper = optimizer.clipper(n)
         self.inner = inner
         self.arrays = inner.arrays
         self.positions = inner.positions
