@@ -205,7 +205,9 @@ class NumpyRule(Rule):
                     f"{type(self.optimizer).__name__}.step must change w in place, as by w -= ..., "
                     f"and return nothing. Got {type(result).__name__} instead."
                 )
-            if before is not None and lr > 0 and np.any(self.g) and np.all(before == self.w):
+            # One that only keeps something knows what it does.
+            still = before is not None and not self.state and np.all(before == self.w)
+            if still and lr > 0 and np.any(self.g):
                 warnings.warn(
                     f"The first {type(self.optimizer).__name__}.step has not changed w, though the "
                     "gradient is not zero: it must do so in place, as by w -= ...; w = w - ... "
