@@ -441,7 +441,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
             "coef_": np.asarray(coef, dtype=dtype),
             "intercept_": intercept.astype(dtype),
             "n_iter_": run.epochs,
-            "t_": run.lane.rule.t,
+            "t_": run.steps,
             "loss_curve_": list(run.loss_curve),
             "evaluation_curve_": list(run.evaluation_curve),
             "learning_rate_": run.config.learning_rate,

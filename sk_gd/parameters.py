@@ -83,7 +83,7 @@ def fingerprint(value):
     if isinstance(value, BaseEstimator) and (
         type(value).__sklearn_clone__ is BaseEstimator.__sklearn_clone__
     ):
-        output = joblib.hash(getattr(value, "_sklearn_output_config", None))
+        output = fingerprint(getattr(value, "_sklearn_output_config", None))
         return type(value), fingerprint(value.get_params(deep=False)), requests(value), output
     try:
         return joblib.hash(value)
@@ -93,7 +93,7 @@ def fingerprint(value):
 
 def requests(estimator):
     """Something that is equal for estimators that ask for the same metadata."""
-    return joblib.hash(getattr(estimator, "_metadata_request", None))
+    return fingerprint(getattr(estimator, "_metadata_request", None))
 
 
 class _Itself:

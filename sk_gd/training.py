@@ -85,6 +85,8 @@ class Run:
         The epoch since when it has been this one.
     anew : bool
         Whether the optimizer is to begin anew.
+    before : int
+        Steps of those that began before this one.
     error : DivergenceError or None
         What the run came to, if it diverged.
     """
@@ -111,6 +113,7 @@ class Run:
         self.limit = np.inf
         self.question = None
         self.first = 0
+        self.before = 0
         self.anew = False
         self.error = None
         self._rates = []  # of the epochs to come, the last one first
@@ -220,6 +223,7 @@ class Run:
                     lambda weights: coordinates.from_model(*self.coordinates.to_model(weights))
                 )
             if self.anew or fingerprint(optimizer) != fingerprint(self.lane.rule.optimizer):
+                self.before += self.lane.rule.t
                 self.lane = _lane(optimizer, self.lane.model(), self.seed)
         self.anew = False
         self.coordinates = coordinates
@@ -280,6 +284,11 @@ class Run:
         else:
             self.stale += 1
         return self.settled
+
+    @property
+    def steps(self):
+        """Steps taken."""
+        return self.before + self.lane.rule.t
 
     @property
     def settled(self):

@@ -79,6 +79,7 @@ class TestAnotherFit:
             given = {"X_val": X[REST], "y_val": y[REST]} if watched else {}
             model.fit(X[TRAIN], y[TRAIN], **given)
         assert model.score(X[REST], OTHER[REST]) > 0.95
+        assert model.t_ == model.n_iter_ * -(-400 // 32)  # both count on
 
     def test_a_path_of_penalties(self):
         model = GDClassifier("lbfgs", warm_start=True, tol=1e-7, max_iter=1000)
