@@ -86,8 +86,8 @@ PARAMETERS = """
         never shuffled.
     warm_start : bool, default=False
         Whether `fit` goes on from where the last call stopped: with all of the
-        optimizer's state if the data and the objective are the same, else from
-        its weights.
+        optimizer's state if that was a `fit` with `warm_start`, of the same
+        objective to the same data, else from its weights.
     random_state : int, RandomState or None, default=None
         Of the orders and of the validation split. With an int the result is
         the same, to the bit, whatever the number of jobs and threads.

@@ -130,7 +130,9 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
                 X, y, sample_weight, loss, None, classes, validation, resumed, running
             )
             run = self._run.copy() if resumed else Run(self._seed())
-            if not running:
+            if running:
+                run.question = None
+            else:
                 run.ask(problem.question(self.alpha, self.l1_ratio) if self.warm_start else None)
             self._observe(run, problem, running)
             data = self._configure(run, problem, optimizer, schedule, running)
@@ -204,7 +206,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
             learning_rate=self._rate(optimizer, data, coordinates, run, running),
             schedule=schedule,
             # A fit that goes on has max_iter epochs ahead of it, like the first.
-            horizon=self.max_iter if running else run.epochs + self.max_iter,
+            horizon=self.max_iter if running else run.epochs - run.first + self.max_iter,
             alpha=self.alpha,
             l1_ratio=self.l1_ratio,
             average=self._average(optimizer),

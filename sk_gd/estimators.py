@@ -397,14 +397,16 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
 
     def _balance(self, weight, y):
         """The factor of every class."""
-        there = np.arange(len(self.classes_))
+        there, labels = np.arange(len(self.classes_)), y[:, 0].astype(np.intp)
         if self.class_weight == "balanced":
-            there = np.unique(y.astype(np.intp))  # the others have no frequency
+            if weight is not None:
+                labels, weight = labels[weight > 0], weight[weight > 0]
+            there = np.unique(labels)  # the others have no frequency
         factors = np.ones(len(self.classes_))
         factors[there] = compute_class_weight(
             self.class_weight,
             classes=self.classes_[there],
-            y=self.classes_[y[:, 0].astype(np.intp)],
+            y=self.classes_[labels],
             sample_weight=weight,
         )
         return factors

@@ -72,6 +72,12 @@ def check_boolean(owner, name):
         )
 
 
+def comes_first(cls, name, other):
+    """Whether `name` is defined by a class nearer to `cls` than that which defines `other`."""
+    definers = [[name in vars(base) for base in cls.__mro__].index(True) for name in (name, other)]
+    return definers[0] < definers[1]
+
+
 def fingerprint(value):
     """Something that is equal for parameters that mean the same."""
     if value is None or isinstance(value, (str, bool, int, float)):
@@ -107,3 +113,6 @@ class _Itself:
 
     def __hash__(self):
         return id(self._value)
+
+    def __repr__(self):
+        return f"{type(self._value).__name__} at {id(self._value)}"

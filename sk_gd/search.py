@@ -130,8 +130,6 @@ class SideBySide(Parallel):
                 task.reason = f"{type(error).__name__}: {error}"
             return
         fold.expected += [each.attributes for each in outcomes if each and each.attributes]
-        if steps and fold.untouched:
-            steps = remembering(steps)
         for task, outcome in zip(group, outcomes, strict=True):
             self._go_on()
             if outcome is None:
@@ -175,7 +173,12 @@ class SideBySide(Parallel):
         pipeline.fit(fold.take(fold.train), _safe_indexing(task.y, fold.train), **parameters)
         X, y = model._validate(given["X"], given["y"], reset=True)
         weight = weight_only(given["parameters"])
-        return pipeline.steps[:-1], X, y, None, weight, learned_by(model)
+        steps = pipeline.steps[:-1]
+        if fold.untouched:
+            steps = remembering(steps)
+            if fold.whole and np.may_share_memory(X, fold.take(fold.train)):
+                X = X.copy()  # the rows are to be scored by steps that may work in place
+        return steps, X, y, None, weight, learned_by(model)
 
 
 class _Splits:

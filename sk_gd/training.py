@@ -77,7 +77,7 @@ class Run:
     best : tuple or None
         Coefficients and intercepts of the best validation loss so far.
     limit : float
-        The largest weight of which the model's numbers, and predictions, are not infinite.
+        A weight below it has a model whose numbers, and predictions, are not infinite.
     question : tuple or None
         Two strings: the same for fits of the same objective to the same data, and where
         the same data are watched; None if nobody asks.
@@ -143,7 +143,7 @@ class Run:
                 vars(part).update(state[name])
                 setattr(self, name, part)
         if self.config is not None:
-            self.schedule = self.config.schedule.after(self.watched)
+            self.schedule = self.config.schedule.after(self.watched[self.first :])
         if self.lane is not None:
             stored = state["lane"]
             rule = stored["optimizer"].rule(len(stored["w"]))
@@ -212,7 +212,7 @@ class Run:
             # What was lowest so far was another quantity.
             self._forget()
         self.config = config
-        self.schedule = config.schedule.after(self.watched)
+        self.schedule = config.schedule.after(self.watched[self.first :])
         self._rates = []
         if self.lane is None:
             start = np.zeros(coordinates.n_outputs * coordinates.n_columns)
@@ -227,6 +227,7 @@ class Run:
                 self.lane = _lane(optimizer, self.lane.model(), self.seed)
         self.anew = False
         self.coordinates = coordinates
+        # Below it all is well; beyond it has to be looked at.
         self.limit = np.finfo(config.dtype).max / ROOM / max(1.0, coordinates.gain())
         l1, l2 = coordinates.strengths(config.alpha, config.l1_ratio)
         energy = np.repeat(coordinates.energy, coordinates.n_columns)
@@ -236,18 +237,19 @@ class Run:
         """The learning rate of every batch of the next epoch."""
         config = self.config
         average = config.average
-        if average and self.lane.average is None and self.epochs + 1 >= average:
+        now = self.epochs - self.first
+        if average and self.lane.average is None and now + 1 >= average:
             self.lane.begin_average()  # epochs are counted from one
         if not self._rates:
             # Always the same epochs at once, so that a run that is resumed has the same bits;
             # but none after the last, of which the schedule may know nothing.
             at_once = max(1, AT_ONCE // n_batches)
-            first = self.epochs - self.epochs % at_once
-            last = max(self.epochs + 1, min(first + at_once, config.horizon))
+            first = now - now % at_once
+            last = max(now + 1, min(first + at_once, config.horizon))
             epochs = np.arange(first, last)[:, None]
             time = (epochs + np.arange(n_batches) / n_batches).ravel()
             rates = config.learning_rate * self.schedule(time, config.horizon)
-            self._rates = list(rates.reshape(len(epochs), n_batches)[: self.epochs - last - 1 : -1])
+            self._rates = list(rates.reshape(len(epochs), n_batches)[: now - last - 1 : -1])
         return self._rates.pop()
 
     def model(self):
@@ -259,7 +261,10 @@ class Run:
         self.epochs += 1
         config = self.config
         loss = self.lane.loss / data.n + self.lane.penalty_value
-        if not (math.isfinite(loss) and self.lane.is_within(self.limit)):
+        if not math.isfinite(loss) or not (
+            self.lane.is_within(self.limit)
+            or self.coordinates.can_hold(np.asarray(self.lane.w), config.dtype, ROOM)
+        ):
             self.error = self._divergence(loss, data)
             return True
         self.loss_curve.append(float(loss))

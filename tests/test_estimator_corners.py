@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from scipy.optimize import minimize
 from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 
 from sk_gd import GDClassifier, GDRegressor, check_gradient, losses, optimizers, schedules
@@ -68,6 +68,35 @@ class TestArrays:
         heavy = GDRegressor(**SETTINGS).fit(X, Y, sample_weight=np.full(600, 1e308))
         np.testing.assert_allclose(heavy.coef_, GDRegressor(**SETTINGS).fit(X, Y).coef_)
 
+    def test_a_row_without_weight_may_be_any_number(self):
+        far, weight = X.copy(), np.ones(600)
+        far[0], weight[0] = 1e200, 0
+        for batch_size in (1, 32, "full"):
+            model = GDRegressor(
+                "sgd", batch_size=batch_size, shuffle=False, max_iter=50, **SETTINGS
+            )
+            assert model.fit(far, Y, sample_weight=weight).score(X[1:], Y[1:]) > 0.99
+
+    def test_single_precision_of_odd_units(self):
+        """The frequency of light, given its energy: the coefficient is 1 / Planck's constant."""
+        frequency = RNG.uniform(4e14, 8e14, 500)
+        energy = (6.62607015e-34 * frequency).astype(np.float32)[:, None]
+        for optimizer in ("auto", "lbfgs"):
+            model = GDRegressor(optimizer, alpha=0, random_state=0, max_iter=200)
+            assert model.fit(energy, frequency).score(energy, frequency) > 0.999
+
+
+def test_a_column_twice_does_not_drift():
+    """No curvature, no penalty, no end: nothing but rounding leads along the difference of both."""
+    for seed in (3, 7, 11, 19):
+        rng = np.random.default_rng(seed)
+        twice = rng.normal(size=(400, 4))
+        y = twice @ [1.0, 2, 3, 4] + rng.normal(size=400)
+        twice[:, 1] = twice[:, 0]
+        model = GDRegressor("lbfgs", alpha=0, max_iter=2000, tol=None).fit(twice, y)
+        exact = LinearRegression().fit(twice, y)
+        np.testing.assert_allclose(model.predict(twice), exact.predict(twice), atol=1e-6)
+
 
 class TestAnotherFit:
     """A warm start is another beginning; what is best, and when it is enough, is new."""
@@ -94,6 +123,36 @@ class TestAnotherFit:
         for _ in range(30):
             model.partial_fit(X, OTHER)
         assert model.fit(X, Y).score(X, Y) > 0.99
+
+    def test_other_columns_of_the_same_sum(self):
+        codes = RNG.integers(0, 3, (400, 3)).astype(float)
+        y = codes @ [3.0, 0, 0]
+        model = GDRegressor("adam", warm_start=True, random_state=0)
+        for data in (codes, codes[:, ::-1].copy()):
+            model.fit(data, y, X_val=data, y_val=y)
+        assert model.score(data, y) > 0.99
+
+    def test_other_rows_in_between(self):
+        options = {"learning_rate": 1e-3, "precondition": None, "warm_start": True}
+        model = GDRegressor("sgd", max_iter=3, tol=None, random_state=0, **options).fit(X, Y)
+        model.partial_fit(0 * X, 0 * Y)
+        model.set_params(max_iter=300, tol=1e-4).fit(X, Y)
+        assert model.score(X, Y) > 0.99
+
+    def test_schedule_and_average_begin_anew(self):
+        multipliers, steps = [], []
+
+        class Watching(optimizers.SGD):
+            def step(self, w, g, lr, state):
+                multipliers.append(lr)
+                w -= lr * g
+
+        options = {"learning_rate": 0.1, "schedule": "cosine", "average": 4} | SETTINGS
+        model = GDRegressor(Watching(), max_iter=5, batch_size="full", warm_start=True, **options)
+        for y in (Y, OTHER):
+            steps.append(model.fit(X, y)._run.lane.averaged)
+        np.testing.assert_allclose(multipliers[5:], multipliers[:5])
+        assert steps[0] == steps[1] == 2
 
     def test_the_same_fit_goes_on(self):
         """The best weights on the same held-out rows remain the best."""
@@ -145,6 +204,12 @@ class TestBalancedClasses:
         expected = log_loss(rest[1], found, labels=[0, 1, 2], sample_weight=weight)
         assert min(model.validation_loss_curve_) == pytest.approx(expected, rel=1e-6)
 
+    def test_a_class_without_weight(self):
+        weight = (LABELS > 0).astype(float)
+        model = GDClassifier(class_weight="balanced", **SETTINGS)
+        model.fit(X, LABELS, sample_weight=weight)
+        assert np.isfinite(model.coef_).all()
+
     def test_a_class_that_later_rows_lack(self):
         model = GDClassifier(class_weight="balanced", warm_start=True, **SETTINGS)
         model.fit(X, LABELS).fit(X[LABELS > 0], LABELS[LABELS > 0])
@@ -172,6 +237,18 @@ class TestSubclasses:
 
         options = {"learning_rate": 0.01, "max_iter": 1, "precondition": None} | SETTINGS
         model = GDRegressor(Signed(), batch_size="full", **options).fit(X, Y)
+        np.testing.assert_allclose(np.abs(model.coef_), 0.01)
+
+    def test_of_an_optimizer_with_another_base(self):
+        class Signed:
+            def step(self, w, g, lr, state):
+                w -= lr * np.sign(g)
+
+        class SignedAdam(Signed, optimizers.Adam):
+            pass
+
+        options = {"learning_rate": 0.01, "max_iter": 1, "precondition": None} | SETTINGS
+        model = GDRegressor(SignedAdam(), batch_size="full", **options).fit(X, Y)
         np.testing.assert_allclose(np.abs(model.coef_), 0.01)
 
     def test_of_a_loss(self):

@@ -66,6 +66,13 @@ def test_steps_of_steps():
     both(pipeline(("union", union)), {"union__turn": ["drop", PCA(1)], **HORIZONS}, X, Y, cv=3)
 
 
+def test_transformers_in_place_of_several_passes():
+    model = pipeline(("scale", StandardScaler(copy=False)))
+    grid = {"model__loss": ["log_loss", "hinge"], "model__learning_rate": [0.01, 0.1]}
+    options = {"cv": 3, "scoring": "accuracy", "refit": False, "return_train_score": True}
+    both(model, grid, 3 + 5 * X, Y, **options)
+
+
 def test_fitted_transformers_are_told_apart():
     first, second = PCA(2).fit(X), PCA(2).fit(X[:, ::-1] ** 2)
     grid = {"turn": [FrozenEstimator(first), FrozenEstimator(second)]}

@@ -238,6 +238,17 @@ class Coordinates:
         constant = row[d] if self.intercept else 0.0
         return float(np.max(self.unit) * max(np.max(coef), shifted + constant))
 
+    def can_hold(self, weights, dtype, room):
+        """Whether the model's numbers, and `room` times its predictions, are finite in `dtype`."""
+        largest = np.finfo(dtype).max
+        with np.errstate(over="ignore", invalid="ignore"):
+            coef, intercept = self.to_model(weights)
+            v = weights.reshape(self.n_outputs, self.n_columns)
+            if self.rotation is not None:
+                v = v @ self.rotation.T
+            reach = room * self.unit * np.abs(v).sum(axis=1)
+            return all(np.all(np.abs(part) <= largest) for part in (coef, intercept, reach))
+
     def from_model(self, coef, intercept):
         """The inverse of `to_model`."""
         v = np.empty((self.n_outputs, self.n_columns))

@@ -129,6 +129,12 @@ cdef class LinearObjective:
                 for k in range(self.n_rows):
                     for i in range(rows):
                         self.p[k, i] = self.origin[k] + self.unit[k] * self.p[k, i]
+            if self.weight is not None:
+                # A row that does not count must not, be its prediction infinite.
+                for i in range(rows):
+                    if self.weight_block[i] == 0:
+                        for k in range(self.n_rows):
+                            self.p[k, i] = 0
             self.add_losses(order, begin + done, rows)
             done += rows
             if gradients == NULL:

@@ -10,6 +10,8 @@ import cython
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from ..parameters import comes_first
+
 if not cython.compiled:
     Point = cython.struct(value=cython.double, slope=cython.double)
 
@@ -178,7 +180,7 @@ class Loss(BaseEstimator):
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
         # A formula of its own would never be asked where a compiled one is inherited.
-        if {"value", "gradient"} & set(vars(cls)) and "kernel" not in vars(cls):
+        if comes_first(cls, "value", "kernel") or comes_first(cls, "gradient", "kernel"):
             cls.kernel = Loss.kernel
 
     def check(self):

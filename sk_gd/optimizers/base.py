@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ..objectives.functions import Function
+from ..parameters import comes_first
 
 
 @cython.cclass
@@ -307,7 +308,7 @@ class Optimizer(BaseEstimator):
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
         # A step of its own would never be asked where a compiled rule is inherited.
-        if "step" in vars(cls) and "rule" not in vars(cls):
+        if comes_first(cls, "step", "rule"):
             cls.rule = Optimizer.rule
 
     def check(self):

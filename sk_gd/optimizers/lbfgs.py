@@ -132,6 +132,8 @@ class LBFGSRule(Rule):
     s: cython.double[:, ::1]
     y: cython.double[:, ::1]
     rho: cython.double[::1]
+    # The largest curvature met.
+    steepest: cython.double[::1]
     there: cython.double[::1]
     share: cython.double[::1]
 
@@ -151,6 +153,7 @@ class LBFGSRule(Rule):
         self.s = self.array("s", (self.maxcor, n))
         self.y = self.array("y", (self.maxcor, n))
         self.rho = self.array("rho", self.maxcor)
+        self.steepest = self.array("steepest", 1)
         self.there = np.empty(n)
         self.share = np.empty(self.maxcor)
 
@@ -399,7 +402,9 @@ class LBFGSRule(Rule):
             ss += s * s
             sy += s * y
             yy += y * y
-        if sy > DBL_EPSILON * yy:
+        # Along a direction without curvature the gradient changes by its rounding only.
+        if sy > DBL_EPSILON * yy and sy > DBL_EPSILON * self.steepest[0] * ss:
+            self.steepest[0] = fmax(self.steepest[0], yy / sy)
             for j in range(self.n):
                 self.s[i, j] = self.trial[j] - w[j]
                 self.y[i, j] = self.there[j] - self.g[j]
