@@ -157,9 +157,8 @@ class Data:
 
     def mean_square(self):
         """Mean squared length of the rows, without the constant column."""
-        norms, weights = self.coordinates.squared_norms(self.problem.X), self.problem.weights
-        if weights is not None:
-            norms[weights == 0] = 0  # which might be infinite
+        weights = self.problem.weights
+        norms = self.coordinates.squared_norms(self.problem.X, weights)
         return np.average(norms, weights=weights) - self.coordinates.intercept
 
     @functools.cached_property

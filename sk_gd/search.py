@@ -176,8 +176,8 @@ class SideBySide(Parallel):
         steps = pipeline.steps[:-1]
         if fold.untouched:
             steps = remembering(steps)
-            if fold.whole and np.may_share_memory(X, fold.take(fold.train)):
-                X = X.copy()  # the rows are to be scored by steps that may work in place
+            if fold.whole:
+                X = X.copy()  # the rows are to be scored, too, by steps that may work in place
         return steps, X, y, None, weight, learned_by(model)
 
 

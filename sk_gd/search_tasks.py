@@ -209,11 +209,11 @@ class Task:
         """Whether whoever scores does nothing with X but hand it to the estimator, unchanged."""
         scorer = self.options["scorer"]
         scorers = scorer._scorers.values() if isinstance(scorer, _MultimetricScorer) else [scorer]
-        own_score = type(self.model).score in (GDClassifier.score, GDRegressor.score) and (
+        known_score = type(self.model).score in (GDClassifier.score, GDRegressor.score) and (
             not self.is_pipeline or type(self.estimator).score is Pipeline.score
         )
         return all(
-            isinstance(each, _Scorer) or (isinstance(each, _PassthroughScorer) and own_score)
+            isinstance(each, _Scorer) or (isinstance(each, _PassthroughScorer) and known_score)
             for each in scorers
         ) and not has_callbacks(self.options["caller"])
 

@@ -4,7 +4,9 @@ import copy
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse as sp
 from sklearn import config_context
 from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
@@ -12,7 +14,7 @@ from sklearn.inspection import permutation_importance
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, StandardScaler
 from test_search import BINARY, both, classifier
 
 from sk_gd import GDGridSearchCV
@@ -66,11 +68,15 @@ def test_steps_of_steps():
     both(pipeline(("union", union)), {"union__turn": ["drop", PCA(1)], **HORIZONS}, X, Y, cv=3)
 
 
-def test_transformers_in_place_of_several_passes():
-    model = pipeline(("scale", StandardScaler(copy=False)))
+@pytest.mark.parametrize(
+    ("container", "scaler"),
+    [(np.array, StandardScaler), (sp.csr_array, MaxAbsScaler), (pd.DataFrame, StandardScaler)],
+)
+def test_transformers_in_place_of_several_passes(container, scaler):
+    model = pipeline(("scale", scaler(copy=False)))
     grid = {"model__loss": ["log_loss", "hinge"], "model__learning_rate": [0.01, 0.1]}
     options = {"cv": 3, "scoring": "accuracy", "refit": False, "return_train_score": True}
-    both(model, grid, 3 + 5 * X, Y, **options)
+    both(model, grid, container(3 + 5 * X), Y, **options)
 
 
 def test_fitted_transformers_are_told_apart():

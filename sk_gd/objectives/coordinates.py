@@ -308,8 +308,17 @@ class Coordinates:
 
         return LinearOperator((n, self.n_columns), matvec=forward, rmatvec=backward, dtype=float)
 
-    def squared_norms(self, X):
-        """Squared norm of every row, in these coordinates and with the constant one."""
+    def squared_norms(self, X, weight=None):
+        """Squared norm of every row, in these coordinates and with the constant one.
+
+        Zero for rows without weight, whose norm might be infinite.
+        """
+        norms = self._squared_norms(X)
+        if weight is not None:
+            norms[weight == 0] = 0
+        return norms
+
+    def _squared_norms(self, X):
         d = self.n_features
         scale = np.ones(d) if self.scale is None else self.scale
         if sp.issparse(X) and self.rotation is None:
@@ -350,8 +359,7 @@ def reach(X, weight, coordinates):
     are. `weight` has mean one over the rows that count, and is zero elsewhere.
     """
     w = np.ones(X.shape[0]) if weight is None else weight
-    norms = coordinates.squared_norms(X)
-    norms[w == 0] = 0  # which might be infinite
+    norms = coordinates.squared_norms(X, weight)
     whole = 0.0
     if coordinates.rotation is None and np.any(norms):
         whole = _largest_eigenvalue(X, w, coordinates)
