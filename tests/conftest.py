@@ -10,9 +10,9 @@ pytest.register_assert_rewrite("helpers")
 
 @pytest.fixture(autouse=True)
 def the_same_random_numbers():
-    """Have `random_state=None` mean the same in every run; SK_GD_TESTS_SEED is for other runs.
+    """Seed numpy's global generator, which scikit-learn uses for `random_state=None`.
 
-    scikit-learn draws from numpy's global generator then.
+    The variable SK_GD_TESTS_SEED gives another seed.
     """
     np.random.seed(int(os.environ.get("SK_GD_TESTS_SEED", "0")))  # noqa: NPY002
 

@@ -1,4 +1,4 @@
-"""check_gradient finds what is wrong, says where, and finds nothing where all is right."""
+"""check_gradient finds wrong gradients, says where they are, and accepts right ones."""
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ def target(make, outputs):
     return np.arange(N) % (2 if outputs == 1 else outputs)
 
 
-# Every loss with two of them; the whole matrix is slow.
+# By default every loss runs with two of these; all of them is slow.
 ROWS = [
     pytest.param(
         container,
@@ -63,7 +63,7 @@ def test_every_loss(make, loss, outputs, alpha, l1_ratio, container, dtype, weig
 
 
 class Wrong(Loss):
-    """A loss whose gradient is right but for a factor."""
+    """A loss whose gradient is wrong by a factor."""
 
     kinds = ("regressor",)
 
@@ -87,7 +87,7 @@ def test_wrong_gradient(factor, outputs):
 
 
 class WrongClass(LogLoss):
-    """Wrong in one score only."""
+    """The gradient of one score is wrong."""
 
     kinds = ("classifier",)
 
@@ -104,7 +104,7 @@ class WrongClass(LogLoss):
         return slope
 
 
-def test_where():
+def test_the_worst_entry_is_named():
     frame = pd.DataFrame(X, columns=["a", "b", "c"])
     found = check_gradient(WrongClass(), frame, np.arange(N) % 3, random_state=0)
     assert found.where.endswith("of output 1")
@@ -135,7 +135,7 @@ def test_objective_must_be_finite():
 
 
 def test_value_is_the_derivative():
-    # Of half the squared error with a ridge at a point chosen by hand.
+    # Half the squared error with a ridge, at a given point.
     data, y = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 0.0])
     estimator = GDRegressor(alpha=0.5)
     found = check_gradient(estimator, data, y, at=([1.0, -1.0], 2.0))
@@ -157,10 +157,10 @@ def test_fitted_estimator_is_checked_where_it_is_and_left_alone():
     fresh = GDClassifier()
     check_gradient(fresh, X, y)
     assert vars(fresh).keys() == vars(GDClassifier()).keys()
-    # A fitted model knows its classes, whichever of them there are.
+    # A fitted model accepts only the classes that it knows.
     with pytest.raises(ValueError, match=naming("y", "'no', 'yes'", "'perhaps'")):
         check_gradient(model, X, np.where(y == "no", "perhaps", y))
-    # The minimiser of the objective with these weights, and of no other.
+    # With another penalty the model is not at the minimum.
     assert np.abs(check_gradient(model.set_params(alpha=1.0), X, y).analytical).max() > 1e-3
 
 

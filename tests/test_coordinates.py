@@ -1,4 +1,4 @@
-"""The coordinates: maps there and back, their statistics, and the curvature in them."""
+"""The coordinates of the optimizer: maps to and from the model, statistics, and curvature."""
 
 import numpy as np
 import pytest
@@ -118,7 +118,7 @@ def test_standardized_features_have_mean_zero_and_deviation_one(weighted):
 
 
 def hessian(X, coordinates, curvature, weight=None, ridge=0.0):
-    """Of the loss bound and the ridge in the coordinates, from their definition by `to_model`."""
+    """The Hessian of the loss bound and the ridge, computed with `to_model` alone."""
     size = coordinates.n_columns
     columns, penalised = [], []
     origin = coordinates.to_model(np.zeros(size))
@@ -145,7 +145,7 @@ def test_whitened_curvature_is_one(loss, ridge, weighted, storage, intercept):
         storage(X), y, loss, precondition="whiten", weight=weight, ridge=ridge, intercept=intercept
     )
     full, _ = hessian(X, data.coordinates, losses.get(loss).curvature(1), weight, ridge)
-    # For the squared error this is the Hessian itself, for the logistic loss a bound on it.
+    # This is the Hessian of the squared error, and a bound on that of the logistic loss.
     eigenvalues = np.linalg.eigvalsh(full)
     assert eigenvalues.max() <= 1 + 1e-12
     assert eigenvalues.min() >= 1 - 1e-6
@@ -195,7 +195,7 @@ def test_smoothness(loss, precondition, intercept, storage, weighted):
 
 
 def test_smoothness_of_many_columns_is_not_below_the_largest_eigenvalue():
-    # Beyond a few hundred columns it comes from an iteration, not from the matrix.
+    # With more columns than some hundreds, the eigenvalue is found by iteration.
     generator = np.random.default_rng(10)
     X = generator.normal(size=(120, 300)) * np.linspace(0.1, 2, 300)
     data = make_data(X, np.arange(120) % 2, "log_loss")
@@ -225,7 +225,7 @@ def test_batch_descent_at_the_automatic_rate_descends_at_every_step(loss, precon
 @pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("precondition", ["standardize", "whiten"])
 @pytest.mark.parametrize("kind", ["regressor", "multioutput", "binary", "multinomial"])
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])  # without inertia: the rate is all
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])  # a learning rate near zero stops both
 def test_partial_fit_keeps_the_function_when_the_statistics_move(
     optimizer, kind, precondition, storage
 ):

@@ -1,4 +1,4 @@
-"""What a notebook shows of a model: its parameters, what it has learned, links to the pages."""
+"""What a notebook shows of a model: parameters, fitted attributes, and links to the pages."""
 
 import importlib.metadata
 import re
@@ -24,7 +24,7 @@ Y = X @ [1.0, 2.0, 3.0]
 
 @pytest.fixture(autouse=True)
 def no_site(monkeypatch, tmp_path):
-    """There is none in the clone, built or not."""
+    """Hide the documentation of this clone, whether it is built or not."""
     look_for_site_in(monkeypatch, tmp_path)
     yield
     forget_site()
@@ -42,7 +42,7 @@ def address(request, monkeypatch):
 
 
 class Links(HTMLParser):
-    """The addresses that are linked to."""
+    """Collects the addresses of all links."""
 
     def __init__(self, text):
         super().__init__()
@@ -65,7 +65,7 @@ class Links(HTMLParser):
     ids=lambda model: type(model).__name__,
 )
 def test_links(model, address):
-    """To the page of the class, from its title and from each of its parameters."""
+    """The title and every parameter link to the page of the class."""
     links = Links(model._repr_html_()).found
     page = f"{HOST}/reference/sk_gd.{type(model).__name__}.html"
     if address is None:
@@ -78,7 +78,7 @@ def test_links(model, address):
 
 
 def test_pages_of_others(address):
-    """A subclass of a user's has no page; what stands beside a model in a pipeline has its own."""
+    """A user's subclass has no page; other steps of a pipeline link to their own pages."""
 
     class Mine(GDRegressor):
         pass
@@ -90,14 +90,14 @@ def test_pages_of_others(address):
 
 
 def test_without_metadata(monkeypatch, tmp_path):
-    """As when Python is started among the sources."""
+    """The package is not installed: Python was started in the source folder."""
 
     def missing(name):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "metadata", missing)
     assert GDRegressor()._get_doc_link() == ""
-    # A site that has been built in the clone is better than none.
+    # Without a published site, the one built in the clone is used.
     (tmp_path / "index.html").touch()
     forget_site()
     page = f"{tmp_path.as_uri()}/reference/sk_gd.GDRegressor.html"
@@ -106,7 +106,7 @@ def test_without_metadata(monkeypatch, tmp_path):
 
 
 class Rows(HTMLParser):
-    """The tables of a page, by the first cell with a text in each row."""
+    """The rows of all tables of a page, by their first cell that is not empty."""
 
     def __init__(self, text):
         super().__init__()
@@ -131,7 +131,7 @@ class Rows(HTMLParser):
 
 
 def test_what_is_shown():
-    """Parameters of instances by the names that set them, and no more than is readable."""
+    """Nested parameters are shown by their full names, and long values are shortened."""
     model = GDRegressor(ClipNorm(Nesterov(momentum=0.75)), max_iter=3000, tol=None, batch_size=40)
     model.fit(X, Y)
     html = model._repr_html_()
@@ -140,7 +140,7 @@ def test_what_is_shown():
     assert rows["n_iter_"] == ["int", "3000"]
     assert rows["coef_"][0] == "ndarray[float64](3,)"
     assert len(rows["loss_curve_"][1]) < 120
-    # What a model of three epochs shows besides is the same.
+    # A model of three epochs needs about as much space.
     short = GDRegressor(ClipNorm(Nesterov(momentum=0.75)), max_iter=3, tol=None, batch_size=40)
     assert abs(len(html) - len(short.fit(X, Y)._repr_html_())) < 500
     assert not {name for name in rows if name.startswith("_")}
@@ -148,7 +148,7 @@ def test_what_is_shown():
 
 @pytest.mark.skipif(BROWSER is None, reason="there is no browser")
 def test_in_a_browser(tmp_path):
-    """Opened, the table has the parameters of the optimizer in it."""
+    """The opened table shows the parameters of the optimizer."""
     html = GDRegressor(SGD(), alpha=0.5).fit(X, Y)._repr_html_()
     page = tmp_path / "model.html"
     page.write_text(
@@ -166,7 +166,7 @@ def test_in_a_browser(tmp_path):
         timeout=120,
         check=True,
     )
-    # What the browser lays out and does not hide, text fallback left out.
+    # The text that the browser shows, which excludes the fallback for plain text.
     (seen,) = re.findall("<title>(.*?)</title>", done.stdout, re.DOTALL)
     for words in ("GDRegressor", "Parameters", "optimizer", "SGD()", "alpha", "0.5", "loss_curve_"):
         assert words in seen

@@ -1,4 +1,4 @@
-"""The guide's examples run, and the tables of the documentation say what the code says."""
+"""The examples of the guide run, and the tables of the documentation agree with the code."""
 
 import doctest
 import importlib
@@ -18,7 +18,7 @@ PAGES = sorted(
     for path in [*(ROOT / "docs").glob("*.rst"), *(ROOT / "docs" / "guide").glob("*.rst")]
     if ">>>" in path.read_text("utf-8") and path != TOOLS
 )
-# Title, text, title, text: each section is for itself, and needs tools that may not be there.
+# Title, text, title, text, ... Each section stands alone and may need tools that are missing.
 _, *SECTIONS = re.split(r"^(.+)\n-{3,}$", read("docs/guide/tools.rst"), flags=re.MULTILINE)
 SECTIONS = dict(zip(SECTIONS[::2], SECTIONS[1::2], strict=True))
 TABLES = {
@@ -52,7 +52,7 @@ def test_examples_of_the_tools(title, tmp_path, monkeypatch):
     "cls", [cls for table in TABLES.values() for cls in table.values()], ids=lambda c: c.__name__
 )
 def test_docstrings_say_what_a_thing_is_good_for(cls):
-    """In a paragraph of its own, which the tables of the documentation take from there."""
+    """The tables of the documentation show this paragraph."""
     paragraphs = inspect.getdoc(cls).partition("\nParameters\n")[0].split("\n\n")
     (said,) = (text for text in paragraphs if text.startswith("Good for "))
     assert said.rstrip().endswith(".")
@@ -72,7 +72,7 @@ def catalogue():
     [("sgd", 0), ("momentum", 1), ("adagrad", 1), ("adam", 2), ("amsgrad", 3), ("adan", 4)],
 )
 def test_state_per_weight(catalogue, name, numbers):
-    """What the formulas keep: Adan, say, three means and the gradient before."""
+    """Adan, for example, keeps three means and the previous gradient."""
     assert catalogue.state_per_weight(optimizers.get(name)) == numbers
 
 
@@ -106,12 +106,12 @@ def test_papers(catalogue):
 
 
 def test_tables_of_parameters(catalogue):
-    """Complete, with the defaults of the signatures, and nothing that does not exist."""
+    """They have all parameters with their defaults, and no parameter that does not exist."""
     translation = importlib.import_module("translation")
 
     class Theirs:
         def __init__(self, eta0=0.5, tol=1, n_jobs=None):
-            """Three parameters, of which one has a namesake."""
+            """Three parameters, one of which exists here under the same name."""
 
     def rows(*lines):
         return translation.translation([Theirs], [GDClassifier, GDRegressor], lines)
@@ -140,7 +140,7 @@ def test_tables_of_parameters(catalogue):
 
 
 def test_steps_are_those_recorded(catalogue):
-    """A build does not time anything; each name has its own row."""
+    """The table of optimizers shows the recorded times."""
     for name, nanoseconds in recorded("steps")["rows"]:
         cls = optimizers.TABLE[name.strip("`")]
         assert nanoseconds in catalogue.optimizer_row(cls, name.strip("`"), None)

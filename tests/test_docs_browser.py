@@ -1,4 +1,4 @@
-"""The built documentation in a browser: its ways, its search, its looks in every width."""
+"""The built documentation in a browser: navigation, search, formulas, and narrow windows."""
 
 import functools
 import http.server
@@ -27,14 +27,14 @@ pytestmark = [
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves files, and does not talk of it."""
+    """Serves files without a log."""
 
     def log_message(self, *args):
-        """Nothing."""
+        """Log nothing."""
 
 
 class Reader:
-    """Somebody with a browser."""
+    """A reader with a browser."""
 
     def __init__(self, driver, address):
         self.driver, self.address = driver, address
@@ -44,17 +44,17 @@ class Reader:
         self.driver.get(f"{self.address}/{page}")
 
     def window(self, width, height=900):
-        """Give the window this size, that of a telephone too."""
+        """Set the size of the window; narrow ones count as telephones."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
     def find(self, selector):
-        """The first element, as soon as it is to be seen."""
+        """Wait for the first such element to be visible."""
         seen = conditions.visibility_of_element_located(("css selector", selector))
         return wait.WebDriverWait(self.driver, 20).until(seen, f"there is no {selector}")
 
     def click(self, selector):
-        """Click on it, wherever it is on the page."""
+        """Scroll to an element and click on it."""
         element = self.find(selector)
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
         element.click()
@@ -65,7 +65,7 @@ class Reader:
         return self.find("h1").text.strip().rstrip("#")
 
     def complaints(self):
-        """Errors and warnings of the console since it was last asked."""
+        """Errors and warnings of the console since the last call."""
         return [
             entry["message"]
             for entry in self.driver.get_log("browser")
@@ -75,7 +75,7 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def reader():
-    """In front of the site, which is served as it will be."""
+    """A reader of the site, which a local server provides."""
     handler = functools.partial(Handler, directory=SITE)
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
@@ -92,7 +92,7 @@ def reader():
 
 @pytest.fixture(autouse=True)
 def quiet(reader):
-    """No page may have a complaint on the console."""
+    """No page may cause errors or warnings on the console."""
     reader.window(1280)
     reader.complaints()
     yield
@@ -129,7 +129,7 @@ def test_search(reader):
 
 
 def test_on_a_telephone(reader):
-    """The menu opens, and leads on."""
+    """The menu opens and its links work."""
     reader.window(390)
     reader.open("guide/first.html")
     reader.click(".primary-toggle")
@@ -138,13 +138,13 @@ def test_on_a_telephone(reader):
 
 
 def test_formulas(reader):
-    """MathJax, which comes with the site, has set them."""
+    """MathJax renders them; it is part of the site."""
     reader.open("reference/sk_gd.optimizers.Adam.html")
     assert reader.find("mjx-container svg, mjx-container mjx-math").size["height"] > 10
     assert r"\beta_1 m_{t-1}" not in reader.find("body").text
 
 
-# The theme lets the article scroll as a whole, so that the page as such never does.
+# The theme scrolls the article, so the width of the page itself says nothing.
 WIDER = """
 const article = document.querySelector(".bd-article-container");
 const edge = article.getBoundingClientRect().left + article.clientWidth;
@@ -160,7 +160,7 @@ return [...article.querySelectorAll("*")].filter(element => {
 
 
 def test_pages_fit_the_window(reader):
-    """What is wide, tables and code, scrolls by itself."""
+    """Wide tables and code have scroll bars of their own."""
     pages = [path for path in SITE.rglob("*.html") if "_static" not in path.parts]
     pages = [path for path in pages if path.parent.name != "reference" or path.name in REFERENCE]
     assert len(pages) > 30

@@ -1,4 +1,4 @@
-"""The built documentation, in ``docs/_build``: its links."""
+"""The links of the built documentation in ``docs/_build``."""
 
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Page(HTMLParser):
-    """The addresses that a page names, and the places it has."""
+    """The addresses that a page links to, and the anchors that it has."""
 
     def __init__(self, path):
         super().__init__()
@@ -32,7 +32,7 @@ class Page(HTMLParser):
 
 
 def test_internal_links_lead_somewhere():
-    """Every file and every place in it, those of the tables and of the theme included."""
+    """Every file and every anchor exists, also for the links in tables and in the theme."""
     pages = {path: Page(path) for path in SITE.rglob("*.html") if "_static" not in path.parts}
     assert len(pages) > 100
     broken, checked = [], 0
@@ -54,7 +54,7 @@ def test_internal_links_lead_somewhere():
 
 @pytest.mark.parametrize("cls", [GDClassifier, GDRegressor, GDGridSearchCV, GDRandomizedSearchCV])
 def test_notebooks_link_to_pages(cls, monkeypatch):
-    """To those of this site, once it is published."""
+    """The links of a notebook lead to pages that exist."""
     link_to_site(monkeypatch, SITE.as_uri())
     model = cls() if cls in (GDClassifier, GDRegressor) else cls(GDRegressor(), {})
     assert Path(unquote(urlsplit(model._get_doc_link()).path)).exists()

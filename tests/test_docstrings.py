@@ -1,4 +1,4 @@
-"""Documentation: everything public has it, it is well-formed, and its examples run."""
+"""Docstrings: every public name has one, it is well-formed, and its examples run."""
 
 import doctest
 import importlib
@@ -15,7 +15,7 @@ from helpers.interop import run_examples, skip_without_imports
 numpydoc = pytest.importorskip("numpydoc")
 validate = pytest.importorskip("numpydoc.validate")
 
-# The modules users import; what they list is public.
+# The modules that users import; the names in their __all__ are public.
 MODULES = [
     "sk_gd",
     *(
@@ -26,7 +26,7 @@ MODULES = [
     ),
 ]
 
-# Codes of numpydoc that are not followed, and why.
+# Checks of numpydoc that are off, and why.
 IGNORED = {
     "ES01": "an extended summary is written where there is more to say, not everywhere",
     "EX01": "examples are asked for on classes, below, not on every method",
@@ -67,7 +67,7 @@ METHODS = {
 
 
 def errors(name):
-    """What numpydoc has to say, without what is ignored."""
+    """The errors that numpydoc finds, except the ignored ones."""
     found = validate.validate(name)["errors"]
     return [f"{code}: {text}" for code, text in found if code not in IGNORED]
 
@@ -82,7 +82,7 @@ def test_module_lists_what_is_public(module):
     module = importlib.import_module(module)
     assert module.__doc__
     assert sorted(module.__all__) == sorted(set(module.__all__))
-    # Whatever else a module defines by a public name is in the list too.
+    # All other public names that the module defines are in the list, too.
     own = {
         name
         for name, value in vars(module).items()
@@ -99,7 +99,7 @@ def test_has_a_docstring(name):
     attribute = name.rpartition(".")[2]
     text = inspect.getdoc(documented)
     if name in METHODS and not text:
-        # An override may leave it to the base class that defines the protocol.
+        # A method that overrides another may leave the docstring to it.
         owner = CLASSES[name.rpartition(".")[0]]
         text = next(
             (
@@ -187,7 +187,7 @@ def test_fitted_attributes_are_documented(cls):
     "module", [m for m in MODULES if m.endswith(("optimizers", "losses", "schedules"))]
 )
 def test_every_name_is_documented_with_an_example(module):
-    """What the table lists is a public class with an example, and, for optimizers, a source."""
+    """Every name is a public class with an example; optimizers also have references."""
     module = importlib.import_module(module)
     names = (
         module.names("regressor") + module.names("classifier")

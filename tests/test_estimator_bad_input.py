@@ -1,4 +1,4 @@
-"""Bad input: the error says what, what was given and what is allowed; nothing has changed."""
+"""Bad input raises an error that says what was given and what is allowed; nothing changes."""
 
 import re
 
@@ -53,12 +53,12 @@ def prepared(make, fitted, **parameters):
 
 
 def root(epochs):
-    """A schedule that forgets the horizon."""
+    """A schedule without the argument for the horizon."""
     return 1 / np.sqrt(1 + epochs)
 
 
-# Parameter, bad value, and what the message must say besides the parameter's
-# name: what was given, and what is allowed.
+# Parameter, bad value, and patterns that the message must have besides the name of the
+# parameter: the value that was given, and the values that are allowed.
 BAD_PARAMETERS = [
     ("optimizer", "adm", ["'adm'", "Did you mean 'adam'", "'sgd'"]),
     ("optimizer", "AdamW", ["Did you mean 'adamw'"]),
@@ -109,7 +109,7 @@ BAD_PARAMETERS = [
 )
 def test_bad_parameter(make, method, fitted, name, value, words):
     estimator = prepared(make, fitted, **{name: value})
-    # The parameters of an instance are named in `words`.
+    # For an instance, `words` has the name of its parameter.
     nested = isinstance(value, (optimizers.Optimizer, schedules.Schedule))
     words = words if nested else [f"'{name}' parameter", *words]
     kinds = (ValueError, TypeError)
@@ -125,7 +125,7 @@ def test_bad_parameter(make, method, fitted, name, value, words):
     ],
 )
 def test_parameter_of_a_name(name, value, module):
-    """As in a grid of one who has not read that it takes an instance."""
+    """A name has no parameters: the error asks for an instance."""
     estimator = GDClassifier(**{name: value})
     place = module.__name__.partition(".")[2]
     words = naming(f"'{name}__x'", f"{name}='{value}'", f"{place}.get('{value}')")
@@ -154,8 +154,8 @@ def test_bad_class_weight(method, fitted, value, words):
     assert_refused(estimator, method, words, X, LABELS)
 
 
-def test_balance_of_a_stream_is_not_known():
-    """As with SGDClassifier: a chunk cannot know how often each class is to come."""
+def test_partial_fit_refuses_balanced_class_weights():
+    """As SGDClassifier does: the class frequencies of the whole stream are not known."""
     estimator = prepared(GDClassifier, False, class_weight="balanced")
     words = ["class_weight", "balanced", "partial_fit"]
     assert_refused(estimator, "partial_fit", words, X[LABELS == 0], LABELS[LABELS == 0])
@@ -188,7 +188,7 @@ def test_whitening_refuses_very_many_features():
     assert_refused(estimator, "fit", words, wide, np.arange(4.0))
 
 
-# What is wrong, the arguments, and what the message must say.
+# What is wrong, the arguments, and patterns that the message must have.
 BAD_DATA = [
     ("NaN in X", {"X": with_entry(X, np.nan)}, ["X", "NaN"]),
     ("infinity in X", {"X": with_entry(X, np.inf)}, ["X", "infinity"]),
@@ -275,7 +275,7 @@ def test_warm_start_with_another_number_of_features(make):
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize("make", [GDRegressor, GDClassifier])
 def test_going_on_without_the_intercept(make, method):
-    """The weights of one model are not those of the other."""
+    """A model with an intercept cannot continue without it."""
     estimator = prepared(make, True, warm_start=True, fit_intercept=False)
     assert_refused(estimator, method, ["fit_intercept", "False"], X, target_of(make))
 
@@ -349,14 +349,14 @@ def test_unseen_labels_in_the_validation_data(labels):
 
 @pytest.mark.parametrize("n_val", [1, 2])
 def test_validation_targets_of_another_number_of_outputs(n_val):
-    """Neither too few columns, which would be read out of bounds, nor too many."""
+    """Both fewer and more columns are refused; fewer would be read out of bounds."""
     y, y_val = np.c_[TARGET, TARGET, TARGET], np.tile(TARGET[:10, None], n_val)
     estimator = prepared(GDRegressor, False)
     assert_refused(estimator, "fit", ["y_val", "3", str(n_val)], X, y, X_val=X[:10], y_val=y_val)
 
 
 def test_held_out_part_too_small():
-    """Fewer rows than the split needs: the message says which parameters to change."""
+    """One row cannot be split: the message says which parameters to change."""
     estimator = prepared(GDRegressor, False, early_stopping=True)
     assert_refused(
         estimator, "fit", ["(validation_fraction|early_stopping|test_size)"], X[:1], [1.0]
@@ -364,7 +364,7 @@ def test_held_out_part_too_small():
 
 
 def test_held_out_part_has_all_the_weight():
-    """Whatever the split leaves without weight: an error, not a model of NaN."""
+    """If all training rows have no weight, there is an error and not a model of NaN."""
     weight = np.where(np.arange(30) == 0, 1.0, 0.0)
     estimator = prepared(GDRegressor, False, early_stopping=True)
     for seed in range(20):
@@ -402,7 +402,7 @@ class TestOptimizerOfTheUser:
         )
 
     def test_that_returns_the_weights(self):
-        """Nothing would be learned, and nothing said."""
+        """Without the error the model would silently learn nothing."""
         estimator = prepared(GDRegressor, False, optimizer=Returning())
         words = ["Returning.step", "in place", "ndarray"]
         assert_refused(estimator, "fit", words, X, TARGET, TypeError)
@@ -414,11 +414,11 @@ class TestOptimizerOfTheUser:
 
 
 class Stepless(optimizers.Optimizer):
-    """Forgot the one method that matters."""
+    """An optimizer without a step."""
 
 
 class Returning(optimizers.Optimizer):
-    """Has its step from a functional library."""
+    """Returns new weights, as functional libraries do."""
 
     def step(self, w, g, lr, state):
         return w - lr * g

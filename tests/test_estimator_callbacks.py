@@ -1,4 +1,4 @@
-"""scikit-learn's callbacks: one task an epoch, scores, a progress bar, a stop from outside."""
+"""scikit-learn's callbacks: a task per epoch, scores, a progress bar, and early stops."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ QUICK = {"tol": None, "random_state": 0}
 
 
 class Recorder:
-    """Writes down every call of its hooks."""
+    """Records every call of its hooks."""
 
     def __init__(self):
         self.calls = []
@@ -39,7 +39,7 @@ class Recorder:
 
 
 class StopAfter:
-    """A user's own rule: stop when the epoch `last` is over."""
+    """A user's stopping rule: stop after the epoch `last`."""
 
     def __init__(self, last):
         self.last = last
@@ -114,7 +114,7 @@ class TestStopFromOutside:
         model = GDRegressor(max_iter=50, **QUICK).set_callbacks(StopAfter(3))
         search = GridSearchCV(model, {"learning_rate": [0.01, 0.1]}, cv=3).fit(X, TARGET)
         assert search.best_estimator_.n_iter_ == 3
-        # A fold is not trained longer than the final fit.
+        # The callback stops the fits on the folds, too.
         best = search.best_params_["learning_rate"]
         rows = np.arange(90) >= 30
         fold = GDRegressor(max_iter=3, learning_rate=best, **QUICK).fit(X[rows], TARGET[rows])
@@ -179,7 +179,7 @@ class TestScoringMonitor:
         assert model.n_iter_ == 4
 
     def test_frames_without_warnings(self):
-        """The hooks get the data as given: names of features included."""
+        """The hooks get the data with the names of the features."""
         frame = pytest.importorskip("pandas").DataFrame(X, columns=list("abcd"))
         monitor = ScoringMonitor(scoring="accuracy")
         model = GDClassifier(max_iter=3, **QUICK).set_callbacks(monitor).fit(frame, LABELS)
@@ -193,7 +193,7 @@ class TestScoringMonitor:
         model = GDClassifier("sgd", alpha=0.0, batch_size="full", max_iter=3, **QUICK)
         model.set_callbacks(monitor).fit(X, labels)
         rows = [row for row in monitor.get_logs().data if row["task_name"] == "epoch"]
-        # The objective of an epoch is the log loss of the model that the last one ended with.
+        # The objective of an epoch is the log loss of the model at the end of the epoch before.
         logged = [-row["neg_log_loss"] for row in rows]
         np.testing.assert_allclose(logged[:-1], model.loss_curve_[1:], rtol=1e-12)
 

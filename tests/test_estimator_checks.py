@@ -17,8 +17,7 @@ from sklearn.utils.estimator_checks import (
 
 from sk_gd import GDClassifier, GDRegressor, losses, optimizers, schedules
 
-# An optimizer without a scale of its own and an adaptive one stand for the
-# others in a quick run.
+# The default run has one optimizer with the rate 1 / L and one adaptive optimizer.
 QUICK = [GDRegressor(), GDClassifier(), GDRegressor("sgd"), GDClassifier("adam")]
 
 VARIANTS = [
@@ -34,7 +33,7 @@ VARIANTS = [
 
 
 def _exhaustive():
-    """Every variant of both estimators but the quick ones."""
+    """Every variant of both estimators, except those in `QUICK`."""
     seen = {repr(estimator) for estimator in QUICK}
     by_loss = [GDRegressor(loss=name) for name in losses.names("regressor")]
     by_loss += [GDClassifier(loss=name) for name in losses.names("classifier")]
@@ -105,7 +104,7 @@ def test_batch_of_one(estimator, check):
     _run(check, estimator)
 
 
-# Of use for any estimator, and not among those that parametrize_with_checks yields.
+# Checks for any estimator that parametrize_with_checks does not run.
 EXTRA = [
     check_param_validation,
     check_dataframe_column_names_consistency,
@@ -143,7 +142,7 @@ for estimator in (GDRegressor(max_iter=5), GDClassifier(max_iter=5)):
 
 
 def test_array_api_check_is_not_skipped():
-    """SCIPY_ARRAY_API must be set before scipy is imported, hence the process."""
+    """This needs a new process, as SCIPY_ARRAY_API must be set before scipy is imported."""
     pytest.importorskip("array_api_strict")
     done = subprocess.run(
         [sys.executable, "-c", ARRAY_API],

@@ -1,4 +1,4 @@
-"""What real data, and users' ways with them, bring along: each of these has gone wrong once."""
+"""Unusual data and unusual use; each of these cases failed once."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def locked(array):
 class TestArrays:
     @pytest.mark.parametrize(("kind", "y"), [(GDRegressor, Y), (GDClassifier, LABELS)])
     def test_read_only(self, kind, y):
-        """A column of a dataframe is."""
+        """Arrays may be read-only, as the columns of a dataframe are."""
         weight = np.linspace(0.5, 1.5, 600)
         some = X[TRAIN], y[TRAIN], weight[TRAIN]
         rest = {"X_val": X[REST], "y_val": y[REST], "sample_weight_val": weight[REST]}
@@ -44,7 +44,7 @@ class TestArrays:
 
     @pytest.mark.parametrize("precondition", [None, "standardize", "whiten"])
     def test_entries_of_sparse_rows_that_add_up(self, precondition):
-        """Terms as they were counted, one by one; the user's X stays as it is."""
+        """Duplicate entries, as from counting terms, are summed, and X does not change."""
         terms = RNG.integers(0, 20, (300, 60))
         ends = np.arange(0, terms.size + 1, 60)
         counted = sp.csr_array((np.ones(terms.size), terms.ravel(), ends), shape=(300, 20))
@@ -58,7 +58,7 @@ class TestArrays:
 
     @pytest.mark.parametrize("precondition", [None, "standardize", "whiten"])
     @pytest.mark.parametrize("name", ["X", "y"])
-    def test_squares_that_are_no_numbers(self, name, precondition):
+    def test_squares_that_overflow(self, name, precondition):
         data = {"X": X, "y": Y}
         data[name] = data[name] * 1e160
         model = GDRegressor(precondition=precondition)
@@ -66,7 +66,7 @@ class TestArrays:
             model.fit(**data)
         assert not hasattr(model, "coef_")
 
-    def test_weights_whose_sum_is_no_number(self):
+    def test_weights_whose_sum_overflows(self):
         heavy = GDRegressor(**SETTINGS).fit(X, Y, sample_weight=np.full(600, 1e308))
         plain = GDRegressor(**SETTINGS).fit(X, Y)
         np.testing.assert_allclose(heavy.coef_, plain.coef_, rtol=1e-12)
@@ -81,7 +81,7 @@ class TestArrays:
             assert model.fit(far, Y, sample_weight=weight).score(X[1:], Y[1:]) > 0.99
 
     def test_single_precision_of_odd_units(self):
-        """The frequency of light, given its energy: the coefficient is 1 / Planck's constant."""
+        """The frequency of light from its energy: the coefficient is 1 / Planck's constant."""
         frequency = RNG.uniform(4e14, 8e14, 500)
         energy = (6.62607015e-34 * frequency).astype(np.float32)[:, None]
         for optimizer in ("auto", "lbfgs"):
@@ -90,7 +90,7 @@ class TestArrays:
 
 
 def test_a_column_twice_does_not_drift():
-    """No curvature, no penalty, no end: nothing but rounding leads along the difference of both."""
+    """Two equal columns: along their difference there is only rounding, which must not add up."""
     for seed in (3, 7, 11, 19):
         rng = np.random.default_rng(seed)
         twice = rng.normal(size=(400, 4))
@@ -102,7 +102,7 @@ def test_a_column_twice_does_not_drift():
 
 
 class TestAnotherFit:
-    """A warm start is another beginning; what is best, and when it is enough, is new."""
+    """A warm start on another problem keeps the weights, and begins everything else anew."""
 
     @pytest.mark.parametrize("watched", [True, False])
     def test_other_targets(self, watched):
@@ -111,7 +111,7 @@ class TestAnotherFit:
             given = {"X_val": X[REST], "y_val": y[REST]} if watched else {}
             model.fit(X[TRAIN], y[TRAIN], **given)
         assert model.score(X[REST], OTHER[REST]) > 0.95
-        assert model.t_ == model.n_iter_ * -(-400 // 32)  # both count on
+        assert model.t_ == model.n_iter_ * -(-400 // 32)  # both continue
 
     def test_a_path_of_penalties(self):
         model = GDClassifier("lbfgs", warm_start=True, tol=1e-7, max_iter=1000)
@@ -158,7 +158,7 @@ class TestAnotherFit:
         assert steps[0] == steps[1] == 2
 
     def test_the_same_fit_goes_on(self):
-        """The best weights on the same held-out rows remain the best."""
+        """On the same problem the best validation loss so far still counts."""
         options = {"early_stopping": True, "warm_start": True, "max_iter": 5} | SETTINGS
         model = GDRegressor("sgd", batch_size=1, learning_rate=0.05, **options)
         model.fit(X, Y).fit(X, Y)
@@ -186,7 +186,7 @@ class TestAnotherFit:
 @pytest.mark.parametrize("rows", [1, 2, 5, 20])
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "heavy_ball", "nesterov", "svrg"])
 def test_streams_of_a_few_rows_at_a_time(optimizer, rows):
-    """A chunk is a sample of what is to come, not the whole of it."""
+    """The automatic rate must suit the whole stream, not only the current chunk."""
     noisy = Y + RNG.normal(size=600)
     model = GDRegressor(optimizer, random_state=0)
     for begin in range(0, 600, rows):
@@ -196,7 +196,7 @@ def test_streams_of_a_few_rows_at_a_time(optimizer, rows):
 
 class TestBalancedClasses:
     def test_a_class_that_validation_lacks(self):
-        """Validation rows weigh what rows of their class weigh in training."""
+        """Validation rows have the class weights of the training data."""
         there = LABELS[REST] > 0
         rest = X[REST][there], LABELS[REST][there]
         model = GDClassifier(class_weight="balanced", max_iter=5, **SETTINGS)
@@ -224,7 +224,7 @@ class TestBalancedClasses:
 
 
 @pytest.mark.parametrize("clip", [optimizers.ClipNorm, optimizers.ClipValue])
-def test_clipping_slopes_whose_squares_are_no_numbers(clip):
+def test_clipping_gradients_whose_squares_overflow(clip):
     def cosh(x):
         return np.cosh(x[0]), np.array([np.sinh(x[0])])
 
@@ -235,7 +235,7 @@ def test_clipping_slopes_whose_squares_are_no_numbers(clip):
 
 
 class TestSubclasses:
-    """What a subclass defines is what is used."""
+    """Methods that a subclass defines are the ones that are used."""
 
     def test_of_an_optimizer(self):
         class Signed(optimizers.Adam):

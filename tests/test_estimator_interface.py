@@ -1,4 +1,4 @@
-"""The estimators among scikit-learn's: shapes, types, probabilities, parameters."""
+"""The interface of scikit-learn: shapes, types, probabilities, parameters, routing."""
 
 import numpy as np
 import pandas as pd
@@ -138,7 +138,7 @@ class TestClassWeight:
         "sample_weight", [None, np.linspace(0.5, 2, 120)], ids=["none", "some"]
     )
     def test_is_a_weight_of_the_rows(self, class_weight, sample_weight):
-        # Iris without most of one species, for the balance to matter.
+        # Unbalanced classes: iris without most of one species.
         data, y = IRIS.to_numpy()[:120], SPECIES.to_numpy()[:120]
         model = GDClassifier("sgd", class_weight=class_weight, **QUICK)
         model.fit(data, y, sample_weight=sample_weight)
@@ -207,7 +207,7 @@ DEGENERATE = {
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("data, y", DEGENERATE.values(), ids=DEGENERATE)
 def test_degenerate_data(data, y, container, optimizer, alpha, settings):
-    """No warning, no error, and nothing worse than the constant model."""
+    """No warning, no error, and a model at least as good as a constant."""
     model = GDRegressor(optimizer, alpha=alpha, **settings, **QUICK).fit(container(data), y)
     residual = y - model.predict(container(data))
     start = y - y.mean() if model.fit_intercept else y
@@ -220,7 +220,7 @@ def test_degenerate_data(data, y, container, optimizer, alpha, settings):
 @pytest.mark.parametrize("batch_size", [16, "full"])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_feature_far_from_zero_is_learned_as_any_other(optimizer, batch_size, offset):
-    """As far as its numbers tell it apart: 1e8 leaves eight digits of sixteen."""
+    """Up to rounding: an offset of 1e8 leaves eight of sixteen digits."""
     options = {"batch_size": batch_size, "alpha": 0, "tol": None, "random_state": 0}
     model = GDRegressor(optimizer, loss=losses.Huber(epsilon=100.0), max_iter=200, **options)
     far = X + offset * np.eye(X.shape[1])[0]
@@ -267,7 +267,7 @@ class TestRouting:
             yield
 
     def test_validation_data_through_a_pipeline(self):
-        """X_val reaches the model scaled, as X does."""
+        """The pipeline scales X_val as it scales X."""
         data, y = IRIS.to_numpy(), NAMES
         model = GDClassifier(precondition=None, **QUICK)
         pipeline = make_pipeline(

@@ -1,4 +1,4 @@
-"""Going on where training stopped, and the same bits whatever runs beside it."""
+"""Resumed training, and results that do not depend on threads and jobs."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ MAKERS = {
     "regressor": (GDRegressor, TARGET),
     "classifier": (GDClassifier, LABELS),
 }
-# All that a run remembers: order of the rows, state of the rule, average, sparsity.
+# Settings that need all parts of the state: row order, rule, average, zero coefficients.
 SETTINGS = {
     "shuffled": {"batch_size": 16},
     "averaged": {"batch_size": 16, "average": True},
@@ -42,9 +42,9 @@ def make(kind, **parameters):
 
 
 def assert_resumes(kind, data, **parameters):
-    """k epochs, a pickle, and k more, by `fit` and by `partial_fit`, are 2k epochs."""
+    """K epochs, a pickle and K more epochs are 2 K epochs, with `fit` and with `partial_fit`."""
     y = MAKERS[kind][1]
-    # The horizon is 2k in all: schedules depend on it.
+    # Schedules depend on the horizon.
     whole = make(kind, max_iter=2 * K, **parameters).fit(data, y)
 
     halves = make(kind, max_iter=K, warm_start=True, **parameters).fit(data, y)
@@ -91,7 +91,7 @@ def test_the_default_optimizer_resumes_in_every_setting(settings, kind, containe
 
 @pytest.mark.parametrize("average", [False, True])
 def test_goes_on_from_a_mapped_file(average, tmp_path):
-    """The arrays in it cannot be written to."""
+    """The arrays of a memory-mapped model are read-only."""
     model = make("classifier", average=average, max_iter=K).fit(X, LABELS)
     joblib.dump(model, tmp_path / "model")
     twin = joblib.load(tmp_path / "model", mmap_mode="r")
@@ -99,7 +99,7 @@ def test_goes_on_from_a_mapped_file(average, tmp_path):
 
 
 def test_early_stopping_resumes():
-    """The best weights, and the patience left, survive too."""
+    """The best weights and the remaining patience are part of the pickle."""
     settings = {"batch_size": 16, "early_stopping": True, "tol": 1e-3, "n_iter_no_change": 50}
     whole = make("regressor", max_iter=2 * K, **settings)
     halves = make("regressor", max_iter=K, warm_start=True, **settings)
@@ -114,7 +114,7 @@ def test_early_stopping_resumes():
 @pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("optimizer", optimizers.names())
 def test_partial_fit_is_an_epoch_of_fit(optimizer, kind):
-    """On data in their order; the running statistics round differently from those of one pass."""
+    """Without shuffling; running statistics round differently from those of all data."""
     y = MAKERS[kind][1]
     settings = {"optimizer": optimizer, "shuffle": False, "learning_rate": 0.01}
     settings["batch_size"] = batch_size_for(optimizer, 25)
@@ -130,7 +130,7 @@ def test_partial_fit_is_an_epoch_of_fit(optimizer, kind):
 
 
 def test_running_statistics_leave_the_model_the_same_function():
-    """A chunk from elsewhere moves all statistics; a step of no length must change nothing."""
+    """A different chunk changes all statistics; with a rate near zero, predictions stay."""
     model = make("regressor", optimizer="sgd").partial_fit(X, TARGET)
     before = model.predict(X)
     model.set_params(learning_rate=1e-300).partial_fit(3 * X + 5, 2 * TARGET - 7)
@@ -150,7 +150,7 @@ class TestReproducible:
             return model.fit(X, LABELS)
 
         assert_same_bits(fit(np.random.RandomState(5)), fit(np.random.RandomState(5)))
-        # A generator that is used twice goes on: the second fit is another one.
+        # A generator that is used again gives other numbers.
         generator = np.random.RandomState(5)
         first, second = fit(generator), fit(generator)
         assert not np.array_equal(first.coef_, second.coef_)
@@ -226,7 +226,7 @@ with ThreadPoolExecutor(2) as pool:
 
 
 def test_overlapping_fits_give_the_blas_threads_back():
-    """First in, first out, in threads that live on; in a process of its own, to spoil no other."""
+    """The first fit to begin is the first to end, in threads that live on; in a new process."""
     done = subprocess.run(
         [sys.executable, "-c", OVERLAPPING], capture_output=True, text=True, check=True
     )
@@ -293,7 +293,7 @@ def test_unseen_labels_leave_a_usable_model():
 
 
 def test_optimizer_that_raises_midway_leaves_a_usable_model():
-    # Ten steps an epoch: the thirteenth is in the middle of the second.
+    # An epoch has ten steps, so step 13 is in the middle of the second epoch.
     model = make("regressor", optimizer=Stumbling(at=13), batch_size=15, learning_rate=1e-3)
     model.partial_fit(X, TARGET)
     before = state(model)

@@ -1,4 +1,4 @@
-"""What happens once an epoch: stopping, history, validation, schedules, averages, divergence."""
+"""Once per epoch: stopping, history, validation, schedules, averages and divergence."""
 
 import re
 import warnings
@@ -40,9 +40,9 @@ class Recording(optimizers.Optimizer):
 class TestStopping:
     @staticmethod
     def epochs_until_stale(curve, tol, patience):
-        """The rule of the documentation, read over a curve that never stopped.
+        """The documented stopping rule, applied to the curve of a fit without it.
 
-        Small improvements add up: they are measured from the last real one.
+        Improvements are measured from the last one of at least `tol`, so small ones add up.
         """
         reached, since = np.inf, 0
         for epoch, value in enumerate(curve, start=1):
@@ -119,9 +119,9 @@ class TestStopping:
 
 
 class TestHistory:
-    """The curve is the objective, recomputed here from the model that began the epoch."""
+    """The curve is the objective of the model at the beginning of each epoch."""
 
-    # Rules that take their gradient where the model is.
+    # Rules that evaluate the gradient at the weights of the model.
     AT_THE_MODEL = ["sgd", "momentum", "adagrad", "rmsprop", "adam"]
 
     @staticmethod
@@ -162,7 +162,7 @@ class TestHistory:
 
     @pytest.mark.parametrize("optimizer", optimizers.names())
     def test_start(self, optimizer):
-        """The first model predicts the mean, in raw coordinates zero, and has no penalty."""
+        """The first model predicts the mean (zero in raw coordinates) and has no penalty."""
         settings = {"batch_size": "full", "max_iter": 1, "tol": None, "alpha": 5.0}
         model = GDRegressor(optimizer, **settings).fit(X, TARGET)
         assert model.loss_curve_[0] == pytest.approx(TARGET.var() / 2, rel=1e-13)
@@ -181,24 +181,24 @@ class TestHistory:
 
 
 class TestFullBatch:
-    """Rules that compare one gradient with the next, which must be of the same rows."""
+    """Rules that compare successive gradients, which must be from the same rows."""
 
     NAMES = [name for name in optimizers.names() if name not in MINI_BATCH]
     X, TARGET = make_regression(400, 3, random_state=0)
 
-    def test_there_is_one(self):
+    def test_there_are_some(self):
         assert "rprop" in self.NAMES
 
     @pytest.mark.parametrize("batch_size", ["auto", "full", 400, 1000])
     @pytest.mark.parametrize("optimizer", NAMES)
-    def test_is_what_they_get(self, optimizer, batch_size):
+    def test_they_get_the_full_batch(self, optimizer, batch_size):
         model = GDRegressor(optimizer, batch_size=batch_size, max_iter=3, tol=None)
         assert model.fit(self.X, self.TARGET).t_ == 3
         assert GDRegressor("sgd", max_iter=3, tol=None).fit(self.X, self.TARGET).t_ > 3
 
     @pytest.mark.parametrize("batch_size", [1, 399])
     @pytest.mark.parametrize("optimizer", NAMES)
-    def test_less_is_refused(self, optimizer, batch_size):
+    def test_mini_batches_are_refused(self, optimizer, batch_size):
         model = GDRegressor(optimizer, batch_size=batch_size)
         words = naming(
             type(optimizers.get(optimizer)).__name__, "batch_size", "'full'", batch_size, 400
@@ -303,12 +303,12 @@ class TestValidation:
         assert not hasattr(model, "validation_scores_")
 
 
-# A schedule on the loss has no value before training.
+# Plateau depends on the losses, which are not known before training.
 TIMED = [name for name in schedules.names() if name != "plateau"]
 
 
 class Witness(schedules.Schedule):
-    """The training time itself, and what it was asked with."""
+    """Returns the training time, and records the horizons that it gets."""
 
     horizons = set()
 
@@ -352,7 +352,7 @@ class TestSchedules:
 
     @pytest.mark.parametrize("schedule", TIMED)
     def test_batch_size_changes_nothing(self, schedule):
-        """The beginning of every epoch has the same rate, whatever the steps between."""
+        """The first rate of each epoch does not depend on the number of steps."""
         whole = self.rates(schedule, "full")
         for batch_size in (60, 50, 1):
             steps = -(-120 // batch_size)
@@ -371,7 +371,7 @@ class TestSchedules:
 class TestDivergence:
     def diverged(self, estimator, y=TARGET, **arguments):
         with warnings.catch_warnings(), pytest.raises(DivergenceError) as raised:
-            # The error says it all: no numpy warning besides.
+            # There must be no numpy warning besides the error.
             warnings.simplefilter("error")
             estimator.fit(X, y, **arguments)
         return raised.value
@@ -462,7 +462,7 @@ class TestAverage:
         np.testing.assert_allclose(np.append(model.coef_, model.intercept_), expected, rtol=1e-12)
 
     @pytest.mark.parametrize("average", [False, 6])
-    def test_not_yet(self, average):
+    def test_no_average_before_its_epoch(self, average):
         model = GDRegressor(Recording(), average=average, **self.SETTINGS).fit(X, TARGET)
         np.testing.assert_array_equal(
             np.append(model.coef_, model.intercept_), Recording.iterates[-1]
@@ -470,13 +470,13 @@ class TestAverage:
 
     @pytest.mark.parametrize("optimizer", optimizers.names())
     def test_sparse_as_dense(self, optimizer):
-        """Steps over touched coordinates only must not miss a part of the average."""
+        """Steps that touch few coordinates must still average all of them."""
         thin = X * (np.random.default_rng(1).uniform(size=X.shape) < 0.3)
         settings = {**self.SETTINGS, "alpha": 0.0, "average": 2}
         settings["batch_size"] = batch_size_for(optimizer, 30)
         dense = GDRegressor(optimizer, **settings).fit(thin, TARGET)
         sparse = GDRegressor(optimizer, **settings).fit(sp.csr_array(thin), TARGET)
-        # A curvature that is measured over a first step of 1e-6 magnifies the rounding.
+        # These measure the curvature over a first step of 1e-6, which magnifies rounding.
         measures = optimizer in ("adgd", "barzilai_borwein")
         np.testing.assert_allclose(sparse.coef_, dense.coef_, rtol=1e-6 if measures else 1e-8)
 

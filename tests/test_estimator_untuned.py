@@ -1,4 +1,4 @@
-"""The promise: it works untuned, on raw data, with any optimizer and batch size."""
+"""Training works untuned, on raw data, with every optimizer and batch size."""
 
 import warnings
 
@@ -51,7 +51,7 @@ DATA = {
 }
 
 
-# Which of the draws suits one row best is a matter of luck.
+# With one row per batch, random searches follow the noise.
 SIZES = [
     (name, size)
     for name, size in with_batch_sizes("auto", "full", 1)
@@ -80,7 +80,7 @@ def test_classification_is_better_than_chance(optimizer, X, y, batch_size):
 @pytest.mark.parametrize("batch_size", ["auto", "full"])
 @pytest.mark.parametrize("optimizer", optimizers.names())
 def test_sparse_column_far_from_zero_does_no_harm(optimizer, batch_size):
-    """Sparse features are not shifted, so it is learned slowly; but the rest must not suffer."""
+    """Sparse features are not centred, so this one is learned slowly; others must not suffer."""
     years = RNG.integers(1990, 2020, size=N).astype(float)
     X = sp.random(N, 30, density=0.1, random_state=0, format="csr")
     y = X @ RNG.normal(size=30) + 0.1 * RNG.normal(size=N)
@@ -90,7 +90,7 @@ def test_sparse_column_far_from_zero_does_no_harm(optimizer, batch_size):
 
 
 def test_stopping_does_not_hide_a_blow_up():
-    """An objective that only ever grew has not converged: an error or a warning, not silence."""
+    """An objective that only grows has not converged: there is an error or a warning."""
     X, y = DATA["gaussian"]
     model = GDRegressor("sgd", learning_rate=3.0, batch_size="full", max_iter=100)
     with warnings.catch_warnings(record=True) as caught:
@@ -106,7 +106,7 @@ def test_stopping_does_not_hide_a_blow_up():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("optimizer", optimizers.names())
 def test_raw_data_and_a_name(optimizer):
-    """With nothing else, on data as they come, whatever the seed."""
+    """With default settings, on raw data, for several seeds."""
     accuracy, r2 = (0.85, 0.15) if optimizer == "random_search" else (0.95, 0.45)
     for seed in range(5):
         X, y = load_breast_cancer(return_X_y=True)

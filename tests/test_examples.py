@@ -1,4 +1,4 @@
-"""What readers copy must run: README, CONTRIBUTING and the scripts of ``examples``."""
+"""Code that readers copy runs: README, CONTRIBUTING and the scripts in ``examples``."""
 
 import contextlib
 import doctest
@@ -23,7 +23,7 @@ CONTRIBUTING = read("CONTRIBUTING.md")
 
 
 def promised(code):
-    """The output that the comments behind the calls of print promise."""
+    """The outputs in the comments after calls of print."""
     return re.findall(r"^\s*print\(.*\)  # (.+)$", code, re.MULTILINE)
 
 
@@ -43,12 +43,12 @@ def test_every_print_of_the_readme_is_checked():
 
 @pytest.mark.slow
 def test_worked_example_of_a_rule(tmp_path, monkeypatch):
-    """CONTRIBUTING's compiled Signum is found, and steps like README's in numpy."""
+    """The compiled Signum of CONTRIBUTING takes the same steps as README's in numpy."""
     (code,) = blocks(CONTRIBUTING, "python")
     source = tmp_path / "worked_example.py"
     code = code.replace("from ..", "from sk_gd.").replace("from .", "from sk_gd.optimizers.")
     source.write_text(code, encoding="utf-8")
-    # Cython looks for .pxd files along the path, on which an editable install is not.
+    # Cython looks for .pxd files on the path, which has no editable installs.
     path = {"PYTHONPATH": str(Path(sk_gd.__file__).parents[1])}
     command = [sys.executable, "-m", "Cython.Build.Cythonize", "--inplace", source]
     subprocess.run(command, cwd=tmp_path, env=os.environ | path, check=True)
@@ -66,14 +66,14 @@ def test_worked_example_of_a_rule(tmp_path, monkeypatch):
         GDRegressor(optimizer, schedule="cosine", tol=None, random_state=0).fit(X, y)
         for optimizer in (compiled.Signum(), namespace["Signum"]())
     )
-    # The two forms of the mean round differently; a sign could flip by it only near zero.
+    # The two formulas round differently, which could flip a sign only near zero.
     assert ours.coef_ == pytest.approx(theirs.coef_, rel=1e-9)
     with pytest.raises(ValueError, match="momentum"):
         GDRegressor(compiled.Signum(momentum=1)).fit(X, y)
 
 
 def run(name, directory):
-    """The output of an example, started from another directory with warnings as errors."""
+    """The output of an example, run in another directory with warnings as errors."""
     done = subprocess.run(
         [sys.executable, "-W", "error", ROOT / "examples" / name],
         cwd=directory,
@@ -107,7 +107,7 @@ def test_quickstart(tmp_path):
 
 
 def test_textbook_regressions(tmp_path):
-    """Against the printed digits of a plain loop, and against exact rationals."""
+    """Compared with the digits of a plain loop and with exact rational numbers."""
     output = run("textbook_regressions.py", tmp_path)
     # The weights, then a prediction, of two problems; other numbers have fewer digits.
     *found, last = (float(number) for number in re.findall(r"\d\.\d{11,}", output))

@@ -1,4 +1,4 @@
-"""The pages of the gallery run, and what they say is so."""
+"""The pages of the gallery run, and their statements hold."""
 
 import re
 import runpy
@@ -23,7 +23,7 @@ def numbers(line):
 
 @pytest.fixture
 def page(monkeypatch, capsys):
-    """A function that runs a page: the names that it leaves, and what it prints."""
+    """A function that runs a page and returns its variables and its output."""
 
     def show():
         for number in pyplot.get_fignums():
@@ -58,7 +58,7 @@ def test_every_page_is_tested():
 
 
 def test_untuned(page):
-    """The way left falls with the epochs, and after twenty is smallest for the default."""
+    """The gap falls with the epochs, and after twenty the default has the smallest."""
     names, output = page("untuned")
     after_twenty = [numbers(line)[-1] for line in output.splitlines()]
     assert min(after_twenty) == after_twenty[-1] < 2
@@ -68,7 +68,7 @@ def test_untuned(page):
 
 
 def test_minimize_any_function(page):
-    """Against the published minima; and the distance of a parabola halves at every step."""
+    """The minima are the published ones; on a parabola the steps have a closed form."""
     _, output = page("minimize_any_function")
     points = [numbers(point) for point in re.findall(r"\[(.*?)\]", output)]
     expected = [[1.0, 1.0]] * 6 + [
@@ -84,7 +84,7 @@ def test_minimize_any_function(page):
 
 
 def test_momentum_ravine(page):
-    """Nesterov (1983): the condition number, or its root."""
+    """Steps grow with the condition number, or with its square root (Nesterov 1983)."""
     names, output = page("momentum_ravine")
     lines = dict(line.split(maxsplit=1) for line in output.splitlines())
     slopes = {name: numbers(lines[name])[-1] for name in names["needed"]}
@@ -125,7 +125,7 @@ def test_random_search(page):
     assert all(np.diff(counts["random_local_search"]) >= 0)
     blind = np.array(counts["random_search"])
     assert blind[-1] == np.inf and len(blind) < 7
-    # By more and more with every feature, as a volume goes.
+    # The factor grows with every feature, as volumes do.
     assert np.all(np.diff(np.log(blind[:4])) > 0) and blind[3] > 10 * blind[0]
 
 
@@ -157,7 +157,7 @@ def test_optimizer_race(page):
     raw = {name: gaps[-1] for name, gaps in names["raw"].items()}
     assert raw["adam"] < min(raw["sgd"], raw["momentum"]) / 20
     assert max(raw["adagrad"], raw["rmsprop"]) < min(raw["sgd"], raw["momentum"]) / 5
-    # The scaler's coordinates leave no such difference.
+    # In scaled coordinates there is no such difference.
     assert final["adam", "cosine"] > final["sgd", "cosine"] / 5
 
 
@@ -224,7 +224,7 @@ def test_search_heat_map(page):
     assert np.isnan(scores).sum() == names["diverged"][0]
     printed = {names["diverged"][0], worse.sum(), rates[worse].min(), ours.best_score_.round(6)}
     assert printed <= set(numbers(output))
-    # Beside those that diverged, at the largest rates; the first cell is below all the others.
+    # The bad scores are at the largest rates but those that diverged; the first cell is the lowest.
     assert min(rates[np.isnan(scores)]) > min(rates[worse]) > max(rates[scores >= 0])
     assert 0 <= scores[0] == min(scores[scores >= 0]) < 0.05
     ours, theirs = names["seconds"].values()
@@ -253,5 +253,5 @@ def test_own_optimizer(page):
     errors = [re.search(r"\d\.\d{3}\b", line) for line in output.splitlines()[-5:]]
     squared, huber, own, *found = (float(error[0]) for error in errors)
     assert own < huber < squared / 2
-    # Three ways to one minimum, as good as the noise allows: some sqrt(2 / 500) an entry.
+    # Three ways to one minimum; the noise allows an error of about sqrt(2 / 500) per entry.
     assert found == [pytest.approx(own, abs=2e-3)] * 2 and own < 0.2

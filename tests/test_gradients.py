@@ -1,4 +1,4 @@
-"""The compiled gradient against central differences of the objective as it is defined."""
+"""The compiled gradient agrees with central differences of the objective in plain NumPy."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from sk_gd import losses
 
 N, D = 15, 3
 PENALTIES = {"none": (0.0, 0.0), "ridge": (0.3, 0.0), "elastic": (0.3, 0.4), "lasso": (0.3, 1.0)}
-# Turned coordinates have no lasso.
+# Whitened coordinates have no lasso.
 PLACES = [
     (penalty, precondition)
     for penalty, (_, l1_ratio) in PENALTIES.items()
@@ -35,7 +35,7 @@ CASES = [
 
 
 def somewhere(loss, size):
-    """A point; near zero where exponentials would leave few digits to a difference."""
+    """A random point, near zero for losses with exponentials, which would cost digits."""
     return np.random.default_rng(2).normal(size=size) * (0.2 if loss in ("poisson", "gamma") else 1)
 
 
@@ -75,7 +75,7 @@ def test_gradient(kind, loss, outputs, penalty, precondition, storage, dtype, we
 
     scale = loss_scale(coordinates)
     if precondition is not None and loss == "squared_error":
-        # Where predictions are measured in deviations of the target, losses are in its variance.
+        # Predictions are in units of the target's deviation, and losses in units of its variance.
         mean = np.average(y, axis=0, weights=weight)
         scale = np.average((y - mean) ** 2, axis=0, weights=weight)
     expected = [naive.slope(objective, start, j) for j in range(len(start))]
@@ -83,7 +83,7 @@ def test_gradient(kind, loss, outputs, penalty, precondition, storage, dtype, we
     gradient = recorded_gradient(run).reshape(outputs, D + 1)
     np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
     np.testing.assert_array_equal(weights(run), start)
-    # The loss that is reported beside the gradient, without the penalty.
+    # The reported loss has no penalty.
     value = naive.objective(loss, X, y, *coordinates.to_model(start), weight=weight)
     assert loss_sum(run) / N == pytest.approx(value, rel=1e-12)
 
@@ -93,7 +93,7 @@ def test_gradient(kind, loss, outputs, penalty, precondition, storage, dtype, we
 @pytest.mark.parametrize("precondition", [None, "standardize", "whiten"])
 @pytest.mark.parametrize(("kind", "loss", "outputs"), CASES)
 def test_step_of_plain_descent(kind, loss, outputs, precondition, storage, intercept):
-    # Without a penalty a sparse step touches some coordinates only: another way through the loop.
+    # Without a penalty sparse steps change only some coordinates, with other code.
     X, y, weight = problem(kind, outputs, storage, np.float64, True)
     data = make_data(
         X, y, loss, outputs=outputs, weight=weight, precondition=precondition, intercept=intercept

@@ -1,4 +1,4 @@
-"""Few rows that stand for many: the squared error of all rows at once."""
+"""Full batches with the squared error: a few rows with the same Gram matrix replace all rows."""
 
 import numpy as np
 import pytest
@@ -14,14 +14,14 @@ from sk_gd.losses import Huber, SquaredError
 N, D = 600, 7
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(N, D)) * np.logspace(-2, 2, D) + RNG.normal(size=D) * 10
-X[:, 3] = X[:, 0] - 2 * X[:, 1]  # no direction of its own
+X[:, 3] = X[:, 0] - 2 * X[:, 1]  # linearly dependent
 X[:, 5] = 7.1  # constant
 Y = RNG.normal(size=(N, 2)) + X @ RNG.normal(size=(D, 2))
 WEIGHT = RNG.uniform(0.1, 3, size=N)
 
 
 def in_units(matrix, covariance):
-    """A matrix of products of features, each in its deviation."""
+    """A covariance matrix in units of the deviations."""
     unit = np.sqrt(np.diag(covariance))
     unit = np.where(unit > 1e-9, unit, 1.0)
     return matrix / np.outer(unit, unit)
@@ -48,7 +48,7 @@ def test_means_and_covariances_are_kept(weight, rows):
 
 
 def test_rows_far_from_zero():
-    """Means a million deviations away round what is added to them, and cost no digit."""
+    """Means of a million deviations do not cost digits of the covariance."""
     shifted = X[:, :3] + 1e6 * X[:, :3].std(axis=0)
     short, _, _, _ = condense(shifted, Y)
     covariance = np.cov((shifted - shifted[0]).T, ddof=0)
@@ -97,7 +97,7 @@ def test_same_training_as_on_all_rows(monkeypatch, optimizer, precondition, inte
 
 
 class Cut(SquaredError):
-    """With a formula of its own, which only looks quadratic by its name."""
+    """A subclass of the squared error with another formula."""
 
     def kernel(self, n_outputs):
         return Huber(epsilon=1.0).kernel(n_outputs)
@@ -119,8 +119,8 @@ def test_other_fits_read_all_rows(monkeypatch, change):
     assert set(seen) == {N}
 
 
-def test_what_is_read_once_is_read_as_it_is(monkeypatch):
-    """An epoch of partial_fit; and a sparse X, whose zeros are not worth a Gram matrix."""
+def test_no_gram_matrix_where_it_does_not_pay(monkeypatch):
+    """A single epoch of partial_fit, sparse data, and few rows are read as they are."""
     seen = count_rows(monkeypatch)
     GDRegressor(batch_size="full").partial_fit(X, Y[:, 0])
     GDRegressor(batch_size="full", max_iter=2, tol=None).fit(sp.csr_array(X), Y[:, 0])
@@ -151,7 +151,7 @@ def test_search():
 
 
 def test_resumed(tmp_path):
-    """Half the epochs, and the other half, have the bits of all of them."""
+    """Two fits of half the epochs give the bits of one fit."""
     whole = GDRegressor("adam", batch_size="full", max_iter=600, tol=None).fit(X, Y)
     half = GDRegressor("adam", batch_size="full", max_iter=300, tol=None, warm_start=True)
     half.fit(X, Y).fit(X, Y)
@@ -161,7 +161,7 @@ def test_resumed(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
 def test_numbers_whose_squares_are_too_large(monkeypatch):
-    """Their rows are read as they are: the learning rate decides whether that can go well."""
+    """If the Gram matrix overflows, all rows are read."""
     seen = count_rows(monkeypatch)
     options = {"batch_size": "full", "precondition": None, "max_iter": 2, "tol": None}
     model = GDRegressor("adam", learning_rate=1e-3, **options)

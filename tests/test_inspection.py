@@ -1,4 +1,4 @@
-"""The pictures: what is drawn is what the estimators and the searches have found."""
+"""The displays show the values of the estimators and searches."""
 
 import subprocess
 import sys
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 def test_without_matplotlib():
-    """The module does not import it; drawing without it says what is missing."""
+    """The module does not import it; plotting without it raises an error that says so."""
     code = (
         "import sys, sk_gd\n"
         "assert 'sk_gd.inspection' not in sys.modules\n"
@@ -109,7 +109,7 @@ class TestSearch:
     @pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
     @pytest.mark.parametrize("search_class", [GridSearchCV, GDGridSearchCV])
     def test_cells(self, search_class):
-        """In a pipeline; the largest rate diverges; the best over the ridges is drawn."""
+        """A pipeline whose largest rate diverges; each cell shows its best score over alpha."""
         model = make_pipeline(StandardScaler(), GDRegressor("sgd", tol=None, random_state=0))
         grid = {
             "gdregressor__learning_rate": RATES,
@@ -146,7 +146,7 @@ class TestSearch:
         assert len(display.text_) == 4
 
     def test_halving(self):
-        """The epochs are the resource; cells that nothing was spent on are empty, not failed."""
+        """The epochs are the resource; cells that were not tried are empty, not failed."""
         search = HalvingGridSearchCV(
             GDRegressor("adam", tol=None, random_state=0),
             {"learning_rate": [1e-3, 1e-2, 0.1, 1.0]},
@@ -166,7 +166,7 @@ class TestSearch:
         assert display.x_values[column] == 12
 
     def test_halving_over_the_rows(self):
-        """Of each cell the last round counts: scores of few rows are no better for being higher."""
+        """Each cell shows its last round, as scores on fewer rows are not comparable."""
         model = GDClassifier("adam", tol=None, random_state=0)
         grid = {"learning_rate": [1e-3, 1e-2, 0.1], "max_iter": [2, 5, 10], "alpha": [1e-4, 0.1]}
         search = HalvingGridSearchCV(model, grid, random_state=0)
@@ -190,7 +190,7 @@ class TestSearch:
         assert split.x_values[split.best[1]] == chosen["max_iter"]
 
     def test_the_framed_cell_is_what_the_search_chose(self):
-        """Whatever mean of test scores is drawn, and whoever chose."""
+        """For every mean test score, also if `refit` is a function."""
         grid = {"learning_rate": [1e-3, 0.1], "max_iter": [2, 10]}
         search = GridSearchCV(
             GDRegressor("adam", tol=None, random_state=0),
@@ -247,7 +247,7 @@ class TestLandscape:
     @pytest.mark.parametrize("n_directions", [1, 2])
     @pytest.mark.parametrize("l1_ratio", [0.0, 0.7])
     def test_line_and_plane_of_a_regression(self, n_directions, l1_ratio):
-        """Against the objective, written out for this case."""
+        """Compared with the objective, written out for this case."""
         model = GDRegressor("adam", alpha=0.3, l1_ratio=l1_ratio, **QUICK).fit(X, Y)
         random = np.random.default_rng(0)
         directions = [(random.normal(size=10), random.normal()) for _ in range(n_directions)]
@@ -263,7 +263,7 @@ class TestLandscape:
         assert display.values.shape == (5,) * n_directions
         assert display.values[(2,) * n_directions] == pytest.approx(display.centre, rel=1e-12)
         for place in np.ndindex(display.values.shape):
-            # As in a picture, the first direction is that of the columns.
+            # The first direction is horizontal: it belongs to the columns.
             steps = [display.offsets[k][i] for k, i in enumerate(reversed(place))]
             coef, intercept = model.coef_.copy(), model.intercept_
             for step, (w, b) in zip(steps, directions, strict=True):
@@ -271,7 +271,7 @@ class TestLandscape:
             assert display.values[place] == pytest.approx(objective(coef, intercept), rel=1e-12)
 
     def test_of_three_classes(self):
-        """scikit-learn's minimum is in the middle, and the lowest."""
+        """The centre is the minimum that scikit-learn finds."""
         alpha = 0.1
         model = GDClassifier("lbfgs", alpha=alpha, tol=1e-10, random_state=0).fit(X_CLASS, LABELS)
         exact = LogisticRegression(C=1 / (alpha * len(LABELS)), tol=1e-10).fit(X_CLASS, LABELS)
@@ -284,7 +284,7 @@ class TestLandscape:
         assert display.values.min() == display.values[4, 4]
 
     def test_path(self):
-        """It begins with no weights, and ends at the model that `fit` gives."""
+        """It begins at zero weights and ends at the model that `fit` gives."""
         for sparse in (X, X + 5.0):
             start = record_path(GDRegressor("adam", **QUICK), sparse, Y)[0]
             assert not start[0].any()
@@ -310,7 +310,7 @@ class TestLandscape:
 
     @pytest.mark.parametrize("fit_intercept", [True, False])
     def test_sparse_data_of_two_outputs(self, fit_intercept):
-        """The same picture as of dense data."""
+        """The display is the same as for dense data."""
         targets = np.column_stack([Y, X[:, 0]])
         model = GDRegressor("adam", fit_intercept=fit_intercept, **QUICK).fit(X, targets)
         path = record_path(model, X, targets)

@@ -1,4 +1,4 @@
-"""The pictures: can be read, whatever is drawn, and refuse what cannot be drawn."""
+"""The displays are readable for any data, and refuse what cannot be drawn."""
 
 import functools
 import warnings
@@ -50,7 +50,7 @@ def heat_map(scores, **options):
 
 
 def boxes(display, artists):
-    """Where artists are drawn once the layout is made."""
+    """The boxes of artists after the layout."""
     display.figure_.draw_without_rendering()
     return [artist.get_window_extent() for artist in artists]
 
@@ -61,7 +61,7 @@ class TestStyle:
         [({"lw": 3}, "linewidth", 3), ({"c": "r"}, "color", "r"), ({"ls": ":"}, "linestyle", ":")],
     )
     def test_short_names(self, kwargs, name, value, model, path):
-        """They are those of ``ax.plot``; every curve has them, that of validation, too."""
+        """The short names of ``ax.plot`` work, and apply to every curve."""
         early = GDRegressor("adam", early_stopping=True, **QUICK).fit(X, Y)
         race = [model, early]
         displays = [
@@ -77,7 +77,7 @@ class TestStyle:
             assert {getattr(line, f"get_{name}")() for line in display.lines_} == {value}
 
     def test_on_dark_pages(self, model, path):
-        """Every line can be seen on its ground; the contours are light there, too."""
+        """Every line differs from the background."""
         early = GDRegressor("adam", early_stopping=True, **QUICK).fit(X, Y)
         with plt.style.context("dark_background"):
             display = LossCurveDisplay.from_estimator([early] * 3)
@@ -96,7 +96,7 @@ class TestStyle:
     @pytest.mark.parametrize("given", [None, "constrained", "none"])
     @pytest.mark.parametrize("count", [10, 25, 35])
     def test_many_names(self, count, given, model):
-        """Beside the axes, which stay large, and within the figure."""
+        """A long legend is beside the axes and within the figure."""
         ax = None if given is None else plt.subplots(layout=given)[1]
         race = {f"model number {i}": model for i in range(count)}
         display = LossCurveDisplay.from_estimator(race, ax=ax)
@@ -160,7 +160,7 @@ class TestNames:
         assert [line.get_label() for line in lines] == ["Adam", "Adam (2)"]
 
     def test_numbers(self, model):
-        """The names in a dict may be what the models differ in."""
+        """The names in a dict may be numbers."""
         display = LossCurveDisplay.from_estimator({0.1: model})
         assert display.ax_.get_title() == "0.1"
         assert len(LossCurveDisplay({1: [3, 2], 2: [2, 1]}).plot().lines_) == 2
@@ -175,7 +175,7 @@ class TestNames:
 
 class TestHeatMap:
     def test_ticks_of_a_large_search(self):
-        """No label lies on another."""
+        """The labels do not overlap."""
         rates, epochs = np.logspace(-4, 0, 30).tolist(), list(range(100, 130))
         grid = {"learning_rate": rates, "max_iter": epochs}
         scores = np.random.default_rng(0).random((30, 30))
@@ -188,8 +188,8 @@ class TestHeatMap:
                 found = boxes(display, labels)
                 assert not any(a.overlaps(b) for a, b in zip(found, found[1:], strict=False))
 
-    def test_every_name_is_told(self):
-        """Between names none can be guessed: where there is no room they are turned."""
+    def test_every_name_is_shown(self):
+        """Names cannot be left out; where there is no room they are rotated."""
         names = [f"ScheduleFreeAdamW{i}" for i in range(6)]
         tried = np.ones((1, 6), dtype=bool)
         display = SearchDisplay(names, [1], np.ones((1, 6)), tried, None, "x", "y").plot()
@@ -219,8 +219,8 @@ class TestHeatMap:
         for text, score in zip(texts, np.ravel(scores), strict=True):
             assert float(text.get_text()) == pytest.approx(score, rel=1e-3, abs=1e-3)
 
-    def test_cells_are_not_left(self):
-        """Scores stay in their cells, and are left out where they could not be read."""
+    def test_scores_stay_in_their_cells(self):
+        """Scores are left out where they would not be readable."""
         for shape in ((6, 20), (12, 10), (120, 1)):
             scores = np.random.default_rng(0).random(shape)
             display = heat_map(scores)
@@ -231,7 +231,7 @@ class TestHeatMap:
             assert max(widths, default=0) < 1.05 * axes.width / shape[1]
 
     def test_colours_of_what_exploded(self):
-        """Good scores, untrained ones and exploded ones differ in colour, by pairs."""
+        """Good, untrained and exploded scores have different colours."""
         scores = [[0.50, 0.49, 0.48, 0.47], [0.45, 0.40, 0.13, -0.02], [-1e255, -1e30, -1e9, 0.46]]
         display = heat_map(scores)
         colours = [display.image_.to_rgba(score) for score in (0.5, 0.45, 0.13, -0.02, -1e9)]
@@ -285,7 +285,7 @@ class TestRefuses:
             LossLandscapeDisplay.from_estimator(classifier, X, Y > 140, width=1e-12, random_state=0)
 
     def test_paths_as_tuples(self, model, path):
-        """Tuples of models are as good as lists, also two of them, which are no model."""
+        """Paths may be tuples; a tuple of two models is not taken for one model."""
         two = path[:2]
         cases = [(tuple(path), 5), (tuple(two), 2), ([tuple(two)], 2), ({"path": tuple(path)}, 5)]
         for paths, count in cases:
@@ -302,7 +302,7 @@ class TestRefuses:
         ):
             ScheduleDisplay.from_schedule("cosine", horizon=horizon)
 
-    def test_nothing(self):
+    def test_empty_input(self):
         with pytest.raises(ValueError, match=naming("schedule", "at least one")):
             ScheduleDisplay.from_schedule([])
         with pytest.raises(ValueError, match=naming("multipliers", "at least one")):

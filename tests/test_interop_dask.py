@@ -1,4 +1,4 @@
-"""Dask's workers as joblib's: the same bits as one after the other."""
+"""Dask as a backend of joblib gives the same bits as no parallelism."""
 
 import os
 
@@ -20,7 +20,7 @@ GRID = {"alpha": [1e-4, 1e-2], "optimizer__beta_1": [0.5, 0.9]}
 
 @pytest.fixture(scope="module", autouse=True)
 def client():
-    """Two workers, each a process of its own, without a page to look at."""
+    """Two workers in processes of their own, without a dashboard."""
     with (
         distributed.LocalCluster(
             n_workers=2, threads_per_worker=1, dashboard_address=None
@@ -43,7 +43,7 @@ def test_searches(kind):
 
 
 def process(model, X, y):
-    """A score that says where it was found."""
+    """A scorer that returns the number of its process."""
     return os.getpid()
 
 
@@ -57,7 +57,7 @@ def test_folds_are_trained_by_the_workers(client):
 
 
 def test_a_model_travels(client):
-    """There and back, and on with the training."""
+    """A model that a worker trains further comes back with the same bits."""
     model = GDClassifier(optimizers.Nesterov(), **QUICK).fit(X, NAMES)
     far = client.submit(lambda model, X, y: model.partial_fit(X, y), model, X, NAMES).result()
     np.testing.assert_array_equal(far.coef_, model.partial_fit(X, NAMES).coef_)

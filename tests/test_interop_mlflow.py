@@ -1,4 +1,4 @@
-"""MLflow: a model that is logged and loaded again, from a database in a file, without a network."""
+"""MLflow logs and loads models, with a database in a file and without a network."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ pytestmark = MLFLOW_WARNINGS
 
 @pytest.fixture(scope="module", autouse=True)
 def tracking(tmp_path_factory):
-    """A store of its own for all of these tests: its tables take seconds to make."""
+    """One store for all tests of this module, as its creation takes seconds."""
     folder = tmp_path_factory.mktemp("mlflow")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -37,7 +37,7 @@ def tracking(tmp_path_factory):
 
 def logged(model, **options):
     """The address of the model."""
-    # Told what is needed, MLflow need not find out by loading the model in another process.
+    # Without requirements MLflow would find them by loading the model in another process.
     with mlflow.start_run():
         return mlflow.sklearn.log_model(
             model, name="model", pip_requirements=["sk-gd"], **options
@@ -84,7 +84,7 @@ def autolog():
 
 
 def recorded(model):
-    """What has been logged of a fit."""
+    """The data that MLflow has logged for a fit."""
     with mlflow.start_run() as run:
         model.fit(DATA, NAMES)
     return mlflow.get_run(run.info.run_id).data
@@ -99,7 +99,7 @@ def test_autolog_of_a_search(autolog):
 
 
 def test_autolog_of_a_pipeline(autolog):
-    """It watches scikit-learn's classes: what is in them is logged, the same thing alone is not."""
+    """MLflow watches scikit-learn's classes: a model is logged inside of one, but not alone."""
     model = GDClassifier(optimizers.Adam(beta_1=0.7), **QUICK)
     pipeline = make_pipeline(StandardScaler(), model)
     found = recorded(pipeline)

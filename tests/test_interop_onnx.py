@@ -33,7 +33,7 @@ DATA = {
 NAMES = np.array(["one", "other", "third"])
 QUICK = {"max_iter": 20, "tol": None, "random_state": 0}
 TYPES = ["float32", "float64"]
-# What is stored in float32 has half of its last place as an error.
+# Rounding to float32 has an error of half a unit in the last place.
 ROUNDING = {"float32": np.finfo(np.float32).eps / 2, "float64": 1e-13}
 
 
@@ -43,7 +43,7 @@ def registered():
 
 
 def convert(model, data, **options):
-    """The session of the graph."""
+    """An onnxruntime session for the model."""
     graph = skl2onnx.to_onnx(model, data[:1], options={id(model): options} if options else None)
     return onnxruntime.InferenceSession(
         graph.SerializeToString(), providers=["CPUExecutionProvider"]
@@ -100,7 +100,7 @@ def test_small_probabilities_are_not_lost(kind):
 @pytest.mark.parametrize("kind", DATA)
 @pytest.mark.parametrize("loss", [*losses.names("classifier"), losses.ModifiedHuber()])
 def test_labels_and_scores(loss, kind, dtype):
-    """Of every loss; a loss without probabilities gives its scores unasked."""
+    """A loss without probabilities gives scores even without raw_scores."""
     data, y = DATA[kind]
     model = GDClassifier(loss=loss, **QUICK).fit(data, y)
     data = data.astype(dtype)
@@ -183,7 +183,7 @@ def test_the_link_does_not_overflow(loss, dtype):
 
 
 def test_raw_data_of_single_precision():
-    """The graph does not lose what cancels, though it is given float32."""
+    """The graph does not lose digits by cancellation in float32."""
     data = (load_breast_cancer().data + 1e4).astype(np.float32)
     model = GDClassifier(**QUICK).fit(data.astype(float), DATA["binary"][1])
     assert_same_classes(model, data, run(model, data, zipmap=False), model.predict_proba(data))
@@ -237,7 +237,7 @@ def test_regressor_in_a_pipeline():
 
 
 class Cubic(Loss):
-    """A loss with a link of its own."""
+    """A loss with a user's link."""
 
     kinds = ("regressor",)
 
@@ -252,20 +252,20 @@ class Cubic(Loss):
 
 
 class Straight(Cubic):
-    """A loss without."""
+    """A loss without a link."""
 
     response = Loss.response
 
 
 class Half(losses.LogLoss):
-    """Probabilities of one's own."""
+    """A loss with a user's probabilities."""
 
     def probabilities(self, scores):
         return np.full((len(scores), 2), 0.5)
 
 
 def test_what_there_is_no_graph_for():
-    """It is said, and never a wrong number."""
+    """There is an error, never a wrong number."""
     model = GDRegressor(loss=Cubic(), **QUICK).fit(X, Y)
     with pytest.raises(NotImplementedError, match=naming("response", "Cubic()")):
         run(model, X)

@@ -1,4 +1,4 @@
-"""Optuna: trials that are pruned after a few epochs, and its search."""
+"""Optuna prunes trials after a few epochs, and its search works."""
 
 import numpy as np
 import pytest
@@ -16,9 +16,9 @@ NAMES = np.array(["malignant", "benign"])[Y]
 SPLIT = train_test_split(DATA, NAMES, random_state=0)
 
 pytestmark = [
-    # The only search that Optuna has for scikit-learn is called experimental by it.
+    # OptunaSearchCV is marked as experimental.
     pytest.mark.filterwarnings("ignore:OptunaSearchCV is experimental"),
-    # It reports to a module of Optuna's that is on its way out.
+    # It uses a module of Optuna that is deprecated.
     pytest.mark.filterwarnings("ignore:.optuna.terminator. module has been deprecated"),
 ]
 
@@ -40,7 +40,7 @@ def states(trials):
 
 @pytest.mark.parametrize("precondition", ["standardize", "whiten"])
 def test_pruning_through_partial_fit(precondition):
-    """A trial that is not pruned is the fit of as many epochs as it had."""
+    """A trial that is not pruned equals a fit of the same number of epochs."""
     X_train, X_test, y_train, y_test = SPLIT
     epochs = {}
 
@@ -80,7 +80,7 @@ def test_pruning_through_partial_fit(precondition):
 
 @pytest.mark.parametrize("enable_pruning", [False, True])
 def test_search(enable_pruning):
-    """With pruning it calls partial_fit `max_iter` times a fold, without it fit."""
+    """With pruning the search calls partial_fit `max_iter` times per fold, else fit."""
     cv = StratifiedKFold(3)
     model = GDClassifier(optimizers.Adam(), max_iter=EPOCHS, tol=None, random_state=0)
     search = optuna_integration.OptunaSearchCV(

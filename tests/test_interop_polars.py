@@ -1,4 +1,4 @@
-"""Frames and series of polars: as arrays, with their names."""
+"""Frames and series of polars give the same results as arrays, and keep their names."""
 
 import numpy as np
 import pytest

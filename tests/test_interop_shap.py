@@ -1,4 +1,4 @@
-"""SHAP values of linear models: the coefficient times the distance from the mean."""
+"""The SHAP value of a feature is its coefficient times its distance from the mean."""
 
 import numpy as np
 import pytest
@@ -12,8 +12,8 @@ QUICK = {"max_iter": 30, "tol": None, "random_state": 0}
 
 
 def explain(model, X):
-    """The values, the rows X being their own background."""
-    # By default it is a hundred of the rows only.
+    """The SHAP values of X, with X as the background."""
+    # The default background has only a hundred rows.
     background = shap.maskers.Independent(X, max_samples=len(X))
     return shap.LinearExplainer(model, background)(X)
 

@@ -1,4 +1,4 @@
-"""What people put around an estimator, or before it: scikit-learn's own tools, and pandas."""
+"""The estimators inside scikit-learn's meta-estimators, and with pandas."""
 
 import joblib
 import numpy as np
@@ -267,7 +267,7 @@ class TestSearches:
 
 
 class TestEnsembles:
-    """What is made of several models is what one makes of them by hand."""
+    """Ensembles agree with the same computation by hand."""
 
     CV = StratifiedKFold(3)
 
@@ -314,7 +314,7 @@ class TestEnsembles:
         assert parts.score(IRIS, NAMES) > 0.8
 
     def test_multi_output(self):
-        """One model of three outputs on the full batch is three models."""
+        """A full-batch model of three outputs equals three models."""
         settings = {"batch_size": "full", **QUICK}
         one = GDRegressor("sgd", **settings).fit(X, Y)
         three = MultiOutputRegressor(GDRegressor("sgd", **settings)).fit(X, Y)
@@ -341,7 +341,7 @@ class TestEnsembles:
         np.testing.assert_array_equal(chain.estimators_[1].coef_, second.coef_)
 
     def test_calibration_is_of_the_scores(self):
-        """The sigmoid of Platt: probabilities rise with the scores, and nothing else."""
+        """Platt's sigmoid: the probabilities increase with the scores."""
         rows = SPECIES > 0
         data, y = IRIS[rows], NAMES[rows]
         model = classifier(loss="hinge").fit(data[::2], y[::2])
@@ -384,7 +384,7 @@ class TestFeatures:
         assert one_less.tolist() == [j != smallest for j in range(4)]
 
     def test_permutation_importance(self):
-        """Of a linear model it is known: twice the variance that the feature explains."""
+        """For a linear model it is twice the variance that the feature explains."""
         model = regressor().fit(X, Y[:, 0])
         found = permutation_importance(model, X, Y[:, 0], n_repeats=200, random_state=0)
         residual = Y[:, 0] - model.predict(X)
@@ -399,7 +399,7 @@ class TestFeatures:
 
 
 def test_incremental_learning_curve():
-    """Chunk after chunk is given to one model by partial_fit."""
+    """One model gets one chunk after the other by partial_fit."""
     sizes, _, scores = learning_curve(
         classifier(),
         IRIS,

@@ -1,4 +1,4 @@
-"""Files of skops: the model comes back, trusts what it says it does, and goes on training."""
+"""Files of skops: the loaded model is the same, needs only the listed types, and trains on."""
 
 import numpy as np
 import pytest
@@ -68,7 +68,7 @@ def test_every_schedule(schedule):
 
 
 def test_validation_data_and_warm_start():
-    """The best weights so far, and the patience left, come back too."""
+    """The best weights and the remaining patience are in the file."""
     settings = {"early_stopping": True, "tol": 1e-3, "n_iter_no_change": 50, "random_state": 0}
     model = GDRegressor(warm_start=True, max_iter=3, **settings)
     with pytest.warns(UserWarning, match="max_iter"):
@@ -113,7 +113,7 @@ def test_callbacks_are_taken_off_first():
 
 
 def test_only_what_a_file_has_need_be_trusted():
-    """Few types, and none of them a compiled one."""
+    """A file has few types, and no compiled ones."""
     model = GDClassifier(optimizers.Adam(), **QUICK).fit(IRIS, NAMES)
     public = [GDClassifier, optimizers.Adam, schedules.Constant]
     expected = [f"{cls.__module__}.{cls.__name__}" for cls in public] + STORED_TYPES

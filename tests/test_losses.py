@@ -1,4 +1,4 @@
-"""The losses: their minimisers, probabilities and units, and what they refuse."""
+"""The losses: minimisers, probabilities, units, curvature, and bad input."""
 
 import re
 
@@ -52,7 +52,7 @@ class TestMinimisers:
 
     @pytest.mark.parametrize("precondition", PRECONDITIONS)
     def test_huber(self, precondition):
-        # HuberRegressor: sum of sigma + 2 / sigma * huber(r), the corner at epsilon * sigma.
+        # HuberRegressor sums sigma + 2 / sigma * huber(r), with the corner at epsilon * sigma.
         exact = HuberRegressor(epsilon=1.35, alpha=1.0, tol=1e-10, max_iter=10_000)
         exact.fit(X, Y, sample_weight=WEIGHT)
         model = GDRegressor(
@@ -201,13 +201,13 @@ class TestProbabilities:
         given = ModifiedHuber().probabilities(found.x[None, :])
         np.testing.assert_allclose(given[0], truth, atol=1e-6)
 
-    def test_of_scores_anywhere(self):
+    def test_any_scores(self):
         scores = np.concatenate([RNG.normal(size=(200, 4)), 100 * RNG.normal(size=(200, 4))])
         given = ModifiedHuber().probabilities(scores)
         assert np.all(given >= 0)
         np.testing.assert_allclose(given.sum(axis=1), 1, rtol=1e-13)
         np.testing.assert_array_equal(given.argmax(axis=1), scores.argmax(axis=1))
-        # The scores of two classes are half the score of the second, with both signs.
+        # With two classes the scores are plus and minus half the score of the second.
         two = ModifiedHuber().probabilities(np.column_stack([-scores[:, 0], scores[:, 0]]) / 2)
         np.testing.assert_allclose(
             two, ModifiedHuber().probabilities(scores[:, 0]), rtol=1e-12, atol=1e-15
@@ -215,7 +215,7 @@ class TestProbabilities:
 
 
 class TestUnits:
-    """A loss of the residual works untuned, in whatever units the target is."""
+    """Losses of the residual work untuned, for targets in any unit."""
 
     @pytest.mark.parametrize("factor", [1.0, 1e6, 1e-6])
     @pytest.mark.parametrize("optimizer", ["auto", "nesterov"])
@@ -224,11 +224,11 @@ class TestUnits:
         data, y = load_diabetes(return_X_y=True)
         if loss == "epsilon_insensitive" and factor < 1:
             loss = EpsilonInsensitive(0.1 * factor)
-        # The strength of a penalty does depend on the units.
+        # alpha=0, as the effect of a penalty depends on the units.
         model = GDRegressor(optimizer, loss=loss, alpha=0, random_state=0).fit(data, factor * y)
         assert model.score(data, factor * y) > 0.45
 
-    # Where a constant is all but the best, the noise of the batches is all there is to see.
+    # Where a constant is almost the best model, the noise of the batches hides convergence.
     @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
     @pytest.mark.parametrize(
         "loss, factor",
@@ -236,7 +236,7 @@ class TestUnits:
             (loss, factor)
             for loss in losses.names("regressor")
             for factor in (1.0, 1e6, 1e-6)
-            # All residuals would be free, and there would be nothing to learn.
+            # Below epsilon all residuals cost nothing.
             if factor >= 1 or loss != "epsilon_insensitive"
         ],
     )
@@ -270,7 +270,7 @@ class TestUnits:
         options = {"alpha": 0, "max_iter": 10, "tol": None, "random_state": 0, "batch_size": 8}
         model = GDRegressor(optimizer, loss=loss, **options).fit(X, Y)
         other = GDRegressor(optimizer, loss=scaled, **options).fit(X, 1024 * Y)
-        # To the bit but for what a rule adds to its roots.
+        # Equal to the bit except for the epsilon that a rule adds to its roots.
         np.testing.assert_allclose(other.coef_, 1024 * model.coef_, rtol=1e-12)
         np.testing.assert_allclose(other.intercept_, 1024 * model.intercept_, rtol=1e-12)
 
@@ -295,7 +295,7 @@ class TestUnits:
 
 
 def second_derivatives(loss, y, p):
-    """The largest eigenvalue of the Hessian in the predictions, row by row."""
+    """For each row, the largest eigenvalue of the Hessian with respect to the predictions."""
     kernel, step = losses.get(loss).kernel(len(p)), 1e-5
     columns = [
         (kernel.slope(y, p + step * e[:, None]) - kernel.slope(y, p - step * e[:, None]))
@@ -311,7 +311,7 @@ def test_curvature_of_smooth_losses_is_their_largest(loss, classes):
     outputs = 1 if classes == 2 else classes
     p = np.concatenate([RNG.normal(scale=s, size=(outputs, 500)) for s in (1e-3, 0.3, 3)], axis=1)
     if loss == "log_loss" and outputs > 1:
-        p[2:] -= 40  # two classes that are as good, and the rest out of question
+        p[2:] -= 40  # two classes are equally likely, the others impossible
     y = RNG.integers(min(classes, 2), size=(1, 1500)).astype(float)
     found = second_derivatives(loss, y, p).max()
     assert found == pytest.approx(losses.get(loss).curvature(outputs), rel=1e-7)
@@ -345,7 +345,7 @@ class TestExponentials:
         else:
             assert np.isfinite(model.coef_).all() and np.isfinite(model.loss_curve_).all()
 
-    # The last weights before overflow are numbers, of which predictions may not be.
+    # Shortly before overflow, weights may be finite and their predictions not.
     @pytest.mark.parametrize("dtype", [np.float32, np.float64])
     @pytest.mark.parametrize("seed", range(20))
     @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson"])

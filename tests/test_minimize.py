@@ -1,4 +1,4 @@
-"""Optimizers as methods of scipy's minimize: what they find, and on which way."""
+"""Optimizers as methods of scipy's minimize: minima and paths."""
 
 import pickle
 
@@ -29,8 +29,8 @@ def at(learning_rate="auto", max_iter=1000, schedule="constant", **params):
     return params, options
 
 
-# For each optimizer: settings for the first three functions, which only get the longer the more
-# curved the valley of Beale's is, and those for Rosenbrock's. None: not a method for it.
+# For each optimizer: settings for the first three functions, of which Beale's needs the most
+# steps, and settings for Rosenbrock's. None: the optimizer is not suited.
 SETTINGS = {
     "sgd": (at(0.01, 5000), at(0.0015, 20_000)),
     "momentum": (at(0.003), at(0.003)),
@@ -44,7 +44,7 @@ SETTINGS = {
     "adamax": (at(1.0), at(0.3, 4000)),
     "nadam": (at(0.3), at(0.01, 10_000, "cosine")),
     "radam": (at(0.005, 5000), at(0.003, 12_000)),
-    # The decay is not part of the function.
+    # The weight decay would move the minimum.
     "adamw": (at(0.3, weight_decay=0.0), at(0.3, 2000, weight_decay=0.0)),
     "adabelief": (at(0.3), at(1.0, 2000, "cosine")),
     "yogi": (at(0.3), at(0.3, 2000)),
@@ -57,27 +57,27 @@ SETTINGS = {
     "dowg": (at(max_iter=3000), at(0.3, 20_000)),
     "prodigy": (at(), at()),
     "dadapt_adam": (at(), at(schedule="cosine", max_iter=2000)),
-    # At most a step of 1 / alpha at first, and none is ever longer than its winnings allow.
+    # The first step is at most 1 / alpha, and later ones grow slowly.
     "cocob": (at(max_iter=5000), None),
     "schedule_free_sgd": (at(0.01, 5000, r=10.0), None),
     "schedule_free_adamw": (at(1.0), at(0.03, 10_000, "cosine")),
     "armijo": (at(1.0), at(1.0, 10_000)),
-    # Its lower bound is the minimum.
+    # f_star=None stands for the known minimum.
     "polyak": (at(1.0, c=1.0, f_star=None), at(1.0, 12_000, c=1.0, f_star=None)),
     "adgd": (at(), at(max_iter=8000)),
     "barzilai_borwein": (at(max_iter=100), at(max_iter=300)),
     "svrg": (at(0.01, 5000), at(0.0015, 20_000)),
     "lbfgs": (at(max_iter=100), at(max_iter=100)),
-    # The best of many draws has no more than two digits.
+    # The best of many draws has only two digits.
     "random_search": (None, None),
     "random_local_search": (at(0.1, 500, "cosine"), at(0.1, 1000, "cosine")),
 }
-# Steps that still belong into the default tests.
+# Longer runs are slow tests.
 FEW = 2000
 
 
 def runs():
-    """Every optimizer on every function that it has settings for."""
+    """All pairs of an optimizer and a function with settings."""
     for name in optimizers.names():
         for function in FUNCTIONS:
             settings = SETTINGS[name][function is rosenbrock]
@@ -118,7 +118,7 @@ def test_every_optimizer_descends_untuned(name):
             minimize(rosenbrock, [-1.2, 1.0], jac=True, method=method, options=options)
         options["learning_rate"] = 1e-3
     if name == "radam":
-        # Its first five steps scale with the gradient, which is far from one here.
+        # Its first five steps are proportional to the gradient, which is large here.
         options["learning_rate"] = 1e-3
     found = minimize(rosenbrock, [-1.2, 1.0], jac=True, method=method, options=options)
     assert found.fun < 24.2
@@ -144,7 +144,7 @@ def recorded(optimizer, **options):
 
 
 def published():
-    """What optax prints in its docstrings, with more digits, and a few in closed form."""
+    """The values of optax, and those of Polyak in closed form."""
     for optimizer, lr, values in SUM_OF_SQUARES:
         yield pytest.param(optimizer, lr, values, id=type(optimizer).__name__)
     polyak = optimizers.Polyak(c=1.0)
@@ -222,24 +222,24 @@ def test_plateau_reacts_to_the_function():
     assert reacting.fun < 1e-4
 
 
-def test_the_value_is_for_schedules_that_look_at_it():
+def test_only_schedules_that_need_the_value_evaluate_it():
     plateau = schedules.Plateau()
     for schedule, looks in (
         ("cosine", 0),
         (schedules.Warmup(10), 0),
         (plateau, 60),
-        # It looks when the 10 iterations of the warm-up are over.
+        # The plateau needs values after the 10 iterations of the warm-up.
         (schedules.Warmup(10, then=plateau), 50),
     ):
         counted = Counted(lambda x: (-x[0], [-1.0]))
         options = {"learning_rate": 0.1, "max_iter": 60, "tol": None, "schedule": schedule}
         found = minimize(**counted.pair(), method=SGD(), options=options)
-        # One is that of the result: the last, if the schedule has seen it.
+        # The result needs one value, which may be the last that the schedule used.
         assert found.nfev == counted.values == max(looks, 1)
 
 
 class Spoiling(NumpyMomentum):
-    """A user's optimizer that writes into the gradient, which is its own."""
+    """A user's optimizer that writes into the gradient, which is allowed."""
 
     def step(self, w, g, lr, state):
         super().step(w, g, lr, state)
@@ -256,8 +256,8 @@ def test_a_users_optimizer():
     np.testing.assert_allclose(theirs.x, ours.x, rtol=1e-12)
 
 
-def test_wrapped():
-    # Unclipped it would leave at the first step.
+def test_clipping_makes_descent_converge():
+    # Without clipping the first step diverges.
     options = {"learning_rate": 0.002, "max_iter": 1000}
     start = [30.0, -30.0]
     plain = minimize(himmelblau, start, jac=True, method=SGD(), options=options)
@@ -281,7 +281,7 @@ def test_copies_are_the_same_method(name, copy):
 
 
 def test_called_by_itself():
-    """The same run, of scipy's function and of the optimizer called by itself."""
+    """Calling the optimizer directly gives the same run as scipy's function."""
     options = {"learning_rate": 0.1, "max_iter": 30, "tol": None}
     scipys = minimize(rosenbrock, [-1.2, 1.0], jac=True, method=AdaBelief(), options=options)
     direct = AdaBelief()(
@@ -302,5 +302,5 @@ def test_in_many_dimensions_without_options(method):
         jac=lambda x: scale * (x - 1),
         method=method,
     )
-    # The decay of AdamW, of a hundredth, moves its fixed point.
+    # The weight decay of AdamW moves the minimum by about a hundredth.
     np.testing.assert_allclose(found.x, 1.0, atol=0.01)

@@ -1,4 +1,4 @@
-"""Optimizers as methods of scipy's minimize: what they take, what they count and what they say."""
+"""Optimizers as methods of scipy's minimize: arguments, counts, callbacks and messages."""
 
 import numpy as np
 import pytest
@@ -41,11 +41,11 @@ class TestBookkeeping:
         assert both.nfev == both.njev == counted.calls
         np.testing.assert_array_equal(both.x, found.x)
 
-    def test_no_value_that_nobody_asked_for(self):
+    def test_no_unneeded_evaluations(self):
         counted = Counted(himmelblau, [0.0, 0.0])
         options = {"learning_rate": 0.01, "max_iter": 30, "tol": None}
         found = minimize(**counted.pair(), method=Momentum(), options=options)
-        # The last gradient, and the only value, are those of the result.
+        # The last gradient and the only value belong to the result.
         assert (found.nfev, found.njev) == (1, 31)
 
     def test_differences_are_evaluations(self):
@@ -87,8 +87,8 @@ class TestBookkeeping:
         assert (found.success, found.nit, found.njev) == (True, 0, 1)
 
     @pytest.mark.parametrize("method", [Nesterov(), ScheduleFreeSGD()], ids=repr)
-    def test_a_flat_place_elsewhere_is_no_end(self, method):
-        # The gradient at the point that is returned counts, not that of the look-ahead.
+    def test_a_zero_gradient_at_the_look_ahead_point_does_not_stop(self, method):
+        # The gradient at the returned point decides.
         seen = []
         options = {"learning_rate": 0.05, "max_iter": 5000}
         found = minimize(
@@ -106,7 +106,7 @@ class TestCallback:
         found = minimize(
             parabola, [0.0], jac=True, method=SGD(), callback=seen.append, options=options
         )
-        # Its own copies, none of which changes afterwards.
+        # The callback gets copies, which do not change afterwards.
         np.testing.assert_allclose(np.ravel(seen), [0.6, 1.08, 1.464], rtol=1e-14)
         np.testing.assert_array_equal(seen[-1], found.x)
 
@@ -145,7 +145,7 @@ class TestArguments:
         np.testing.assert_allclose(without.jac, with_jac.jac, rtol=1e-4, atol=1e-4)
 
     def test_differences_far_from_zero(self):
-        # The step is relative to x: an absolute one would be lost in the digits of 1e9.
+        # The step is relative to x; an absolute step would vanish beside 1e9.
         found = minimize(
             lambda x: 1e-9 * (x[0] - 3e9) ** 2,
             [1e9],

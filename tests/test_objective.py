@@ -1,4 +1,4 @@
-"""One objective, however the rows are stored, weighted, cut into blocks or shared by models."""
+"""The objective does not depend on storage, weights or repeated rows, blocks, or lanes."""
 
 import numpy as np
 import pytest
@@ -74,8 +74,8 @@ def test_integer_weights_are_repeated_rows_at_the_automatic_rate(name, precondit
     options = {"batch_size": "full", "precondition": precondition, "max_iter": 10}
     weighted = estimator("binary", name, **options).fit(X, y, sample_weight=weight)
     X, y = np.repeat(X, weight, axis=0), np.repeat(y, weight)
-    # Rules that divide by roots of gradients close to zero magnify the rounding; more so
-    # those that divide by how much a first step of 1e-6 has changed them.
+    # Rules that divide by small gradients magnify rounding. Rules that measure the curvature
+    # over a first step of 1e-6 magnify it more.
     rounding = 100 if name in ("adgd", "barzilai_borwein") else 1
     other = estimator("binary", name, **options).fit(X, y)
     assert_same(weighted, other, 1e-7 * rounding, 1e-9 * rounding)
@@ -124,7 +124,7 @@ def test_dense_is_sparse(kind, penalty, dtype, wide, batch_size):
 @pytest.mark.parametrize("kind", ["regressor", "multinomial"])
 @pytest.mark.parametrize("name", optimizers.names())
 def test_dense_is_sparse_in_turned_coordinates(name, kind):
-    # Without an intercept nothing is centred: the same coordinates for both.
+    # Without an intercept nothing is centred, so both have the same coordinates.
     X, y = problem(kind)
     options = {"precondition": "whiten", "fit_intercept": False, "max_iter": 5}
     options["batch_size"] = batch_size_for(name, 8)
@@ -136,7 +136,7 @@ def test_dense_is_sparse_in_turned_coordinates(name, kind):
 
 
 def test_turned_coordinates_of_sparse_rows_are_those_of_dense_ones():
-    # There the intercept moves along with the means instead of the rows.
+    # Sparse rows are not centred; the intercept takes the means into account.
     X, y = problem("multinomial")
     options = {"precondition": "whiten", "batch_size": 8, "max_iter": 10, "learning_rate": 0.5}
     model, other = (
@@ -270,7 +270,7 @@ def test_a_row_wider_than_a_block():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("alpha", [0.0, 0.3])
 def test_the_reported_objective_is_the_objective(kind, alpha):
-    # The third epoch of a full batch is seen from the model after the second.
+    # The third value of the curve is the objective of the model after two epochs.
     X, y = problem(kind)
     weight = np.random.default_rng(26).random(len(y))
     loss = CLASSIFIERS.get(kind, ("squared_error",))[0]
@@ -346,7 +346,7 @@ def test_rows_are_read_wherever_they_lie(batch_size):
 
 @pytest.mark.parametrize("batch_size", [1, 7, 13, "full"])
 def test_shuffled_epochs_see_every_row_once(batch_size):
-    # From zero, at a negligible rate, the loss of an epoch is the sum over all rows.
+    # At a negligible rate the weights stay zero, and the loss of an epoch is the mean of all rows.
     X, y = problem("regressor")
     model = estimator(
         "regressor", "sgd", learning_rate=1e-300, batch_size=batch_size, precondition=None, alpha=0

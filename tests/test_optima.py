@@ -1,4 +1,4 @@
-"""Every rule ends at the minimiser of the objective, in whatever coordinates it works."""
+"""Every rule finds the minimiser of the objective, in all coordinates."""
 
 import functools
 
@@ -21,7 +21,7 @@ N, D, ALPHA = 60, 5, 0.05
 
 @functools.cache
 def data():
-    """Features that lean on each other, three scores, and weights of the rows."""
+    """Correlated features, three scores, and weights of the rows."""
     generator = np.random.default_rng(31)
     mix = np.eye(D) + 0.3 * generator.normal(size=(D, D))
     X = generator.normal(size=(N, D)) @ mix + [0.5, -1, 0, 1, 0]
@@ -76,31 +76,30 @@ def problem(name):
     return *ours, y, weight, clone(reference).fit(data()[0], y, sample_weight=weight)
 
 
-# An average of all steps forgets the beginning like one over their number only.
+# r=8: with equal weights the average of all steps would forget the start too slowly.
 SPECIAL = {
     "adamw": AdamW(weight_decay=0.0),
     "rprop": Rprop(step_min=1e-12),
     "schedule_free_sgd": ScheduleFreeSGD(r=8.0),
 }
-# How many times as many epochs. Bets are won back, and one step size for all coordinates gets
-# there, a little at a time; some rates fall by themselves, or never rise again; the steps of
-# Adam and its kin are short in raw coordinates, and a warm-up makes them shorter; where the
-# schedule alone decides on the length of a step, it must be near zero for as many as the rule
-# remembers.
+# Factors for the number of epochs. COCOB and DoG adapt slowly. Adam and its variants take short
+# steps in raw coordinates. The rates of AMSGrad and FTRL never rise again, and RAdam has a
+# warm-up. The step length of Lion depends on the schedule alone, which must stay near zero for
+# as long as its momentum remembers.
 PATIENCE = {"cocob": 2, "dog": 2, "adam": 2, "adamw": 2, "adamax": 2, "nadam": 2}
 PATIENCE |= {"amsgrad": 4, "radam": 4, "ftrl": 4, "lion": 4}
-# The gradient of the hinge loss jumps: a secant over a jump is no curvature, and where it jumps
-# the steepest way that it knows may lead up at once.
+# The gradient of the hinge loss jumps. A secant over a jump does not measure the curvature, and
+# at a jump the negative gradient may not be a direction of descent.
 NEED_SMOOTHNESS = ("adgd", "barzilai_borwein", "lbfgs", "armijo")
 
 
 def rule(name):
-    """The optimizer, minimising F and nothing else, to the last digit."""
+    """The optimizer with settings that minimise the objective to the last digit."""
     return SPECIAL[name] if name in SPECIAL else optimizers.get(name)
 
 
 def forbidden(name, lasso=False, hinge=False):
-    """The mark of a minimiser that the mathematics of a rule keeps it from."""
+    """Marks for the minimisers that a rule cannot reach, with the reason."""
     reasons = []
     if lasso and not rule(name).rule(1).has_metric():
         reasons.append("the subgradient of the lasso sets nothing to zero")
@@ -111,7 +110,7 @@ def forbidden(name, lasso=False, hinge=False):
     return [pytest.mark.xfail(reason=reason) for reason in reasons]
 
 
-# Draws come near a minimum; to be there they would need as many as there are digits.
+# Random searches only come near a minimum.
 ALL = [name for name in optimizers.names() if name not in DRAWN]
 
 
@@ -135,8 +134,8 @@ def places(*arguments, names=ALL, hinge=False):
     ]
 
 
-# The average that is the model gives all steps the same weight: what it saw before it knew
-# which coefficients are zero fades like one over the number of steps only.
+# The model is an average with equal weights, in which the early steps, before some coefficients
+# were zero, fade only like one over the number of steps.
 FADING = {"schedule_free_adamw": 3e-3}
 
 
@@ -147,8 +146,8 @@ def test_minimiser(name, precondition, task):
     rate = "auto"
     epochs = 1500 if precondition and task not in SPARSE else 3000
     if task in SPARSE and optimizer.default_rate is not None and name not in FADING:
-        # Gradients do not fade where the lasso holds against them, so adaptive steps stay
-        # short; the schedule ends at zero, whatever the rate begins with.
+        # At a lasso the gradients do not vanish, so adaptive steps stay short and need a larger
+        # rate; the schedule ends at zero anyway.
         rate = 10 * optimizer.default_rate
     model = make(
         optimizer,
@@ -278,8 +277,8 @@ def test_averages_of_stochastic_steps_settle(precondition, task):
 def hinge_dual(X, y, classes, alpha):
     """A lower bound of the Weston-Watkins objective without intercept: its dual, maximised.
 
-    Every a with 0 <= a <= 1 / n gives a bound, by duality; where the maximiser
-    stops is therefore no matter of trust.
+    By duality every a with 0 <= a <= 1 / n gives a lower bound, so the result is valid even
+    if the maximiser stops early.
     """
     n = len(X)
     corner = np.eye(classes)
@@ -381,10 +380,10 @@ def test_sparse_support_vector_machines(name):
     ("name", "batch_size"), [pair for pair in with_batch_sizes(8, "full") if pair[0] in ALL]
 )
 def test_the_ridge_of_a_feature_that_hardly_varies_upsets_no_rule(name, precondition, batch_size):
-    # In deviations of 1e-5 a ridge of 0.05 has a curvature of 5e8.
+    # For a feature with deviation 1e-5, a ridge of 0.05 has a curvature of 5e8.
     X, y = data()[0].copy(), data()[1][:, 0]
     X[:, 2] = 3 + 1e-5 * X[:, 2]
-    # What the automatic rate is in mini-batches is another test's.
+    # Another test has the automatic rate on mini-batches.
     rate = "auto" if batch_size == "full" or has_own_rate(name) else 0.02
     model = GDRegressor(
         rule(name),
@@ -404,7 +403,7 @@ def test_the_ridge_of_a_feature_that_hardly_varies_upsets_no_rule(name, precondi
         for m in (model, exact)
     )
     assert found - lowest < 1e-3
-    # The first step of an adaptive rule is of full size in every coordinate and may go too far.
+    # The first step of an adaptive rule has full size in every coordinate and may be too long.
     assert max(model.loss_curve_[2:]) < model.loss_curve_[0]
 
 
@@ -413,7 +412,7 @@ def test_the_ridge_of_a_feature_that_hardly_varies_upsets_no_rule(name, precondi
     ("name", "batch_size"), [pair for pair in with_batch_sizes(1, 8, "full") if pair[0] in ALL]
 )
 def test_the_automatic_rate_is_stable(name, precondition, batch_size, request):
-    # Untuned and at a constant rate: never worse than the model that predicts zero.
+    # Untuned and at a constant rate, no model is worse than one that predicts zero.
     if (name, batch_size, precondition) == ("dadapt_adam", 1, None):
         request.applymarker(pytest.mark.xfail(reason="a distance to go is no stable rate"))
     X, y = data()[0], data()[1][:, 0]
@@ -435,7 +434,7 @@ def test_the_automatic_rate_is_stable(name, precondition, batch_size, request):
 
 
 class SignDescent(Optimizer):
-    """A user's rule whose steps know the sign of the gradient only: no metric for a lasso."""
+    """A user's rule with steps along the sign of the gradient; it has no metric for a lasso."""
 
     default_rate = 0.02
 

@@ -97,7 +97,7 @@ class TestYourOwn:
         assert_goes_on(model, again, X, Y)
 
     def test_intercepts_are_published_as_they_were_trained(self):
-        # Nothing says that a number added to all scores is of no meaning to it.
+        # relative=False: the loss changes if a number is added to all scores.
         class Apart(Softmax):
             relative = False
 
@@ -142,7 +142,7 @@ def broken(**methods):
         (broken(kinds=("classifier",)), ValueError, r"Broken.*\('classifier',\)"),
     ],
 )
-def test_what_is_wrong_with_your_own(loss, error, words):
+def test_errors_of_a_users_loss(loss, error, words):
     model = GDRegressor("sgd", loss=loss, tol=None)
     with pytest.raises(error, match=words):
         model.fit(X, Y)

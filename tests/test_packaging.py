@@ -26,7 +26,7 @@ SOURCES = sorted(
 
 
 def test_every_cython_source_is_compiled():
-    """A module that is missing from the table would run uncompiled, correct and slow."""
+    """A module that is missing from the table would run uncompiled: correct, but slow."""
     generated = PYPROJECT["tool"]["distutils"]["build_ext"]["shared_utility_qualified_name"]
     listed = {
         module["sources"][0]: name for name, module in EXTENSIONS.items() if name != generated
@@ -36,14 +36,14 @@ def test_every_cython_source_is_compiled():
 
 
 def test_all_modules_are_compiled_alike():
-    """The same arguments for all, as there is no place to write them once."""
+    """All modules have the same compiler arguments, as they cannot be written once."""
     arguments = {tuple(module["extra-compile-args"]) for module in EXTENSIONS.values()}
     assert len(arguments) == 1
 
 
 @pytest.mark.parametrize("name", EXTENSIONS)
 def test_the_compiled_module_is_imported(name):
-    """Not the source of the same name beside it."""
+    """Python imports the compiled module, not the source of the same name."""
     suffixes = tuple(importlib.machinery.EXTENSION_SUFFIXES)
     assert importlib.util.find_spec(name).origin.endswith(suffixes)
 
@@ -65,7 +65,7 @@ def test_every_public_name_exists():
 
 
 def test_extras_are_not_needed(tmp_path):
-    """A fit from another directory, in which nothing but the dependencies can be imported."""
+    """A fit works if only the dependencies can be imported."""
     code = """
 import sys
 for extra in ("cython", "Cython", "matplotlib", "pandas", "pytest"):
@@ -81,7 +81,7 @@ print(round(float(model.predict([[4.0]])[0]), 6))
 
 
 def test_readme_commands():
-    """One command under each heading: what a reader pastes, and what .ci/run takes from here."""
+    """README has two commands to paste; .ci/run takes the second one from there."""
     commands = blocks(read("README.md"), "bash")
     install, test = (command.strip() for command in commands)
     assert install.endswith("python examples/quickstart.py")

@@ -1,4 +1,4 @@
-"""Rules that find the size of their steps: closed forms, and automatic settings."""
+"""Rules that choose their own step size: closed forms and automatic settings."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def test_the_first_bet_of_cocob_is_one_over_alpha():
 @pytest.mark.parametrize("name", ["dog", "dowg", "prodigy", "dadapt_adam", "cocob"])
 @pytest.mark.parametrize("unit", [1e-2, 1e2])
 def test_the_unit_of_the_function_changes_nothing(name, unit):
-    """The steps know the size of the gradients by their ratios only."""
+    """The steps depend on ratios of gradients only."""
     optimizer = optimizers.get(name)
     if "epsilon" in optimizer.get_params() and name != "cocob":
         optimizer.set_params(epsilon=0.0)
@@ -42,15 +42,15 @@ def test_the_unit_of_the_function_changes_nothing(name, unit):
 
 class TestAdGD:
     def test_by_hand(self):
-        # Steps 1/4, 1/4 (the curvature is 2), sqrt(2)/4 (no more than sqrt(1 + 1) times the last),
-        # then half of the last change over that of the gradient, 2.999.
+        # Steps: 1/4; 1/4 (the curvature is 2); sqrt(2)/4 (at most sqrt(1 + 1) times the last);
+        # then half of the last change over the change of the gradient, 2.999.
         change = 1.999 * 2**0.5 / 4
         expected = [-1, -1.5, -1.5 - change, -1.5 - change + change / 5.998]
         path = driven(AdGD(lambda_0=0.25), [4, 2, 1.999, -1])
         np.testing.assert_allclose(path, expected, rtol=1e-14)
 
     def test_the_growth_counts_the_growth_before(self):
-        # sqrt(1 + 1) / 4, then sqrt(1 + sqrt(2)) times it.
+        # The steps are sqrt(1 + 1) / 4 and sqrt(1 + sqrt(2)) times that.
         w = driven(AdGD(lambda_0=0.25), [4, 2, 1.9999, 1.9998])
         grown = (w[3] - w[2]) / -1.9998
         assert grown == pytest.approx((1 + 2**0.5) ** 0.5 * 2**0.5 / 4, rel=1e-12)
@@ -68,7 +68,7 @@ class TestAdGD:
 
 class TestBarzilaiBorwein:
     def test_exact_on_a_parabola(self):
-        # The second step knows the curvature.
+        # The second step uses the exact curvature.
         w = np.array([8.0])
         rule = starting(BarzilaiBorwein(lambda_0=1e-3), w)
         rule(w, lambda w: 5 * (w - 3), 1.0)
@@ -76,7 +76,7 @@ class TestBarzilaiBorwein:
         assert w[0] == pytest.approx(3, abs=1e-12)
 
     def test_superlinear_in_two_dimensions(self):
-        # Of the best constant step, (99 / 101)^k, this needs 1600.
+        # With the best constant step, (99 / 101)^k, this takes 1600 steps.
         w = np.array([1.0, 1.0])
         rule = starting(BarzilaiBorwein(), w)
         for _ in range(22):
@@ -84,19 +84,19 @@ class TestBarzilaiBorwein:
         assert np.linalg.norm(w) < 1e-14
 
     def test_growth_is_bounded(self):
-        # Steps: 1/4, 1/2 (free), then 10 times it, where the gradient hardly changes.
+        # Steps: 1/4, 1/2, then 10 times that, as the gradient hardly changes.
         path = driven(BarzilaiBorwein(lambda_0=0.25), [4, 2, 1.999999])
         np.testing.assert_allclose(path, [-1, -2, -2 - 5 * 1.999999], rtol=1e-14)
 
     def test_negative_curvature(self):
-        # Down a hill that gets steeper: the step is positive all the same.
+        # The slope gets steeper, and the step is still positive.
         path = driven(BarzilaiBorwein(lambda_0=0.25), [4, 6])
         np.testing.assert_allclose(path, [-1, -1 - 6 * 0.5], rtol=1e-14)
 
 
 @pytest.mark.parametrize("name", ["adgd", "barzilai_borwein"])
 def test_constant_gradient(name):
-    """Nothing is known of the curvature, then the step grows."""
+    """Without curvature the steps grow."""
     path = np.array(driven(optimizers.get(name), [1.0] * 8))
     steps = -np.diff(path)
     assert np.all(steps[1:] > 1.4 * steps[:-1]) and np.all(steps > 0)

@@ -1,4 +1,4 @@
-"""What README shows is what was measured and drawn, and says what the package is."""
+"""Numbers, pictures and links of README agree with the records, the code and the files."""
 
 import re
 from xml.etree import ElementTree
@@ -23,7 +23,7 @@ def imported():
 
 
 def test_tables_are_the_recorded_ones(imported):
-    """After a benchmark ``python benchmarks/readme.py`` makes them so."""
+    """``python benchmarks/readme.py`` updates them after a benchmark."""
     readme = imported("readme")
     assert readme.updated(README) == README
     names = [match[2] for match in readme.TABLE.finditer(README)]
@@ -113,7 +113,7 @@ def test_the_default_is_named():
 
 
 def test_an_epoch_is_a_share_of_a_fit():
-    """For those that are trained for a number of epochs that is said."""
+    """For the packages with a known number of epochs."""
     table = recorded("compare_time")
     epochs = {"torch": int(re.search(r"(\d+) epochs", table["text"])[1]), "river": 1}
     for peer, n in epochs.items():
@@ -148,7 +148,7 @@ def test_when_others_are_said_to_be_faster():
 
 
 def test_abilities_are_still_those(imported):
-    """The column of this package, without scikit-learn's checks, which have a test of their own."""
+    """The table's column of this package; scikit-learn's checks have tests of their own."""
     found = {row[0]: row[1] for row in recorded("compare_features")["rows"]}
     model = GDClassifier().fit(*load_iris(return_X_y=True))
     assert found.pop("optimizers") == str(len(optimizers.names()))
@@ -194,8 +194,8 @@ def test_picture_can_be_drawn_again(imported, tmp_path, capsys):
     assert words == words_again and "GDClassifier()" in words
     assert len(curves) == len(curves_again) == 4
     for curve, again in zip(curves, curves_again, strict=True):
-        # In points, of which the drawing has some five hundred: another version of a
-        # library may lay it out, or round, a little differently.
+        # The unit is a point, and the drawing is about 500 points wide. Other versions of
+        # Matplotlib may have another layout.
         assert curve == pytest.approx(again, abs=5)
     printed = capsys.readouterr().out.splitlines()
     assert printed[-1].startswith("GDClassifier()") and len(printed) == 4

@@ -1,4 +1,4 @@
-"""The rules, driven from Python one step at a time."""
+"""Single steps of the rules, called from Python."""
 
 import pickle
 
@@ -46,8 +46,8 @@ def test_recorded_steps(run):
         np.testing.assert_allclose(rule.model(w), run["average"], rtol=0, atol=1e-13)
 
 
-# Steps of random length have no record, and that of a line search on a quadratic is its
-# minimum: tests of their own.
+# Random searches have no recorded steps, and the line search of L-BFGS ends at the minimum of a
+# quadratic at once. Both have tests of their own.
 WITHOUT_RECORD = {*DRAWN, "lbfgs"}
 
 
@@ -57,7 +57,7 @@ def test_every_optimizer_has_recorded_steps():
     assert not recorded & WITHOUT_RECORD
 
 
-# The published forms of a rule part on `GRADIENTS`; w begins at 0 (AdamW: 1).
+# The published variants of a rule differ on `GRADIENTS`. w begins at 0 (AdamW: 1).
 
 
 def test_rmsprop_epsilon_outside_the_root():
@@ -85,7 +85,7 @@ def test_rmsprop_epsilon_inside_the_root():
 
 
 def test_adam_adds_epsilon_to_the_corrected_root():
-    # torch's form; with the epsilon of the paper's shortened form it would be -0.3065 at last.
+    # This is torch's variant; the short form in the paper would end at -0.3065.
     path = driven(Adam(epsilon=1e-2), GRADIENTS, 0.1)
     np.testing.assert_allclose(path[0], -0.099009900990099, rtol=1e-13)
     np.testing.assert_allclose(path[-1], -0.336357095491907, rtol=1e-13)
@@ -145,7 +145,7 @@ def test_momentum_of_zero_is_plain_descent():
 
 
 def test_the_two_nesterovs_are_one_change_of_variables_apart():
-    # The other form has the gradient at its own weights, theta = w - momentum * v.
+    # The other form evaluates the gradient at its own weights, theta = w - momentum * v.
     w, theta, v = np.ones(3), np.ones(3), np.zeros(3)
     rule = starting(Nesterov(0.9), w)
     for _ in range(40):
@@ -170,7 +170,7 @@ def test_schedule_free_weighs_the_steps_in_its_average():
 
 
 @pytest.mark.parametrize("name", optimizers.names())
-def test_pickled_mid_run_goes_on_as_if_it_had_not_been(name):
+def test_pickled_mid_run_goes_on_with_the_same_bits(name):
     w = np.linspace(-1, 1, 3)
     rule = starting(optimizers.get(name), w)
     for _ in range(7):
@@ -220,7 +220,7 @@ def test_parameters_out_of_range_are_refused(name):
     for parameter, value in optimizers.get(name).get_params().items():
         if isinstance(value, bool):
             continue
-        # A minimum may be below zero.
+        # f_star is the value of a minimum and may be negative.
         low = float("-inf") if parameter == "f_star" else -0.1
         for wrong in (low, float("nan"), "much"):
             optimizer = clone(optimizers.get(name)).set_params(**{parameter: wrong})

@@ -1,4 +1,4 @@
-"""The rules against published values, and the variants of a rule told apart."""
+"""The rules agree with published values, and differ from other variants of the same rule."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_sum_of_squares(optimizer, lr, published):
 
 
 def test_adagrad_of_optax():
-    # Its sum begins at 0.1, and its epsilon is in the root: both are where a sum may begin.
+    # optax starts the sum at 0.1 and adds epsilon inside the root: both are a start of the sum.
     w = np.array([1.0, 2.0, 3.0])
     rule = starting(Adagrad(epsilon=0.0), w)
     rule.arrays["a"][:] = 0.1 + 1e-7
@@ -56,26 +56,26 @@ def test_adagrad_of_optax():
 
 
 def test_adadelta_of_keras():
-    # The first column of its test of five steps.
+    # The first column of five steps in a test of keras.
     path = driven(Adadelta(rho=0.8, epsilon=1e-6), [0.01] + [0.1] * 4, 1.0, start=1.0)
     assert path[-1] == pytest.approx(0.9849322865, abs=1e-9)
 
 
 def test_ftrl_of_keras():
-    """One step at x with all settings at their defaults; four digits are published."""
+    """One step with default settings; four digits are published."""
     x, g = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 6.0, 7.0, 2.0])
     w = x.copy()
     rule = starting(FTRL(beta=0.0), w)
     rule.arrays["a"][:] = 0.1
-    # Keras begins with sums of zero wherever the weights are; ours begin where the weights are.
+    # The sums of keras begin at zero for any weights; ours begin at values that fit the weights.
     rule.arrays["held"][:] = -np.sqrt(0.1) / 0.5 * x
     rule(w, lambda point: g, 0.5)
     np.testing.assert_allclose(w, [0.2218, 1.3954, 2.3651, 2.8814], rtol=0, atol=5e-5)
 
 
-# Scalar sequences in which look-alikes part, and what the others would give at last.
+# Scalar sequences on which similar rules differ.
 SEQUENCES = {
-    # AdaBelief, rectified as its authors' package does by default: another path altogether.
+    # Rectification, the default of the authors' package, would give another path.
     "adabelief": (
         AdaBelief(),
         0.0,
@@ -114,20 +114,20 @@ def test_sequence(name):
 
 
 def test_amsgrad_takes_the_largest_square_before_its_correction():
-    # The largest corrected square would give -0.2278, no correction at all -0.1415.
+    # The maximum of corrected squares would give -0.2278, no correction -0.1415.
     path = driven(AMSGrad(beta_2=0.9), [10, 1, 0.1, -1, 2], 0.1)
     np.testing.assert_allclose(path[-1], -0.308458014235811, rtol=1e-13)
 
 
 @pytest.mark.parametrize(("decay", "last"), [(0.004, -0.248499226366624), (1, -0.249507939452463)])
 def test_nadam_lets_its_momentum_rise(decay, last):
-    # A constant momentum would give -0.3951, and Ruder's form of it -0.4835.
+    # A constant momentum would give -0.3951, and Ruder's variant -0.4835.
     path = driven(NAdam(momentum_decay=decay), GRADIENTS, 0.1)
     np.testing.assert_allclose(path[-1], last, rtol=1e-13)
 
 
 def test_rprop_stays_where_the_sign_turned():
-    # Moving by the step of the turn, or by that of the step before, would be others' errors.
+    # Other variants move by the step of the turn or by the step before.
     path = driven(Rprop(), [1, 1, 1, -1, 1], 0.1)
     np.testing.assert_allclose(
         np.diff(path, prepend=0), [-0.1, -0.12, -0.144, 0, -0.072], rtol=1e-13
@@ -138,13 +138,13 @@ def test_rprop_keeps_to_its_limits():
     rising = driven(Rprop(step_max=0.2), [1.0] * 9, 0.1)
     np.testing.assert_allclose(np.diff(rising)[-3:], -0.2, rtol=1e-13)
     turning = driven(Rprop(step_min=0.03), [1, -1, 1, -1, 1, -1, 1], 0.1)
-    # Half the turns are stops; every other step is half as long as the one before, at least 0.03.
+    # Every second step is zero; the others halve, but stay at least 0.03 long.
     expected = [-0.1, 0, -0.05, 0, -0.03, 0, -0.03]
     np.testing.assert_allclose(np.diff(turning, prepend=0), expected, rtol=1e-13)
 
 
 def test_radam_rectifies_from_its_sixth_step_on():
-    # Plain momentum is in the unit of the gradient, and Adam's step in none.
+    # The first steps are momentum, proportional to the gradient; the later steps have no unit.
     optimizer = RAdam(epsilon=0.0)
     one, other = (
         np.diff(driven(optimizer, scale * np.array(GRADIENTS * 2), 0.1), prepend=0)
@@ -154,7 +154,7 @@ def test_radam_rectifies_from_its_sixth_step_on():
     np.testing.assert_allclose(other[5:], one[5:], rtol=1e-11)
 
 
-# With nothing added to its roots the step has no unit of the gradient in it.
+# Without an epsilon the steps do not depend on the unit of the gradient.
 UNITLESS = [
     Adagrad(epsilon=0.0),
     RMSprop(epsilon=0.0),
@@ -172,8 +172,8 @@ UNITLESS = [
 
 
 @pytest.mark.parametrize("optimizer", UNITLESS, ids=lambda optimizer: type(optimizer).__name__)
-def test_the_unit_of_the_gradient_is_nothing_to(optimizer):
-    # By a power of four, whose root is exact.
+def test_the_unit_of_the_gradient_does_not_matter(optimizer):
+    # A power of four, whose root is exact.
     one, other = (
         driven(optimizer, scale * np.array(GRADIENTS * 3), 0.1) for scale in (1.0, 1024.0)
     )
@@ -216,7 +216,7 @@ def test_ftrl_without_a_penalty_is_adagrad():
 
 @pytest.mark.parametrize("l1", [0.05, 0.4])
 def test_ftrl_is_the_algorithm_of_the_paper(l1):
-    """Its sums z and n, with the threshold of every row counted once a row."""
+    """The sums z and n of the paper, with one threshold per row."""
     X, y, model = regression(
         FTRL(beta=1.0), alpha=l1, l1_ratio=1.0, batch_size=1, learning_rate=0.5, max_iter=5
     )
@@ -231,7 +231,7 @@ def test_ftrl_is_the_algorithm_of_the_paper(l1):
         w = -(z - threshold * np.sign(z)) / ((1.0 + np.sqrt(n)) / 0.5)
         w[np.abs(z) <= threshold] = 0
         seen |= {*np.flatnonzero(w)}
-    assert np.count_nonzero(w) < len(seen)  # some were not zero, and are again
+    assert np.count_nonzero(w) < len(seen)  # some coefficients return to zero
     np.testing.assert_allclose(model.coef_, w, rtol=1e-11, atol=1e-14)
     np.testing.assert_array_equal(model.coef_ == 0, w == 0)
 

@@ -1,4 +1,4 @@
-"""Rules that ask the objective for more than one gradient, or for none."""
+"""Rules that evaluate values, several gradients, or no gradient in a step."""
 
 import pickle
 
@@ -23,14 +23,14 @@ LABELS = make_classification(120, 5, flip_y=0.1, random_state=1)[1]
 
 
 class TestArmijo:
-    def test_takes_the_longest_step_that_keeps_the_promise(self):
-        # On w² the condition is size <= 1 - c = 0.75: of 2, 1, 0.5 that is 0.5, which is
-        # exactly to the minimum.
+    def test_takes_the_longest_step_that_meets_the_condition(self):
+        # On w² the condition is size <= 1 - c = 0.75. Of the sizes 2, 1 and 0.5 only the last
+        # meets it, and it leads exactly to the minimum.
         path = walk(Armijo(c=0.25, beta=0.5), quadratic(2.0, 0.0), [8.0], 1, lr=2.0)
         assert path[0] == [0.0]
 
     def test_counts_its_evaluations(self):
-        # The same search: a gradient, and three values.
+        # The search above needs a gradient and three values.
         function = Function(squares, lambda w: 2 * w)
         walk(Armijo(c=0.25, beta=0.5), function, [8.0], 1, lr=2.0)
         assert (function.asked, function.njev) == (3, 1)
@@ -56,8 +56,8 @@ class TestArmijo:
             )
         assert np.exp(w[0]) < np.exp(5.0)
 
-    def test_a_step_that_finds_nothing_lower_is_none(self):
-        # Up in all directions that a wrong gradient knows; and the search begins as before.
+    def test_no_step_if_nothing_lower_is_found(self):
+        # With a wrong gradient all steps lead up; the next search begins with the same size.
         w = np.array([0.0])
         rule = starting(Armijo(), w)
         rule(w, Function(squares, lambda w: np.array([1.0])), 0.3)
@@ -78,7 +78,7 @@ class TestArmijo:
     @pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
     @pytest.mark.parametrize("learning_rate", [1e-3, 1.0, 1e3])
     def test_every_step_leads_down(self, learning_rate, l1_ratio):
-        """The penalty included, whatever the learning rate."""
+        """The objective with its penalty falls for every learning rate."""
         model = GDClassifier(
             Armijo(),
             alpha=0.02,
@@ -92,7 +92,7 @@ class TestArmijo:
         assert np.all(np.diff(curve) <= 1e-15) and curve[-1] < curve[0]
 
     def test_needs_no_smoothness(self):
-        # Rates of counts, of which the curvature is no constant.
+        # The Poisson loss has no bound on its curvature.
         counts = np.random.default_rng(0).poisson(np.exp(X[:, 0]))
         settings = {"loss": "poisson", "batch_size": "full", "max_iter": 60, "tol": None}
         found = GDRegressor(Armijo(), learning_rate=100.0, **settings).fit(X, counts)
@@ -102,26 +102,26 @@ class TestArmijo:
 
 class TestPolyak:
     def test_published_values(self):
-        # Of optax, in the example of its documentation: sum x² from (1, 2, 3).
+        # The example of optax: sum x² from (1, 2, 3).
         path = walk(Polyak(c=1.0), Function(squares, lambda w: 2 * w), [1.0, 2.0, 3.0], 5)
         expected = [3.5, 0.875, 0.21875, 0.0546875, 0.013671875]
         np.testing.assert_allclose([squares(w) for w in path], expected, rtol=1e-14)
 
     def test_corners_do_not_matter(self):
-        # To the minimum of |x| + |y| from anywhere on a diagonal, in one step (as optax tests).
+        # One step leads to the minimum of |x| + |y| from any point on a diagonal (a test of optax).
         function = Function(lambda w: np.abs(w).sum(), np.sign)
         np.testing.assert_allclose(
             walk(Polyak(c=1.0), function, [3.0, -3.0], 1, lr=10.0), [[0.0, 0.0]], atol=1e-15
         )
 
     def test_the_minimum_that_is_known(self):
-        # ½ x² + 7: the step halves x, whatever is added to the function.
+        # On ½ x² + 7 each step halves x.
         function = Function(lambda w: 0.5 * squares(w) + 7, lambda w: w)
         path = walk(Polyak(f_star=7.0, c=1.0), function, [8.0], 3)
         np.testing.assert_allclose(path, [[4.0], [2.0], [1.0]], rtol=1e-14)
 
-    def test_at_the_bound_it_waits(self):
-        # And is not kept there by a step of no length when the next batch has more to gain.
+    def test_makes_no_step_at_the_bound(self):
+        # A step of length zero must not limit the next step, where there is more to gain.
         function = Function(squares, lambda w: 2 * w)
         w = np.array([3.0, 4.0])
         rule = starting(Polyak(f_star=25.0, c=1.0), w)
@@ -132,7 +132,7 @@ class TestPolyak:
         assert squares(w) == pytest.approx(25.0, abs=1e-6)
 
     def test_grows_by_gamma_an_epoch(self):
-        # Rows of which each has a step of its own: from a steep one to a flat one.
+        # A steep row with a short step is followed by a flat row.
         steep, flat = quadratic(100.0, 0.0), quadratic(0.01, 0.0)
         w = np.array([1.0])
         rule = starting(Polyak(gamma=3.0), w)
@@ -150,7 +150,7 @@ class TestPolyak:
 
 
 class TestSVRG:
-    """Against the method as its authors print it, on rows, one by one."""
+    """Compared with the published method, written as a loop over rows."""
 
     EPOCHS, RATE, ALPHA = 5, 0.05, 0.1
 
@@ -185,7 +185,7 @@ class TestSVRG:
         ).fit(container(X), Y)
         expected = self.naive(batch_size, frequency)
         np.testing.assert_allclose(np.append(model.coef_, model.intercept_), expected, rtol=1e-12)
-        # Two gradients a step, and one of as many batches for a snapshot.
+        # Each step has two gradients, and a snapshot one of the full data.
         steps = -(-120 // batch_size)
         expected = [2 * steps + (k % frequency == 0) for k in range(self.EPOCHS)]
         assert model.evaluation_curve_ == expected
@@ -218,12 +218,12 @@ class TestSVRG:
 
 class TestLBFGS:
     def test_finds_the_minimum_of_a_parabola_in_two_steps(self):
-        # The first pair is the curvature.
+        # The first pair gives the exact curvature.
         path = walk(LBFGS(), quadratic(5.0, 3.0), [8.0], 2)
         assert path[1] == pytest.approx(3.0, abs=1e-14)
 
     def test_ill_conditioned_quadratic(self):
-        # The best constant step needs a million steps for this.
+        # With the best constant step this takes a million steps.
         curvature = np.logspace(0, 5, 6)
         path = walk(LBFGS(), quadratic(curvature, 1.0), np.zeros(6), 60)
         np.testing.assert_allclose(path[-1], 1.0, rtol=0, atol=1e-10)
@@ -242,7 +242,7 @@ class TestLBFGS:
     @pytest.mark.parametrize("precondition", [None, "standardize", "whiten"])
     @pytest.mark.parametrize("loss", losses.names("classifier"))
     def test_never_goes_up(self, loss, precondition):
-        """The hinge loss is not for it; but even there nothing is lost."""
+        """Not even on the hinge loss, for which it is not made."""
         model = GDClassifier("lbfgs", loss=loss, precondition=precondition, alpha=0.01)
         model.set_params(max_iter=1, warm_start=True, tol=None)
         values = []
@@ -255,7 +255,7 @@ class TestLBFGS:
 
     @pytest.mark.parametrize("loss", ["poisson", "gamma"])
     def test_exponentials_do_not_overflow(self, loss):
-        # Counts far from those that the start predicts, of features in wild units.
+        # The counts are far from the first predictions, and the features have very different units.
         generator = np.random.default_rng(0)
         wild = X * [1e-3, 1e3, 1, 10, 0.1]
         counts = generator.poisson(np.exp(3 * X[:, 0] + 2)) + 0.5
@@ -266,7 +266,7 @@ class TestLBFGS:
             assert model.loss_curve_[-1] < model.loss_curve_[0]
 
     def test_other_data_are_another_function(self):
-        """`partial_fit` on parts: the value at the weights is not that of the part before."""
+        """Between parts of a stream, no value of the last part is used."""
         exact = LogisticRegression(C=1 / (0.05 * 60), tol=1e-10).fit(X[60:], LABELS[60:])
         for precondition in (None, "standardize", "whiten"):
             model = GDClassifier("lbfgs", alpha=0.05, precondition=precondition)
@@ -275,7 +275,7 @@ class TestLBFGS:
             np.testing.assert_allclose(model.coef_, exact.coef_, rtol=0, atol=1e-6)
 
     def test_a_damped_step(self):
-        # With a tenth of the step the distance shrinks by a tenth.
+        # A learning rate of 0.1 reduces the distance by a tenth.
         w = np.array([8.0])
         rule = starting(LBFGS(), w)
         for _ in range(2):
@@ -301,7 +301,7 @@ DRAWING = [RandomSearch(), RandomLocalSearch()]
 @pytest.mark.parametrize("optimizer", DRAWING, ids=repr)
 class TestRandom:
     def test_no_gradient(self, optimizer):
-        """Neither of a function nor of a loss."""
+        """The gradient of the function is never evaluated."""
 
         def never(w):
             raise AssertionError("a gradient was asked for")
@@ -320,7 +320,7 @@ class TestRandom:
         assert model.evaluation_curve_ == [4 * 8, 4 * 8]
 
     def test_the_same_batch_for_both(self, optimizer):
-        # From one batch to the next the objective rises by ten; that is no reason to move.
+        # The objective rises by ten from batch to batch, which must not cause a move.
         w = np.zeros(2)
         rule = starting(optimizer, w)
         for level in range(0, 100, 10):
@@ -328,7 +328,7 @@ class TestRandom:
             rule(w, Function(lambda w, level=level: squares(w) + level, None), 1.0)
             assert squares(w) <= squares(before)
 
-    def test_the_draws_are_the_estimators(self, optimizer):
+    def test_random_state_decides_the_draws(self, optimizer):
         model = GDRegressor(optimizer, max_iter=3, tol=None)
         one, same, other = (
             clone(model).set_params(random_state=seed).fit(X, Y).coef_ for seed in (1, 1, 2)
@@ -346,7 +346,7 @@ class TestRandom:
         walk(optimizer, Function(record, None), [0.0, 0.0], 10)
         draws = set(seen) - {(0.0, 0.0)}
         assert len(draws) == 10 * optimizer.n_candidates
-        # Normal deviates: mean zero, deviation one, no correlation; four standard errors.
+        # Mean zero, deviation one, no correlation, within four standard errors.
         draws = np.array(sorted(draws))
         error = 4 / np.sqrt(len(draws))
         np.testing.assert_allclose(draws.mean(axis=0), 0, atol=error)
@@ -354,7 +354,7 @@ class TestRandom:
 
     @pytest.mark.parametrize("loss", ["hinge", "perceptron"])
     def test_any_loss(self, optimizer, loss):
-        # Zero weights, the start, are a minimum of the perceptron's loss.
+        # The start, zero weights, is a minimum of the perceptron loss.
         model = GDClassifier(optimizer, loss=loss, tol=None, random_state=0).fit(X, LABELS)
         assert np.any(model.coef_) == (loss == "hinge")
 

@@ -1,4 +1,4 @@
-"""The sources of the formulas, run by Python itself, give the digits of the compiled ones."""
+"""The formulas give the same digits without compilation, as plain Python."""
 
 import numpy as np
 import pytest
@@ -81,9 +81,9 @@ def test_stochastic_fits(plain, name, kind, loss, size, alpha, l1_ratio):
     else:
         y = (np.arange(20.0) % size)[:, None]
         outputs = 1 if size == 2 else size
-    # Raw exponentials want shorter steps.
+    # Losses with exponentials need shorter steps in raw coordinates.
     rate = 0.003 if loss in ("poisson", "gamma") else 0.03
-    # The products of one sparse row are plain sums, which Python can repeat to the digit.
+    # The products of one sparse row are plain sums, which Python repeats to the last digit.
     model = estimator(
         name,
         loss=loss,
@@ -102,7 +102,7 @@ def test_stochastic_fits(plain, name, kind, loss, size, alpha, l1_ratio):
     coef, intercept = plain_fit(
         plain, optimizers.get(name), losses.get(loss), X, y, outputs, alpha, l1_ratio, rate, STEPS
     )
-    # Zero weights, the start, are a minimum of the perceptron's loss; who asks for values sees it.
+    # The start, zero weights, is a minimum of the perceptron loss, where rules with values stay.
     assert np.any(coef) or (loss == "perceptron" and name in ("armijo", "polyak", *DRAWN))
     assert np.reshape(model.coef_, coef.shape).tolist() == coef.tolist()
     if kind == "classifier" and outputs > 1:

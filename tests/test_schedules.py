@@ -1,4 +1,4 @@
-"""Schedules: torch's and published values, what holds for all of them, and training with them."""
+"""Schedules: recorded and published values, common properties, and training with them."""
 
 import math
 import pickle
@@ -57,15 +57,15 @@ INSTANCES = [
     Warmup(epochs=1, then=Warmup(epochs=2, then=Plateau(patience=0))),
     Plateau(factor=0.5, patience=1, threshold=0.01, cooldown=2, final=0.1),
 ]
-# What happens depends on how long training is to be.
+# These depend on the horizon.
 OF_THE_HORIZON = (Polynomial, Cosine, OneCycle)
-# optax's values were published as it computes, in single precision: the last two bits of it.
+# The published values of optax are in single precision: two units in the last place.
 SINGLE = 2 * np.finfo(np.float32).eps
 LOSSES = [5.0, 3.0, 3.0, 3.0, 3.0, 2.0, 2.0, 2.0, 2.0, 2.0, -1.0, -1.0, -1.0, -1.0, -1.0]
 
 
 def in_training(schedule, times, horizon, losses):
-    """The multipliers as they come to be: each time knows the epochs that are over, no more."""
+    """The multipliers during training: each one depends on the losses of finished epochs only."""
     return np.array([float(schedule.after(losses[: int(time)])(time, horizon)) for time in times])
 
 
@@ -84,7 +84,7 @@ class TestValues:
             schedule(times, case["horizon"]), case["rates"], rtol=1e-12, atol=1e-14
         )
 
-    def test_torch_knows_all_but_one(self):
+    def test_torch_has_all_but_two(self):
         classes = {type(schedules.get(name)).__name__ for name in schedules.names()}
         recorded = {case["schedule"] for case in TORCH["cases"]}
         assert classes - recorded == {"InverseTime", "Plateau"}
@@ -98,38 +98,38 @@ class TestValues:
         np.testing.assert_allclose(rates, case["rates"], rtol=1e-12)
 
     def test_optax_cosine(self):
-        """The published cosine has an exponent, here two."""
+        """The published cosine has an exponent, which is two here."""
         published = [0.1, 0.0951655358, 0.025, 0.00214466127, 0.0]
         values = 0.1 * Cosine()([0, 10, 50, 75, 100], 100) ** 2
         np.testing.assert_allclose(values, published, rtol=SINGLE, atol=1e-12)
 
     def test_optax_warmup_cosine(self):
-        """From 0.2 to 1.21 in 50 steps, to -3 at 100: a map of the square; horizons agree."""
+        """From 0.2 to 1.21 in 50 steps, then to -3 at step 100, as a linear map of the square."""
         warmup = Warmup(epochs=50, start_factor=0.2 / 1.21, then="cosine")
         np.testing.assert_allclose(1.21 * warmup([0, 10, 50], 100), [0.2, 0.402, 1.21], rtol=1e-14)
         square = warmup([50, 75, 100], 100) ** 2
         np.testing.assert_allclose(-3 + 4.21 * square, [1.21, -1.9475002, -3], rtol=SINGLE)
 
     def test_keras_exponential(self):
-        """ExponentialDecay's own test: half a period at a rate of 0.96."""
+        """The test of ExponentialDecay: half a period at a rate of 0.96."""
         found = 0.05 * Exponential(gamma=0.96)(0.5, 1)
         assert found == pytest.approx(0.05 * math.sqrt(0.96), rel=1e-14)
 
     def test_inverse_time(self):
-        """Exact fractions; keras' InverseTimeDecay at 20 steps of 10 with a rate of 0.96."""
+        """Exact fractions, and InverseTimeDecay of keras at 20 of 10 steps with a rate of 0.96."""
         decay = Fraction(1, 4)
         exact = [float(1 / (1 + decay * e)) for e in range(9)]
         np.testing.assert_allclose(InverseTime(decay=0.25)(range(9), 5), exact, rtol=1e-15)
         assert InverseTime(decay=0.96)(2.0, 1) == pytest.approx(1 / 2.92, rel=1e-14)
 
-    def test_restart_is_a_beginning_wherever_it_is(self):
-        """A logarithm of 243 to the base of three is less than five in floating point."""
+    def test_every_restart_is_exact(self):
+        """In floating point the logarithm of 243 to the base 3 is less than five."""
         times = np.cumsum(3.0 ** np.arange(20))
         np.testing.assert_array_equal(CosineRestarts(T_0=1, T_mult=3)(times, 10), 1)
         assert math.log(243, 3) < 5
 
     def test_plateau_of_negative_losses(self):
-        """A likelihood may be negative; one that stands still is no improvement, however little."""
+        """A loss may be negative; a constant loss is not an improvement."""
         plateau = Plateau(factor=0.5, patience=0, threshold=0.1)
         stalled = in_training(plateau, [1, 2, 3], 9, [-1.0, -1.0, -1.0])
         np.testing.assert_array_equal(stalled, [1, 0.5, 0.25])
@@ -142,14 +142,14 @@ class TestValues:
         np.testing.assert_array_equal(multipliers, [1, 1, 1, 1, 1, 1, 0.5, 0.25])
 
     def test_plateau_after_a_warm_up(self):
-        """Losses of the warm-up do not count, in however many parts it is."""
+        """Losses of the warm-up do not count, also if it has several parts."""
         stall = [1.0] * 9
         plateau = Plateau(factor=0.5, patience=1)
         alone = in_training(plateau, range(10), 9, stall)
         assert list(alone[:4]) == [1, 1, 1, 0.5]
         for warmup in (
             Warmup(epochs=3, start_factor=1, then=plateau),
-            # The third epoch has steps of the warm-up in it, too.
+            # The third epoch has steps of the warm-up, too.
             Warmup(epochs=2.5, start_factor=1, then=plateau),
             Warmup(epochs=2, start_factor=1, then=Warmup(epochs=1, start_factor=1, then=plateau)),
         ):
@@ -161,7 +161,7 @@ class TestEverySchedule:
     @all_instances
     @pytest.mark.parametrize("horizon", [1, 7, 100])
     def test_multipliers(self, schedule, horizon):
-        """Shares of the learning rate, within the horizon and far beyond."""
+        """They are between 0 and 1, within the horizon and far beyond."""
         times = np.concatenate([np.linspace(0, 3 * horizon, 301), [1e3, 1e6]])
         values = schedule.after(LOSSES)(times, horizon)
         assert values.dtype == float and values.shape == times.shape
@@ -170,7 +170,7 @@ class TestEverySchedule:
 
     @all_instances
     def test_vectorised(self, schedule):
-        """An array is its elements; the last digit is for the vector units of the processor."""
+        """An array gives the same values as its elements, up to the last digit."""
         schedule = schedule.after(LOSSES)
         times = np.linspace(0, 25, 101)
         one_by_one = [float(schedule(float(time), 20)) for time in times]
@@ -187,7 +187,7 @@ class TestEverySchedule:
             expected = 1 / schedule.div_factor
         else:
             expected = getattr(schedule, first.get(type(schedule), ""), 1.0)
-        # Within a warm-up is another here.
+        # Here a warm-up may be inside a warm-up.
         inner = getattr(schedule, "then", None)
         expected *= getattr(inner, "start_factor", 1.0)
         assert schedule(0.0, 20) == pytest.approx(expected, rel=1e-15)
@@ -362,7 +362,7 @@ class Listening(optimizers.Optimizer):
 
 
 def rates(model):
-    """What a fitted model's `Listening` heard."""
+    """The learning rates that the `Listening` of a fitted model got."""
     return np.array(rule_of(run_of(model)).state["rates"])
 
 
@@ -372,14 +372,14 @@ def listening(schedule, **parameters):
     return GDRegressor(Listening(), **{**settings, **parameters})
 
 
-# Reduces the rate again and again on any data.
+# Reduces the rate often, on any data.
 EAGER = Plateau(factor=0.5, patience=0, threshold=0.5)
 
 
 class TestTraining:
     @pytest.mark.parametrize("schedule", [*INSTANCES, EAGER], ids=repr)
     def test_learning_rates(self, schedule):
-        """The multipliers at (t - 1) / (steps per epoch), whatever the batch size."""
+        """The multipliers are those at (t - 1) / (steps per epoch), for every batch size."""
         for batch_size, steps in ((30, 5), ("full", 1), (40, 4)):
             model = listening(schedule, batch_size=batch_size).fit(X, TARGET)
             times = np.arange(12 * steps) / steps
@@ -387,7 +387,7 @@ class TestTraining:
             np.testing.assert_allclose(rates(model), expected, rtol=1e-14)
 
     def test_plateau_lowers_the_rate_of_a_loss_that_stalls(self):
-        """At a large rate stochastic descent only hovers; the plateau takes it down."""
+        """At a large constant rate the loss does not converge; with the plateau it does."""
         settings = {"optimizer": "sgd", "learning_rate": 0.1, "batch_size": 1, "tol": None}
         settings |= {"max_iter": 30, "random_state": 0, "alpha": 0.0}
         hovering = GDRegressor(**settings).fit(X, TARGET)
@@ -401,7 +401,7 @@ class TestTraining:
         assert excess[1] < 0.01 * excess[0]
 
     def test_plateau_watches_the_validation_loss(self):
-        """Targets of the held-out rows that no model fits: the loss there only rises."""
+        """The validation targets are such that the validation loss only rises."""
         model = listening(Plateau(factor=0.5, patience=0)).fit(X, TARGET, X_val=X, y_val=-TARGET)
         schedule = Plateau(factor=0.5, patience=0)
         each = np.arange(12)
@@ -413,7 +413,7 @@ class TestTraining:
         np.testing.assert_allclose(rates(held_out)[::5], expected, rtol=1e-14)
 
     def test_plateau_begins_anew_where_another_loss_is_watched(self):
-        """As the stopping rule does."""
+        """With and without validation data the losses differ, so the plateau starts again."""
         model = listening(EAGER, warm_start=True, max_iter=5).fit(X, TARGET)
         assert rates(model)[-1] < 0.5
         model.fit(X, TARGET, X_val=X, y_val=TARGET)
@@ -424,7 +424,7 @@ class TestTraining:
         np.testing.assert_allclose(rates(model)[50::5], expected, rtol=1e-14)
 
     def test_lanes_react_by_themselves(self):
-        """Beside each other, one that hovers at a large rate and one that creeps."""
+        """One lane has a rate that is too large, and one a small rate."""
         data = make_data(X, TARGET, "squared_error", precondition="standardize", batch_size=30)
 
         def train(*learning_rates):
@@ -446,7 +446,7 @@ class TestTraining:
     @pytest.mark.parametrize("make", [GDRegressor, GDClassifier])
     @pytest.mark.parametrize("schedule", [*INSTANCES, EAGER, Warmup(1, then=EAGER)], ids=repr)
     def test_resumes(self, make, schedule):
-        """K epochs, a pickle, and K more are 2 K epochs, to the bit."""
+        """K epochs, a pickle and K more epochs give the bits of 2 K epochs."""
         y = TARGET if make is GDRegressor else LABELS
         classes = {} if make is GDRegressor else {"classes": np.unique(y)}
         settings = {"optimizer": "adam", "batch_size": 16, "tol": None, "random_state": 0}
@@ -471,20 +471,20 @@ class TestTraining:
 
     @pytest.mark.parametrize("schedule", ["cosine", "polynomial", "one_cycle"])
     def test_a_second_fit_still_moves(self, schedule):
-        """Its horizon lies ahead, not where the first one ended."""
+        """The second fit has a new horizon."""
         settings = {"max_iter": 4, "tol": None, "warm_start": True, "random_state": 0}
         model = GDRegressor("sgd", schedule=schedule, **settings)
         before = model.fit(X, TARGET).loss_curve_[-1]
         assert model.fit(X, TARGET).loss_curve_[-1] < before - 1e-6
 
     def test_resumed_plateau_remembers(self):
-        """The one of the test above falls on both sides of the pickle."""
+        """In the test of resumed training the rate falls before and after the pickle."""
         model = listening(EAGER, max_iter=2 * K).fit(X, TARGET)
         each = rates(model)[::5]
         assert each[0] > each[K - 1] > each[-1]
 
     def test_losses_of_a_fit_that_failed_are_forgotten(self):
-        """Two more epochs, and an error: the plateau must not have seen them."""
+        """The plateau must not see the losses of a fit that failed after two epochs."""
         model = listening(EAGER, warm_start=True, max_iter=4).fit(X, TARGET)
         twin = pickle.loads(pickle.dumps(model))
         model.set_params(schedule=lambda e, horizon: np.where(e < 6, 1.0, -1.0))
@@ -497,7 +497,7 @@ class TestTraining:
     @pytest.mark.parametrize("name", schedules.names())
     def test_trains_both_estimators(self, name):
         with warnings.catch_warnings():
-            # How soon they settle is not asked here.
+            # Convergence is not tested here.
             warnings.simplefilter("ignore", ConvergenceWarning)
             X, y = load_breast_cancer(return_X_y=True)
             classifier = GDClassifier("adam", schedule=name, random_state=0).fit(X, y)
@@ -508,7 +508,7 @@ class TestTraining:
 
 
 def root(e, horizon):
-    """A schedule of one's own that can be pickled."""
+    """A user's schedule that can be pickled."""
     return 1 / np.sqrt(1 + e)
 
 
@@ -542,7 +542,7 @@ class TestOwn:
         np.testing.assert_allclose(rates(model), 0.5 * np.arange(6) / 6, rtol=1e-14)
 
     def test_function_in_a_warm_up(self):
-        """It begins after the warm-up, with times from zero on and the rest of the horizon."""
+        """After the warm-up its times begin at zero, and its horizon is the rest."""
         schedule = Warmup(epochs=2, start_factor=0, then=lambda e, horizon: 1 - e / horizon)
         np.testing.assert_allclose(schedule([0, 1, 2, 6, 10], 10), [0, 0.5, 1, 0.5, 0], rtol=1e-14)
 
@@ -571,7 +571,7 @@ class TestSearch:
     def test_parameters(self, schedule, name, values):
         model = GDRegressor("sgd", schedule=schedule, **self.settings)
         search = GridSearchCV(model, {name: values}, cv=2).fit(X, TARGET)
-        # The first lets the rate live longer, and so comes further.
+        # With the first value the rate falls more slowly, which is better here.
         scores = search.cv_results_["mean_test_score"]
         assert scores[0] > scores[1]
         assert search.best_params_ == {name: values[0]}

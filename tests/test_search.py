@@ -1,4 +1,4 @@
-"""The searches, against scikit-learn's over the same estimators."""
+"""The searches give the same results as scikit-learn's over the same estimators."""
 
 import itertools
 import os
@@ -71,10 +71,10 @@ SOME |= {(sp.coo_matrix, "standardize", "auto"), (np.asarray, "whiten", 16)}
         for each in itertools.product(STORAGE, PRECONDITIONS, ["auto", 1, 16, "full"])
     ],
 )
-def test_whatever_the_data_and_coordinates(storage, precondition, batch_size):
+def test_any_data_and_coordinates(storage, precondition, batch_size):
     X = np.where(np.abs(BINARY[0]) > 1, BINARY[0], 0)
     X[:, 0] = 0
-    X[3, 0] = 1  # constant where this row is not
+    X[3, 0] = 1  # constant in folds without this row
     estimator = classifier(precondition=precondition, batch_size=batch_size)
     grid = {"learning_rate": ["auto", 0.01], "alpha": [0, 0.1], "max_iter": [2, 4]}
     grid = [{"optimizer": ["sgd", "adam"], **grid}]
@@ -106,25 +106,25 @@ def test_whatever_the_data_and_coordinates(storage, precondition, batch_size):
     ],
     ids=lambda grid: "-".join(grid if isinstance(grid, dict) else ["several"]),
 )
-def test_whatever_the_parameters(grid):
+def test_any_parameters(grid):
     estimator = classifier(max_iter=4, batch_size=16)
     both(estimator, grid, *BINARY, scoring="neg_log_loss", cv=3, refit=False)
 
 
-def test_one_lane_for_all_horizons_that_it_foresees(monkeypatch):
+def test_one_lane_for_all_values_of_max_iter(monkeypatch):
     seen = count_lanes(monkeypatch)
     grid = {"learning_rate": [0.01, 0.1], "max_iter": [2, 4, 8], "alpha": [1e-4, 1e-3]}
     both(classifier(), grid, *BINARY, cv=4)
     assert seen == [4] * 4
     seen.clear()
-    # Of an odd number of folds the last one is shared by two workers.
+    # With an odd number of folds, two workers share the last one.
     both(classifier(), grid, *BINARY, cv=3)
     assert seen == [4, 4, 2, 2]
     seen.clear()
     both(classifier(), {"schedule": ["constant", "cosine"], "max_iter": [2, 4]}, *BINARY, cv=4)
     assert seen == [3] * 4
     seen.clear()
-    # The ridge is stiffer than the data: coordinates of its own.
+    # A ridge that is stronger than the data needs other coordinates.
     both(classifier(), {"alpha": [1e-4, 1e-3, 100]}, *BINARY, cv=4)
     assert seen == [2, 1] * 4
 
@@ -214,7 +214,7 @@ def test_sample_weights(routing):
     ids=range(8),
 )
 @pytest.mark.parametrize("early_stopping", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_whatever_the_splits(cv, early_stopping):
+def test_any_splits(cv, early_stopping):
     estimator = classifier(batch_size=16, early_stopping=early_stopping)
     both(estimator, RATES, *BINARY, cv=cv, scoring="neg_log_loss", return_train_score=True)
 
@@ -273,7 +273,7 @@ def test_warnings_are_those_of_the_fits():
         (classifier(), {"loss": ["log_loss", "poisson"]}, 3, "poisson"),
     ],
 )
-def test_what_cannot_be_shared_is_fitted_and_said(estimator, grid, alone, words, capsys):
+def test_fits_that_cannot_be_shared_are_done_and_reported(estimator, grid, alone, words, capsys):
     both(estimator, grid, *BINARY, cv=3, alone=alone)
     capsys.readouterr()
     with warnings.catch_warnings():
@@ -308,7 +308,7 @@ def test_randomized_search():
 
 
 def test_what_scikit_learn_calls_by_name():
-    # Were it to do without them, the search would be right, but slow.
+    # If scikit-learn no longer used it, the search would be right, but slow.
     assert search_replaces_parallel()
 
 
@@ -352,9 +352,9 @@ def test_an_interrupt_leaves_nothing_running(n_jobs):
 
 @st.composite
 def problems(draw):
-    """An estimator, a grid, data, and what else a search is told."""
+    """An estimator, a grid, and data."""
     kind = draw(st.sampled_from([GDClassifier, GDRegressor]))
-    # Of every class some rows in each half, and among those that are held out of it.
+    # Every class has rows in each half, also among the held-out rows.
     n, d = draw(st.integers(80, 120)), draw(st.integers(1, 5))
     rng = np.random.default_rng(draw(st.integers(0, 99)))
     X = rng.normal(1, 3, (n, d))
@@ -412,7 +412,7 @@ def test_many_grids(part):
 
 @pytest.mark.slow
 def test_the_tests_of_scikit_learn(tmp_path):
-    """Most of them search with other estimators: what is not ours must be as it was."""
+    """Most of them use other estimators, for which nothing may change."""
     tests = "sklearn.model_selection.tests.test_search"
     command = ["-m", "pytest", "-q", "-p", "searches_in_place", "--pyargs", tests]
     roots = [str(Path(__file__).parent / "tools"), str(Path(sk_gd.__file__).parents[1])]

@@ -1,4 +1,4 @@
-"""The searches with scorers, splits and transformers that do what they like."""
+"""The searches with unusual scorers, splits, transformers and pipelines."""
 
 import copy
 import warnings
@@ -33,7 +33,7 @@ def importance(model, X, y):
 
 
 def moving(model, X, y):
-    """A scorer that takes X for its own."""
+    """A scorer that changes X."""
     X += 0.5
     return float(-np.mean((model.predict_proba(X)[:, 1] - y) ** 2))
 
@@ -61,7 +61,7 @@ def test_scorers_that_train_on(scoring, alone):
         both(model, grid, X, Y, cv=3, scoring=scoring, alone=alone)
 
 
-def test_steps_of_steps():
+def test_nested_steps():
     parts = Pipeline([("scale", StandardScaler()), ("turn", PCA(2))])
     both(pipeline(("parts", parts)), {"parts__turn": [PCA(1), PCA(3)], **HORIZONS}, X, Y, cv=3)
     union = FeatureUnion([("turn", PCA(2)), ("scale", MinMaxScaler())])
@@ -96,7 +96,7 @@ def test_a_fitted_transformer_stays_as_it_is(n_jobs):
 
 
 class Power:
-    """Cannot be pickled, and every candidate has a copy of its own."""
+    """A function that cannot be pickled; every candidate has its own copy."""
 
     def __init__(self, exponent):
         self.of = lambda X: np.sign(X) * np.abs(X) ** exponent
@@ -185,7 +185,7 @@ ROWS = np.arange(100)
     ],
     ids=["column", "set", "set to test", "floats", "floats to test"],
 )
-def test_what_is_no_rows(split):
+def test_splits_that_are_not_rows(split):
     said = []
     for kind in (GridSearchCV, GDGridSearchCV):
         with pytest.raises(ValueError) as error:
@@ -196,7 +196,7 @@ def test_what_is_no_rows(split):
 
 @pytest.mark.parametrize("precondition", [None, "standardize", "whiten"])
 def test_a_row_that_does_not_train_counts_for_nothing(precondition):
-    """However far out it is: not for the rate, not for the coordinates."""
+    """An outlier among the test rows changes neither the rate nor the coordinates."""
     far = X.copy()
     far[0, 0] = 1e155
     train, test = next(KFold(3).split(far))

@@ -1,4 +1,4 @@
-"""What a search takes: memory, and the same bits from any number of workers."""
+"""Resources of a search: memory, workers, and the number of transformations."""
 
 import tracemalloc
 
@@ -17,7 +17,7 @@ RNG = np.random.default_rng(0)
 
 @pytest.mark.parametrize("kind", [GDClassifier, GDRegressor])
 def test_memory(kind):
-    """Beyond X no more than a tenth of it, in a search over five folds."""
+    """A search over five folds needs at most a tenth of the memory of X."""
     X = RNG.normal(size=(60_000, 50))
     y = (X[:, 0] > 0).astype(float)
     model = kind("adam", batch_size=256, tol=None, random_state=0)
@@ -69,7 +69,7 @@ def test_same_bits_from_any_number_of_workers(folds, lanes):
     ],
 )
 def test_rows(rows):
-    """However they are kept, they are the same rows."""
+    """Every representation selects the same rows."""
     data = np.arange(10) ** 2
     np.testing.assert_array_equal(data[without_copy(rows)], data[rows])
     kept = packed(rows, 10)
@@ -87,7 +87,7 @@ def test_masks():
 
 
 def test_sparse_rows_are_scored_many_at_a_time():
-    """By their entries: to take a sparse row out takes as long as its prediction of thousands."""
+    """Selecting one sparse row takes as long as predicting thousands of rows."""
     counted = []
 
     class Counted(sp.csr_matrix):
@@ -107,7 +107,7 @@ def test_sparse_rows_are_scored_many_at_a_time():
 
 
 class Counting(StandardScaler):
-    """Counts what it transforms."""
+    """Records how many rows it transforms."""
 
     counted = []
 
@@ -117,7 +117,7 @@ class Counting(StandardScaler):
 
 
 def scaled_search(copy, **options):
-    """Search of both kinds over a pipeline with a scaler, and what ours has transformed."""
+    """Compare both searches on a pipeline; return the numbers of rows that ours transformed."""
     X = RNG.normal(size=(300, 7)) * 3 + 1
     y = (X @ RNG.normal(size=7) > 0).astype(int)
     model = GDClassifier("adam", precondition=None, tol=None, random_state=0)
@@ -137,10 +137,10 @@ def scaled_search(copy, **options):
 
 def test_rows_are_transformed_once():
     counted = scaled_search(True, scoring=["accuracy", "neg_log_loss"], return_train_score=True)
-    # In fit_transform, and to be scored: those that test and those that train in three folds.
+    # Training rows for the fit, then test and training rows for the scores, in three folds.
     assert counted == [100] * 3 + [200] * 6
 
 
 def test_transformers_that_work_in_place():
-    """The second call would scale the test rows again."""
+    """A second call would scale the test rows twice."""
     assert scaled_search(False, scoring="neg_log_loss") == [100] * 3 + [200] * 3

@@ -1,4 +1,4 @@
-"""Examples that can be followed with pencil and paper."""
+"""Examples that can be computed by hand."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def descend(X, y, learning_rate, n_iter):
 
 
 def test_a_thousand_steps_on_two_features():
-    # Recorded with every digit from plain Python loops over the five rows.
+    # All digits come from plain Python loops over the five rows.
     X = np.array([[1, 0], [2, 1], [3, 0], [4, 1], [5, 0]], dtype=float)
     y = np.array([3, 5, 7, 9, 11], dtype=float)
     model = descend(X, y, 0.01, 1000)
@@ -33,7 +33,8 @@ def test_a_thousand_steps_on_two_features():
 
 
 def test_one_step_on_a_line():
-    # The mean of (p - y) x over x = 1..5, y = 2x + 1 at zero is -(2 * 11 + 3), of (p - y) -7.
+    # At zero, on x = 1..5 and y = 2x + 1, the mean of (p - y) x is -(2 * 11 + 3) and that of
+    # (p - y) is -7.
     x = np.arange(1.0, 6.0)
     model = descend(x[:, None], 2 * x + 1, 0.01, 1)
     assert model.coef_[0] == pytest.approx(0.25, rel=1e-14)
@@ -42,7 +43,7 @@ def test_one_step_on_a_line():
 
 
 def test_the_line_is_found():
-    # The flattest direction has curvature 6 - sqrt(34) = 0.17: exp(-0.17 * 0.05 * 2000) is left.
+    # The smallest curvature is 6 - sqrt(34) = 0.17, which leaves exp(-0.17 * 0.05 * 2000).
     x = np.arange(1.0, 6.0)
     model = descend(x[:, None], 2 * x + 1, 0.05, 2000)
     assert model.coef_[0] == pytest.approx(2, abs=1e-6)

@@ -1,4 +1,4 @@
-"""Whole fits against torch, step for step: the recorded weights after 60 epochs."""
+"""Whole fits end at the weights that torch has after 60 epochs."""
 
 import numpy as np
 import pytest

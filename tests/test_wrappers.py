@@ -1,4 +1,4 @@
-"""Optimizers around optimizers: in all but the gradient they are the one within."""
+"""Wrappers: apart from the clipped gradient they behave like the wrapped optimizer."""
 
 import math
 import pickle
@@ -20,7 +20,7 @@ CURVATURE, CENTRE = np.array([1.0, 10.0, 0.1]), np.array([0.5, -1.0, 2.0])
 
 
 def shortened(g):
-    """In the order of summation of the rule: some rules magnify the rounding."""
+    """The clipped gradient, summed in the order of the rule, as some rules magnify rounding."""
     square = 0.0
     for entry in g.tolist():  # not sum, which compensates from Python 3.12 on
         square += entry * entry
@@ -32,7 +32,7 @@ CLIPS = {
     "norm": (ClipNorm, shortened),
     "value": (ClipValue, lambda g: np.clip(g, -0.4, 0.4)),
 }
-# Far above all gradients: nothing is clipped, and every digit is that of the optimizer within.
+# Above all gradients: nothing is clipped, and every digit is that of the wrapped optimizer.
 NEVER = 1e9
 
 
@@ -56,7 +56,7 @@ def test_the_callers_gradient_is_left_alone():
 
 @pytest.mark.parametrize("wrapper, clip", CLIPS.values(), ids=CLIPS)
 @pytest.mark.parametrize("inner", [*optimizers.names(), NumpyMomentum()], ids=str)
-def test_the_optimizer_within_is_given_the_clipped_gradient(inner, wrapper, clip):
+def test_the_wrapped_optimizer_gets_the_clipped_gradient(inner, wrapper, clip):
     ours, theirs = np.ones(3), np.ones(3)
     inner = optimizers.get(inner)
     one = starting(wrapper(inner, 0.4), ours)
@@ -74,7 +74,7 @@ def test_the_optimizer_within_is_given_the_clipped_gradient(inner, wrapper, clip
 @pytest.mark.parametrize("wrapper", [ClipNorm, ClipValue])
 @pytest.mark.parametrize("name", optimizers.names())
 def test_nothing_else_is_changed(name, wrapper, l1_ratio, container):
-    """Rates, batches, averages, the lasso, and the path of sparse rows."""
+    """Rates, batches, averages, the lasso, and sparse rows are the same."""
     settings = {"alpha": 0.1, "l1_ratio": l1_ratio, "max_iter": 4, "tol": None, "random_state": 0}
     if l1_ratio > 0 and name in SMOOTH_ONLY:
         pytest.skip("the lasso is an error, with and without a wrapper")

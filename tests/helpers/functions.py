@@ -6,7 +6,7 @@ from helpers.runs import Function
 
 
 def quadratic(curvature, centre, *, clip=lambda g: g, kind=Function):
-    """½ Σ curvature (w − centre)², for a rule that may ask for values, too."""
+    """½ Σ curvature (w − centre)², for rules that need values as well as gradients."""
     return kind(
         lambda w: 0.5 * np.sum(curvature * (w - centre) ** 2),
         lambda w: clip(curvature * (w - centre)),
@@ -51,7 +51,7 @@ def rosenbrock(p):
     ]
 
 
-# Where to begin, the minima, and the value there, as published.
+# The start, the minima, and the value at the minima, as published.
 FUNCTIONS = {
     parabola: ([0.0], [[3.0]], -4.0),
     himmelblau: (
@@ -65,7 +65,7 @@ FUNCTIONS = {
 
 
 class Counted:
-    """A function of value and gradient, and how often it was asked for each."""
+    """A function that counts how often its value and its gradient are evaluated."""
 
     def __init__(self, both, start=(1.0,)):
         self.both = both
@@ -85,5 +85,5 @@ class Counted:
         return self.both(x)
 
     def pair(self):
-        """Arguments of minimize."""
+        """The arguments of minimize, with separate functions for value and gradient."""
         return {"fun": self.value, "x0": self.start, "jac": self.gradient}

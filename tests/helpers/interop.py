@@ -1,4 +1,4 @@
-"""What the tests of other people's tools, and of the examples that need them, have in common."""
+"""Shared by the tests of other packages and of the examples that need these packages."""
 
 import ast
 import doctest
@@ -7,7 +7,7 @@ import warnings
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-# MLflow of its own use of its database, and of its own type hints.
+# MLflow warns about its own use of its database, and about its own type hints.
 MLFLOW_WARNINGS = [
     pytest.mark.filterwarnings("ignore:The ..noload.. loader strategy is deprecated"),
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
@@ -26,7 +26,7 @@ def skip_without_imports(examples):
 
 
 def run_examples(examples):
-    """Run a doctest, which need not train to the end."""
+    """Run a doctest; its models need not converge."""
     out = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

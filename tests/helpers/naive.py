@@ -1,11 +1,11 @@
-"""The objective, as its definition reads: what the compiled one is compared with."""
+"""The objective in plain NumPy, as its definition says: the reference for the compiled one."""
 
 import numpy as np
 import scipy.special
 
 
 def _margins(of_margin):
-    """The sum over the wrong classes of a function of how far the right class is ahead."""
+    """The loss that sums `of_margin` of (right score - wrong score) over the wrong classes."""
 
     def loss(y, p):
         if p.shape[1] == 1:
@@ -19,10 +19,12 @@ def _margins(of_margin):
 
 
 def _modified_huber(z):
+    """The modified Huber loss of the margin."""
     return np.where(z < -1, -4 * z, np.maximum(0, 1 - z) ** 2)
 
 
 def _log_loss(y, p):
+    """The negative logarithm of the probability of the right class."""
     if p.shape[1] == 1:
         p = np.column_stack([np.zeros(len(p)), p])
     label = y[:, 0].astype(int)
@@ -30,10 +32,12 @@ def _log_loss(y, p):
 
 
 def _of_outputs(each):
+    """The loss that sums `each` over the outputs."""
     return lambda y, p: each(y, p).sum(axis=1)
 
 
-# The loss of every row, of targets or class indices y and predictions p (rows × outputs).
+# Functions of y (targets or class indices) and p (predictions, rows × outputs), which return the
+# loss of every row.
 LOSSES = {
     "squared_error": _of_outputs(lambda y, p: 0.5 * (y - p) ** 2),
     "absolute_error": _of_outputs(lambda y, p: np.abs(y - p)),
@@ -51,9 +55,9 @@ LOSSES = {
 
 
 def objective(loss, X, y, coef, intercept, *, alpha=0.0, l1_ratio=0.0, weight=None):
-    """F of the coefficients (outputs × features) and intercepts (outputs,).
+    """The objective at coefficients (outputs × features) and intercepts (outputs,).
 
-    `loss` is a name or, for other parameters than the default ones, a function of y and p.
+    `loss` is a name, or a function of y and p if its parameters are not the defaults.
     """
     X = np.asarray(X.todense() if hasattr(X, "todense") else X, dtype=float)
     y = np.asarray(y, dtype=float).reshape(len(X), -1)

@@ -1,4 +1,4 @@
-"""Names of optimizers by what they need, optimizers as users write them, and single rules."""
+"""Groups of optimizers, functions that drive a single rule, and optimizers as users write them."""
 
 import numpy as np
 
@@ -32,7 +32,7 @@ def with_batch_sizes(*sizes):
     ]
 
 
-# Single rules, driven from Python.
+# Single rules, called from Python.
 
 
 def starting(optimizer, w):
@@ -43,7 +43,7 @@ def starting(optimizer, w):
 
 
 def driven(optimizer, gradients, rates=1.0, start=0.0):
-    """The scalar weight after each step, the gradients being given."""
+    """The scalar weight after each step with these gradients."""
     w = np.array([start])
     rule = starting(optimizer, w)
     path = []

@@ -47,13 +47,13 @@ def gradient(w):
     return CURVATURE * (w - CENTRE)
 
 
-# A sequence of gradients in which the published forms of a rule part.
+# Gradients on which the published variants of a rule give different results.
 GRADIENTS = [1, 10, 0.1, -1, 2]
 
-# Values of the sum of squares after each of five steps from (1, 2, 3): the examples in the
-# documentation of optax, worked out in float64 (there they have three digits). Adan's is with
-# the paper's coefficient, Amos' has averages per coordinate; exact look-ahead and heavy ball
-# are plain arithmetic.
+# The sum of squares after each of five steps from (1, 2, 3). These are the examples in the
+# documentation of optax, computed again in float64 (optax prints three digits). Adan has the
+# coefficient of its paper, Amos an average for each coordinate. Nesterov and heavy ball were
+# computed by hand.
 SUM_OF_SQUARES = [
     (SGD(), 0.003, "13.832504 13.6670119221 13.5034997915 13.34194392 13.1823209029"),
     (HeavyBall(0.9), 0.1, "8.96 2.9624 .053816 1.33327544 4.7164232696"),
@@ -87,7 +87,7 @@ SUM_OF_SQUARES = [
         1.0,
         "5.00000001167 3.05227528907 1.72760496014 .894186102856 .412884934112",
     ),
-    # Rules that find the size of their steps.
+    # Rules that choose their own step size.
     (
         DoG(r_epsilon=1e-6),
         1.0,

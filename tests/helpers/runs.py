@@ -1,7 +1,6 @@
-"""Training runs without an estimator, and all else that tests use of the private names of sk_gd.
+"""All private names of sk_gd that tests use: training runs, coordinates, searches, links.
 
-When a private name moves, this module is the one to mend (and `uncompiled`, for the sources that
-Python runs itself).
+If a private name changes, change it here (and in `uncompiled`, which loads sources by name).
 """
 
 import inspect
@@ -141,7 +140,7 @@ def make_run(data, optimizer, *, learning_rate=1.0, alpha=0.0, l1_ratio=0.0, sta
 
 
 def epoch(data, *runs):
-    """One epoch of all runs side by side, the rows as they are."""
+    """One epoch of all runs side by side, without shuffling."""
     steps = -(-data.n // data.batch_size)
     rates = [run.rates(steps) for run in runs]
     order = data.order(None)
@@ -150,7 +149,7 @@ def epoch(data, *runs):
 
 
 def finish_epoch(data, *runs):
-    """Let the schedules and stopping rules of `runs` see the epoch that is over."""
+    """End the epoch for each run: update its history, schedule and stopping rule."""
     for run in runs:
         run.finish_epoch(data, None)
 
@@ -161,12 +160,12 @@ def set_schedule(run, schedule):
 
 
 def begin_average(run):
-    """Average the iterates of the run from now on."""
+    """Start the average of the iterates."""
     run.lane.begin_average()
 
 
 def move(run, data):
-    """Bring the run into the coordinates of other data."""
+    """Change the run to the coordinates of other data."""
     run.configure(run.config, data.coordinates, run.lane.rule.optimizer)
 
 
@@ -179,12 +178,12 @@ def run_of(model):
 
 
 def weights(run):
-    """Where the run is, in the coordinates of its optimizer."""
+    """The weights of the run, in the coordinates of its optimizer."""
     return np.array(run.lane.w)
 
 
 def model_weights(run):
-    """The weights with which the optimizer predicts, which may be others."""
+    """The weights that the optimizer predicts with; some optimizers keep others beside these."""
     return run.lane.rule.model(weights(run))
 
 
@@ -233,12 +232,12 @@ def multipliers(run, steps):
 
 
 def loss_scale(coordinates):
-    """By what the loss of each output is divided."""
+    """The factor by which the loss of each output is divided."""
     return coordinates.energy
 
 
 def largest_curvature(data, curvature, batch_size):
-    """The bound on the curvature of a batch from which the automatic learning rate comes."""
+    """The bound L on the curvature of a batch; the automatic learning rate is 1 / L."""
     at = data.coordinates
     return smoothness(
         reach(data.problem.X, data.problem.weight, at), at, curvature, 0.0, batch_size
@@ -246,15 +245,15 @@ def largest_curvature(data, curvature, batch_size):
 
 
 def small_chunks(monkeypatch, entries):
-    """Take the statistics of so many entries of X at a time."""
+    """Compute statistics in chunks of `entries` entries of X."""
     monkeypatch.setattr(coordinates_module, "CHUNK", entries)
 
 
-# The squared error of all rows at once.
+# Full batches with the squared error, which a few rows can replace.
 
 
 def count_rows(monkeypatch):
-    """The numbers of rows of all data that are trained on from now on."""
+    """A list that gets the number of rows of every data set that is trained on from now on."""
     seen = []
     original = problem.LinearObjective
 
@@ -267,7 +266,7 @@ def count_rows(monkeypatch):
 
 
 def never_condense(monkeypatch):
-    """Train on all rows from now on, whatever few rows could stand for them."""
+    """Train on all rows from now on, even where a few rows could replace them."""
     monkeypatch.setattr(problem, "pays", lambda n_rows, n_columns: False)
 
 
@@ -275,7 +274,7 @@ def never_condense(monkeypatch):
 
 
 def count_fits(monkeypatch):
-    """A list that gets every model that is fitted by itself from now on."""
+    """A list that gets every model that is fitted alone, not as part of a search, from now on."""
     fitted = []
     for kind in (GDClassifier, GDRegressor):
         fit = kind._fit
@@ -289,7 +288,7 @@ def count_fits(monkeypatch):
 
 
 def count_lanes(monkeypatch):
-    """A list that gets, for every pass of a search from now on, how many models it trains."""
+    """A list that gets the number of models in every pass of a search from now on."""
     seen = []
     original = side_by_side.train
 
@@ -309,7 +308,7 @@ def search_replaces_parallel():
 
 
 def predictions_of_rows(X, rows, fitted):
-    """The scores of some rows by a model of these attributes, as a search computes them."""
+    """Predictions for some rows, computed as a search does, by a model with these attributes."""
     return Rows(X, rows, [fitted]).predictions(SimpleNamespace(**fitted))
 
 

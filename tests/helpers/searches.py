@@ -1,4 +1,4 @@
-"""A search of this package against the one of scikit-learn over the same estimators."""
+"""Compares a search of this package with scikit-learn's search over the same estimators."""
 
 import warnings
 
@@ -17,17 +17,17 @@ OUTPUTS = make_regression(150, 6, n_targets=2, noise=5, random_state=3)
 
 
 def classifier(**parameters):
-    """A classifier that trains for as many epochs as it is told."""
+    """A classifier that runs all `max_iter` epochs."""
     return GDClassifier(**{"optimizer": "adam", "random_state": 0, "tol": None} | parameters)
 
 
 def regressor(**parameters):
-    """A regressor that trains for as many epochs as it is told."""
+    """A regressor that runs all `max_iter` epochs."""
     return GDRegressor(**{"optimizer": "adam", "random_state": 0, "tol": None} | parameters)
 
 
 def both(estimator, grid, X, y, fit=None, *, alone=0, kinds=(GridSearchCV, GDGridSearchCV), **more):
-    """The search, after scikit-learn's has given the same scores; `alone` fits were not shared."""
+    """Check that both searches give the same scores, and that `alone` fits were not shared."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         theirs = kinds[0](estimator, grid, **more | {"n_jobs": 1}).fit(X, y, **(fit or {}))
@@ -43,7 +43,7 @@ def both(estimator, grid, X, y, fit=None, *, alone=0, kinds=(GridSearchCV, GDGri
             )
     assert ours.cv_results_["params"] == theirs.cv_results_["params"]
     if hasattr(theirs, "best_params_"):
-        # Candidates that come to the same model, each in a lane of its own, differ in rounding.
+        # Equal models that were trained in different lanes differ by rounding.
         metric = more["refit"] if isinstance(more.get("refit"), str) else "score"
         means = theirs.cv_results_[f"mean_test_{metric}"]
         tied = np.isclose(means, means[theirs.best_index_], rtol=0, atol=1e-12)

@@ -1,4 +1,4 @@
-"""The sources of the formulas, run by Python itself: rules, losses, and a fit with both."""
+"""The formulas without compilation: rules and losses as plain Python, and a fit with both."""
 
 import importlib.util
 import pathlib
@@ -70,7 +70,7 @@ def counterpart(plain, instance):
 
 
 def rows_of(plain, X, y, kernel, outputs, penalty):
-    """The objective of a raw linear model: of one row, or of all of them."""
+    """The objective of a linear model in raw coordinates, on one row or on all rows."""
     (n, d), width = X.shape, X.shape[1] + 1
     p, slopes = np.empty((outputs, 1)), np.empty((outputs, 1))
 
@@ -101,7 +101,7 @@ def rows_of(plain, X, y, kernel, outputs, penalty):
                             g[k * width + j] += slope * row[j]
                     g[k * width + d] += slope
             for k in range(outputs):
-                # Of a sum that cancels the rounding is left, which is taken for zero.
+                # A sum that cancels leaves rounding errors only, which count as zero.
                 if len(rows) > 1 and abs(g[k * width + d]) <= 8 * 2.0**-52 * (sizes[k] + 1):
                     g[k * width + d] = 0.0
             penalty.add_gradient(w, g)

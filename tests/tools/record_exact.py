@@ -1,7 +1,7 @@
-"""Add the steps that have a closed form on a quadratic to ``tests/data/ten_steps.json``.
+"""Add steps with a closed form on a quadratic to ``tests/data/ten_steps.json``.
 
-Run ``python tests/tools/record_exact.py``. In exact rational arithmetic, without a line search:
-on f(w) = 1/2 sum d (w - c)^2 the condition of Armijo with the constant k says no more than
+Run ``python tests/tools/record_exact.py``. The arithmetic is exact and rational. No line search
+is needed: on f(w) = 1/2 sum d (w - c)^2 the condition of Armijo with the constant k is
 size <= 2 (1 - k) sum g^2 / sum d g^2.
 """
 
@@ -13,7 +13,7 @@ PATH = pathlib.Path(__file__).parents[1] / "data" / "ten_steps.json"
 
 
 def armijo(g, size, d, learning_rate, c, beta, gamma, longest):
-    """The size after `size`, None at first."""
+    """The next step size; `size` is the last one, None at first."""
     most = learning_rate * longest
     size = min(learning_rate if size is None else gamma * size, most)
     limit = 2 * (1 - c) * dot(g, g) / sum(a * b * b for a, b in zip(d, g, strict=True))
@@ -23,14 +23,14 @@ def armijo(g, size, d, learning_rate, c, beta, gamma, longest):
 
 
 def polyak(g, size, d, learning_rate, f_star, c, gamma):
-    """The size after `size`, None at first; with g = d (w - c) the value is sum g^2 / 2 d."""
+    """The next step size, as for `armijo`; with g = d (w - c) the value is sum g^2 / 2 d."""
     value = sum(b * b / a for a, b in zip(d, g, strict=True)) / 2
     most = learning_rate if size is None else min(learning_rate, gamma * size)
     return min((value - f_star) / (c * dot(g, g)), most)
 
 
 def svrg(g, size, d, learning_rate, update_frequency):
-    """Without mini-batches there is no noise to take off: plain descent."""
+    """The step size of plain descent, as a full batch has no noise."""
     return learning_rate
 
 
@@ -38,7 +38,7 @@ def dot(a, b):
     return sum(x * y for x, y in zip(a, b, strict=True))
 
 
-# The parameters were chosen so that each of the limits is the one that binds in some step.
+# With these parameters each of the limits is active in some step.
 RUNS = {
     "armijo": (armijo, "0.05", {"c": "0.4", "beta": "0.7", "gamma": "1.5", "longest": "5"}),
     "polyak": (polyak, "0.3", {"f_star": "0.0625", "c": "0.75", "gamma": "3"}),
@@ -47,7 +47,7 @@ RUNS = {
 
 
 def main():
-    """Take the steps, in place of those that are there."""
+    """Replace the recorded steps."""
     record = json.loads(PATH.read_text())
     d, centre = ([Fraction(str(x)) for x in record[key]] for key in "dc")
     record["runs"] = [run for run in record["runs"] if run["rule"] not in RUNS]

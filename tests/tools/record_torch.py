@@ -41,12 +41,12 @@ RULES = {
     ),
     "rprop": (torch.optim.Rprop, {"lr": 0.01, "etas": (0.4, 1.3), "step_sizes": (1e-5, 0.5)}),
 }
-# Rules for the full batch only.
+# Rules that need the full batch.
 FULL_BATCH = ("rprop",)
 
 
 def problems():
-    """The data, with few digits so that the file stays readable."""
+    """The data, with few digits to keep the file readable."""
     generator = np.random.default_rng(7)
     X = np.round(generator.normal([0.3, -0.5, 1.0], [1.0, 2.0, 0.5], (N, D)), 3)
     score = X @ [1.0, -0.5, 2.0] - 1.5

@@ -92,7 +92,7 @@ CASES = [
             "cycle_momentum": False,
         },
     ),
-    # The last step, and the peak, are one step before the numbers that torch is given.
+    # torch's last step and peak are one step before the numbers it is given.
     (
         "OneCycle",
         {"pct_start": (0.3 * TOTAL - 1) / (TOTAL - 1)},

@@ -1,4 +1,4 @@
-"""A plugin for pytest that puts the searches in the place of scikit-learn's.
+"""A plugin for pytest that replaces scikit-learn's searches by those of this package.
 
 To run scikit-learn's own tests with them:
 ``pytest -p searches_in_place --pyargs sklearn.model_selection.tests.test_search``.
