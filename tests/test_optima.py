@@ -17,6 +17,8 @@ from sk_gd import GDClassifier, GDRegressor, optimizers
 from sk_gd.optimizers import AdamW, Lion, Optimizer, Rprop, ScheduleFreeSGD
 
 N, D, ALPHA = 60, 5, 0.05
+# Train to the last digit on the full batch.
+TO_THE_END = {"batch_size": "full", "schedule": "cosine", "tol": None, "average": False}
 
 
 @functools.cache
@@ -155,11 +157,8 @@ def test_minimiser(name, precondition, task):
         l1_ratio=l1_ratio,
         learning_rate=rate,
         precondition=precondition,
-        batch_size="full",
-        schedule="cosine",
         max_iter=epochs * PATIENCE.get(name, 1),
-        tol=None,
-        average=False,
+        **TO_THE_END,
         **options,
     ).fit(data()[0], y, sample_weight=weight)
     tolerance = FADING.get(name, 5e-5) if task in SPARSE else 1e-6
@@ -186,11 +185,8 @@ def test_minimiser_on_sparse_rows(name, precondition):
         rule(name),
         alpha=alpha,
         precondition=precondition,
-        batch_size="full",
-        schedule="cosine",
         max_iter=2000 * PATIENCE.get(name, 1),
-        tol=None,
-        average=False,
+        **TO_THE_END,
     ).fit(sp.csr_array(data()[0]), y)
     np.testing.assert_allclose(model.coef_, exact.coef_, rtol=0, atol=1e-6)
     np.testing.assert_allclose(model.intercept_, exact.intercept_, rtol=0, atol=1e-6)
@@ -325,11 +321,8 @@ def test_support_vector_machines(name, precondition, classes):
         alpha=ALPHA,
         fit_intercept=classes == 2,
         precondition=precondition,
-        batch_size="full",
-        schedule="cosine",
         max_iter=2000 * PATIENCE.get(name, 1),
-        tol=None,
-        average=False,
+        **TO_THE_END,
     ).fit(X, y)
     found = naive.objective("hinge", X, y, model.coef_, model.intercept_, alpha=ALPHA)
     assert -1e-6 < found - lowest_hinge(classes) < 1e-4
@@ -365,11 +358,8 @@ def test_sparse_support_vector_machines(name):
         loss="hinge",
         alpha=0.02,
         l1_ratio=1.0,
-        batch_size="full",
-        schedule="cosine",
         max_iter=3000,
-        tol=None,
-        average=False,
+        **TO_THE_END,
     ).fit(X, y)
     found = naive.objective("hinge", X, y, model.coef_, model.intercept_, alpha=0.02, l1_ratio=1.0)
     assert -1e-9 < found - lowest_sparse_hinge(0.02) < 1e-3
@@ -449,11 +439,8 @@ def test_a_sign_rule_comes_near_the_lasso(optimizer):
         optimizer,
         alpha=alpha,
         l1_ratio=l1_ratio,
-        batch_size="full",
-        schedule="cosine",
         max_iter=3000,
-        tol=None,
-        average=False,
+        **TO_THE_END,
     ).fit(data()[0], y)
     np.testing.assert_allclose(model.coef_, exact.coef_, rtol=0, atol=1e-3)
     assert gap(model, "lasso") < 1e-4
