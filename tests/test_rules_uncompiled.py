@@ -22,9 +22,9 @@ SOURCES = (
     "parameters",
     "objectives.base",
     "objectives.functions",
-    "objectives.losses",
-    "objectives.classification_losses",
-    "objectives.regression_losses",
+    "losses.base",
+    "losses.classification",
+    "losses.regression",
     "optimizers.base",
     "objectives.penalties",
     *(
@@ -39,7 +39,7 @@ STEPS = 200
 @pytest.fixture(scope="module")
 def plain():
     """The sources by name, loaded as plain Python under a package of their own."""
-    for name in ("", ".objectives", ".optimizers"):
+    for name in ("", ".losses", ".objectives", ".optimizers"):
         package = types.ModuleType(ALIAS + name)
         package.__path__ = []
         sys.modules[ALIAS + name] = package

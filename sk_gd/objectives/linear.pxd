@@ -1,5 +1,5 @@
 # cython: language_level=3
-from sk_gd.objectives.losses cimport LossKernel
+from sk_gd.losses.base cimport LossKernel
 from sk_gd.objectives.rows cimport Rows
 
 

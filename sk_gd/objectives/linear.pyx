@@ -13,7 +13,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 from scipy.linalg.cython_blas cimport dgemm, dnrm2
 
-from sk_gd.objectives.losses cimport LossKernel
+from sk_gd.losses.base cimport LossKernel
 from sk_gd.objectives.penalties cimport ElasticNet
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH
 
