@@ -115,7 +115,7 @@ def hessian(X, coordinates, curvature, weight=None, ridge=0.0):
     z, penalised = np.array(columns), np.array(penalised)
     weight = np.ones(X.shape[0]) if weight is None else weight
     full = curvature * (z * weight) @ z.T / weight.sum() + ridge * penalised @ penalised.T
-    return full / coordinates.energy[0], z
+    return full / coordinates.loss_scale[0], z
 
 
 @pytest.mark.parametrize("intercept", [False, True])
@@ -167,7 +167,7 @@ def test_smoothness(loss, precondition, intercept, storage, weighted):
     full, z = hessian(X, c, curvature, weight)
     share = np.ones(40) if weight is None else weight / weight.mean()
     largest = np.linalg.eigvalsh(full).max()
-    single = (curvature * share * (z**2).sum(axis=0)).max() / c.energy[0]
+    single = (curvature * share * (z**2).sum(axis=0)).max() / c.loss_scale[0]
 
     def of(batch_size):
         return smoothness(

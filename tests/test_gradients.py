@@ -64,13 +64,13 @@ def test_gradient(kind, loss, outputs, penalty, precondition, storage, dtype, we
         model = coordinates.to_model(w)
         return naive.objective(loss, X, y, *model, alpha=alpha, l1_ratio=l1_ratio, weight=weight)
 
-    energy = coordinates.energy
+    loss_scale = coordinates.loss_scale
     if precondition is not None and loss == "squared_error":
         # Where predictions are measured in deviations of the target, losses are in its variance.
         mean = np.average(y, axis=0, weights=weight)
-        energy = np.average((y - mean) ** 2, axis=0, weights=weight)
+        loss_scale = np.average((y - mean) ** 2, axis=0, weights=weight)
     expected = [naive.slope(objective, start, j) for j in range(len(start))]
-    expected = np.reshape(expected, (outputs, D + 1)) / energy[:, None]
+    expected = np.reshape(expected, (outputs, D + 1)) / loss_scale[:, None]
     gradient = run.lane.rule.state["gradient"].reshape(outputs, D + 1)
     np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
     np.testing.assert_array_equal(weights(run), start)
@@ -103,8 +103,8 @@ def test_step_of_plain_descent(kind, loss, outputs, precondition, storage, inter
             return naive.objective(loss, X, y, *model, weight=weight)
 
         expected = [naive.slope(objective, start, j) for j in range(len(start))]
-        energy = np.repeat(data.coordinates.energy, D)
-        np.testing.assert_allclose(gradient, expected / energy, rtol=1e-6, atol=1e-8)
+        loss_scale = np.repeat(data.coordinates.loss_scale, D)
+        np.testing.assert_allclose(gradient, expected / loss_scale, rtol=1e-6, atol=1e-8)
 
 
 def test_every_loss_has_its_definition_here():
