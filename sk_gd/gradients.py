@@ -12,8 +12,8 @@ from .base import GDEstimator
 from .estimators import GDClassifier, GDRegressor
 from .loop import Lane, run_epoch
 from .objectives.coordinates import Coordinates, Moments
-from .objectives.penalties import ElasticNet
 from .optimizers import Optimizer
+from .penalties import ElasticNet
 from .problem import Problem, mean_loss, normalise
 from .training import Run
 
@@ -145,8 +145,7 @@ def check_gradient(loss_or_estimator, X, y, *, sample_weight=None, at=None, rand
     n_rows = objective.X.shape[0]
     problem = Problem(objective.X, objective.y, objective.weight, objective.loss)
     data = problem.data(coordinates, n_rows, False)
-    penalty = ElasticNet(objective.l1, objective.l2, proximal=False)
-    analytical = _analytical(data, penalty, point)
+    analytical = _analytical(data, objective.penalty, point)
     found = [
         _compare(objective, middle, point, j, unit[j], slope) for j, slope in enumerate(analytical)
     ]
@@ -171,8 +170,8 @@ class ModelObjective:
     ----------
     estimator : GDRegressor or GDClassifier
         A copy, that has seen the targets.
-    X, y, weight, loss, l1, l2 : object
-        What the objective consists of; the strengths are those of raw weights.
+    X, y, weight, loss, penalty : object
+        What the objective consists of; the penalty is that of raw weights.
     coordinates : Coordinates
         Raw ones: coefficients and intercepts as they are.
     fitting : Coordinates
@@ -191,7 +190,9 @@ class ModelObjective:
         self.weight = None if weight is None else normalise(weight, None)
         shape = self.X.shape[1], estimator._n_outputs(self.y), estimator.fit_intercept
         self.coordinates, self.fitting = Coordinates(*shape), Coordinates(*shape)
-        self.l1, self.l2 = self.coordinates.strengths(estimator.alpha, estimator.l1_ratio)
+        self.penalty = ElasticNet(estimator.alpha, estimator.l1_ratio).kernel(
+            *self.coordinates.weight_scales(), proximal=False
+        )
         self.features = Moments().update(self.X, self.weight)
         regression = isinstance(estimator, GDRegressor)
         targets = Moments().update(self.y, self.weight) if regression else None
@@ -203,7 +204,7 @@ class ModelObjective:
         """The objective of the model with the raw weights `w`, flat."""
         model = self.coordinates.to_model(w)
         fit = mean_loss(self.loss, self.X, self.y, self.weight, *model)
-        return fit + self.l1 @ np.abs(w) + 0.5 * self.l2 @ w**2
+        return fit + self.penalty(w)
 
     def model(self, coef, intercept, name):
         """The model in shapes (n_outputs, n_features) and (n_outputs,); `name` is for errors."""

@@ -11,10 +11,8 @@ from libc.stdlib cimport free, malloc
 
 from sk_gd.objectives.base cimport Objective
 from sk_gd.objectives.linear cimport LinearObjective
-from sk_gd.objectives.penalties cimport ElasticNet
 from sk_gd.optimizers.base cimport LocalRule, Rule
-
-from .optimizers.descent import SGD
+from sk_gd.penalties.base cimport PenaltyKernel
 
 cdef extern from *:
     """
@@ -40,8 +38,8 @@ cdef class BatchObjective(Objective):
     """What the rule of one lane may ask about the current batch, and about all the data."""
 
     cdef LinearObjective whole
-    cdef ElasticNet penalty
-    cdef Rule plain
+    cdef PenaltyKernel penalty
+    cdef double[::1] sizes
     cdef const Py_ssize_t *order
     cdef Py_ssize_t n
     cdef Py_ssize_t begin
@@ -49,11 +47,10 @@ cdef class BatchObjective(Objective):
     cdef Py_ssize_t n_steps
     cdef bint new
 
-    def __init__(self, LinearObjective whole, ElasticNet penalty):
+    def __init__(self, LinearObjective whole, PenaltyKernel penalty):
         self.whole = whole
         self.penalty = penalty
-        # The rule whose metric is the learning rate.
-        self.plain = SGD().rule(whole.n_weights)
+        self.sizes = np.empty(whole.n_weights if penalty.has_prox else 0)
         self.new = True
 
     cdef double value(self, double[::1] w) except? -1 nogil:
@@ -71,9 +68,11 @@ cdef class BatchObjective(Objective):
         self.whole.evaluate(self.order, 0, self.n, &w[0], &out[0])
         return self.whole.value(0, self.n)
 
-    cdef void shrink(self, double[::1] w, double rate) noexcept nogil:
-        if self.penalty.lasso:
-            self.penalty.shrink(w, self.plain, rate)
+    cdef int prox(self, double[::1] w, double step) except -1 nogil:
+        if self.penalty.has_prox:
+            self.sizes[:] = step
+            self.penalty.prox(w, self.sizes)
+        return 0
 
     cdef Py_ssize_t steps(self) noexcept nogil:
         return self.n_steps
@@ -107,7 +106,7 @@ cdef class Lane:
     """
 
     cdef public Rule rule
-    cdef public ElasticNet penalty
+    cdef public PenaltyKernel penalty
     cdef public BatchObjective objective
     cdef public double[::1] w
     cdef public double[::1] average
@@ -170,7 +169,7 @@ cdef class Lane:
             weights = np.array(self.average)
         else:
             weights = self.rule.model(w)
-        if self.penalty is not None and self.penalty.lasso and self.penalty.proximal:
+        if self.penalty is not None and self.penalty.has_prox:
             # An average of weights that become zero only comes close to zero;
             # the iterate knows which of them are.
             weights[w == 0] = 0
@@ -210,8 +209,8 @@ cdef class Lane:
             self.rule.step(self.w, self.objective.g, lr)
         else:
             self.rule.advance(self.w, self.objective, lr)
-        if self.penalty.lasso:
-            self.penalty.shrink(self.w, self.rule, lr)
+        if self.penalty.has_prox:
+            self.rule.proximal_step(self.w, self.penalty, lr)
         if self.average is not None:
             self.averaged += 1
             share = (FORGET + 1) / (FORGET + self.averaged)

@@ -13,8 +13,8 @@ from threadpoolctl import ThreadpoolController
 from .exceptions import DivergenceError
 from .loop import Lane, run_epoch
 from .objectives.coordinates import Coordinates, Moments
-from .objectives.penalties import ElasticNet
 from .parameters import fingerprint
+from .penalties import ElasticNet
 from .schedules import Schedule
 
 # Steps whose learning rates are computed together.
@@ -229,9 +229,10 @@ class Run:
         self.coordinates = coordinates
         # Below it all is well; beyond it has to be looked at.
         self.limit = np.finfo(config.dtype).max / ROOM / max(1.0, coordinates.gain())
-        l1, l2 = coordinates.strengths(config.alpha, config.l1_ratio)
-        energy = np.repeat(coordinates.energy, coordinates.n_columns)
-        self.lane.penalty = ElasticNet(l1, l2, energy, self.lane.rule.has_metric())
+        penalty = ElasticNet(config.alpha, config.l1_ratio)
+        self.lane.penalty = penalty.kernel(
+            *coordinates.weight_scales(), proximal=self.lane.rule.has_metric()
+        )
 
     def rates(self, n_batches):
         """The learning rate of every batch of the next epoch."""
@@ -303,7 +304,7 @@ class Run:
 
     def _loss_unit(self):
         """What a loss of one is in the coordinates of the optimizer."""
-        return float(np.mean(self.coordinates.energy))
+        return float(np.mean(self.coordinates.loss_scale))
 
     def _divergence(self, loss, data):
         config = self.config

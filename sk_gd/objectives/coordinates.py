@@ -18,6 +18,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from ..indices import without_copy
+from ..penalties import ElasticNet
 
 # Rows a chunk of statistics takes at a time: enough to be fast, too few to show in memory.
 CHUNK = 32768
@@ -134,7 +135,7 @@ class Coordinates:
         Of the features; None in raw coordinates.
     rotation : ndarray of shape (n_columns, n_columns) or None
         The full-matrix part.
-    origin, unit, energy : ndarray of shape (n_outputs,)
+    origin, unit, loss_scale : ndarray of shape (n_outputs,)
         Of the predictions and of the loss.
     curvature : float
         Of the loss in the prediction, both in these units.
@@ -151,30 +152,30 @@ class Coordinates:
         self.in_units = False
         self.origin = np.zeros(n_outputs)
         self.unit = np.ones(n_outputs)
-        self.energy = np.ones(n_outputs)
+        self.loss_scale = np.ones(n_outputs)
         self.curvature = float(np.max(curvature))
 
     def standardize(self, moments, units, curvature, ridge, *, centre):
         """Measure features in their deviation, and predictions in the target's.
 
-        `units` is (origin, unit, energy) or None, `curvature` that of the loss
+        `units` is (origin, unit, loss_scale) or None, `curvature` that of the loss
         in the raw prediction, `ridge` the strength of the ridge.
         Where the ridge is stiffer than the data, a feature is measured by the
         ridge: no rule may become unstable by it.
         """
         if units is not None:
-            origin, self.unit, self.energy = units
+            origin, self.unit, self.loss_scale = units
             if self.intercept:
                 self.origin = origin
             self.in_units = True
-        self.curvature = float(np.max(curvature * self.unit**2 / self.energy))
+        self.curvature = float(np.max(curvature * self.unit**2 / self.loss_scale))
         self.shift = moments.mean.copy() if centre else np.zeros(self.n_features)
         # What is not shifted deviates from zero.
         variance = moments.variance + (0.0 if centre else moments.mean**2)
         constant = moments.is_constant()
         if not centre:
             constant &= moments.mean == 0
-        stiffest = np.sqrt(ridge / self.curvature * np.max(self.unit**2 / self.energy))
+        stiffest = np.sqrt(ridge / self.curvature * np.max(self.unit**2 / self.loss_scale))
         deviation = np.maximum(np.sqrt(np.maximum(variance, 0.0)), stiffest)
         self.scale = 1 / np.where(constant, 1.0, deviation)
         return self
@@ -186,7 +187,7 @@ class Coordinates:
         if not self.intercept:
             second = second + np.outer(moments.mean, moments.mean)
         second = second * np.outer(self.scale, self.scale)
-        strength = ridge * np.mean(self.unit**2 / self.energy)
+        strength = ridge * np.mean(self.unit**2 / self.loss_scale)
         curved = curvature * second + np.diag(strength * self.scale**2)
         # Directions without data or ridge have no curvature to invert; they
         # keep a little of their features' own.
@@ -202,15 +203,16 @@ class Coordinates:
         self.rotation = rotation
         return self
 
-    def strengths(self, alpha, l1_ratio):
-        """L1 and L2 strength of every weight, before the rotation."""
+    def weight_scales(self):
+        """What a penalty needs to know of every weight, before the rotation; two flat arrays.
+
+        How large a raw coefficient one unit of the weight is, 0 for an intercept, and the
+        loss scale of its output.
+        """
         size = np.zeros((self.n_outputs, self.n_columns))
         size[:, : self.n_features] = 1.0 if self.scale is None else self.scale
         size *= self.unit[:, None]
-        energy = self.energy[:, None]
-        l1 = alpha * l1_ratio * size / energy
-        l2 = alpha * (1 - l1_ratio) * size**2 / energy
-        return l1.ravel(), l2.ravel()
+        return size.ravel(), np.repeat(self.loss_scale, self.n_columns)
 
     def to_model(self, weights):
         """Coefficients (n_outputs, n_features) and intercepts (n_outputs,) of flat weights."""
@@ -272,7 +274,7 @@ class Coordinates:
             else mine is theirs
             for mine, theirs in (
                 (getattr(self, name), getattr(other, name))
-                for name in ("shift", "scale", "rotation", "origin", "unit", "energy")
+                for name in ("shift", "scale", "rotation", "origin", "unit", "loss_scale")
             )
         )
 
@@ -346,7 +348,7 @@ def root_trace(square, coordinates, curvature, ridge):
     if coordinates.rotation is not None:
         # The map was made so that loss and ridge together have curvature one.
         return np.sqrt(coordinates.n_features)
-    _, l2 = coordinates.strengths(ridge, 0.0)
+    l2 = ElasticNet(ridge).curvature(*coordinates.weight_scales())
     trace = curvature * square + np.sum(l2) / coordinates.n_outputs
     return np.sqrt(trace) if trace > 0 else 1.0
 
@@ -380,7 +382,7 @@ def smoothness(reach, coordinates, curvature, ridge, batch_size, noise_gain=1.0)
        ICML. arXiv:1901.09401
     """
     largest, longest, n = reach
-    _, l2 = coordinates.strengths(ridge, 0.0)
+    l2 = ElasticNet(ridge).curvature(*coordinates.weight_scales())
     if coordinates.rotation is None:
         whole, stiffest = curvature * largest, float(l2.max())
     else:

@@ -234,7 +234,7 @@ def multipliers(run, steps):
 
 def loss_scale(coordinates):
     """By what the loss of each output is divided."""
-    return coordinates.energy
+    return coordinates.loss_scale
 
 
 def largest_curvature(data, curvature, batch_size):
