@@ -4,30 +4,13 @@
 
 import numpy as np
 
-from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport fabs, isfinite
-from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from sk_gd.objectives.base cimport Objective
 from sk_gd.objectives.linear cimport LinearObjective
 from sk_gd.optimizers.base cimport LocalRule, Rule
 from sk_gd.penalties.base cimport PenaltyKernel
-
-cdef extern from *:
-    """
-    /* The documented interface of numpy's bit generators. */
-    typedef struct {
-        void *state;
-        uint64_t (*next_uint64)(void *);
-        uint32_t (*next_uint32)(void *);
-        double (*next_double)(void *);
-        uint64_t (*next_raw)(void *);
-    } sk_gd_bitgen;
-    """
-    ctypedef struct sk_gd_bitgen:
-        void *state
-        uint32_t (*next_uint32)(void *) noexcept nogil
 
 # Exponent of the polynomial-decay average: the last tenth or so of the steps
 # carry most of the weight, whenever one stops (Shamir & Zhang, 2013).
@@ -132,10 +115,6 @@ cdef class Lane:
         self.alive = True
         self.steps_only = isinstance(rule, LocalRule)
 
-    def __reduce__(self):
-        average = None if self.average is None else np.asarray(self.average)
-        return _revive, (self.rule, np.asarray(self.w), average, self.averaged)
-
     def watch(self, objective):
         """Let the rule ask `objective`, which has this lane only."""
         objective.local = objective.local and self.steps_only
@@ -220,13 +199,6 @@ cdef class Lane:
         return 0
 
 
-def _revive(rule, w, average, averaged):
-    lane = Lane(rule, w)
-    lane.average = None if average is None else np.array(average)
-    lane.averaged = averaged
-    return lane
-
-
 def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize_t n,
               Py_ssize_t batch_size):
     """Take every lane through one epoch: all batches of `n` rows.
@@ -299,26 +271,3 @@ def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize
     for one in lanes:
         one.evaluations = n_batches + one.objective.asked
         one.objective.new = False
-
-
-def shuffle(Py_ssize_t[::1] order, rows, bit_generator):
-    """Fill `order` with `rows` (None: 0, 1, 2 …), shuffled by a bit generator of numpy.
-
-    Fisher & Yates; ``Generator.shuffle`` would spend a tenth of an epoch, and
-    multiplying a random 32-bit fraction instead of drawing until it fits takes
-    a third of that (Lemire, 2019). Its bias, n / 2³², is below what an epoch
-    can show.
-    """
-    cdef sk_gd_bitgen *bits = <sk_gd_bitgen *> PyCapsule_GetPointer(
-        bit_generator.capsule, "BitGenerator"
-    )
-    cdef const Py_ssize_t[::1] source = rows
-    cdef Py_ssize_t i, j, kept
-    with bit_generator.lock, nogil:
-        for i in range(order.shape[0]):
-            order[i] = i if source is None else source[i]
-        for i in range(order.shape[0] - 1, 0, -1):
-            j = (<uint64_t> bits.next_uint32(bits.state) * <uint64_t> (i + 1)) >> 32
-            kept = order[i]
-            order[i] = order[j]
-            order[j] = kept
