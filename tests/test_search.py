@@ -181,7 +181,7 @@ def test_whatever_the_parameters(grid):
 
 
 def test_one_lane_for_all_horizons_that_it_foresees(monkeypatch):
-    from sk_gd import side_by_side
+    from sk_gd.search import lanes
 
     seen = []
 
@@ -189,8 +189,8 @@ def test_one_lane_for_all_horizons_that_it_foresees(monkeypatch):
         seen.append(len(runs))
         return original(runs, *arguments, **options)
 
-    original = side_by_side.train
-    monkeypatch.setattr(side_by_side, "train", train)
+    original = lanes.train
+    monkeypatch.setattr(lanes, "train", train)
     grid = {"learning_rate": [0.01, 0.1], "max_iter": [2, 4, 8], "alpha": [1e-4, 1e-3]}
     both(classifier(), grid, *BINARY, cv=4)
     assert seen == [4] * 4

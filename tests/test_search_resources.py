@@ -11,8 +11,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor
-from sk_gd.indices import Packed, are_different, packed, without_copy
-from sk_gd.search_tasks import Rows
+from sk_gd.indices import without_copy
+from sk_gd.search.splits import Packed, are_different, packed
+from sk_gd.search.tasks import RowView
 
 RNG = np.random.default_rng(0)
 
@@ -103,7 +104,7 @@ def test_sparse_rows_are_scored_many_at_a_time():
     X = Counted(plain)
     fitted = {"coef_": RNG.normal(size=(1, 50_000)), "intercept_": np.ones(1)}
     rows = np.arange(0, 2000, 2)
-    found = Rows(X, rows, [fitted]).predictions(SimpleNamespace(**fitted))
+    found = RowView(X, rows, [fitted]).predictions(SimpleNamespace(**fitted))
     assert 1 <= len(counted) <= 3
     np.testing.assert_allclose(found, (plain @ fitted["coef_"].T + 1)[rows], rtol=1e-12)
 

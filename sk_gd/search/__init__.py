@@ -15,18 +15,18 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils._indexing import _safe_indexing
 from sklearn.utils.parallel import Parallel
-from sklearn.utils.validation import _check_method_params, _num_samples
+from sklearn.utils.validation import _check_method_params
 
-from ._links import DocumentationLink
-from .indices import Packed, are_different, packed, positions
-from .search_tasks import Fold, Task, remembering
-from .side_by_side import Pass, has_callbacks, learned_by
+from .._links import DocumentationLink
+from .lanes import Pass, has_callbacks, learned_by
+from .splits import Packed, PackedSplits, are_different, positions
+from .tasks import Fold, Task, remembering
 
 __all__ = ["GDGridSearchCV", "GDRandomizedSearchCV"]
 
 
-class Stopped(BaseException):
-    """The search is over, for what happened elsewhere."""
+class AnotherWorkerFailed(BaseException):
+    """Another worker failed: stop."""
 
 
 class SideBySide(Parallel):
@@ -78,7 +78,7 @@ class SideBySide(Parallel):
         """What the candidates of a unit have in common; or why this one is in none."""
         try:
             task.set_parameters()
-            reason = task.refusal()
+            reason = task.reason_not_shared()
             if reason is not None:
                 return None, reason
             task.model._validate_params()
@@ -139,7 +139,7 @@ class SideBySide(Parallel):
 
     def _go_on(self):
         if self._stop.is_set():
-            raise Stopped
+            raise AnotherWorkerFailed
 
     def _given(self, task, fold):
         """What the models of a unit learn from, and the fitted transformers before them."""
@@ -179,18 +179,6 @@ class SideBySide(Parallel):
             if fold.whole:
                 X = X.copy()  # the rows are to be scored, too, by steps that may work in place
         return steps, X, y, None, weight, learned_by(model)
-
-
-class _Splits:
-    """A splitter whose splits take little memory: a list of indices is a number a row."""
-
-    def __init__(self, cv):
-        self.cv = cv
-
-    def split(self, X, y=None, **params):
-        n = _num_samples(X)
-        for train, test in self.cv.split(X, y, **params):
-            yield packed(train, n), packed(test, n)
 
 
 def unpacked(function, arguments, options):
@@ -249,7 +237,7 @@ class _Search(DocumentationLink):
     _search = staticmethod(_with_parallel(BaseSearchCV.fit, SideBySide))
 
     def _run_search(self, evaluate_candidates, *, callback_ctx=None):
-        evaluate = functools.partial(evaluate_candidates, cv=_Splits(self._checked_cv_orig))
+        evaluate = functools.partial(evaluate_candidates, cv=PackedSplits(self._checked_cv_orig))
         super()._run_search(evaluate, callback_ctx=callback_ctx)
 
     @_fit_context(prefer_skip_nested_validation=False)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .base import PRIVATE, GDEstimator
-from .estimators import GDClassifier, GDRegressor
-from .parameters import fingerprint
-from .schedules import Schedule
-from .training import Run, one_blas_thread, train
+from ..base import PRIVATE, GDEstimator
+from ..estimators import GDClassifier, GDRegressor
+from ..parameters import fingerprint
+from ..schedules import Schedule
+from ..training import Run, one_blas_thread, train
 
 # What two candidates of one pass may differ in. Everything else decides what is read, in
 # which order, or what an epoch is.
@@ -35,12 +35,12 @@ class Outcome:
     """What fitting a candidate came to: fitted attributes, perhaps a warning, or an error."""
 
     attributes: dict | None = None
-    complaint: str | None = None
+    convergence_message: str | None = None
     error: Exception | None = None
     seconds: float = 0.0
 
 
-def refusal(model):
+def reason_not_shared(model):
     """Why the fits of `model` cannot be shared; None if they can."""
     if not isinstance(model, GDEstimator):
         return f"{type(model).__name__} is neither a GDRegressor nor a GDClassifier"
@@ -102,9 +102,9 @@ class Pass:
         for twins in self._twins(parts):
             # One that cannot be trained leaves it to a fit of its own to say so.
             with contextlib.suppress(Exception):
-                self._place(twins, observed, learned)
+                self._start_runs(twins, observed, learned)
 
-    def _place(self, twins, observed, learned):
+    def _start_runs(self, twins, observed, learned):
         """A run for models that differ in `max_iter` only, or several."""
         run = data = None
         for model, optimizer, schedule in twins:
@@ -163,7 +163,7 @@ class Pass:
         outcome = Outcome(error=run.error)
         if run.error is None:
             outcome.attributes = learned_by(model) | model._attributes(run, self.dtype)
-            outcome.complaint = model._complaint(run, unfinished)
+            outcome.convergence_message = model._complaint(run, unfinished)
             if self.resumable:
                 going_on = outcome.attributes["_run"] = run.copy()
                 going_on.generator = copy.deepcopy(generator)

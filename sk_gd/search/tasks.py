@@ -13,10 +13,11 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import gen_batches, get_tags
 from sklearn.utils._indexing import _safe_indexing
 
-from .estimators import GDClassifier, GDRegressor
-from .indices import positions, without_copy
-from .parameters import fingerprint, requests
-from .side_by_side import OF_A_LANE, has_callbacks, refusal, without
+from ..estimators import GDClassifier, GDRegressor
+from ..indices import without_copy
+from ..parameters import fingerprint, requests
+from .lanes import OF_A_LANE, has_callbacks, reason_not_shared, without
+from .splits import positions
 
 # Numbers of X that are copied at a time to predict.
 CHUNK = 32768
@@ -24,7 +25,7 @@ CHUNK = 32768
 TOGETHER = 4
 
 
-class Rows:
+class RowView:
     """Some rows of X, not copied, for models that know what to do with them.
 
     Parameters
@@ -114,7 +115,7 @@ class Fold:
         taken = (
             _safe_indexing(self.X, rows)
             if self.valid is None
-            else Rows(self.valid, positions(rows), self.expected)
+            else RowView(self.valid, positions(rows), self.expected)
         )
         if self.untouched:
             self._taken[name] = taken
@@ -173,7 +174,7 @@ class Task:
         """Make the estimator this candidate."""
         self.estimator.set_params(**clone(self.options["parameters"], safe=False))
 
-    def refusal(self):
+    def reason_not_shared(self):
         """Why the fit cannot be shared; None if it can."""
         if self.y is None:
             return "there is no y"
@@ -187,7 +188,7 @@ class Task:
             return f"{type(self.estimator).__name__} has a fit of its own"
         if get_tags(self.estimator).input_tags.pairwise:
             return "X is a matrix of pairs of rows"
-        return refusal(self.model)
+        return reason_not_shared(self.model)
 
     def model_key(self):
         """The same for models that can be trained side by side."""
@@ -241,15 +242,15 @@ class Task:
             self.model.__dict__.update(outcome.attributes)
             if fold.valid is not None:
                 estimator.__dict__.update(understanding_rows(estimator))
-            if outcome.complaint is not None:
-                warnings.warn(outcome.complaint, ConvergenceWarning, stacklevel=2)
+            if outcome.convergence_message is not None:
+                warnings.warn(outcome.convergence_message, ConvergenceWarning, stacklevel=2)
             return estimator
 
         return fit
 
 
 def understanding_rows(model):
-    """What a fitted model needs to predict for `Rows`; scorers want it by its name."""
+    """What a fitted model needs to predict for `RowView`; scorers want it by its name."""
 
     def decision_function(rows):
         scores = rows.predictions(model)
