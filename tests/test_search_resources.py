@@ -12,8 +12,8 @@ from sklearn.preprocessing import StandardScaler
 
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor
 from sk_gd.indices import without_copy
+from sk_gd.search.rows import RowView
 from sk_gd.search.splits import Packed, are_different, packed
-from sk_gd.search.tasks import RowView
 
 RNG = np.random.default_rng(0)
 

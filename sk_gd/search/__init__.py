@@ -1,246 +1,17 @@
-"""Searches whose candidates are trained side by side; all the rest is scikit-learn's."""
+"""`GDGridSearchCV` and `GDRandomizedSearchCV`: scikit-learn's searches, with shared training."""
 
-import functools
-import inspect
-import threading
-import types
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-
-import joblib
-import numpy as np
-from sklearn import config_context, get_config
-from sklearn.base import _fit_context, clone
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
-from sklearn.model_selection._search import BaseSearchCV
-from sklearn.utils._indexing import _safe_indexing
-from sklearn.utils.parallel import Parallel
-from sklearn.utils.validation import _check_method_params
 
 from .._links import DocumentationLink
-from .lanes import Pass, has_callbacks, learned_by
-from .splits import Packed, PackedSplits, are_different, positions
-from .tasks import Fold, Task, remembering
+from .backend import fits_shared
+from .sklearn_private import PackedSplitsMixin
 
 __all__ = ["GDGridSearchCV", "GDRandomizedSearchCV"]
 
 
-class AnotherWorkerFailed(BaseException):
-    """Another worker failed: stop."""
+class _Search(PackedSplitsMixin, DocumentationLink):
+    """A search of scikit-learn whose fits are handed to a `SharingBackend`."""
 
-
-class SideBySide(Parallel):
-    """Takes all fits of a search, and shares what can be shared; does the others as they are."""
-
-    def __call__(self, iterable):
-        calls = list(iterable)
-        tasks = [Task(call.function, *rest) for call, *rest in calls]
-        self._stop = threading.Event()
-        self._valid = {}
-        self._share(tasks)
-        alone = [i for i, task in enumerate(tasks) if task.result is None]
-        if tasks and tasks[0].options["verbose"] > 0:
-            for reason, count in Counter(tasks[i].reason for i in alone).items():
-                print(f"{count} of {len(tasks)} fits are done one by one: {reason}")
-        results = super().__call__(unpacked(*calls[i]) for i in alone) if alone else []
-        for i, result in zip(alone, results, strict=True):
-            tasks[i].result = result
-        return [task.result for task in tasks]
-
-    def _share(self, tasks):
-        """Give the tasks that can be shared their results."""
-        units, keys = {}, {}
-        for task in tasks:
-            if task.candidate not in keys:
-                keys[task.candidate] = self._key(task)
-            key, task.reason = keys[task.candidate]
-            if task.reason is None:
-                task.set_parameters()
-                units.setdefault((task.split, key), []).append(task)
-        units = in_pairs(list(units.values()))
-        n_jobs = joblib.effective_n_jobs(self.n_jobs)
-        if n_jobs == 1 or len(units) <= 1:
-            for unit in units:
-                self._work(unit)
-            return
-        config = get_config()
-        with ThreadPoolExecutor(n_jobs) as pool:
-            futures = [pool.submit(self._work, unit, config) for unit in units]
-            try:
-                for future in futures:
-                    future.result()
-            except BaseException:
-                self._stop.set()
-                pool.shutdown(cancel_futures=True)
-                raise
-
-    def _key(self, task):
-        """What the candidates of a unit have in common; or why this one is in none."""
-        try:
-            task.set_parameters()
-            reason = task.reason_not_shared()
-            if reason is not None:
-                return None, reason
-            task.model._validate_params()
-            task.model._resolve()
-            if task.is_pipeline:
-                return task.transformers_key(), None
-            self._validate(task)
-        except Exception as error:
-            # What is wrong with it a fit of its own will say, as scikit-learn wants it said.
-            return None, f"{type(error).__name__}: {error}"
-        return task.model_key(), None
-
-    def _work(self, unit, config=None):
-        """Train the tasks of a unit, of one split, and have them scored."""
-        with config_context(**(config or {})):
-            self._go_on()
-            try:
-                fold = self._fold(unit[0])
-                given = self._given(unit[0], fold)
-            except Exception as error:
-                for task in unit:
-                    task.reason = f"{type(error).__name__}: {error}"
-                return
-            groups = {}
-            for task in unit:
-                # The others have been told apart already.
-                key = task.model_key() if task.is_pipeline else None
-                groups.setdefault(key, []).append(task)
-            for group in groups.values():
-                self._train(group, fold, *given)
-
-    def _fold(self, task):
-        options = task.options
-        return Fold(
-            task.X,
-            np.asarray(options["train"]),
-            np.asarray(options["test"]),
-            whole=options["return_train_score"] or has_callbacks(options["caller"]),
-            untouched=task.only_hands_over(),
-            valid=self._valid[type(task.model)][0] if task.only_predicts() else None,
-        )
-
-    def _train(self, group, fold, steps, *given):
-        models = [task.model for task in group]
-        try:
-            outcomes = Pass(models, *given, resumable=not fold.untouched).train(self._go_on)
-        except Exception as error:
-            for task in group:
-                task.reason = f"{type(error).__name__}: {error}"
-            return
-        fold.expected += [each.attributes for each in outcomes if each and each.attributes]
-        for task, outcome in zip(group, outcomes, strict=True):
-            self._go_on()
-            if outcome is None:
-                task.reason = "it cannot be trained"
-            else:
-                task.deliver(fold, outcome, steps)
-
-    def _go_on(self):
-        if self._stop.is_set():
-            raise AnotherWorkerFailed
-
-    def _given(self, task, fold):
-        """What the models of a unit learn from, and the fitted transformers before them."""
-        parameters = task.options["fit_params"] or {}
-        parameters = _check_method_params(task.X, params=parameters, indices=fold.train)
-        if task.is_pipeline:
-            return self._transformed(task, fold, parameters)
-        X, y, learned = self._valid[type(task.model)]
-        rows = positions(fold.train)
-        if not are_different(rows):
-            X, y, rows = X[rows], y[rows], None  # a row that is there twice counts twice
-        return None, X, y, rows, weight_only(parameters), learned
-
-    def _validate(self, task):
-        """Have X and y, all rows, as the estimators want them; once for the whole search."""
-        kind = type(task.model)
-        if kind not in self._valid:
-            X, y = task.model._validate(task.X, task.y, reset=True)
-            self._valid[kind] = X, y, learned_by(task.model)
-
-    def _transformed(self, task, fold, parameters):
-        given = {}
-
-        def take(X, y, **parameters):
-            given.update(X=X, y=y, parameters=parameters)
-
-        # Of its own: scikit-learn is yet to set the parameters of this one, and of its parts.
-        pipeline = clone(task.estimator)
-        model = pipeline.steps[-1][1]
-        model.fit = take
-        pipeline.fit(fold.take(fold.train), _safe_indexing(task.y, fold.train), **parameters)
-        X, y = model._validate(given["X"], given["y"], reset=True)
-        weight = weight_only(given["parameters"])
-        steps = pipeline.steps[:-1]
-        if fold.untouched:
-            steps = remembering(steps)
-            if fold.whole:
-                X = X.copy()  # the rows are to be scored, too, by steps that may work in place
-        return steps, X, y, None, weight, learned_by(model)
-
-
-def unpacked(function, arguments, options):
-    """The call of a fit, its rows as indices."""
-    rows = {
-        name: np.asarray(options[name])
-        for name in ("train", "test")
-        if isinstance(options[name], Packed)
-    }
-    return function, arguments, options | rows
-
-
-def in_pairs(units):
-    """An even number of units of work, since five folds are three rounds for two workers.
-
-    The last one is halved, whatever the number of workers: which candidates are
-    trained together decides the last bits of their results. Candidates that are
-    one run stay together, and so do those that share transformers.
-    """
-    if len(units) % 2 == 0 or units[-1][0].is_pipeline:
-        return units
-    runs = {}
-    for task in units[-1]:
-        runs.setdefault(task.run_key(), []).append(task)
-    runs = list(runs.values())
-    middle = len(runs) // 2
-    halves = runs[:middle], runs[middle:]
-    return units[:-1] + [[task for run in half for task in run] for half in halves if half]
-
-
-def weight_only(parameters):
-    """The sample_weight among the parameters of a fit, which must be all there is."""
-    others = sorted(set(parameters) - {"sample_weight"})
-    if others:
-        raise ValueError(f"fits cannot be shared that are given {', '.join(others)}")
-    return parameters.get("sample_weight")
-
-
-def _with_parallel(method, parallel):
-    """A function like `method` for which the name ``Parallel`` means `parallel`."""
-    function = inspect.unwrap(method)
-    other = types.FunctionType(
-        function.__code__,
-        {**function.__globals__, "Parallel": parallel},
-        function.__name__,
-        function.__defaults__,
-        function.__closure__,
-    )
-    other.__kwdefaults__ = function.__kwdefaults__
-    return other
-
-
-class _Search(DocumentationLink):
-    """A search of scikit-learn, which hands its fits over to `SideBySide`."""
-
-    _search = staticmethod(_with_parallel(BaseSearchCV.fit, SideBySide))
-
-    def _run_search(self, evaluate_candidates, *, callback_ctx=None):
-        evaluate = functools.partial(evaluate_candidates, cv=PackedSplits(self._checked_cv_orig))
-        super()._run_search(evaluate, callback_ctx=callback_ctx)
-
-    @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, **params):
         """Evaluate all candidates, and fit the best.
 
@@ -260,7 +31,8 @@ class _Search(DocumentationLink):
         self : object
             The search, with its results.
         """
-        return self._search(self, X, y, **params)
+        with fits_shared(self):
+            return super().fit(X, y, **params)
 
 
 PARAMETERS = """

@@ -1,4 +1,4 @@
-"""Many fits of the same data as one: candidates that differ in what lanes may differ in."""
+"""One pass over the data for many candidates: each is a lane, with weights and rule of its own."""
 
 import contextlib
 import copy
@@ -12,9 +12,10 @@ from ..estimators import GDClassifier, GDRegressor
 from ..parameters import fingerprint
 from ..schedules import Schedule
 from ..training import Run, one_blas_thread, train
+from .sklearn_private import has_callbacks
 
-# What two candidates of one pass may differ in. Everything else decides what is read, in
-# which order, or what an epoch is.
+# Parameters in which the candidates of one pass may differ. Every other one decides which
+# rows are read, in which order, or how long an epoch is.
 OF_A_LANE = frozenset(
     [
         "optimizer",
@@ -30,18 +31,8 @@ OF_A_LANE = frozenset(
 )
 
 
-@dataclass
-class Outcome:
-    """What fitting a candidate came to: fitted attributes, perhaps a warning, or an error."""
-
-    attributes: dict | None = None
-    convergence_message: str | None = None
-    error: Exception | None = None
-    seconds: float = 0.0
-
-
 def reason_not_shared(model):
-    """Why the fits of `model` cannot be shared; None if they can."""
+    """Return why the fits of a model cannot be shared, or None if they can."""
     if not isinstance(model, GDEstimator):
         return f"{type(model).__name__} is neither a GDRegressor nor a GDClassifier"
     if type(model).fit not in (GDRegressor.fit, GDClassifier.fit):
@@ -53,62 +44,128 @@ def reason_not_shared(model):
     return None
 
 
-def has_callbacks(estimator):
-    """Whether anybody wants to be told of its fits."""
-    return bool(getattr(estimator, "_skl_callbacks", None))
-
-
 def without(parameters, names):
-    """The parameters but for some."""
+    """Return the parameters except those with these names."""
     return {name: value for name, value in parameters.items() if name not in names}
 
 
+def check(model):
+    """Raise an error if a parameter of the model is not valid."""
+    model._validate_params()
+    model._resolve()
+
+
+def validate(model, X, y):
+    """Return X and y as the model reads them, and the attributes that it has from them."""
+    X, y = model._validate(X, y, reset=True)
+    return X, y, learned_by(model)
+
+
+def learned_by(model):
+    """Return the attributes that a model has from the data before it is fitted."""
+    return {
+        name: value
+        for name, value in vars(model).items()
+        if name in PRIVATE or (name.endswith("_") and not name.startswith("_"))
+    }
+
+
+def publish(model, attributes):
+    """Set these attributes of a model."""
+    vars(model).update(attributes)
+
+
+@dataclass
+class TrainingSet:
+    """What the models of a pass learn from.
+
+    Attributes
+    ----------
+    X : ndarray or CSR matrix
+        Valid rows.
+    y : ndarray
+        A valid target for each row of X.
+    rows : ndarray of intp or None
+        The rows that train; None for all.
+    sample_weight : array-like or None
+        Weights of the rows that train.
+    learned : dict
+        The attributes that a model has from the validation of X.
+    """
+
+    X: object
+    y: np.ndarray
+    rows: np.ndarray | None
+    sample_weight: object
+    learned: dict
+
+
+@dataclass
+class Outcome:
+    """What the training of a candidate came to.
+
+    Attributes
+    ----------
+    attributes : dict or None
+        The fitted attributes, unless there was an error.
+    convergence_message : str or None
+        What to warn of.
+    error : Exception or None
+        What to raise.
+    seconds : float
+        The candidate's share in the time of the pass.
+    """
+
+    attributes: dict | None = None
+    convergence_message: str | None = None
+    error: Exception | None = None
+    seconds: float = 0.0
+
+
 class Pass:
-    """One pass over the data for GD estimators that differ in what lanes may differ in.
+    """One pass over the data for GD estimators that differ in parameters of a lane only.
+
+    Candidates that differ in `max_iter` only are one run, if the schedule allows it: the
+    shorter ones are the longer one on its way.
 
     Parameters
     ----------
     models : list of GDEstimator
-        With their parameters; what they learn about the data is set.
-    X, y : ndarray or CSR matrix, ndarray
-        Valid data.
-    rows : ndarray of intp or None
-        The rows to learn from; None for all.
-    sample_weight : array-like or None
-        Their weights.
-    learned : dict
-        What the validation of X has told.
+        With the parameters of their candidates. They learn from the data what a fit
+        knows before it trains.
+    data : TrainingSet
+        What they learn from.
     resumable : bool
-        Whether anybody may train the models on.
+        Whether anybody may train the models further.
     """
 
-    def __init__(self, models, X, y, rows, sample_weight, learned, resumable):
+    def __init__(self, models, data, resumable):
         self.models = models
         self.resumable = resumable
         self.outcomes = {}
-        first = models[0]
-        self.dtype = X.dtype
+        self.dtype = data.X.dtype
         parts = [model._resolve() for model in models]
-        first.__dict__.update(learned)
-        y = y if rows is None else y[rows]
-        self.problem = first._problem(X, y, sample_weight, parts[0][1], rows)
-        del y  # it is no longer needed, and may be large
+        first = models[0]
+        publish(first, data.learned)
+        y = data.y if data.rows is None else data.y[data.rows]
+        self.problem = first._problem(data.X, y, data.sample_weight, parts[0][1], data.rows)
+        del y  # may be large
         learned = learned_by(first)
         observed = Run(first._seed())
         first._observe(observed, self.problem)
-        # For every run the models that it serves, and for every kind of data the runs.
+        # The models that each run serves, and the runs that read the same data.
         self.served = {}
         self.lanes = {}
         for twins in self._twins(parts):
-            # One that cannot be trained leaves it to a fit of its own to say so.
+            # A candidate that cannot be trained is fitted alone, which raises its error.
             with contextlib.suppress(Exception):
                 self._start_runs(twins, observed, learned)
 
     def _start_runs(self, twins, observed, learned):
-        """A run for models that differ in `max_iter` only, or several."""
+        """Make a run for models that differ in `max_iter` only, or several if they need them."""
         run = data = None
         for model, optimizer, schedule in twins:
-            model.__dict__.update(learned)
+            publish(model, learned)
             if run is None or not foresees(run.config, model.max_iter, data.n_batches):
                 run = observed.copy()
                 data = model._configure(run, self.problem, optimizer, schedule)
@@ -116,7 +173,7 @@ class Pass:
             self.served.setdefault(id(run), []).append(model)
 
     def _twins(self, parts):
-        """Lists of models, with optimizer and schedule, that differ in `max_iter` only."""
+        """Return lists of (model, optimizer, schedule) that differ in `max_iter` only."""
         found = {}
         for model, (optimizer, _, schedule) in zip(self.models, parts, strict=True):
             key = fingerprint(without(model.get_params(deep=False), {"max_iter"}))
@@ -125,7 +182,18 @@ class Pass:
         return [sorted(twins, key=lambda twin: -twin[0].max_iter) for twins in found.values()]
 
     def train(self, begin_epoch):
-        """An `Outcome` for every model, in their order; None for one that is to fit by itself."""
+        """Train all models.
+
+        Parameters
+        ----------
+        begin_epoch : callable
+            Called before each epoch; may raise an error to end the pass.
+
+        Returns
+        -------
+        list of Outcome or None
+            One for each model; None for a model that has to be fitted alone.
+        """
         began = time.perf_counter()
         with one_blas_thread:
             for data, runs in self.lanes.values():
@@ -170,22 +238,13 @@ class Pass:
         self.outcomes[id(model)] = outcome
 
 
-def learned_by(model):
-    """What a model that is not fitted knows about the data."""
-    return {
-        name: value
-        for name, value in vars(model).items()
-        if name in PRIVATE or (name.endswith("_") and not name.startswith("_"))
-    }
-
-
 def foresees(config, epochs, n_batches):
-    """Whether a run so configured has been what one of fewer epochs is, after as many."""
+    """Tell whether a run with this config, after so many epochs, is a run of so many epochs."""
     schedule, horizon = config.schedule, config.horizon
     if horizon == epochs:
         return True
     time = np.arange(epochs * n_batches) / n_batches
-    # One that reacts may make of the horizon what it likes, later.
+    # A schedule that reacts to the loss may use the horizon in any way, later.
     return type(schedule).after is Schedule.after and np.array_equal(
         schedule(time, horizon), schedule(time, epochs)
     )
