@@ -11,6 +11,7 @@ from ..estimators import GDClassifier, GDRegressor
 from ..estimators.base import GDEstimator
 from ..estimators.fitting import (
     Given,
+    check_weight,
     convergence_message,
     fitted_attributes,
     pose,
@@ -62,17 +63,27 @@ class TrainingSet:
 
     Attributes
     ----------
-    given : Given
-        Validated data. X may have more rows than those that train.
+    X, y : ndarray or CSR matrix, ndarray
+        Validated data.
     rows : ndarray of intp or None
-        The rows of X that y and the weights belong to; None for all.
+        The rows that train; None for all.
+    sample_weight : array-like or None
+        Weights of the rows that train.
     seen : dict
         The fitted attributes that the validation of X gave.
     """
 
-    given: Given
+    X: object
+    y: np.ndarray
     rows: np.ndarray | None
+    sample_weight: object
     seen: dict
+
+    def pose(self, settings):
+        """The problem that the data pose."""
+        y = self.y if self.rows is None else self.y[self.rows]
+        given = Given(self.X, y, check_weight(self.sample_weight, y))
+        return pose(settings, targets_of(settings, y), given, rows=self.rows)
 
 
 @dataclass
@@ -119,8 +130,7 @@ class Pass:
         self.resumable = resumable
         self.outcomes = [None] * len(candidates)
         first = candidates[0]
-        targets = targets_of(first, data.given.y)
-        self.problem = pose(first, targets, data.given, rows=data.rows)
+        self.problem = data.pose(first)
         statistics = observe(self.problem, first.precondition)
         seed = draw_seed(first.random_state)
         # For each run, by its id, the indices of the candidates that it serves.

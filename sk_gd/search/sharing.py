@@ -3,13 +3,12 @@
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import joblib
 from sklearn import config_context, get_config
 
 from ..estimators.base import check_parameters
-from ..estimators.fitting import Given, Witness, check_weight
+from ..estimators.fitting import Witness
 from ..estimators.settings import settings_of
 from .lanes import Pass, TrainingSet
 from .pipelines import fit_transformers, remembering
@@ -182,23 +181,23 @@ class SharedFits:
             return self._transformed(task, fold, parameters)
         valid, seen = self._valid[type(task.model)]
         rows = positions(fold.train)
-        X, y = valid.X, valid.y[rows]
+        X, y = valid.X, valid.y
         if not are_different(rows):
-            X, rows = X[rows], None  # a row that occurs twice counts twice
-        weight = check_weight(weight_only(parameters), y)
-        return None, TrainingSet(Given(X, y, weight), rows, seen)
+            X, y, rows = X[rows], y[rows], None  # a row that occurs twice counts twice
+        return None, TrainingSet(X, y, rows, weight_only(parameters), seen)
 
     def _transformed(self, task, fold, parameters):
         X, y = fold.take(fold.train), take_rows(task.call.y, fold.train)
         steps, last = fit_transformers(task.estimator, X, y, parameters)
         witness = Witness(last.model)
-        given = witness.validate(last.X, last.y, weight_only(last.parameters))
+        given = witness.validate(last.X, last.y)
+        X, weight = given.X, weight_only(last.parameters)
         if fold.untouched:
             steps = remembering(steps)
             if fold.whole:
                 # These rows are scored, too, by steps that may work in place.
-                given = replace(given, X=given.X.copy())
-        return steps, TrainingSet(given, None, witness.attributes)
+                X = X.copy()
+        return steps, TrainingSet(X, given.y, None, weight, witness.attributes)
 
 
 def _give_up(tasks, error):

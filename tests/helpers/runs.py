@@ -9,8 +9,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import scipy.sparse as sp
-from sk_gd.objectives.rows import BLOCK
-from sk_gd.training.loop import run_epoch
 
 from sk_gd import (
     GDClassifier,
@@ -30,6 +28,7 @@ from sk_gd.objectives.functions import Function
 from sk_gd.objectives.gram import condense
 from sk_gd.objectives.moments import Moments, observe
 from sk_gd.objectives.problem import Problem
+from sk_gd.objectives.rows import BLOCK
 from sk_gd.objectives.smoothness import reach, smoothness
 from sk_gd.penalties import ElasticNet
 from sk_gd.search import backend, lanes
@@ -37,6 +36,7 @@ from sk_gd.search.rows import RowView
 from sk_gd.search.splits import Packed, are_different, packed
 from sk_gd.targets import ClassTargets, RealTargets
 from sk_gd.training.epochs import watched_objective
+from sk_gd.training.loop import run_epoch
 from sk_gd.training.run import Config, Run
 
 __all__ = [
