@@ -157,8 +157,8 @@ class SharedFits:
         """Train models in one pass, and have each of them scored."""
         try:
             candidates = [settings_of(task.model) for task in group]
-            together = Pass(candidates, data, resumable=not fold.untouched)
-            outcomes = together.train(self._check_stop)
+            # The pass is not kept: its arrays are freed before the models are scored.
+            outcomes = Pass(candidates, data, not fold.untouched).train(self._check_stop)
         except Exception as error:
             _give_up(group, error)
             return
