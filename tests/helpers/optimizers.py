@@ -7,6 +7,7 @@ from sk_gd.optimizers import Optimizer
 
 DRAWN = [name for name in optimizers.names() if name.startswith("random")]
 MINI_BATCH = [name for name in optimizers.names() if not optimizers.get(name).full_batch]
+SMOOTH_ONLY = [name for name in optimizers.names() if optimizers.get(name).smooth_only]
 PARAMETER_FREE = [name for name in optimizers.names() if optimizers.get(name).parameter_free]
 
 
@@ -98,16 +99,10 @@ class NumpyAdam(Optimizer):
         w -= lr * m / (np.sqrt(v) + 1e-8)
 
 
-class Signum(Optimizer):
+class Signum(NumpyMomentum):
     """The sign of a mean of the gradients."""
 
     default_rate = 0.005
-
-    def __init__(self, momentum=0.9):
-        self.momentum = momentum
-
-    def init(self, w):
-        return {"v": np.zeros_like(w)}
 
     def step(self, w, g, lr, state):
         state["v"] *= self.momentum
