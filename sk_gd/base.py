@@ -393,13 +393,12 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
 
     def _rows_a_step(self, optimizer, problem):
         """The batch size as a number."""
-        whole, n = optimizer.full_batch, problem.n
+        n = problem.n
         if self.batch_size == "auto":
-            whole = whole or optimizer.default_full_batch
-            return n if whole else auto_batch_size(problem)
+            return auto_batch_size(problem) if optimizer.full_batch == "optional" else n
         if self.batch_size == "full":
             return n
-        if whole and self.batch_size < n:
+        if optimizer.full_batch == "required" and self.batch_size < n:
             raise ValueError(
                 f"{type(optimizer).__name__} compares gradients of successive steps, which must be "
                 f"of the same data: batch_size must be 'auto' or 'full'. Got {self.batch_size} for "
@@ -415,9 +414,9 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
         """The learning rate as a number; in `running` data it never grows."""
         if self.learning_rate != "auto":
             return float(self.learning_rate)
-        if optimizer.parameter_free:
+        if optimizer.default_rate == "own":
             return 1.0
-        if optimizer.default_rate is not None:
+        if optimizer.default_rate != "smoothness":
             raw = self.precondition is None
             square = data.mean_square() if raw else coordinates.mean_square(run.features)
             rate = optimizer.default_rate / root_trace(
@@ -425,7 +424,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
             )
         else:
             # A part of the data is a sample, however it is cut into batches.
-            sample = running and not optimizer.full_batch
+            sample = running and optimizer.full_batch != "required"
             rate = 1 / data.smoothness(self._ridge, optimizer.noise_gain, sample)
         if not 0 < rate < np.inf:
             raise ValueError(

@@ -180,9 +180,9 @@ def _rate(optimizer, learning_rate):
     """The learning rate as a number."""
     if learning_rate != "auto":
         return float(learning_rate)
-    if optimizer.parameter_free:
+    if optimizer.default_rate == "own":
         return 1.0
-    if optimizer.default_rate is None:
+    if optimizer.default_rate == "smoothness":
         raise ValueError(
             f"The learning_rate of {type(optimizer).__name__} depends on the curvature, of which "
             "nothing is known: 'auto' has no answer. Give a number, "

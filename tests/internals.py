@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 DRAWN = [name for name in optimizers.names() if name.startswith("random")]
-MINI_BATCH = [name for name in optimizers.names() if not optimizers.get(name).full_batch]
+MINI_BATCH = [name for name in optimizers.names() if optimizers.get(name).full_batch != "required"]
 
 
 def batch_size_for(name, rows):

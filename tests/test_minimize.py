@@ -109,7 +109,7 @@ def test_every_optimizer_has_settings():
 def test_every_optimizer_descends_untuned(name):
     method = optimizers.get(name)
     options = {"max_iter": 300, "random_state": 0}
-    if method.default_rate is None and not method.parameter_free:
+    if method.default_rate == "smoothness":
         with pytest.raises(ValueError, match="Give a number"):
             minimize(rosenbrock, [-1.2, 1.0], jac=True, method=method, options=options)
         options["learning_rate"] = 1e-3

@@ -147,7 +147,7 @@ def test_minimiser(name, precondition, task):
     optimizer = rule(name)
     rate = "auto"
     epochs = 1500 if precondition and task not in SPARSE else 3000
-    if task in SPARSE and optimizer.default_rate is not None and name not in FADING:
+    if task in SPARSE and isinstance(optimizer.default_rate, float) and name not in FADING:
         # Gradients do not fade where the lasso holds against them, so adaptive steps stay
         # short; the schedule ends at zero, whatever the rate begins with.
         rate = 10 * optimizer.default_rate
@@ -387,7 +387,7 @@ def test_the_ridge_of_a_feature_that_hardly_varies_upsets_no_rule(name, precondi
     X[:, 2] = 3 + 1e-5 * X[:, 2]
     # What the automatic rate is in mini-batches is another test's.
     steps = rule(name)
-    free = batch_size == "full" or steps.parameter_free or steps.default_rate is not None
+    free = batch_size == "full" or steps.default_rate != "smoothness"
     rate = "auto" if free else 0.02
     model = GDRegressor(
         rule(name),

@@ -140,7 +140,7 @@ def test_constant_gradient(name):
     assert np.all(steps[1:] > 1.4 * steps[:-1]) and np.all(steps > 0)
 
 
-FREE = [name for name in optimizers.names() if optimizers.get(name).parameter_free]
+FREE = [name for name in optimizers.names() if optimizers.get(name).default_rate == "own"]
 X, Y = make_regression(150, 4, noise=5.0, random_state=0)
 
 

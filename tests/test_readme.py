@@ -67,7 +67,7 @@ def test_the_default_is_what_is_said_of_it():
     gaps = {
         name: [float(gap) for gap in row[:2]]
         for name, *row in recorded("tournament")["rows"]
-        if not optimizers.get(name).full_batch
+        if optimizers.get(name).full_batch != "required"
     }
     after_20, after_100 = gaps.pop("auto")
     assert after_100 < min(late for _, late in gaps.values())

@@ -43,10 +43,8 @@ class _Clip(Optimizer):
 
     default_rate = _of_inner("default_rate")
     noise_gain = _of_inner("noise_gain")
-    parameter_free = _of_inner("parameter_free")
     default_average = _of_inner("default_average")
     full_batch = _of_inner("full_batch")
-    default_full_batch = _of_inner("default_full_batch")
     smooth_only = _of_inner("smooth_only")
 
     def check(self):
