@@ -27,6 +27,10 @@ class Rule:
     ----------
     t : int
         Steps begun; 1 during the first step.
+    local : bool
+        Whether a zero gradient changes nothing, and one gradient at the weights is all that
+        the rule wants. Of a sparse batch such a rule steps over the coordinates only that the
+        batch touches, by `step_at`.
     arrays : dict of str to ndarray
         The run's memory, by name; everything that must survive a pickle.
     positions : set of str
@@ -38,6 +42,7 @@ class Rule:
         self.optimizer = optimizer
         self.n = n
         self.t = 0
+        self.local = False
         self.arrays = {}
         self.positions = set()
         self.stepped = None
@@ -117,6 +122,13 @@ class Rule:
         """One step: change `w` in place, given the gradient `g` at the probed point."""
         raise NotImplementedError
 
+    def step_at(self, w, g, lr, where, count):
+        """`step` of a local rule over the first `count` coordinates listed in `where`."""
+        # A local rule writes its formula once, as `step_along`, and both loops around it: the
+        # compiler joins them. A loop here would call the formula anew for every coordinate,
+        # which takes six times as long.
+        raise NotImplementedError
+
     def rate(self, j, lr):
         """Step per unit of gradient at coordinate `j`: the rule's metric; -1 if it has none.
 
@@ -158,18 +170,6 @@ def _revive(optimizer, n, t, memory):
     rule = optimizer.rule(n)
     rule.restore(t, memory)
     return rule
-
-
-@cython.cclass
-class LocalRule(Rule):
-    """A rule for which a zero gradient changes nothing.
-
-    It can therefore step over the touched coordinates of a sparse batch only.
-    """
-
-    def step_at(self, w, g, lr, where, count):
-        """`step` over the first `count` coordinates listed in `where`."""
-        raise NotImplementedError
 
 
 @cython.cclass
