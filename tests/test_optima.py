@@ -146,7 +146,7 @@ def test_minimiser(name, precondition, task):
     optimizer = rule(name)
     rate = "auto"
     epochs = 1500 if precondition and task not in SPARSE else 3000
-    if task in SPARSE and optimizer.default_rate is not None and name not in FADING:
+    if task in SPARSE and isinstance(optimizer.default_rate, float) and name not in FADING:
         # Gradients do not fade where the lasso holds against them, so adaptive steps stay
         # short; the schedule ends at zero, whatever the rate begins with.
         rate = 10 * optimizer.default_rate

@@ -1,6 +1,9 @@
 """The documentation that GDRegressor and GDClassifier share, written once."""
 
-from .. import losses
+import functools
+import textwrap
+
+from .. import losses, optimizers
 
 PARAMETERS = """
     optimizer : str or Optimizer, default="auto"
@@ -22,18 +25,11 @@ PARAMETERS = """
         Strength of the penalty on the coefficients, which are those of raw features:
         see "Features in small units" in the user guide. 0 is none.
     l1_ratio : float in [0, 1], default=0
-        Share of the L1 norm in the penalty: 0 is ridge, 1 is lasso. Must be 0
-        for ``lbfgs``, which needs a smooth objective.
+{l1_ratio}
     fit_intercept : bool, default=True
         Whether the model has an intercept. It is not penalised.
     learning_rate : "auto" or float, default="auto"
-        Size of the steps, in the coordinates of `precondition`. "auto" is the
-        ``default_rate`` of the optimizer over the root of the trace of the
-        Hessian, or, for optimizers that have no scale of their own
-        (``sgd``, ``momentum``, ``nesterov``, ``svrg``), 1 / L with L the smoothness
-        constant of the data at this batch size. For optimizers that find the
-        size of their steps (``dog``, ``prodigy``, ``lbfgs``, ...) it is 1. The
-        line search ``armijo`` begins with it, and ``polyak`` takes no longer steps.
+{learning_rate}
     schedule : str, Schedule or callable, default="constant"
         What the learning rate is multiplied by as training goes on: a name of
         ``sk_gd.schedules.names()``, an instance such as
@@ -43,12 +39,7 @@ PARAMETERS = """
         ``lambda e, horizon: 1 / np.sqrt(1 + e)``. To tune the parameters of an
         instance: ``schedule__then``.
     batch_size : "auto", "full" or int, default="auto"
-        Rows a step: "full" is batch descent, 1 is stochastic, anything between
-        is mini-batch. "auto" is the full batch for optimizers that need it
-        (``lbfgs``, ``rprop``, ``adgd``, ``barzilai_borwein``) or are better with it
-        (``random_search``, ``random_local_search``), and on tiny data; a hundredth of
-        the rows, from 32 to 256, beyond; more where the rows are so sparse that the
-        step would cost more than the gradient.
+{batch_size}
     max_iter : int, default=100
         Epochs, passes over the training data, at most.
     tol : float or None, default=1e-4
@@ -64,11 +55,7 @@ PARAMETERS = """
     validation_fraction : float in (0, 1), default=0.1
         Share of the data that `early_stopping` holds out.
     average : "auto", bool or int, default="auto"
-        Predict with a running average of the iterates, in which the last ones
-        weigh most; an int is the epoch, counted from one, at which it begins.
-        Settles the noise of mini-batches at a constant learning rate. "auto" is
-        True for the optimizers that rely on it (``dog``, ``dowg``, ``prodigy``,
-        ``dadapt_adam``), else False.
+{average}
     precondition : "standardize", "whiten" or None, default="standardize"
         The coordinates the optimizer works in. The objective, penalty
         included, is the same in all of them, and so is the minimiser. X is
@@ -93,6 +80,27 @@ PARAMETERS = """
         the same, to the bit, whatever the number of jobs and threads.
     verbose : int, default=0
         Print a line an epoch."""
+
+# Descriptions that name optimizers: which ones is said by the classes.
+NAMING = {
+    "l1_ratio": """Share of the L1 norm in the penalty: 0 is ridge, 1 is lasso. Must be 0 for
+        optimizers that need a smooth objective ({smooth_only}).""",
+    "learning_rate": """Size of the steps, in the coordinates of `precondition`. "auto" is the
+        ``default_rate`` of the optimizer over the root of the trace of the Hessian. For
+        optimizers whose steps scale with the gradient ({smoothness}) it is 1 / L, with L the
+        smoothness constant of the data at this batch size. For optimizers that find the size of
+        their steps ({own}) it is 1. The line search ``armijo`` begins with it, and ``polyak``
+        takes no longer steps.""",
+    "batch_size": """Rows a step: "full" is batch descent, 1 is stochastic, anything between is
+        mini-batch. "auto" is the full batch for optimizers that need it ({required}) or are
+        better with it ({preferred}), and on tiny data; a hundredth of the rows, from 32 to 256,
+        beyond; more where the rows are so sparse that the step would cost more than the
+        gradient.""",
+    "average": """Predict with a running average of the iterates, in which the last ones weigh
+        most; an int is the epoch, counted from one, at which it begins. Settles the noise of
+        mini-batches at a constant learning rate. "auto" is True for the optimizers that rely on
+        it ({averages}), else False.""",
+}
 
 ATTRIBUTES = """
     n_iter_ : int
@@ -181,7 +189,36 @@ def parameters(kind, loss):
         f'        - "{name}": {losses.TABLE[name].__doc__.splitlines()[0]}'
         for name in losses.names(kind)
     )
-    return PARAMETERS.format(kind=kind, loss=loss, choices=choices)
+    return PARAMETERS.format(kind=kind, loss=loss, choices=choices, **_naming())
+
+
+@functools.cache
+def _naming():
+    """The descriptions that name optimizers, with the names, as lines of a docstring."""
+    instances = {name: cls() for name, cls in optimizers.TABLE.items()}
+
+    def names(attribute, value):
+        found = (name for name, each in instances.items() if getattr(each, attribute) == value)
+        return ", ".join(f"``{name}``" for name in found)
+
+    lists = {
+        "smoothness": names("default_rate", "smoothness"),
+        "own": names("default_rate", "own"),
+        "required": names("full_batch", "required"),
+        "preferred": names("full_batch", "preferred"),
+        "smooth_only": names("smooth_only", True),
+        "averages": names("default_average", True),
+    }
+    return {
+        parameter: textwrap.fill(
+            " ".join(text.format(**lists).split()),
+            width=88,
+            initial_indent=" " * 8,
+            subsequent_indent=" " * 8,
+            break_on_hyphens=False,
+        )
+        for parameter, text in NAMING.items()
+    }
 
 
 def documented(text, **fields):

@@ -9,7 +9,7 @@ from .adam import epsilons
 
 if cython.compiled:
     from cython.cimports.libc.math import sqrt
-    from cython.cimports.sk_gd.optimizers.base import LocalRule, Rule
+    from cython.cimports.sk_gd.optimizers.base import Rule
     from cython.cimports.sk_gd.penalties.base import PenaltyKernel
 
     from .base import Optimizer
@@ -17,7 +17,7 @@ else:
     from math import sqrt
 
     from ..penalties.base import PenaltyKernel
-    from .base import LocalRule, Optimizer, Rule
+    from .base import Optimizer, Rule
 
 
 class Adagrad(Optimizer):
@@ -67,12 +67,13 @@ class Adagrad(Optimizer):
 
 @cython.final
 @cython.cclass
-class AdagradRule(LocalRule):
+class AdagradRule(Rule):
     epsilon: cython.double
     a: cython.double[::1]
 
     def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
+        self.local = True
         self.epsilon = optimizer.epsilon
         self.a = self.array("a")
 
@@ -86,12 +87,21 @@ class AdagradRule(LocalRule):
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.inline
+    def step_along(
+        self, w: cython.double[::1], j: cython.Py_ssize_t, g: cython.double, lr: cython.double
+    ) -> cython.void:
+        self.a[j] += g * g
+        w[j] -= self.rate(j, lr) * g
+
+    @cython.cfunc
+    @cython.nogil
     @cython.exceptval(-1, check=False)
     def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
         j: cython.Py_ssize_t
         for j in range(self.n):
-            self.a[j] += g[j] * g[j]
-            w[j] -= self.rate(j, lr) * g[j]
+            self.step_along(w, j, g[j], lr)
         return 0
 
     @cython.cfunc
@@ -105,12 +115,9 @@ class AdagradRule(LocalRule):
         where: cython.Py_ssize_t[::1],
         count: cython.Py_ssize_t,
     ) -> cython.int:
-        j: cython.Py_ssize_t
         k: cython.Py_ssize_t
         for k in range(count):
-            j = where[k]
-            self.a[j] += g[j] * g[j]
-            w[j] -= self.rate(j, lr) * g[j]
+            self.step_along(w, where[k], g[where[k]], lr)
         return 0
 
 
@@ -345,7 +352,7 @@ class FTRL(Optimizer):
 
 @cython.final
 @cython.cclass
-class FTRLRule(LocalRule):
+class FTRLRule(Rule):
     beta: cython.double
     a: cython.double[::1]
     # How many proximal steps each weight has had.
@@ -355,6 +362,7 @@ class FTRLRule(LocalRule):
 
     def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
+        self.local = True
         self.beta = optimizer.beta
         self.a = self.array("a")
         self.count = self.array("count")

@@ -26,8 +26,8 @@ GROWTH = cython.declare(cython.double, 10.0)
 class _Secant(Optimizer):
     """What the two have in common: no rate to choose, and nothing but full batches."""
 
-    parameter_free = True
-    full_batch = True
+    default_rate = "own"
+    full_batch = "required"
 
     def check(self):
         check_range(self, "lambda_0", 0, float("inf"), closed="neither")

@@ -21,7 +21,7 @@ class _Random(Optimizer):
     """What the two have in common: how many candidates there are in a step."""
 
     # Of many candidates the best on a few rows is the luckiest.
-    default_full_batch = True
+    full_batch = "preferred"
 
     def __init__(self, n_candidates=40):
         self.n_candidates = n_candidates

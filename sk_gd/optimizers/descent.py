@@ -7,13 +7,13 @@ import cython
 from ..parameters import check_range
 
 if cython.compiled:
-    from cython.cimports.sk_gd.optimizers.base import LocalRule, Rule
+    from cython.cimports.sk_gd.optimizers.base import Rule
     from cython.cimports.sk_gd.penalties.base import PenaltyKernel
 
     from .base import Optimizer
 else:
     from ..penalties.base import PenaltyKernel
-    from .base import LocalRule, Optimizer, Rule
+    from .base import Optimizer, Rule
 
 
 class SGD(Optimizer):
@@ -49,14 +49,27 @@ class SGD(Optimizer):
 
 @cython.final
 @cython.cclass
-class SGDRule(LocalRule):
+class SGDRule(Rule):
+    def __init__(self, optimizer, n):
+        Rule.__init__(self, optimizer, n)
+        self.local = True
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.inline
+    def step_along(
+        self, w: cython.double[::1], j: cython.Py_ssize_t, g: cython.double, lr: cython.double
+    ) -> cython.void:
+        w[j] -= lr * g
+
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
     def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
         j: cython.Py_ssize_t
         for j in range(self.n):
-            w[j] -= lr * g[j]
+            self.step_along(w, j, g[j], lr)
         return 0
 
     @cython.cfunc
@@ -72,7 +85,7 @@ class SGDRule(LocalRule):
     ) -> cython.int:
         k: cython.Py_ssize_t
         for k in range(count):
-            w[where[k]] -= lr * g[where[k]]
+            self.step_along(w, where[k], g[where[k]], lr)
         return 0
 
     @cython.cfunc

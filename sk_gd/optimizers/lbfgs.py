@@ -91,8 +91,8 @@ class LBFGS(Optimizer):
     True
     """
 
-    parameter_free = True
-    full_batch = True
+    default_rate = "own"
+    full_batch = "required"
     smooth_only = True
 
     def __init__(self, maxcor=10):

@@ -89,7 +89,7 @@ class DoG(Optimizer):
     True
     """
 
-    parameter_free = True
+    default_rate = "own"
     default_average = True
 
     def __init__(self, r_epsilon=1e-3, epsilon=1e-8):
@@ -290,7 +290,7 @@ class COCOB(Optimizer):
     True
     """
 
-    parameter_free = True
+    default_rate = "own"
 
     def __init__(self, alpha=100.0, epsilon=1e-8):
         self.alpha = alpha

@@ -23,7 +23,7 @@ else:
 class _AdaptedAdam(Optimizer):
     """Checks shared by the forms of Adam that estimate their distance."""
 
-    parameter_free = True
+    default_rate = "own"
     default_average = True
 
     def check(self):

@@ -143,7 +143,7 @@ class Rprop(Optimizer):
     """
 
     default_rate = 0.1
-    full_batch = True
+    full_batch = "required"
 
     def __init__(self, eta_minus=0.5, eta_plus=1.2, step_min=1e-6, step_max=50.0):
         self.eta_minus = eta_minus
