@@ -265,11 +265,11 @@ class TestRefuses:
         [
             ({"directions": (np.ones(10), 0.0)}, r"directions must be .*list of one or two \(coef"),
             ({"directions": [np.ones(10)]}, r"directions must be .*list of one or two \(coef"),
-            ({"directions": [(np.full(10, np.nan), 0.0)]}, "directions must be of finite weights"),
+            ({"directions": [(np.full(10, np.nan), 0.0)]}, "directions must have finite weights"),
             ({"directions": np.ones(10)}, "directions must be 'random', 'pca'"),
             ({"paths": (np.ones(10), 0.0)}, r"paths must be a list of \(coef, intercept\)"),
             ({"paths": "adam"}, r"paths must be a list of \(coef, intercept\)"),
-            ({"paths": {"mine": [(np.full(10, np.inf), 0.0)]}}, "paths must be of finite weights"),
+            ({"paths": {"mine": [(np.full(10, np.inf), 0.0)]}}, "paths must have finite weights"),
             ({"width": "a"}, "width must be a positive, finite number or None. Got 'a'"),
             ({"width": True}, "width must be .* Got True"),
             ({"width": 1e160}, "width must be such that .* Got 1e.160"),
