@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""Optimizers around another: clipped gradients."""
+"""Optimizers that wrap another one and clip its gradients."""
 
 import cython
 import numpy as np
@@ -50,26 +50,25 @@ class _Clip(Optimizer):
 
 
 class ClipNorm(_Clip):
-    r"""Another optimizer, on gradients of bounded length.
+    r"""Another optimizer, with gradients of bounded norm.
 
     .. math:: g_t \leftarrow g_t \, \min(1, \; c / \|g_t\|)
 
-    The direction is kept. The norm is that of all the weights of the model, of
-    all outputs or classes together. It has no effect on rules that divide by
-    the size of the gradient anyway, such as `Adam`, but for the gradients that
-    stand out; and where it keeps cutting mini-batches, their mean is no longer
+    The direction of the gradient is kept. The norm is taken over all weights of the
+    model, of all outputs or classes together. Optimizers such as `Adam` divide by the
+    size of the gradient anyway; for them, clipping matters only for gradients that stand
+    out. If it clips many mini-batches, the mean of the clipped gradients is no longer
     the gradient of the objective.
 
-    Good for rare rows, or a start, that would throw the weights far away:
-    heavy-tailed targets, a log link, losses with exponentials.
+    Good for rare rows, or first steps, that would throw the weights far away, as with
+    heavy-tailed targets, a log link, or losses with exponentials.
 
     Parameters
     ----------
     optimizer : str or Optimizer
-        What the clipped gradient is given to.
+        The optimizer that is given the clipped gradients.
     max_norm : float, default=1.0
-        The longest gradient let through (:math:`c`), in the coordinates of
-        ``precondition``.
+        Largest norm of a gradient (:math:`c`), in the coordinates of ``precondition``.
 
     References
     ----------
@@ -99,21 +98,21 @@ class ClipNorm(_Clip):
 
 
 class ClipValue(_Clip):
-    r"""Another optimizer, on gradients with bounded entries.
+    r"""Another optimizer, with gradients of bounded entries.
 
     .. math:: g_{t,j} \leftarrow \max(-c, \; \min(c, \; g_{t,j}))
 
-    Changes the direction, unlike `ClipNorm`, but only the coordinates that
-    stand out.
+    Unlike `ClipNorm`, it changes the direction of the gradient, but only the
+    coordinates that stand out.
 
     Good for features with heavy tails.
 
     Parameters
     ----------
     optimizer : str or Optimizer
-        What the clipped gradient is given to.
+        The optimizer that is given the clipped gradients.
     max_value : float, default=1.0
-        The largest entry let through (:math:`c`), in the coordinates of
+        Largest absolute entry of a gradient (:math:`c`), in the coordinates of
         ``precondition``.
 
     References
