@@ -10,11 +10,11 @@ import time
 import numpy as np
 from record import record
 from sk_gd.loop import run_epoch
+from sk_gd.problem import Problem
 from threadpoolctl import threadpool_limits
 
 from sk_gd import losses, optimizers, schedules
 from sk_gd.objectives.coordinates import Coordinates
-from sk_gd.problem import Problem
 from sk_gd.training import Config, Run
 
 STEPS, WEIGHTS, TURNS = 20_000, 50, 5

@@ -12,7 +12,7 @@ from scipy.optimize import OptimizeResult
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
-from . import schedules
+from . import auto, schedules
 from .objectives.functions import Function
 
 __all__ = ["minimize"]
@@ -115,7 +115,7 @@ def minimize(
     args = args if isinstance(args, tuple) else (args,)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
     run = _Run(optimizer, seed, Function(fun, jac, args), _start(x0), tol)
-    rate = _rate(optimizer, learning_rate)
+    rate = auto.learning_rate_of_function(learning_rate, optimizer)
     tell = _listener(callback)
     for step in range(max_iter):
         if run.arrived():
@@ -174,22 +174,6 @@ def _start(x0):
     if x0.size == 0 or x0.dtype.kind not in "buif" or not np.isfinite(x0).all():
         raise ValueError(f"x0 must be a vector of finite real numbers. Got {x0!r} instead.")
     return np.array(x0, dtype=float).ravel()
-
-
-def _rate(optimizer, learning_rate):
-    """The learning rate as a number."""
-    if learning_rate != "auto":
-        return float(learning_rate)
-    if optimizer.parameter_free:
-        return 1.0
-    if optimizer.default_rate is None:
-        raise ValueError(
-            f"The learning_rate of {type(optimizer).__name__} depends on the curvature, of which "
-            "nothing is known: 'auto' has no answer. Give a number, "
-            'options={"learning_rate": 0.01} (for plain descent 1 / L is safe, L being the largest '
-            "curvature), or take an optimizer that needs none, such as AdGD()."
-        )
-    return float(optimizer.default_rate)
 
 
 def _listener(callback):

@@ -5,9 +5,9 @@ import scipy.sparse as sp
 
 from . import losses
 from .estimators import GDClassifier, GDRegressor
-from .objectives.classification_losses import LogLoss, ModifiedHuber
-from .objectives.losses import Loss
-from .objectives.regression_losses import LogLink
+from .losses.base import Loss
+from .losses.classification import LogLoss, ModifiedHuber
+from .losses.regression import LogLink
 
 __all__ = ["register"]
 

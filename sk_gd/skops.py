@@ -4,6 +4,7 @@ import inspect
 
 from . import losses, optimizers, schedules
 from .estimators import GDClassifier, GDRegressor
+from .penalties import ElasticNet
 from .schedules.base import Function
 from .search import GDGridSearchCV, GDRandomizedSearchCV
 from .training import Run
@@ -28,7 +29,7 @@ def trusted_types():
     Examples
     --------
     >>> import sk_gd.skops
-    >>> "sk_gd.estimators.GDClassifier" in sk_gd.skops.trusted_types()
+    >>> "sk_gd.estimators.classifier.GDClassifier" in sk_gd.skops.trusted_types()
     True
     """
     public = [
@@ -37,5 +38,6 @@ def trusted_types():
         for value in (getattr(module, name) for name in module.__all__)
         if inspect.isclass(value)
     ]
-    known = [GDClassifier, GDRegressor, GDGridSearchCV, GDRandomizedSearchCV, Run, Function]
+    known = [GDClassifier, GDRegressor, GDGridSearchCV, GDRandomizedSearchCV]
+    known += [Run, ElasticNet, Function]
     return sorted(f"{cls.__module__}.{cls.__qualname__}" for cls in [*known, *public])

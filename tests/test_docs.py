@@ -3,19 +3,16 @@
 import doctest
 import importlib
 import inspect
-import json
 import re
-import sys
 import warnings
-from pathlib import Path
 
 import pytest
-from interop import MLFLOW_WARNINGS, skip_without_imports
 from sklearn.exceptions import ConvergenceWarning
 
+from helpers.interop import MLFLOW_WARNINGS, skip_without_imports
+from helpers.project import ROOT, recorded, scripts
 from sk_gd import GDClassifier, GDRegressor, losses, optimizers, schedules
 
-ROOT = Path(__file__).parents[1]
 TOOLS = ROOT / "docs" / "guide" / "tools.rst"
 PAGES = sorted(
     path.relative_to(ROOT / "docs").as_posix()
@@ -77,12 +74,8 @@ def catalogue():
     """The extension that makes the tables."""
     pytest.importorskip("sphinx")
     pytest.importorskip("numpydoc")
-    with pytest.MonkeyPatch.context() as patch:
-        for folder in ("docs/_ext", "benchmarks"):
-            patch.syspath_prepend(ROOT / folder)
-        yield importlib.import_module("catalogue")
-    for name in ("catalogue", "public", "translation", "record"):
-        sys.modules.pop(name, None)
+    with scripts("docs/_ext", "benchmarks") as imported:
+        yield imported("catalogue")
 
 
 @pytest.mark.parametrize(
@@ -157,8 +150,7 @@ def test_tables_of_parameters(catalogue):
 
 def test_steps_are_those_recorded(catalogue):
     """A build does not time anything; each name has its own row."""
-    record = json.loads((ROOT / "benchmarks" / "results" / "steps.json").read_text("utf-8"))
-    for name, nanoseconds in record["rows"]:
+    for name, nanoseconds in recorded("steps")["rows"]:
         cls = optimizers.TABLE[name.strip("`")]
         assert nanoseconds in catalogue.optimizer_row(cls, name.strip("`"), None)
     assert "–" in catalogue.optimizer_row(optimizers.ClipNorm, None, None)[:-1]

@@ -4,16 +4,16 @@ import functools
 import http.server
 import shutil
 import threading
-from pathlib import Path
 
 import pytest
+
+from helpers.project import BROWSER, SITE
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 conditions = pytest.importorskip("selenium.webdriver.support.expected_conditions")
 wait = pytest.importorskip("selenium.webdriver.support.wait")
 
-SITE = Path(__file__).parents[1] / "docs" / "_build"
-BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+DRIVER = shutil.which("chromedriver")
 REFERENCE = ("sk_gd.html", "sk_gd.optimizers.html", "sk_gd.GDClassifier.html")
 
 pytestmark = [

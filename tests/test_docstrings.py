@@ -8,10 +8,10 @@ import warnings
 
 import numpy as np
 import pytest
-from interop import skip_without_imports
 from sklearn.exceptions import ConvergenceWarning
 
 import sk_gd
+from helpers.interop import skip_without_imports
 
 numpydoc = pytest.importorskip("numpydoc")
 validate = pytest.importorskip("numpydoc.validate")

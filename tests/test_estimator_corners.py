@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 
+from helpers.runs import run_of, steps_in_average
 from sk_gd import GDClassifier, GDRegressor, check_gradient, losses, optimizers, schedules
 
 RNG = np.random.default_rng(0)
@@ -150,7 +151,7 @@ class TestAnotherFit:
         options = {"learning_rate": 0.1, "schedule": "cosine", "average": 4} | SETTINGS
         model = GDRegressor(Watching(), max_iter=5, batch_size="full", warm_start=True, **options)
         for y in (Y, OTHER):
-            steps.append(model.fit(X, y)._run.lane.averaged)
+            steps.append(steps_in_average(run_of(model.fit(X, y))))
         np.testing.assert_allclose(multipliers[5:], multipliers[:5])
         assert steps[0] == steps[1] == 2
 

@@ -6,13 +6,13 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from internals import MINI_BATCH, batch_size_for, with_batch_sizes
 from scipy.special import comb
 from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.model_selection import GridSearchCV
 
+from helpers.optimizers import MINI_BATCH, batch_size_for, with_batch_sizes
 from sk_gd import DivergenceError, GDClassifier, GDRegressor, optimizers, schedules
 
 X, TARGET = make_regression(120, 5, noise=10.0, bias=20.0, random_state=0)

@@ -15,16 +15,11 @@ import pytest
 from sklearn.datasets import load_diabetes
 
 import sk_gd
+from helpers.project import ROOT, blocks, read
 from sk_gd import GDRegressor
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-
-
-def blocks(text, language):
-    """The fenced blocks of a Markdown text in one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+README = read("README.md")
+CONTRIBUTING = read("CONTRIBUTING.md")
 
 
 def promised(code):

@@ -2,15 +2,16 @@
 
 import re
 import runpy
-from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from helpers.project import ROOT
+
 pyplot = pytest.importorskip("matplotlib.pyplot")
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = ROOT / "examples"
 HEADER = (EXAMPLES / "GALLERY_HEADER.rst").read_text("utf-8")
 PAGES = [path.stem for path in EXAMPLES.glob("plot_*.py")]
 

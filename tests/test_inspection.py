@@ -35,10 +35,7 @@ X_CLASS, LABELS = make_classification(
 QUICK = {"max_iter": 8, "tol": None, "random_state": 0}
 
 
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 def test_without_matplotlib():

@@ -28,10 +28,7 @@ X, Y = load_diabetes(return_X_y=True)
 QUICK = {"max_iter": 4, "tol": None, "random_state": 0}
 
 
-@pytest.fixture(autouse=True)
-def close():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("close_figures")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The losses: their minimisers, probabilities and units, and what they refuse."""
 
-import naive
 import numpy as np
 import pytest
 import scipy.optimize
@@ -16,6 +15,10 @@ from sklearn.linear_model import Perceptron as Rosenblatt
 from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVR, LinearSVC
 
+from helpers import naive
+from helpers.assertions import assert_same_model
+from helpers.data import ALPHA, PRECONDITIONS, SCORES, SETTLED, WEIGHT, D, N, X, Y
+from helpers.runs import Moments
 from sk_gd import DivergenceError, GDClassifier, GDRegressor, losses
 from sk_gd.losses import (
     AbsoluteError,
@@ -24,21 +27,8 @@ from sk_gd.losses import (
     ModifiedHuber,
     Quantile,
 )
-from sk_gd.objectives.coordinates import Moments
 
-N, D, ALPHA = 60, 5, 0.05
-RNG = np.random.default_rng(41)
-X = RNG.normal(size=(N, D)) @ (np.eye(D) + 0.3 * RNG.normal(size=(D, D))) + [0.5, -1, 0, 1, 0]
-SCORES = X @ RNG.normal(size=(D, 3)) + RNG.normal(size=(N, 3))
-Y = SCORES[:, 0] + np.where(np.arange(N) % 15 == 0, 20.0, 0.0)
-WEIGHT = RNG.random(N) + 0.1
-SETTLED = {"batch_size": "full", "schedule": "cosine", "max_iter": 3000, "tol": None}
-PRECONDITIONS = [None, "standardize", "whiten"]
-
-
-def assert_same_model(model, exact, tolerance):
-    np.testing.assert_allclose(model.coef_, exact.coef_, rtol=0, atol=tolerance)
-    np.testing.assert_allclose(model.intercept_, exact.intercept_, rtol=0, atol=tolerance)
+RNG = np.random.default_rng(42)
 
 
 class TestMinimisers:

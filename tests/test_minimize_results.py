@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from functions import FUNCTIONS, Counted, beale, himmelblau, parabola, rosenbrock
 from scipy.optimize import Bounds, LinearConstraint, minimize
 
+from helpers.functions import FUNCTIONS, Counted, beale, himmelblau, parabola, rosenbrock
 from sk_gd import optimizers
 from sk_gd.optimizers import (
     SGD,

@@ -2,15 +2,16 @@
 
 import pickle
 
-import naive
 import numpy as np
 import pytest
 import scipy.optimize
 import scipy.sparse as sp
 from scipy.special import softmax
 from sklearn.base import clone
-from test_losses import ALPHA, PRECONDITIONS, SCORES, SETTLED, WEIGHT, D, X, Y, assert_same_model
 
+from helpers import naive
+from helpers.assertions import assert_same_model
+from helpers.data import ALPHA, PRECONDITIONS, SCORES, SETTLED, WEIGHT, D, X, Y
 from sk_gd import DivergenceError, GDClassifier, GDRegressor
 from sk_gd.losses import Loss
 

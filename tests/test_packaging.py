@@ -9,14 +9,13 @@ import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 
 import sk_gd
+from helpers.project import ROOT, blocks, read
 
-ROOT = Path(__file__).parents[1]
-PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PYPROJECT = tomllib.loads(read("pyproject.toml"))
 EXTENSIONS = {module["name"]: module for module in PYPROJECT["tool"]["setuptools"]["ext-modules"]}
 SOURCES = sorted(
     path.relative_to(ROOT)
@@ -52,7 +51,7 @@ def test_the_compiled_module_is_imported(name):
 def test_version():
     version = importlib.metadata.version("sk-gd")
     assert version == sk_gd.__version__
-    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    changelog = read("CHANGELOG.md")
     assert re.search(rf"^## \[{re.escape(version)}\]", changelog, re.MULTILINE)
 
 
@@ -83,8 +82,7 @@ print(round(float(model.predict([[4.0]])[0]), 6))
 
 def test_readme_commands():
     """One command under each heading: what a reader pastes, and what .ci/run takes from here."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    commands = re.findall(r"^```bash\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    commands = blocks(read("README.md"), "bash")
     install, test = (command.strip() for command in commands)
     assert install.endswith("python examples/quickstart.py")
     assert test.endswith("pytest -n 2")

@@ -1,42 +1,29 @@
 """What README shows is what was measured and drawn, and says what the package is."""
 
-import importlib
-import json
 import re
-import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from sklearn.datasets import load_iris
 
 import sk_gd
+from helpers.project import ROOT, blocks, read, recorded, scripts
 from sk_gd import GDClassifier, optimizers
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text("utf-8")
+README = read("README.md")
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
-def scripts(monkeypatch):
-    """Imports the scripts of benchmarks and docs."""
-    before = set(sys.modules)
-    for folder in ("benchmarks", "docs"):
-        monkeypatch.syspath_prepend(ROOT / folder)
-    yield importlib.import_module
-    for name in {"readme", "record", "picture"} - before:
-        sys.modules.pop(name, None)
+def imported():
+    """Imports a script of benchmarks or docs."""
+    with scripts("benchmarks", "docs") as imported:
+        yield imported
 
 
-def recorded(name):
-    """What a benchmark has recorded."""
-    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text("utf-8"))
-
-
-def test_tables_are_the_recorded_ones(scripts):
+def test_tables_are_the_recorded_ones(imported):
     """After a benchmark ``python benchmarks/readme.py`` makes them so."""
-    readme = scripts("readme")
+    readme = imported("readme")
     assert readme.updated(README) == README
     names = [match[2] for match in readme.TABLE.finditer(README)]
     assert names == ["compare_features", "compare", "compare_time", "speed", "search"]
@@ -104,7 +91,7 @@ def test_when_others_are_said_to_be_faster():
     assert time / theirs == pytest.approx(8, abs=0.5)
 
 
-def test_abilities_are_still_those(scripts):
+def test_abilities_are_still_those(imported):
     """The column of this package, without scikit-learn's checks, which have a test of their own."""
     found = {row[0]: row[1] for row in recorded("compare_features")["rows"]}
     model = GDClassifier().fit(*load_iris(return_X_y=True))
@@ -115,10 +102,10 @@ def test_abilities_are_still_those(scripts):
 
 
 def test_citation():
-    (entry,) = re.findall(r"^```bibtex\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    (entry,) = blocks(README, "bibtex")
     fields = dict(re.findall(r"^  (\w+) = \{(.*)\},?$", entry, re.MULTILINE))
     assert fields["version"] == sk_gd.__version__
-    assert fields["license"] in (ROOT / "pyproject.toml").read_text("utf-8")
+    assert fields["license"] in read("pyproject.toml")
     assert entry.startswith("@software{") and entry.count("{") == entry.count("}")
 
 
@@ -141,9 +128,9 @@ def words_and_points(path):
     return words, sorted(line for line in points if len(line) > 6)  # not those of the legend
 
 
-def test_picture_can_be_drawn_again(scripts, tmp_path, capsys):
+def test_picture_can_be_drawn_again(imported, tmp_path, capsys):
     pytest.importorskip("matplotlib")
-    picture = scripts("picture")
+    picture = imported("picture")
     assert picture.PICTURE.stat().st_size < 100_000
     picture.draw(tmp_path / "again.svg")
     words, curves = words_and_points(picture.PICTURE)

@@ -1,8 +1,6 @@
 """Schedules: torch's and published values, what holds for all of them, and training with them."""
 
-import json
 import math
-import pathlib
 import pickle
 import warnings
 from fractions import Fraction
@@ -10,12 +8,23 @@ from fractions import Fraction
 import joblib
 import numpy as np
 import pytest
-from internals import epoch, make_data, make_run
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, make_classification, make_regression
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
+from helpers.assertions import assert_same_bits
+from helpers.records import load
+from helpers.runs import (
+    epoch,
+    finish_epoch,
+    make_data,
+    make_run,
+    multipliers,
+    rule_of,
+    run_of,
+    set_schedule,
+)
 from sk_gd import GDClassifier, GDRegressor, optimizers, schedules
 from sk_gd.schedules import (
     Cosine,
@@ -31,7 +40,7 @@ from sk_gd.schedules import (
     Warmup,
 )
 
-TORCH = json.loads((pathlib.Path(__file__).parent / "data" / "torch_schedules.json").read_text())
+TORCH = load("torch_schedules")
 
 # Every class with its defaults, and with other values of all its parameters.
 INSTANCES = [
@@ -350,7 +359,7 @@ class Listening(optimizers.Optimizer):
 
 def rates(model):
     """What a fitted model's `Listening` heard."""
-    return np.array(model._run.lane.rule.state["rates"])
+    return np.array(rule_of(run_of(model)).state["rates"])
 
 
 def listening(schedule, **parameters):
@@ -418,12 +427,11 @@ class TestTraining:
             runs = [make_run(data, "sgd", learning_rate=rate) for rate in learning_rates]
             heard = []
             for run in runs:
-                run.schedule = Warmup(epochs=1, then=Plateau(factor=0.5, patience=0))
+                set_schedule(run, Warmup(epochs=1, then=Plateau(factor=0.5, patience=0)))
             for _ in range(10):
-                heard.append([run.rates(5) / run.config.learning_rate for run in runs])
+                heard.append([multipliers(run, 5) for run in runs])
                 epoch(data, *runs)
-                for run in runs:
-                    run.finish_epoch(data, None)
+                finish_epoch(data, *runs)
             return np.array(heard).transpose(1, 0, 2)
 
         together = train(1.0, 1e-3)
@@ -493,12 +501,6 @@ class TestTraining:
             regressor = GDRegressor("adam", schedule=name, random_state=0).fit(X, y)
         assert classifier.score(*load_breast_cancer(return_X_y=True)) > 0.95
         assert regressor.score(X, y) > 0.45
-
-
-def assert_same_bits(one, other):
-    np.testing.assert_array_equal(one.coef_, other.coef_)
-    np.testing.assert_array_equal(one.intercept_, other.intercept_)
-    assert one.loss_curve_ == other.loss_curve_
 
 
 def root(e, horizon):

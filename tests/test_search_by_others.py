@@ -15,8 +15,8 @@ from sklearn.metrics import get_scorer
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, StandardScaler
-from test_search import BINARY, both, classifier
 
+from helpers.searches import BINARY, both, classifier
 from sk_gd import GDGridSearchCV
 
 X, Y = BINARY

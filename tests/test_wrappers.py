@@ -6,11 +6,12 @@ import pickle
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from internals import batch_size_for, quadratic
 from sklearn.base import clone
 from sklearn.datasets import make_regression
 from sklearn.model_selection import GridSearchCV
 
+from helpers.functions import quadratic
+from helpers.optimizers import NumpyMomentum, batch_size_for, starting
 from sk_gd import GDRegressor, optimizers
 from sk_gd.optimizers import SGD, Adam, ClipNorm, ClipValue, Nesterov, Optimizer
 
@@ -33,21 +34,6 @@ CLIPS = {
 }
 # Far above all gradients: nothing is clipped, and every digit is that of the optimizer within.
 NEVER = 1e9
-
-
-class NumpyMomentum(Optimizer):
-    def init(self, w):
-        return {"v": np.zeros_like(w)}
-
-    def step(self, w, g, lr, state):
-        state["v"] = 0.9 * state["v"] + lr * g
-        w -= state["v"]
-
-
-def starting(optimizer, w):
-    rule = optimizer.rule(len(w))
-    rule.start(w)
-    return rule
 
 
 def test_norm_keeps_the_direction():

@@ -8,8 +8,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import GDEstimator
-from ..gradients import ModelObjective, model_of
+from ..estimators.base import GDEstimator
+from ..estimators.model_objective import ModelObjective, model_of
 from .style import (
     as_dict,
     is_number,
@@ -338,7 +338,7 @@ def record_path(estimator, X, y, *, sample_weight=None):
     raw = model.precondition is None
     coordinates = objective.coordinates if raw else objective.fitting
     begin = coordinates.to_model(np.zeros(coordinates.n_outputs * coordinates.n_columns))
-    return [model._shape(*begin), *recorder.path]
+    return [objective.published(*begin), *recorder.path]
 
 
 def _checked(estimator, X, fitted=True):

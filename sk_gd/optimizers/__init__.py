@@ -1,5 +1,6 @@
 """The optimizers, by name."""
 
+from .. import auto
 from ..parameters import lookup
 from .adam import Adam, AdamW, AMSGrad, NAdam, RAdam
 from .adam_kin import AdaBelief, Adamax, Adan, Amos, Yogi
@@ -132,5 +133,6 @@ def get(optimizer):
         If it is neither a name nor an instance.
     """
     if isinstance(optimizer, str) and optimizer == "auto":
-        return ScheduleFreeAdamW(beta_1=0.975, beta_2=0.988)
+        name, parameters = auto.OPTIMIZER
+        return TABLE[name](**parameters)
     return lookup(optimizer, TABLE, Optimizer, "optimizer")

@@ -10,11 +10,13 @@ from .adam import epsilons
 if cython.compiled:
     from cython.cimports.libc.math import sqrt
     from cython.cimports.sk_gd.optimizers.base import LocalRule, Rule
+    from cython.cimports.sk_gd.penalties.base import PenaltyKernel
 
     from .base import Optimizer
 else:
     from math import sqrt
 
+    from ..penalties.base import PenaltyKernel
     from .base import LocalRule, Optimizer, Rule
 
 
@@ -346,18 +348,17 @@ class FTRL(Optimizer):
 class FTRLRule(LocalRule):
     beta: cython.double
     a: cython.double[::1]
-    threshold: cython.double[::1]
-    # The part of a sum that its threshold has taken: -z - h w, of either sign.
+    # How many proximal steps each weight has had.
+    count: cython.double[::1]
+    # The part of the sum of gradients that the penalty holds back: -z - h w.
     held: cython.double[::1]
-    lr: cython.double
 
     def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
         self.beta = optimizer.beta
         self.a = self.array("a")
-        self.threshold = self.array("threshold")
+        self.count = self.array("count")
         self.held = self.array("held")
-        self.lr = 0.0
 
     @cython.cfunc
     @cython.nogil
@@ -371,33 +372,18 @@ class FTRLRule(LocalRule):
     @cython.nogil
     @cython.exceptval(check=False)
     @cython.inline
-    def push(
-        self, w: cython.double[::1], j: cython.Py_ssize_t, by: cython.double, eta: cython.double
-    ) -> cython.void:
-        """Move the sum behind a weight, and let the threshold hold what it can."""
-        moved: cython.double = w[j] + eta * (self.held[j] + by)
-        w[j] = moved
-        self.held[j] = 0.0
-        if self.threshold[j] > 0 and eta > 0:
-            Rule.shrink(self, w, j, eta * self.threshold[j])
-            self.held[j] = (moved - w[j]) / eta
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    @cython.inline
     def step_along(
         self, w: cython.double[::1], j: cython.Py_ssize_t, g: cython.double, lr: cython.double
     ) -> cython.void:
         self.a[j] += g * g
-        self.push(w, j, -g, self.rate(j, lr))
+        w[j] += self.rate(j, lr) * (self.held[j] - g)
+        self.held[j] = 0.0
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
     def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
         j: cython.Py_ssize_t
-        self.lr = lr
         for j in range(self.n):
             self.step_along(w, j, g[j], lr)
         return 0
@@ -414,18 +400,27 @@ class FTRLRule(LocalRule):
         count: cython.Py_ssize_t,
     ) -> cython.int:
         k: cython.Py_ssize_t
-        self.lr = lr
         for k in range(count):
             self.step_along(w, where[k], g[where[k]], lr)
         return 0
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(check=False)
-    def shrink(
-        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
-    ) -> cython.void:
-        eta: cython.double = self.rate(j, self.lr)
-        if eta > 0:
-            self.threshold[j] += threshold / eta
-            self.push(w, j, 0.0, eta)
+    @cython.exceptval(-1, check=False)
+    def proximal_step(
+        self, w: cython.double[::1], penalty: PenaltyKernel, lr: cython.double
+    ) -> cython.int:
+        j: cython.Py_ssize_t
+        eta: cython.double
+        self.keep_stepped(w)
+        for j in range(self.n):
+            eta = self.rate(j, lr)
+            if eta > 0:
+                self.count[j] += 1
+            self.steps[j] = eta * self.count[j]
+        penalty.prox(w, self.steps)
+        for j in range(self.n):
+            eta = self.rate(j, lr)
+            if eta > 0:
+                self.held[j] = (self.stepped[j] - w[j]) / eta
+        return 0

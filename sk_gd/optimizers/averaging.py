@@ -9,11 +9,13 @@ from ..parameters import check_range
 if cython.compiled:
     from cython.cimports.libc.math import fmax, pow, sqrt
     from cython.cimports.sk_gd.optimizers.base import Rule
+    from cython.cimports.sk_gd.penalties.base import PenaltyKernel
 
     from .base import Optimizer
 else:
     from math import pow, sqrt
 
+    from ..penalties.base import PenaltyKernel
     from .base import Optimizer, Rule
 
     fmax = max
@@ -163,8 +165,8 @@ class ScheduleFreeRule(Rule):
     r: cython.double
     share: cython.double
     x: cython.double[::1]
-    pushed: cython.double[::1]
-    threshold: cython.double[::1]
+    held: cython.double[::1]
+    all_steps: cython.double[::1]
     largest_lr: cython.double[::1]
     total: cython.double[::1]
 
@@ -175,8 +177,9 @@ class ScheduleFreeRule(Rule):
         self.r = optimizer.r
         self.share = 0.0
         self.x = self.array("x", position=True)
-        self.pushed = self.array("pushed")
-        self.threshold = self.array("threshold")
+        # What the penalty took from the sum of all steps, and the sum of their sizes.
+        self.held = self.array("held")
+        self.all_steps = self.array("all_steps")
         self.largest_lr = self.array("largest_lr", 1)
         self.total = self.array("total", 1)
 
@@ -221,17 +224,22 @@ class ScheduleFreeRule(Rule):
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(check=False)
-    def shrink(
-        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
-    ) -> cython.void:
-        # All pushes and all thresholds so far are summed apart (dual averaging):
-        # thresholding noisy steps one by one would bias their average.
-        stepped: cython.double = w[j]
-        self.pushed[j] += stepped - _soft(self.pushed[j], self.threshold[j])
-        self.threshold[j] += threshold
-        w[j] = _soft(self.pushed[j], self.threshold[j])
-        self.x[j] += self.share * (w[j] - stepped)
+    @cython.exceptval(-1, check=False)
+    def proximal_step(
+        self, w: cython.double[::1], penalty: PenaltyKernel, lr: cython.double
+    ) -> cython.int:
+        j: cython.Py_ssize_t
+        self.keep_stepped(w)
+        # Dual averaging: one proximal step for all steps so far. After noisy steps, proximal
+        # steps one by one would bias their average.
+        for j in range(self.n):
+            self.all_steps[j] += self.rate(j, lr)
+            w[j] += self.held[j]
+        penalty.prox(w, self.all_steps)
+        for j in range(self.n):
+            self.held[j] += self.stepped[j] - w[j]
+            self.x[j] += self.share * (w[j] - self.stepped[j])
+        return 0
 
     @cython.cfunc
     @cython.nogil
@@ -300,15 +308,3 @@ class ScheduleFreeAdamWRule(ScheduleFreeRule):
             w[j] -= self.rate(j, lr) * g[j] + lr * self.weight_decay * y
             self.follow(w[j], j)
         return 0
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def _soft(value: cython.double, threshold: cython.double) -> cython.double:
-    """Soft thresholding."""
-    if value > threshold:
-        return value - threshold
-    if value < -threshold:
-        return value + threshold
-    return 0.0

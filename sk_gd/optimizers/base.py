@@ -39,6 +39,8 @@ class Rule:
         self.t = 0
         self.arrays = {}
         self.positions = set()
+        self.stepped = None
+        self.steps = None
 
     def array(self, name, size=None, *, position=False):
         """A zeroed array that is pickled under `name`."""
@@ -117,19 +119,34 @@ class Rule:
     def rate(self, j, lr):
         """Step per unit of gradient at coordinate `j`: the rule's metric; -1 if it has none.
 
-        The proximal step scales its threshold by it, so that the fixed point
-        is the minimiser of the penalised objective.
+        The proximal step is taken in this metric. Only then is the fixed point of the rule
+        the minimiser of the penalised objective.
         """
         return -1.0
 
-    def shrink(self, w, j, threshold):
-        """Bring `w[j]` nearer to zero by `threshold`, at most to zero."""
-        if w[j] > threshold:
-            w[j] -= threshold
-        elif w[j] < -threshold:
-            w[j] += threshold
-        else:
-            w[j] = 0.0
+    def proximal_step(self, w, penalty, lr):
+        """Take the proximal step of `penalty` after `step`, in the metric of the rule.
+
+        Only called if the penalty has such a step. A rule that keeps something which depends
+        on where the weights really went overrides this; `stepped` is where `step` led to.
+        """
+        j: cython.Py_ssize_t
+        self.keep_stepped(w)
+        for j in range(self.n):
+            self.steps[j] = self.rate(j, lr)
+        penalty.prox(w, self.steps)
+        return 0
+
+    def keep_stepped(self, w):
+        """Copy the weights to `stepped`; the first time, make it and `steps`."""
+        j: cython.Py_ssize_t
+        if self.steps is None:
+            with cython.gil:
+                self.stepped = np.empty(self.n)
+                self.steps = np.empty(self.n)
+        for j in range(self.n):
+            self.stepped[j] = w[j]
+        return 0
 
     def report(self, w, out):
         """Write the weights to predict with into `out`."""

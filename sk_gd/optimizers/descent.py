@@ -8,9 +8,11 @@ from ..parameters import check_range
 
 if cython.compiled:
     from cython.cimports.sk_gd.optimizers.base import LocalRule, Rule
+    from cython.cimports.sk_gd.penalties.base import PenaltyKernel
 
     from .base import Optimizer
 else:
+    from ..penalties.base import PenaltyKernel
     from .base import LocalRule, Optimizer, Rule
 
 
@@ -160,15 +162,17 @@ class MomentumRule(Rule):
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(check=False)
-    def shrink(
-        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
-    ) -> cython.void:
-        # The velocity is the way the weights really went: only then does it
-        # come to rest at the minimiser of the penalised objective.
-        stepped: cython.double = w[j]
-        Rule.shrink(self, w, j, threshold)
-        self.v[j] -= w[j] - stepped
+    @cython.exceptval(-1, check=False)
+    def proximal_step(
+        self, w: cython.double[::1], penalty: PenaltyKernel, lr: cython.double
+    ) -> cython.int:
+        j: cython.Py_ssize_t
+        Rule.proximal_step(self, w, penalty, lr)
+        # The velocity is the way that the weights really went. Otherwise it would not come
+        # to rest at the minimiser of the penalised objective.
+        for j in range(self.n):
+            self.v[j] -= w[j] - self.stepped[j]
+        return 0
 
 
 class HeavyBall(_WithMomentum):

@@ -271,7 +271,7 @@ class ArmijoRule(SizedRule):
         for _ in range(TRIALS):
             for j in range(self.n):
                 self.trial[j] = w[j] - size * objective.g[j]
-            objective.shrink(self.trial, size)
+            objective.prox(self.trial, size)
             slope = 0
             square = 0
             for j in range(self.n):

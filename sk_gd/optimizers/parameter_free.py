@@ -9,11 +9,13 @@ from ..parameters import check_range
 if cython.compiled:
     from cython.cimports.libc.math import fabs, fmax, sqrt
     from cython.cimports.sk_gd.optimizers.base import Rule
+    from cython.cimports.sk_gd.penalties.base import PenaltyKernel
 
     from .base import Optimizer
 else:
     from math import fabs, sqrt
 
+    from ..penalties.base import PenaltyKernel
     from .base import Optimizer, Rule
 
     fmax = max
@@ -21,28 +23,28 @@ else:
 
 @cython.cclass
 class MeasuringRule(Rule):
-    """A rule that judges its steps by the gradients, the lasso's included.
+    """A rule that sets the size of its steps by the gradients, the penalty's included.
 
-    The proximal step of the lasso leaves at the new weights a subgradient of it,
-    `pull`. At the minimum gradient and pull cancel, and measures of what is
-    still to be gained must see both, or they would never come to rest.
+    A proximal step gives a subgradient of the penalty at the new weights: `pull`. At the
+    minimum gradient and pull cancel. A rule that measured the gradient alone would never come
+    to rest.
     """
 
     def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
-        self.lr = 0.0
         self.pull = self.array("pull")
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(check=False)
-    def shrink(
-        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
-    ) -> cython.void:
-        stepped: cython.double = w[j]
-        rate: cython.double = self.rate(j, self.lr)
-        Rule.shrink(self, w, j, threshold)
-        self.pull[j] = (stepped - w[j]) / rate if rate > 0 else 0.0
+    @cython.exceptval(-1, check=False)
+    def proximal_step(
+        self, w: cython.double[::1], penalty: PenaltyKernel, lr: cython.double
+    ) -> cython.int:
+        j: cython.Py_ssize_t
+        Rule.proximal_step(self, w, penalty, lr)
+        for j in range(self.n):
+            self.pull[j] = (self.stepped[j] - w[j]) / self.steps[j] if self.steps[j] > 0 else 0.0
+        return 0
 
 
 class DoG(Optimizer):
@@ -198,7 +200,6 @@ class DistanceRule(MeasuringRule):
     ) -> cython.void:
         j: cython.Py_ssize_t
         rate: cython.double = self.rate(0, lr)
-        self.lr = lr
         for j in range(self.n):
             w[j] -= rate * g[j]
 
@@ -338,7 +339,6 @@ class COCOBRule(MeasuringRule):
     def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
         j: cython.Py_ssize_t
         whole: cython.double
-        self.lr = lr
         for j in range(self.n):
             whole = g[j] + self.pull[j]
             self.largest[j] = fmax(self.largest[j], fabs(whole))
@@ -350,10 +350,13 @@ class COCOBRule(MeasuringRule):
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(check=False)
-    def shrink(
-        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
-    ) -> cython.void:
-        # What the lasso takes back is lost to the bet as well.
-        MeasuringRule.shrink(self, w, j, threshold)
-        self.theta[j] -= self.pull[j]
+    @cython.exceptval(-1, check=False)
+    def proximal_step(
+        self, w: cython.double[::1], penalty: PenaltyKernel, lr: cython.double
+    ) -> cython.int:
+        j: cython.Py_ssize_t
+        MeasuringRule.proximal_step(self, w, penalty, lr)
+        # The bet loses what the penalty takes back.
+        for j in range(self.n):
+            self.theta[j] -= self.pull[j]
+        return 0

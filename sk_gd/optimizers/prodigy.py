@@ -234,7 +234,6 @@ class AdaptedAdamRule(MeasuringRule):
     @cython.exceptval(check=False)
     def begin(self, lr: cython.double) -> cython.double:
         """The learning rate of the step at hand."""
-        self.lr = lr
         if self.corrects:
             self.correction = sqrt(1 - pow(self.beta_2, self.t)) / (1 - pow(self.beta_1, self.t))
         return self.d[0] * lr * self.correction

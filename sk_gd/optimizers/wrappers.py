@@ -11,12 +11,14 @@ if cython.compiled:
     from cython.cimports.libc.math import fabs, fmax, isinf, sqrt
     from cython.cimports.sk_gd.objectives.base import Objective
     from cython.cimports.sk_gd.optimizers.base import LocalRule, Rule
+    from cython.cimports.sk_gd.penalties.base import PenaltyKernel
 
     from .base import Optimizer
 else:
     from math import fabs, isinf, sqrt
 
     from ..objectives.base import Objective
+    from ..penalties.base import PenaltyKernel
     from .base import LocalRule, Optimizer, Rule
 
     fmax = max
@@ -278,9 +280,9 @@ class ClippedObjective(Objective):
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(check=False)
-    def shrink(self, w: cython.double[::1], rate: cython.double) -> cython.void:
-        self.whole.shrink(w, rate)
+    @cython.exceptval(-1, check=False)
+    def prox(self, w: cython.double[::1], step: cython.double) -> cython.int:
+        return self.whole.prox(w, step)
 
     @cython.cfunc
     @cython.nogil
@@ -364,11 +366,11 @@ class ClippedRule(Rule):
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(check=False)
-    def shrink(
-        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
-    ) -> cython.void:
-        self.inner.shrink(w, j, threshold)
+    @cython.exceptval(-1, check=False)
+    def proximal_step(
+        self, w: cython.double[::1], penalty: PenaltyKernel, lr: cython.double
+    ) -> cython.int:
+        return self.inner.proximal_step(w, penalty, lr)
 
     @cython.cfunc
     @cython.nogil
@@ -433,8 +435,8 @@ class ClippedLocalRule(LocalRule):
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(check=False)
-    def shrink(
-        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
-    ) -> cython.void:
-        self.inner.shrink(w, j, threshold)
+    @cython.exceptval(-1, check=False)
+    def proximal_step(
+        self, w: cython.double[::1], penalty: PenaltyKernel, lr: cython.double
+    ) -> cython.int:
+        return self.inner.proximal_step(w, penalty, lr)

@@ -6,6 +6,7 @@ import threading
 import types
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import joblib
 import numpy as np
@@ -17,10 +18,14 @@ from sklearn.utils._indexing import _safe_indexing
 from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import _check_method_params, _num_samples
 
-from ._links import DocumentationLink
-from .indices import Packed, are_different, packed, positions
-from .search_tasks import Fold, Task, remembering
-from .side_by_side import Pass, has_callbacks, learned_by
+from .._links import DocumentationLink
+from ..estimators.base import check_parameters
+from ..estimators.fitting import Given, Witness, check_weight, pose, targets_of
+from ..estimators.settings import settings_of
+from ..indices import Packed, are_different, packed, positions
+from ..training.callbacks import has_callbacks
+from .lanes import Pass
+from .tasks import Fold, Task, remembering
 
 __all__ = ["GDGridSearchCV", "GDRandomizedSearchCV"]
 
@@ -81,8 +86,8 @@ class SideBySide(Parallel):
             reason = task.refusal()
             if reason is not None:
                 return None, reason
-            task.model._validate_params()
-            task.model._resolve()
+            check_parameters(task.model)
+            settings_of(task.model)
             if task.is_pipeline:
                 return task.transformers_key(), None
             self._validate(task)
@@ -118,13 +123,17 @@ class SideBySide(Parallel):
             np.asarray(options["test"]),
             whole=options["return_train_score"] or has_callbacks(options["caller"]),
             untouched=task.only_hands_over(),
-            valid=self._valid[type(task.model)][0] if task.only_predicts() else None,
+            valid=self._valid[type(task.model)][0].X if task.only_predicts() else None,
         )
 
     def _train(self, group, fold, steps, *given):
         models = [task.model for task in group]
         try:
-            outcomes = Pass(models, *given, resumable=not fold.untouched).train(self._go_on)
+            candidates = [settings_of(model) for model in models]
+            rows, data, seen = given
+            problem = pose(candidates[0], targets_of(candidates[0], data.y), data, rows=rows)
+            passed = Pass(candidates, problem, seen, resumable=not fold.untouched)
+            outcomes = passed.train(self._go_on)
         except Exception as error:
             for task in group:
                 task.reason = f"{type(error).__name__}: {error}"
@@ -147,18 +156,21 @@ class SideBySide(Parallel):
         parameters = _check_method_params(task.X, params=parameters, indices=fold.train)
         if task.is_pipeline:
             return self._transformed(task, fold, parameters)
-        X, y, learned = self._valid[type(task.model)]
+        data, seen = self._valid[type(task.model)]
         rows = positions(fold.train)
+        X, y = data.X, data.y[rows]
         if not are_different(rows):
-            X, y, rows = X[rows], y[rows], None  # a row that is there twice counts twice
-        return None, X, y, rows, weight_only(parameters), learned
+            X, rows = X[rows], None  # a row that is there twice counts twice
+        weight = check_weight(weight_only(parameters), y)
+        return None, rows, Given(X, y, weight), seen
 
     def _validate(self, task):
         """Have X and y, all rows, as the estimators want them; once for the whole search."""
         kind = type(task.model)
         if kind not in self._valid:
-            X, y = task.model._validate(task.X, task.y, reset=True)
-            self._valid[kind] = X, y, learned_by(task.model)
+            witness = Witness(task.model)
+            data = witness.validate(task.X, task.y)
+            self._valid[kind] = data, witness.attributes
 
     def _transformed(self, task, fold, parameters):
         given = {}
@@ -171,14 +183,15 @@ class SideBySide(Parallel):
         model = pipeline.steps[-1][1]
         model.fit = take
         pipeline.fit(fold.take(fold.train), _safe_indexing(task.y, fold.train), **parameters)
-        X, y = model._validate(given["X"], given["y"], reset=True)
-        weight = weight_only(given["parameters"])
+        witness = Witness(model)
+        data = witness.validate(given["X"], given["y"], weight_only(given["parameters"]))
         steps = pipeline.steps[:-1]
         if fold.untouched:
             steps = remembering(steps)
             if fold.whole:
-                X = X.copy()  # the rows are to be scored, too, by steps that may work in place
-        return steps, X, y, None, weight, learned_by(model)
+                # The rows are scored, too, by steps that may work in place.
+                data = replace(data, X=data.X.copy())
+        return steps, None, data, witness.attributes
 
 
 class _Splits:

@@ -1,18 +1,41 @@
-"""Functions with known minima, and one that counts."""
+"""Functions with known minima, and one that counts its calls."""
+
+import numpy as np
+
+from helpers.runs import Function
+
+
+def quadratic(curvature, centre, *, clip=lambda g: g, kind=Function):
+    """½ Σ curvature (w − centre)², for a rule that may ask for values, too."""
+    return kind(
+        lambda w: 0.5 * np.sum(curvature * (w - centre) ** 2),
+        lambda w: clip(curvature * (w - centre)),
+    )
+
+
+def squares(w):
+    """The sum of squares."""
+    return np.sum(w**2)
+
+
+# The value and the gradient at a point, as `minimize` takes them with `jac=True`.
 
 
 def parabola(p):
+    """The minimum is -4, at 3."""
     x = p[0]
     return x**2 - 6 * x + 5, [2 * x - 6]
 
 
 def himmelblau(p):
+    """Four minima of the same depth."""
     x, y = p.tolist()
     a, b = x**2 + y - 11, x + y**2 - 7
     return a**2 + b**2, [4 * x * a + 2 * b, 2 * a + 4 * y * b]
 
 
 def beale(p):
+    """One minimum in a narrow, curved valley."""
     x, y = p.tolist()
     a, b, c = 1.5 - x + x * y, 2.25 - x + x * y**2, 2.625 - x + x * y**3
     slope = 2 * a * (y - 1) + 2 * b * (y**2 - 1) + 2 * c * (y**3 - 1)
@@ -20,6 +43,7 @@ def beale(p):
 
 
 def rosenbrock(p):
+    """One minimum in a long valley like a banana."""
     x, y = p.tolist()
     return 100 * (y - x**2) ** 2 + (1 - x) ** 2, [
         -400 * x * (y - x**2) - 2 * (1 - x),

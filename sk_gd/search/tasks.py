@@ -13,10 +13,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import gen_batches, get_tags
 from sklearn.utils._indexing import _safe_indexing
 
-from .estimators import GDClassifier, GDRegressor
-from .indices import positions, without_copy
-from .parameters import fingerprint, requests
-from .side_by_side import OF_A_LANE, has_callbacks, refusal, without
+from ..estimators import GDClassifier, GDRegressor
+from ..estimators.base import GDEstimator
+from ..estimators.regressor import predictions
+from ..indices import positions, without_copy
+from ..parameters import fingerprint, requests
+from ..training.callbacks import has_callbacks
+from .lanes import OF_A_LANE
 
 # Numbers of X that are copied at a time to predict.
 CHUNK = 32768
@@ -238,11 +241,11 @@ class Task:
                 raise outcome.error.with_traceback(None)
             if self.is_pipeline:
                 estimator.steps = [*steps, estimator.steps[-1]]
-            self.model.__dict__.update(outcome.attributes)
+            vars(self.model).update(outcome.attributes)
             if fold.valid is not None:
                 estimator.__dict__.update(understanding_rows(estimator))
-            if outcome.complaint is not None:
-                warnings.warn(outcome.complaint, ConvergenceWarning, stacklevel=2)
+            if outcome.convergence_message is not None:
+                warnings.warn(outcome.convergence_message, ConvergenceWarning, stacklevel=2)
             return estimator
 
         return fit
@@ -256,7 +259,25 @@ def understanding_rows(model):
         return scores.ravel() if scores.shape[1] == 1 else scores
 
     def predict(rows):
-        return model._respond(rows.predictions(model))
+        return predictions(model, rows.predictions(model))
 
     method = decision_function if isinstance(model, GDClassifier) else predict
     return {method.__name__: method}
+
+
+def refusal(model):
+    """Why the fits of `model` cannot be shared; None if they can."""
+    if not isinstance(model, GDEstimator):
+        return f"{type(model).__name__} is neither a GDRegressor nor a GDClassifier"
+    if type(model).fit not in (GDRegressor.fit, GDClassifier.fit):
+        return f"{type(model).__name__} has a fit of its own"
+    if has_callbacks(model):
+        return f"{type(model).__name__} has callbacks, which are told of every fit"
+    if model.verbose:
+        return f"verbose={model.verbose!r} of {type(model).__name__} reports every fit"
+    return None
+
+
+def without(parameters, names):
+    """The parameters but for some."""
+    return {name: value for name, value in parameters.items() if name not in names}

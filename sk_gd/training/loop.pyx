@@ -4,32 +4,13 @@
 
 import numpy as np
 
-from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.math cimport fabs, isfinite
-from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 
 from sk_gd.objectives.base cimport Objective
 from sk_gd.objectives.linear cimport LinearObjective
-from sk_gd.objectives.penalties cimport ElasticNet
 from sk_gd.optimizers.base cimport LocalRule, Rule
-
-from .optimizers.descent import SGD
-
-cdef extern from *:
-    """
-    /* The documented interface of numpy's bit generators. */
-    typedef struct {
-        void *state;
-        uint64_t (*next_uint64)(void *);
-        uint32_t (*next_uint32)(void *);
-        double (*next_double)(void *);
-        uint64_t (*next_raw)(void *);
-    } sk_gd_bitgen;
-    """
-    ctypedef struct sk_gd_bitgen:
-        void *state
-        uint32_t (*next_uint32)(void *) noexcept nogil
+from sk_gd.penalties.base cimport PenaltyKernel
 
 # Exponent of the polynomial-decay average: the last tenth or so of the steps
 # carry most of the weight, whenever one stops (Shamir & Zhang, 2013).
@@ -40,8 +21,8 @@ cdef class BatchObjective(Objective):
     """What the rule of one lane may ask about the current batch, and about all the data."""
 
     cdef LinearObjective whole
-    cdef ElasticNet penalty
-    cdef Rule plain
+    cdef PenaltyKernel penalty
+    cdef double[::1] sizes
     cdef const Py_ssize_t *order
     cdef Py_ssize_t n
     cdef Py_ssize_t begin
@@ -49,11 +30,10 @@ cdef class BatchObjective(Objective):
     cdef Py_ssize_t n_steps
     cdef bint new
 
-    def __init__(self, LinearObjective whole, ElasticNet penalty):
+    def __init__(self, LinearObjective whole, PenaltyKernel penalty):
         self.whole = whole
         self.penalty = penalty
-        # The rule whose metric is the learning rate.
-        self.plain = SGD().rule(whole.n_weights)
+        self.sizes = np.empty(whole.n_weights if penalty.has_prox else 0)
         self.new = True
 
     cdef double value(self, double[::1] w) except? -1 nogil:
@@ -71,9 +51,11 @@ cdef class BatchObjective(Objective):
         self.whole.evaluate(self.order, 0, self.n, &w[0], &out[0])
         return self.whole.value(0, self.n)
 
-    cdef void shrink(self, double[::1] w, double rate) noexcept nogil:
-        if self.penalty.lasso:
-            self.penalty.shrink(w, self.plain, rate)
+    cdef int prox(self, double[::1] w, double step) except -1 nogil:
+        if self.penalty.has_prox:
+            self.sizes[:] = step
+            self.penalty.prox(w, self.sizes)
+        return 0
 
     cdef Py_ssize_t steps(self) noexcept nogil:
         return self.n_steps
@@ -107,7 +89,7 @@ cdef class Lane:
     """
 
     cdef public Rule rule
-    cdef public ElasticNet penalty
+    cdef public PenaltyKernel penalty
     cdef public BatchObjective objective
     cdef public double[::1] w
     cdef public double[::1] average
@@ -132,10 +114,6 @@ cdef class Lane:
         self.loss = self.penalty_value = 0.0
         self.alive = True
         self.steps_only = isinstance(rule, LocalRule)
-
-    def __reduce__(self):
-        average = None if self.average is None else np.asarray(self.average)
-        return _revive, (self.rule, np.asarray(self.w), average, self.averaged)
 
     def watch(self, objective):
         """Let the rule ask `objective`, which has this lane only."""
@@ -170,7 +148,7 @@ cdef class Lane:
             weights = np.array(self.average)
         else:
             weights = self.rule.model(w)
-        if self.penalty is not None and self.penalty.lasso and self.penalty.proximal:
+        if self.penalty is not None and self.penalty.has_prox:
             # An average of weights that become zero only comes close to zero;
             # the iterate knows which of them are.
             weights[w == 0] = 0
@@ -210,8 +188,8 @@ cdef class Lane:
             self.rule.step(self.w, self.objective.g, lr)
         else:
             self.rule.advance(self.w, self.objective, lr)
-        if self.penalty.lasso:
-            self.penalty.shrink(self.w, self.rule, lr)
+        if self.penalty.has_prox:
+            self.rule.proximal_step(self.w, self.penalty, lr)
         if self.average is not None:
             self.averaged += 1
             share = (FORGET + 1) / (FORGET + self.averaged)
@@ -219,13 +197,6 @@ cdef class Lane:
             for j in range(self.w.shape[0]):
                 self.average[j] += share * (self.reported[j] - self.average[j])
         return 0
-
-
-def _revive(rule, w, average, averaged):
-    lane = Lane(rule, w)
-    lane.average = None if average is None else np.array(average)
-    lane.averaged = averaged
-    return lane
 
 
 def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize_t n,
@@ -300,26 +271,3 @@ def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize
     for one in lanes:
         one.evaluations = n_batches + one.objective.asked
         one.objective.new = False
-
-
-def shuffle(Py_ssize_t[::1] order, rows, bit_generator):
-    """Fill `order` with `rows` (None: 0, 1, 2 …), shuffled by a bit generator of numpy.
-
-    Fisher & Yates; ``Generator.shuffle`` would spend a tenth of an epoch, and
-    multiplying a random 32-bit fraction instead of drawing until it fits takes
-    a third of that (Lemire, 2019). Its bias, n / 2³², is below what an epoch
-    can show.
-    """
-    cdef sk_gd_bitgen *bits = <sk_gd_bitgen *> PyCapsule_GetPointer(
-        bit_generator.capsule, "BitGenerator"
-    )
-    cdef const Py_ssize_t[::1] source = rows
-    cdef Py_ssize_t i, j, kept
-    with bit_generator.lock, nogil:
-        for i in range(order.shape[0]):
-            order[i] = i if source is None else source[i]
-        for i in range(order.shape[0] - 1, 0, -1):
-            j = (<uint64_t> bits.next_uint32(bits.state) * <uint64_t> (i + 1)) >> 32
-            kept = order[i]
-            order[i] = order[j]
-            order[j] = kept

@@ -8,13 +8,13 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 
 if cython.compiled:
     from cython.cimports.libc.math import exp, fabs, log
-    from cython.cimports.sk_gd.objectives.losses import LossKernel, Point
+    from cython.cimports.sk_gd.losses.base import LossKernel, Point
 
-    from .losses import Loss
+    from .base import Loss
 else:
     from math import exp, fabs, log
 
-    from .losses import Loss, LossKernel, Point
+    from .base import Loss, LossKernel, Point
 
 
 @cython.final
@@ -179,7 +179,7 @@ class MarginLoss(Loss):
 
     kinds = ("classifier",)
     relative = True
-    steepest = None
+    max_second_derivative = None
 
     def curvature(self, n_outputs, targets=None):
         """The second derivative in one margin, by the most that all margins of a row make of it.
@@ -187,9 +187,9 @@ class MarginLoss(Loss):
         With K classes the Hessian is that of the differences to the right class, whose
         largest eigenvalue is K. A loss with corners is taken to have a curvature of 1.
         """
-        if self.steepest is None:
+        if self.max_second_derivative is None:
             return 1.0
-        return self.steepest * max(n_outputs, 1)
+        return self.max_second_derivative * max(n_outputs, 1)
 
 
 @cython.final
@@ -263,7 +263,7 @@ class SquaredHinge(MarginLoss):
     True
     """
 
-    steepest = 2.0
+    max_second_derivative = 2.0
 
     def kernel(self, n_outputs):
         return SquaredHingeKernel()
@@ -312,7 +312,7 @@ class ModifiedHuber(MarginLoss):
     array([[1., 0., 0.]])
     """
 
-    steepest = 2.0
+    max_second_derivative = 2.0
 
     def kernel(self, n_outputs):
         return ModifiedHuberKernel()

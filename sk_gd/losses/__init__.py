@@ -1,14 +1,15 @@
 """The losses, by name."""
 
-from .objectives.classification_losses import (
+from ..parameters import lookup
+from .base import Loss
+from .classification import (
     Hinge,
     LogLoss,
     ModifiedHuber,
     Perceptron,
     SquaredHinge,
 )
-from .objectives.losses import Loss
-from .objectives.regression_losses import (
+from .regression import (
     AbsoluteError,
     EpsilonInsensitive,
     Gamma,
@@ -17,7 +18,6 @@ from .objectives.regression_losses import (
     Quantile,
     SquaredError,
 )
-from .parameters import lookup
 
 __all__ = [
     "AbsoluteError",

@@ -234,7 +234,7 @@ class Loss(BaseEstimator):
 
         Three arrays with an entry an output: in coordinates that fit the data
         a prediction is ``origin + unit * q``, and the loss is of the order of
-        ``energy``. None for classes, whose scores have no unit.
+        ``loss_scale``. None for classes, whose scores have no unit.
         """
         if targets is None:
             return None

@@ -9,13 +9,13 @@ from ..parameters import check_range
 
 if cython.compiled:
     from cython.cimports.libc.math import exp, fabs, fmin, log
-    from cython.cimports.sk_gd.objectives.losses import LossKernel, Point
+    from cython.cimports.sk_gd.losses.base import LossKernel, Point
 
-    from .losses import Loss
+    from .base import Loss
 else:
     from math import exp, fabs, log
 
-    from .losses import Loss, LossKernel, Point
+    from .base import Loss, LossKernel, Point
 
     fmin = min
 
@@ -311,7 +311,7 @@ class LogLink(Loss):
         """The mean that the raw prediction `p` is the logarithm of; at most the largest number."""
         return np.exp(np.minimum(p, np.floor(np.log(np.finfo(np.result_type(p, np.float32)).max))))
 
-    def bend(self, mean):
+    def second_derivative(self, mean):
         """The second derivative, in the prediction, where that and the target are this mean."""
         raise NotImplementedError
 
@@ -326,7 +326,7 @@ class LogLink(Loss):
         curvature = self.curvature(len(mean), targets)
         # Newton's step for a residual of one deviation: what fits exponentials that a
         # step of one, in the logarithm, would throw far off.
-        unit = self.bend(mean) * np.sqrt(variation) / curvature
+        unit = self.second_derivative(mean) * np.sqrt(variation) / curvature
         return np.log(mean), unit, curvature * unit**2
 
     def curvature(self, n_outputs, targets=None):
@@ -336,7 +336,7 @@ class LogLink(Loss):
         model, and the mean of y², over that of y, is what they contribute.
         """
         mean, variation = self.spread(targets)
-        return self.bend(mean) * (1 + variation)
+        return self.second_derivative(mean) * (1 + variation)
 
 
 @cython.final
@@ -387,7 +387,7 @@ class Poisson(LogLink):
     def allows(self, y):
         return np.asarray(y) >= 0
 
-    def bend(self, mean):
+    def second_derivative(self, mean):
         return mean
 
 
@@ -436,5 +436,5 @@ class Gamma(LogLink):
     def allows(self, y):
         return np.asarray(y) > 0
 
-    def bend(self, mean):
+    def second_derivative(self, mean):
         return np.ones_like(mean)

@@ -1,6 +1,6 @@
 """The documentation that GDRegressor and GDClassifier share, written once."""
 
-from . import losses
+from .. import losses
 
 PARAMETERS = """
     optimizer : str or Optimizer, default="auto"

@@ -1,0 +1,155 @@
+"""One pass over the data for many candidates: each is trained as a lane, side by side."""
+
+import contextlib
+import copy
+import time
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from ..estimators.fitting import convergence_message, fitted_attributes, set_up
+from ..estimators.settings import Settings, draw_seed
+from ..objectives.moments import observe
+from ..parameters import fingerprint
+from ..schedules import Schedule
+from ..training.blas_threads import one_blas_thread
+from ..training.epochs import train
+from ..training.run import Run
+
+# The parameters in which two candidates of one pass may differ. Every other parameter decides
+# which rows are read, in which order, or what an epoch is.
+OF_A_LANE = frozenset(
+    [
+        "optimizer",
+        "learning_rate",
+        "schedule",
+        "alpha",
+        "l1_ratio",
+        "average",
+        "max_iter",
+        "tol",
+        "n_iter_no_change",
+    ]
+)
+
+
+@dataclass
+class Outcome:
+    """The result of fitting a candidate: fitted attributes, perhaps a warning, or an error."""
+
+    attributes: dict | None = None
+    convergence_message: str | None = None
+    error: Exception | None = None
+    seconds: float = 0.0
+
+
+class Pass:
+    """One pass over the data for candidates that differ only in what lanes may differ in.
+
+    Parameters
+    ----------
+    candidates : list of Settings
+        The candidates.
+    problem : Problem
+        What they learn from.
+    seen : dict
+        The fitted attributes that the validation of X gave.
+    resumable : bool
+        Whether anybody may continue to train the models.
+    """
+
+    def __init__(self, candidates, problem, seen, resumable):
+        self.candidates = candidates
+        self.problem = problem
+        self.seen = seen
+        self.resumable = resumable
+        self.outcomes = [None] * len(candidates)
+        first = candidates[0]
+        statistics = observe(problem, first.precondition)
+        seed = draw_seed(first.random_state)
+        # For each run, by its id, the indices of the candidates that it serves.
+        self._served = {}
+        # For each kind of data, by its id, the data and the runs on them.
+        self._groups = {}
+        for twins in self._twins():
+            # A candidate that cannot be trained here is fitted by itself and reports the error.
+            with contextlib.suppress(Exception):
+                self._assign(twins, seed, statistics)
+
+    def _twins(self):
+        """Lists of candidates, by index, that differ in `max_iter` only; the longest first."""
+        names = [field.name for field in fields(Settings) if field.name != "max_iter"]
+        found = {}
+        for i, settings in enumerate(self.candidates):
+            key = fingerprint([getattr(settings, name) for name in names])
+            found.setdefault(key, []).append(i)
+        return [
+            sorted(twins, key=lambda i: -self.candidates[i].max_iter) for twins in found.values()
+        ]
+
+    def _assign(self, twins, seed, statistics):
+        """Give each of the twins a run; one run serves as many as it can."""
+        run = data = None
+        for i in twins:
+            settings = self.candidates[i]
+            if run is None or not foresees(run.config, settings.max_iter, data.n_batches):
+                run = Run(seed, statistics)
+                data = set_up(run, settings, self.problem)
+                self._groups.setdefault(id(data), (data, []))[1].append(run)
+            self._served.setdefault(id(run), []).append(i)
+
+    def train(self, begin_epoch):
+        """An `Outcome` for every candidate; None for one that must be fitted by itself."""
+        began = time.perf_counter()
+        with one_blas_thread:
+            for data, runs in self._groups.values():
+                self._train(data, runs, begin_epoch)
+        seconds = (time.perf_counter() - began) / len(self.candidates)
+        for outcome in self.outcomes:
+            if outcome is not None:
+                outcome.seconds = seconds
+        return self.outcomes
+
+    def _train(self, data, runs, begin_epoch):
+        generator = runs[0].generator
+
+        def end_epoch(active):
+            for run in active:
+                for i in self._served[id(run)]:
+                    more = self.candidates[i].max_iter - run.history.n_epochs
+                    if more == 0 or (more > 0 and run.is_settled):
+                        self._finish(i, run, generator, unfinished=not run.is_settled)
+
+        train(
+            runs,
+            data,
+            epochs=[self.candidates[self._served[id(run)][0]].max_iter for run in runs],
+            held_out=self.problem.held_out,
+            begin_epoch=begin_epoch,
+            end_epoch=end_epoch,
+        )
+        for run in runs:
+            for i in self._served[id(run)]:
+                if self.outcomes[i] is None:
+                    self._finish(i, run, generator, unfinished=False)
+
+    def _finish(self, i, run, generator, *, unfinished):
+        outcome = self.outcomes[i] = Outcome(error=run.error)
+        if run.error is None:
+            outcome.attributes = fitted_attributes(run, self.problem, self.seen)
+            outcome.convergence_message = convergence_message(run, self.candidates[i], unfinished)
+            if self.resumable:
+                resumed = outcome.attributes["_run"] = run.copy()
+                resumed.generator = copy.deepcopy(generator)
+
+
+def foresees(config, epochs, n_batches):
+    """Whether a run with this configuration is, after `epochs`, the run with that `max_iter`."""
+    schedule, horizon = config.schedule, config.horizon
+    if horizon == epochs:
+        return True
+    time = np.arange(epochs * n_batches) / n_batches
+    # A schedule that reacts to the loss may also use the horizon, later.
+    return type(schedule).after is Schedule.after and np.array_equal(
+        schedule(time, horizon), schedule(time, epochs)
+    )
