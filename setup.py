@@ -1,0 +1,77 @@
+"""Compiles the package. The sources that are for Cython are found, so that none is listed."""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError, PlatformError
+
+SHARED = "sk_gd._cython"  # Cython writes it: what the other modules would each have a copy of.
+DECLARATIONS = "sk_gd/_declarations"  # of the functions of others; else the build would need scipy
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+# Vectorise; no debugging information, which is four fifths of a file; round every product, so that
+# all processors give the same digits; let sqrt be one instruction.
+FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+FLAGS_OF_MSVC = ["/O2", "/fp:precise"]
+
+NO_COMPILER = """
+sk_gd is compiled when it is installed, and the C compiler is missing or does not find Python.h (its
+own message is above). Install one, and run the same command again:
+    Debian, Ubuntu   sudo apt install build-essential python3-dev
+    Fedora           sudo dnf install gcc python3-devel
+    macOS            xcode-select --install
+    Windows          Visual Studio Build Tools with "Desktop development with C++", from
+                     https://visualstudio.microsoft.com/visual-cpp-build-tools/
+"""
+
+
+def cython_sources():
+    """Every .pyx, and every .py with a line "import cython"."""
+    for path in sorted(Path("sk_gd").rglob("*.py*")):
+        text = path.read_text("utf-8") if path.suffix in (".py", ".pyx") else ""
+        if path.suffix == ".pyx" or re.search("^import cython$", text, re.M):
+            yield path
+
+
+class BuildExt(build_ext):
+    """Compiles on all cores, first to C, then to machine code."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        self.parallel = self.parallel or CORES
+
+    def build_extensions(self):
+        self.check_compiler()
+        msvc = self.compiler.compiler_type == "msvc"
+        made = cythonize(
+            self.extensions,
+            nthreads=self.parallel,
+            include_path=[DECLARATIONS, "."],
+            shared_utility_qualified_name=SHARED,
+            compiler_directives={"auto_pickle": False},  # a third of the code, and not used
+        )
+        for extension, c in zip(self.extensions, made, strict=True):
+            extension.sources = c.sources
+            extension.extra_compile_args = FLAGS_OF_MSVC if msvc else FLAGS
+        super().build_extensions()
+
+    def check_compiler(self):
+        """Say what to install if nothing can be compiled."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "empty.c")
+            source.write_text("#include <Python.h>\n")
+            try:
+                self.compiler.compile([str(source)], output_dir=folder)
+            except (CompileError, PlatformError) as error:
+                raise SystemExit(f"{error}\n{NO_COMPILER}") from None
+
+
+if __name__ == "__main__":  # the processes that cythonize starts may import this file
+    modules = {".".join(path.with_suffix("").parts): [str(path)] for path in cython_sources()}
+    extensions = [Extension(name, sources) for name, sources in {SHARED: [], **modules}.items()]
+    setup(ext_modules=extensions, cmdclass={"build_ext": BuildExt})
