@@ -1,4 +1,4 @@
-"""Compiles the package. The sources that are for Cython are found, so that none is listed."""
+"""Compile the package: finds every source that is written for Cython."""
 
 import os
 import re
@@ -10,18 +10,20 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, PlatformError
 
-SHARED = "sk_gd._cython"  # Cython writes it: what the other modules would each have a copy of.
-DECLARATIONS = "sk_gd/_declarations"  # of the functions of others; else the build would need scipy
+# Cython writes this module: helpers of which every other module would have a copy.
+SHARED = "sk_gd._cython"
+# What is called of scipy is declared here, so that the build does not need scipy.
+DECLARATIONS = "sk_gd/_declarations"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
-# Vectorise; no debugging information, which is four fifths of a file; round every product, so that
-# all processors give the same digits; let sqrt be one instruction.
+# Vectorise. No debugging information, which is four fifths of a file. Round every product, so that
+# all processors give the same digits. Let sqrt be one instruction.
 FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 FLAGS_OF_MSVC = ["/O2", "/fp:precise"]
 
 NO_COMPILER = """
-sk_gd is compiled when it is installed, and the C compiler is missing or does not find Python.h (its
-own message is above). Install one, and run the same command again:
+Installing sk_gd needs a C compiler and Python's header files. At least one of them was not found
+(the message above says which). Install them, then run the same command again:
     Debian, Ubuntu   sudo apt install build-essential python3-dev
     Fedora           sudo dnf install gcc python3-devel
     macOS            xcode-select --install
@@ -31,7 +33,7 @@ own message is above). Install one, and run the same command again:
 
 
 def cython_sources():
-    """Every .pyx, and every .py with a line "import cython"."""
+    """Yield every .pyx, and every .py that has a line "import cython"."""
     for path in sorted(Path("sk_gd").rglob("*.py*")):
         text = path.read_text("utf-8") if path.suffix in (".py", ".pyx") else ""
         if path.suffix == ".pyx" or re.search("^import cython$", text, re.M):
@@ -39,7 +41,7 @@ def cython_sources():
 
 
 class BuildExt(build_ext):
-    """Compiles on all cores, first to C, then to machine code."""
+    """Build the extensions on all cores: first all C files, then all modules."""
 
     def finalize_options(self):
         super().finalize_options()
@@ -53,7 +55,8 @@ class BuildExt(build_ext):
             nthreads=self.parallel,
             include_path=[DECLARATIONS, "."],
             shared_utility_qualified_name=SHARED,
-            compiler_directives={"auto_pickle": False},  # a third of the code, and not used
+            # Would be a third of the C code; classes that are pickled say how themselves.
+            compiler_directives={"auto_pickle": False},
         )
         for extension, c in zip(self.extensions, made, strict=True):
             extension.sources = c.sources
@@ -61,7 +64,7 @@ class BuildExt(build_ext):
         super().build_extensions()
 
     def check_compiler(self):
-        """Say what to install if nothing can be compiled."""
+        """Exit with a message that says what to install if nothing can be compiled."""
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "empty.c")
             source.write_text("#include <Python.h>\n")
@@ -71,7 +74,7 @@ class BuildExt(build_ext):
                 raise SystemExit(f"{error}\n{NO_COMPILER}") from None
 
 
-if __name__ == "__main__":  # the processes that cythonize starts may import this file
-    modules = {".".join(path.with_suffix("").parts): [str(path)] for path in cython_sources()}
+if __name__ == "__main__":  # The processes that cythonize starts may import this file.
+    modules = {".".join(path.with_suffix("").parts): [path.as_posix()] for path in cython_sources()}
     extensions = [Extension(name, sources) for name, sources in {SHARED: [], **modules}.items()]
     setup(ext_modules=extensions, cmdclass={"build_ext": BuildExt})

@@ -1,9 +1,9 @@
 # cython: language_level=3
-"""The functions of scipy's BLAS that are called here, as scipy/linalg/cython_blas.pxd declares them.
+"""The BLAS functions that the package calls, declared as scipy/linalg/cython_blas.pxd does.
 
-With this file the compiler needs no scipy, which takes ten seconds to install a second time, for
-the build. It is only read: the functions come from the scipy that is imported, and the import
-fails if one has another signature there. A function that is missing here is copied from scipy's file.
+With these copies the package compiles without scipy, which takes ten seconds to install. The
+functions themselves come from the scipy that is imported; the import fails if one of them has
+another signature there. To call one more function, copy its line from scipy's file.
 """
 
 ctypedef double d
