@@ -68,7 +68,8 @@ class TestArrays:
 
     def test_weights_whose_sum_is_no_number(self):
         heavy = GDRegressor(**SETTINGS).fit(X, Y, sample_weight=np.full(600, 1e308))
-        np.testing.assert_allclose(heavy.coef_, GDRegressor(**SETTINGS).fit(X, Y).coef_)
+        plain = GDRegressor(**SETTINGS).fit(X, Y)
+        np.testing.assert_allclose(heavy.coef_, plain.coef_, rtol=1e-12)
 
     def test_a_row_without_weight_may_be_any_number(self):
         far, weight = X.copy(), np.ones(600)
@@ -118,7 +119,7 @@ class TestAnotherFit:
         for alpha in (1e-3, 1e-2, 0.1, 1):
             model.set_params(alpha=alpha).fit(X, y)
             exact = LogisticRegression(C=1 / (alpha * len(y)), tol=1e-10).fit(X, y)
-            np.testing.assert_allclose(model.coef_, exact.coef_, atol=2e-3)
+            np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-5)
 
     def test_after_a_stream(self):
         model = GDRegressor(warm_start=True, random_state=0)
@@ -153,7 +154,7 @@ class TestAnotherFit:
         model = GDRegressor(Watching(), max_iter=5, batch_size="full", warm_start=True, **options)
         for y in (Y, OTHER):
             steps.append(steps_in_average(run_of(model.fit(X, y))))
-        np.testing.assert_allclose(multipliers[5:], multipliers[:5])
+        np.testing.assert_array_equal(multipliers[5:], multipliers[:5])
         assert steps[0] == steps[1] == 2
 
     def test_the_same_fit_goes_on(self):
@@ -204,18 +205,22 @@ class TestBalancedClasses:
         weight = 1 / share[rest[1]]
         found = model.predict_proba(rest[0])
         expected = log_loss(rest[1], found, labels=[0, 1, 2], sample_weight=weight)
-        assert min(model.validation_loss_curve_) == pytest.approx(expected, rel=1e-6)
+        assert min(model.validation_loss_curve_) == pytest.approx(expected, rel=1e-12)
 
     def test_a_class_without_weight(self):
         weight = (LABELS > 0).astype(float)
         model = GDClassifier(class_weight="balanced", **SETTINGS)
         model.fit(X, LABELS, sample_weight=weight)
-        assert np.isfinite(model.coef_).all()
+        there = LABELS > 0
+        assert model.classes_.tolist() == [0, 1, 2]
+        assert model.score(X[there], LABELS[there]) > 0.95
 
     def test_a_class_that_later_rows_lack(self):
         model = GDClassifier(class_weight="balanced", warm_start=True, **SETTINGS)
-        model.fit(X, LABELS).fit(X[LABELS > 0], LABELS[LABELS > 0])
+        there = LABELS > 0
+        model.fit(X, LABELS).fit(X[there], LABELS[there])
         assert model.classes_.tolist() == [0, 1, 2]
+        assert model.score(X[there], LABELS[there]) > 0.95
 
 
 @pytest.mark.parametrize("clip", [optimizers.ClipNorm, optimizers.ClipValue])
@@ -226,7 +231,7 @@ def test_clipping_slopes_whose_squares_are_no_numbers(clip):
     found = minimize(
         cosh, [400.0], jac=True, method=clip("sgd"), options={"learning_rate": 1.0, "max_iter": 500}
     )
-    assert abs(found.x[0]) < 1e-3
+    assert abs(found.x[0]) < 1e-12
 
 
 class TestSubclasses:
@@ -239,7 +244,7 @@ class TestSubclasses:
 
         options = {"learning_rate": 0.01, "max_iter": 1, "precondition": None} | SETTINGS
         model = GDRegressor(Signed(), batch_size="full", **options).fit(X, Y)
-        np.testing.assert_allclose(np.abs(model.coef_), 0.01)
+        np.testing.assert_allclose(np.abs(model.coef_), 0.01, rtol=1e-14)
 
     def test_of_an_optimizer_with_another_base(self):
         class Signed:
@@ -251,7 +256,7 @@ class TestSubclasses:
 
         options = {"learning_rate": 0.01, "max_iter": 1, "precondition": None} | SETTINGS
         model = GDRegressor(SignedAdam(), batch_size="full", **options).fit(X, Y)
-        np.testing.assert_allclose(np.abs(model.coef_), 0.01)
+        np.testing.assert_allclose(np.abs(model.coef_), 0.01, rtol=1e-14)
 
     def test_of_a_loss(self):
         class Cubic(losses.Huber):
@@ -326,5 +331,5 @@ def test_parameters_that_mean_something_else(optimizer, words):
 def test_sparse_coefficients_made_sparse():
     model = GDRegressor(**SETTINGS).fit(X, Y)
     expected = model.predict(X)
-    np.testing.assert_allclose(model.sparsify().sparsify().predict(X), expected)
-    np.testing.assert_allclose(model.densify().densify().predict(X), expected)
+    np.testing.assert_allclose(model.sparsify().sparsify().predict(X), expected, rtol=1e-11)
+    np.testing.assert_array_equal(model.densify().densify().predict(X), expected)

@@ -268,7 +268,7 @@ class TestLandscape:
             coef, intercept = model.coef_.copy(), model.intercept_
             for step, (w, b) in zip(steps, directions, strict=True):
                 coef, intercept = coef + step * w, intercept + step * b
-            assert display.values[place] == pytest.approx(objective(coef, intercept), rel=1e-10)
+            assert display.values[place] == pytest.approx(objective(coef, intercept), rel=1e-12)
 
     def test_of_three_classes(self):
         """scikit-learn's minimum is in the middle, and the lowest."""
@@ -280,7 +280,7 @@ class TestLandscape:
         display = LossLandscapeDisplay.from_estimator(
             model, X_CLASS, LABELS, resolution=9, random_state=0
         )
-        assert display.centre == pytest.approx(minimum, rel=1e-8)
+        assert display.centre == pytest.approx(minimum, rel=1e-12)
         assert display.values.min() == display.values[4, 4]
 
     def test_path(self):
@@ -288,7 +288,7 @@ class TestLandscape:
         for sparse in (X, X + 5.0):
             start = record_path(GDRegressor("adam", **QUICK), sparse, Y)[0]
             assert not start[0].any()
-            assert start[1] == pytest.approx(Y.mean())
+            assert start[1] == pytest.approx(Y.mean(), rel=1e-12)
         assert record_path(GDRegressor(precondition=None, **QUICK), X, Y)[0][1] == 0
         model = GDClassifier("adam", schedule="cosine", **QUICK)
         path = record_path(model, X_CLASS, LABELS)
@@ -321,8 +321,8 @@ class TestLandscape:
             )
             for data in (X, sp.csr_matrix(X))
         )
-        assert sparse.values == pytest.approx(dense.values, rel=1e-10)
-        assert sparse.centre == pytest.approx(dense.paths["path"][1][-1], rel=1e-10)
+        assert sparse.values == pytest.approx(dense.values, rel=1e-12)
+        assert sparse.centre == pytest.approx(dense.paths["path"][1][-1], rel=1e-12)
 
     def test_without_a_colorbar(self):
         model = GDRegressor("adam", **QUICK).fit(X, Y)
@@ -374,9 +374,9 @@ class TestSchedule:
         cosine, step, own = (line.get_ydata() for line in display.lines_)
         times = display.lines_[0].get_xdata()
         assert (times[0], times.max() < 40) == (0, True)
-        assert cosine == pytest.approx((1 + np.cos(np.pi * times / 40)) / 2)
+        assert cosine == pytest.approx((1 + np.cos(np.pi * times / 40)) / 2, rel=1e-12, abs=1e-14)
         assert sorted(set(np.round(step, 12)))[-1] == 1
-        assert own == pytest.approx(times / 40)
+        assert own == pytest.approx(times / 40, rel=1e-14)
         assert display.lines_[1].get_label() == "Step(step_size=10)"
 
     def test_refuses(self):

@@ -14,7 +14,7 @@ from sklearn.linear_model import (
     SGDClassifier,
 )
 from sklearn.linear_model import Perceptron as Rosenblatt
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.svm import SVR, LinearSVC
 
 from helpers import naive
@@ -82,7 +82,7 @@ class TestMinimisers:
                 X, Y, m.coef_, m.intercept_, alpha=alpha, l1_ratio=1.0,
             )  # fmt: skip
 
-        assert -1e-9 < value(model) - value(exact) < 1e-3
+        assert -1e-9 < value(model) - value(exact) < 1e-4
         assert np.mean(Y <= model.predict(X)) == pytest.approx(quantile, abs=0.1)
 
     @pytest.mark.parametrize("precondition", PRECONDITIONS)
@@ -103,7 +103,7 @@ class TestMinimisers:
             )
             for m in (model, exact)
         )  # fmt: skip
-        assert -1e-6 < found - lowest < 1e-3
+        assert -1e-9 < found - lowest < 1e-5
 
     @pytest.mark.parametrize("precondition", PRECONDITIONS)
     def test_squared_hinge(self, precondition):
@@ -144,9 +144,9 @@ class TestMinimisers:
             both = GDRegressor("sgd", **options).fit(X, targets)
             for k in range(3):
                 one = GDRegressor("sgd", **options).fit(X, targets[:, k])
-                np.testing.assert_allclose(both.coef_[k], one.coef_, rtol=1e-9)
-                np.testing.assert_allclose(both.intercept_[k], one.intercept_, rtol=1e-9)
-                np.testing.assert_allclose(both.predict(X)[:, k], one.predict(X), rtol=1e-9)
+                np.testing.assert_allclose(both.coef_[k], one.coef_, rtol=1e-11)
+                np.testing.assert_allclose(both.intercept_[k], one.intercept_, rtol=1e-11)
+                np.testing.assert_allclose(both.predict(X)[:, k], one.predict(X), rtol=1e-11)
 
 
 class TestPerceptron:
@@ -184,7 +184,7 @@ class TestProbabilities:
         model = GDClassifier(loss="modified_huber", tol=None).fit(X, y)
         other = SGDClassifier(loss="modified_huber").fit(X, y)
         other.coef_, other.intercept_ = model.coef_, model.intercept_
-        np.testing.assert_allclose(model.predict_proba(X), other.predict_proba(X), atol=1e-15)
+        np.testing.assert_allclose(model.predict_proba(X), other.predict_proba(X), rtol=1e-12)
         certain = model.predict_proba(X) == 0
         assert certain.any()
         assert np.all(model.predict_log_proba(X)[certain] == -np.inf)
@@ -205,11 +205,13 @@ class TestProbabilities:
         scores = np.concatenate([RNG.normal(size=(200, 4)), 100 * RNG.normal(size=(200, 4))])
         given = ModifiedHuber().probabilities(scores)
         assert np.all(given >= 0)
-        np.testing.assert_allclose(given.sum(axis=1), 1)
+        np.testing.assert_allclose(given.sum(axis=1), 1, rtol=1e-13)
         np.testing.assert_array_equal(given.argmax(axis=1), scores.argmax(axis=1))
         # The scores of two classes are half the score of the second, with both signs.
         two = ModifiedHuber().probabilities(np.column_stack([-scores[:, 0], scores[:, 0]]) / 2)
-        np.testing.assert_allclose(two, ModifiedHuber().probabilities(scores[:, 0]), atol=1e-15)
+        np.testing.assert_allclose(
+            two, ModifiedHuber().probabilities(scores[:, 0]), rtol=1e-12, atol=1e-15
+        )
 
 
 class TestUnits:
@@ -269,8 +271,8 @@ class TestUnits:
         model = GDRegressor(optimizer, loss=loss, **options).fit(X, Y)
         other = GDRegressor(optimizer, loss=scaled, **options).fit(X, 1024 * Y)
         # To the bit but for what a rule adds to its roots.
-        np.testing.assert_allclose(other.coef_, 1024 * model.coef_, rtol=1e-9)
-        np.testing.assert_allclose(other.intercept_, 1024 * model.intercept_, rtol=1e-9)
+        np.testing.assert_allclose(other.coef_, 1024 * model.coef_, rtol=1e-12)
+        np.testing.assert_allclose(other.intercept_, 1024 * model.intercept_, rtol=1e-12)
 
     @pytest.mark.parametrize("loss", ["poisson", "gamma"])
     def test_another_unit_of_a_mean_is_another_intercept(self, loss):
@@ -278,8 +280,8 @@ class TestUnits:
         options = {"loss": loss, "alpha": 0, "max_iter": 10, "tol": None, "random_state": 0}
         model = GDRegressor("nesterov", **options).fit(X, y)
         other = GDRegressor("nesterov", **options).fit(X, 1e6 * y)
-        np.testing.assert_allclose(other.coef_, model.coef_, rtol=1e-8)
-        np.testing.assert_allclose(other.predict(X), 1e6 * model.predict(X), rtol=1e-8)
+        np.testing.assert_allclose(other.coef_, model.coef_, rtol=1e-12)
+        np.testing.assert_allclose(other.predict(X), 1e6 * model.predict(X), rtol=1e-12)
 
     @pytest.mark.parametrize("loss", losses.names("classifier"))
     def test_raw_breast_cancer(self, loss):
@@ -312,14 +314,14 @@ def test_curvature_of_smooth_losses_is_their_largest(loss, classes):
         p[2:] -= 40  # two classes that are as good, and the rest out of question
     y = RNG.integers(min(classes, 2), size=(1, 1500)).astype(float)
     found = second_derivatives(loss, y, p).max()
-    assert found == pytest.approx(losses.get(loss).curvature(outputs), rel=1e-3)
+    assert found == pytest.approx(losses.get(loss).curvature(outputs), rel=1e-7)
 
 
 @pytest.mark.parametrize("epsilon", [0.01, 1.0, 1e3])
 def test_curvature_of_huber_is_one_unless_most_of_it_is_straight(epsilon):
     targets = Moments().update(Y[:, None])
     curvature = Huber(epsilon).curvature(1, targets)
-    np.testing.assert_allclose(curvature, min(1, epsilon / np.std(Y)), rtol=1e-9)
+    np.testing.assert_allclose(curvature, min(1, epsilon / np.std(Y)), rtol=1e-12)
 
 
 class TestExponentials:
@@ -368,7 +370,7 @@ class TestExponentials:
         options = {"loss": "poisson", "batch_size": "full", "tol": None}
         model = GDRegressor("nesterov", **options).fit(far, y, sample_weight=weight)
         other = GDRegressor("nesterov", **options).fit(X, np.exp(X[:, 0]))
-        np.testing.assert_allclose(model.coef_, other.coef_, rtol=1e-6)
+        np.testing.assert_allclose(model.coef_, other.coef_, rtol=1e-8)
 
     def test_zero_counts_only(self):
         model = GDRegressor(loss="poisson", tol=None).fit(X, np.zeros(N))
@@ -420,10 +422,12 @@ class TestBadInput:
 
 
 def test_parameters_are_tuned_by_a_grid():
-    search = GridSearchCV(
-        GDRegressor(loss=Huber(), max_iter=20, tol=None, random_state=0),
-        {"loss__epsilon": [0.5, 5.0], "alpha": [0.0, 0.1]},
-    ).fit(X, Y)
-    assert search.best_params_["loss__epsilon"] in (0.5, 5.0)
+    options = {"max_iter": 20, "tol": None, "random_state": 0}
+    grid = {"loss__epsilon": [0.5, 5.0], "alpha": [0.0, 0.1]}
+    search = GridSearchCV(GDRegressor(loss=Huber(), **options), grid).fit(X, Y)
     scores = search.cv_results_["mean_test_score"]
     assert len(np.unique(scores)) == 4
+    for params, score in zip(search.cv_results_["params"], scores, strict=True):
+        model = GDRegressor(loss=Huber(params["loss__epsilon"]), alpha=params["alpha"], **options)
+        assert score == cross_val_score(model, X, Y).mean()
+    assert search.best_estimator_.loss.epsilon == search.best_params_["loss__epsilon"]

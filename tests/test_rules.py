@@ -131,7 +131,7 @@ def test_adam_without_momentum_is_bias_corrected_rmsprop():
         v = 0.9 * v + 0.1 * gradient(naive) ** 2
         naive = naive - 0.1 * gradient(naive) / (np.sqrt(v / (1 - 0.9**t)) + 1e-8)
         rule(w, gradient, 0.1)
-    np.testing.assert_allclose(w, naive, rtol=1e-11)
+    np.testing.assert_allclose(w, naive, rtol=1e-13)
 
 
 def test_momentum_of_zero_is_plain_descent():
@@ -300,8 +300,8 @@ def test_a_users_rule_trains_a_model_as_the_built_in_does(pair, batch_size):
         ).fit(X, y)
         for optimizer in pair
     )
-    np.testing.assert_allclose(theirs.coef_, ours.coef_, rtol=1e-11)
-    np.testing.assert_allclose(theirs.loss_curve_, ours.loss_curve_, rtol=1e-11)
+    np.testing.assert_allclose(theirs.coef_, ours.coef_, rtol=1e-13)
+    np.testing.assert_allclose(theirs.loss_curve_, ours.loss_curve_, rtol=1e-13)
 
 
 def test_a_users_rule_is_pickled_with_its_state():

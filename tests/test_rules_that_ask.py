@@ -97,7 +97,7 @@ class TestArmijo:
         settings = {"loss": "poisson", "batch_size": "full", "max_iter": 60, "tol": None}
         found = GDRegressor(Armijo(), learning_rate=100.0, **settings).fit(X, counts)
         exact = GDRegressor("lbfgs", **settings).fit(X, counts)
-        assert found.loss_curve_[-1] - exact.loss_curve_[-1] < 1e-4
+        assert found.loss_curve_[-1] - exact.loss_curve_[-1] < 1e-9
 
 
 class TestPolyak:
@@ -118,7 +118,7 @@ class TestPolyak:
         # ½ x² + 7: the step halves x, whatever is added to the function.
         function = Function(lambda w: 0.5 * squares(w) + 7, lambda w: w)
         path = walk(Polyak(f_star=7.0, c=1.0), function, [8.0], 3)
-        np.testing.assert_allclose(path, [[4.0], [2.0], [1.0]])
+        np.testing.assert_allclose(path, [[4.0], [2.0], [1.0]], rtol=1e-14)
 
     def test_at_the_bound_it_waits(self):
         # And is not kept there by a step of no length when the next batch has more to gain.
@@ -129,7 +129,7 @@ class TestPolyak:
         assert w.tolist() == [3.0, 4.0]
         w[0] += 1e-3
         rule(w, function, 1.0)
-        assert squares(w) == pytest.approx(25.0, abs=1e-4)
+        assert squares(w) == pytest.approx(25.0, abs=1e-6)
 
     def test_grows_by_gamma_an_epoch(self):
         # Rows of which each has a step of its own: from a steep one to a flat one.
@@ -137,16 +137,16 @@ class TestPolyak:
         w = np.array([1.0])
         rule = starting(Polyak(gamma=3.0), w)
         rule(w, steep, 1e6)
-        assert rule.arrays["size"][0] == pytest.approx(1 / 100)
+        assert rule.arrays["size"][0] == pytest.approx(1 / 100, rel=1e-14)
         w[:] = 1.0
         rule(w, flat, 1e6)
-        assert rule.arrays["size"][0] == pytest.approx(3 / 100)
+        assert rule.arrays["size"][0] == pytest.approx(3 / 100, rel=1e-14)
 
     def test_interpolating_models_need_no_rate(self):
         exact = np.array([1.0, -2.0, 0.5, 3.0, 0.0])
         model = GDRegressor(Polyak(), alpha=0.0, learning_rate=1e6, max_iter=50, tol=None)
         model.set_params(batch_size=10, random_state=0).fit(X, X @ exact + 4)
-        np.testing.assert_allclose(model.coef_, exact, atol=1e-6)
+        np.testing.assert_allclose(model.coef_, exact, rtol=0, atol=1e-10)
 
 
 class TestSVRG:
@@ -184,7 +184,7 @@ class TestSVRG:
             shuffle=False,
         ).fit(container(X), Y)
         expected = self.naive(batch_size, frequency)
-        np.testing.assert_allclose(np.append(model.coef_, model.intercept_), expected, rtol=1e-10)
+        np.testing.assert_allclose(np.append(model.coef_, model.intercept_), expected, rtol=1e-12)
         # Two gradients a step, and one of as many batches for a snapshot.
         steps = -(-120 // batch_size)
         expected = [2 * steps + (k % frequency == 0) for k in range(self.EPOCHS)]
@@ -213,7 +213,7 @@ class TestSVRG:
         model = GDRegressor("svrg", alpha=0.1, batch_size=10, precondition=None, random_state=0)
         for part in [slice(0, 60)] * 3 + [slice(60, 120)] * 100:
             model.partial_fit(X[part], Y[part])
-        np.testing.assert_allclose(model.coef_, exact.coef_, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(model.coef_, exact.coef_, rtol=0, atol=1e-10)
 
 
 class TestLBFGS:
@@ -226,13 +226,13 @@ class TestLBFGS:
         # The best constant step needs a million steps for this.
         curvature = np.logspace(0, 5, 6)
         path = walk(LBFGS(), quadratic(curvature, 1.0), np.zeros(6), 60)
-        np.testing.assert_allclose(path[-1], 1.0, rtol=0, atol=1e-7)
+        np.testing.assert_allclose(path[-1], 1.0, rtol=0, atol=1e-10)
 
     @pytest.mark.parametrize("start", [(-1.2, 1.0), (3.0, -5.0), (1.5, 1.5, 1.5, 1.5, 1.5)])
     def test_rosenbrock(self, start):
         rosenbrock = Function(scipy.optimize.rosen, scipy.optimize.rosen_der)
         path = walk(LBFGS(), rosenbrock, start, 120)
-        np.testing.assert_allclose(path[-1], 1.0, rtol=0, atol=1e-7)
+        np.testing.assert_allclose(path[-1], 1.0, rtol=0, atol=1e-10)
 
     def test_an_iteration_is_one_evaluation(self):
         X, y = load_breast_cancer(return_X_y=True)
@@ -272,7 +272,7 @@ class TestLBFGS:
             model = GDClassifier("lbfgs", alpha=0.05, precondition=precondition)
             for part in [slice(0, 60)] * 5 + [slice(60, 120)] * 20:
                 model.partial_fit(X[part], LABELS[part], classes=[0, 1])
-            np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-5)
+            np.testing.assert_allclose(model.coef_, exact.coef_, rtol=0, atol=1e-6)
 
     def test_a_damped_step(self):
         # With a tenth of the step the distance shrinks by a tenth.
@@ -282,7 +282,7 @@ class TestLBFGS:
             rule(w, quadratic(1.0, 0.0), 0.1)
         before = w[0]
         rule(w, quadratic(1.0, 0.0), 0.1)
-        assert w[0] == pytest.approx(0.9 * before, rel=1e-6)
+        assert w[0] == pytest.approx(0.9 * before, rel=1e-12)
 
     @pytest.mark.parametrize("optimizer", [LBFGS(), optimizers.ClipNorm("lbfgs")], ids=repr)
     def test_the_lasso_is_refused(self, optimizer):
@@ -290,7 +290,9 @@ class TestLBFGS:
         with pytest.raises(ValueError, match=naming(type(optimizer).__name__, "l1_ratio=0.5", "0")):
             model.fit(X, Y)
         assert not hasattr(model, "coef_")
-        model.set_params(alpha=0.0).fit(X, Y)
+        # Without a penalty there is no corner, whatever its kind.
+        free = GDRegressor(optimizer, alpha=0.0).fit(X, Y)
+        np.testing.assert_array_equal(model.set_params(alpha=0.0).fit(X, Y).coef_, free.coef_)
 
 
 DRAWING = [RandomSearch(), RandomLocalSearch()]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
@@ -401,10 +401,15 @@ def test_any_grid(problem):
 
 
 @pytest.mark.slow
-@settings(max_examples=400, deadline=None, derandomize=True)
-@given(problems())
-def test_many_grids(problem):
-    both(*problem, cv=2, refit=False, return_train_score=True)
+@pytest.mark.parametrize("part", range(8))  # to be shared by the workers
+def test_many_grids(part):
+    @seed(part)
+    @settings(max_examples=50, deadline=None, database=None)
+    @given(problems())
+    def scores_are_the_same(problem):
+        both(*problem, cv=2, refit=False, return_train_score=True)
+
+    scores_are_the_same()
 
 
 @pytest.mark.slow

@@ -95,5 +95,5 @@ def test_nesterov_takes_the_gradient_at_the_look_ahead_point(problem, alpha, bat
             v = 0.8 * v + 0.02 * g
             w = w - v
     model = trained(problem, "nesterov", batch_size, alpha)
-    np.testing.assert_allclose(np.ravel(model.coef_), w[:3], rtol=0, atol=1e-12)
-    np.testing.assert_allclose(np.ravel(model.intercept_), w[3:], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(np.ravel(model.coef_), w[:3], rtol=0, atol=1e-13)
+    np.testing.assert_allclose(np.ravel(model.intercept_), w[3:], rtol=0, atol=1e-13)

@@ -39,7 +39,7 @@ def both(estimator, grid, X, y, fit=None, *, alone=0, kinds=(GridSearchCV, GDGri
     for name, expected in theirs.cv_results_.items():
         if ("_test_" in name or "_train_" in name) and not name.startswith("rank"):
             np.testing.assert_allclose(
-                ours.cv_results_[name], expected, rtol=0, atol=1e-8, err_msg=name
+                ours.cv_results_[name], expected, rtol=0, atol=1e-9, err_msg=name
             )
     assert ours.cv_results_["params"] == theirs.cv_results_["params"]
     if hasattr(theirs, "best_params_"):
