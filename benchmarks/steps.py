@@ -9,13 +9,16 @@ import time
 
 import numpy as np
 from record import record
-from sk_gd.loop import run_epoch
-from sk_gd.problem import Problem
 from threadpoolctl import threadpool_limits
 
 from sk_gd import losses, optimizers, schedules
 from sk_gd.objectives.coordinates import Coordinates
-from sk_gd.training import Config, Run
+from sk_gd.objectives.problem import Problem
+from sk_gd.penalties import ElasticNet
+from sk_gd.targets import RealTargets
+from sk_gd.training.epochs import watched_objective
+from sk_gd.training.loop import run_epoch
+from sk_gd.training.run import Config, Run
 
 STEPS, WEIGHTS, TURNS = 20_000, 50, 5
 
@@ -42,15 +45,22 @@ def seconds_a_step(optimizer, learning_rate=1e-3):
     X = rng.standard_normal((STEPS, WEIGHTS))
     y = (X @ rng.standard_normal(WEIGHTS) + rng.standard_normal(STEPS))[:, None]
     coordinates = Coordinates(WEIGHTS, 1, False, 1.0)
-    problem = Problem(X, y, None, losses.get("squared_error"))
+    problem = Problem(X, y, None, losses.get("squared_error"), RealTargets())
     data = problem.data(coordinates, 1, False)
-    run = Run(0)
-    run.configure(
-        Config(learning_rate, schedules.get("constant"), 1, 0.0, 0.0, 0, None, 5, False, "float64"),
-        coordinates,
-        optimizers.get(optimizer),
+    run = Run(0, None)
+    config = Config(
+        learning_rate,
+        schedules.get("constant"),
+        horizon=1,
+        penalty=ElasticNet(0.0),
+        average=0,
+        tol=None,
+        n_iter_no_change=5,
+        validated=False,
+        dtype="float64",
     )
-    objective, rates = data.objective([run]), [run.rates(STEPS)]
+    run.configure(config, coordinates, optimizers.get(optimizer))
+    objective, rates = watched_objective(data, [run.lane]), [run.begin_epoch(STEPS)]
     best = np.inf
     for _ in range(TURNS):
         begin = time.perf_counter()

@@ -16,15 +16,15 @@ FEWEST, MOST = 32, 256
 
 def batch_size(given, optimizer, problem):
     """Rows a step, for the `batch_size` that was given."""
-    n, needs_all = problem.n, optimizer.full_batch
+    n = problem.n
     if given == "auto":
-        if needs_all or optimizer.default_full_batch or n <= TINY:
+        if optimizer.full_batch != "optional" or n <= TINY:
             return n
         rows = min(max(n // 100, FEWEST), MOST)
         return max(rows, _sparse_rows(problem)) if problem.is_sparse else rows
     if given == "full":
         return n
-    if needs_all and given < n:
+    if optimizer.full_batch == "required" and given < n:
         raise ValueError(
             f"{type(optimizer).__name__} compares gradients of successive steps, which must be "
             f"of the same data: batch_size must be 'auto' or 'full'. Got {given} for "
@@ -73,15 +73,15 @@ def learning_rate(given, optimizer, data, coordinates, statistics, penalty, *, s
     """
     if given != "auto":
         return float(given)
-    if optimizer.parameter_free:
+    if optimizer.default_rate == "own":
         return 1.0
-    if optimizer.default_rate is not None:
+    if optimizer.default_rate != "smoothness":
         raw = coordinates.scale is None
         square = data.mean_square() if raw else coordinates.mean_square(statistics.features)
         rate = optimizer.default_rate / root_trace(square, coordinates, penalty)
     else:
         # The full batch of a sample is no less noisy than the same rows in batches.
-        sample = sample and not optimizer.full_batch
+        sample = sample and optimizer.full_batch != "required"
         rate = 1 / data.smoothness(penalty, optimizer.noise_gain, sample=sample)
     if not 0 < rate < np.inf:
         raise ValueError(
@@ -95,9 +95,9 @@ def learning_rate_of_function(given, optimizer):
     """The learning rate as a number, for a function of which nothing is known."""
     if given != "auto":
         return float(given)
-    if optimizer.parameter_free:
+    if optimizer.default_rate == "own":
         return 1.0
-    if optimizer.default_rate is None:
+    if optimizer.default_rate == "smoothness":
         raise ValueError(
             f"The learning_rate of {type(optimizer).__name__} depends on the curvature, of which "
             "nothing is known: 'auto' has no answer. Give a number, "

@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
 
 from helpers.assertions import assert_same_bits, reloaded, state
-from helpers.optimizers import Stumbling, batch_size_for
+from helpers.optimizers import SMOOTH_ONLY, Stumbling, batch_size_for
 from sk_gd import DivergenceError, GDClassifier, GDRegressor, optimizers
 
 X, TARGET = make_regression(150, 6, n_informative=4, noise=5.0, random_state=0)
@@ -77,7 +77,7 @@ def test_every_optimizer_resumes(optimizer, container):
 @pytest.mark.parametrize("optimizer", optimizers.names())
 def test_every_optimizer_resumes_in_every_setting(optimizer, settings, kind, container):
     settings = settings | {"batch_size": batch_size_for(optimizer, settings["batch_size"])}
-    if optimizers.get(optimizer).smooth_only:
+    if optimizer in SMOOTH_ONLY:
         settings["l1_ratio"] = 0.0
     assert_resumes(kind, container(X), optimizer=optimizer, **settings)
 

@@ -7,6 +7,7 @@ import pytest
 from scipy.optimize import minimize
 from sklearn.base import clone
 
+from helpers.assertions import naming
 from helpers.functions import FUNCTIONS, Counted, himmelblau, rosenbrock
 from helpers.optimizers import NumpyMomentum, has_own_rate
 from helpers.records import SUM_OF_SQUARES
@@ -111,7 +112,9 @@ def test_every_optimizer_descends_untuned(name):
     method = optimizers.get(name)
     options = {"max_iter": 300, "random_state": 0}
     if not has_own_rate(name):
-        with pytest.raises(ValueError, match="Give a number"):
+        with pytest.raises(
+            ValueError, match=naming("learning_rate", "'auto'", type(method).__name__)
+        ):
             minimize(rosenbrock, [-1.2, 1.0], jac=True, method=method, options=options)
         options["learning_rate"] = 1e-3
     if name == "radam":

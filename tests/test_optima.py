@@ -12,7 +12,7 @@ from sklearn.svm import SVC
 
 from helpers import naive
 from helpers.data import PRECONDITIONS
-from helpers.optimizers import DRAWN, MINI_BATCH, has_own_rate, with_batch_sizes
+from helpers.optimizers import DRAWN, MINI_BATCH, SMOOTH_ONLY, has_own_rate, with_batch_sizes
 from sk_gd import GDClassifier, GDRegressor, optimizers
 from sk_gd.optimizers import AdamW, Lion, Optimizer, Rprop, ScheduleFreeSGD
 
@@ -113,7 +113,6 @@ def forbidden(name, lasso=False, hinge=False):
 
 # Draws come near a minimum; to be there they would need as many as there are digits.
 ALL = [name for name in optimizers.names() if name not in DRAWN]
-SMOOTH_ONLY = [name for name in ALL if optimizers.get(name).smooth_only]
 
 
 def places(*arguments, names=ALL, hinge=False):
@@ -147,7 +146,7 @@ def test_minimiser(name, precondition, task):
     optimizer = rule(name)
     rate = "auto"
     epochs = 1500 if precondition and task not in SPARSE else 3000
-    if task in SPARSE and optimizer.default_rate is not None and name not in FADING:
+    if task in SPARSE and isinstance(optimizer.default_rate, float) and name not in FADING:
         # Gradients do not fade where the lasso holds against them, so adaptive steps stay
         # short; the schedule ends at zero, whatever the rate begins with.
         rate = 10 * optimizer.default_rate

@@ -5,6 +5,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.datasets import make_regression
 
+from helpers.assertions import naming
 from helpers.functions import quadratic
 from helpers.optimizers import PARAMETER_FREE, driven, starting
 from helpers.runs import has_average, run_of
@@ -145,5 +146,5 @@ def test_full_batch_only(name):
     assert model.fit(X, Y).t_ == 2
     for allowed in ("full", 150, 1000):
         assert model.set_params(batch_size=allowed).fit(X, Y).t_ == 2
-    with pytest.raises(ValueError, match="batch_size must be .* Got 149 for 150 rows"):
+    with pytest.raises(ValueError, match=naming("batch_size", "'full'", 149, 150)):
         model.set_params(batch_size=149).fit(X, Y)

@@ -13,7 +13,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, make_classificat
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
-from helpers.assertions import assert_same_bits
+from helpers.assertions import assert_same_bits, naming
 from helpers.records import load
 from helpers.runs import (
     epoch,
@@ -305,27 +305,28 @@ class TestErrors:
         [("warm_up", "warmup"), ("onecycle", "one_cycle"), ("plateu", "plateau")],
     )
     def test_unknown_name(self, name, near):
-        with pytest.raises(ValueError, match=f"'{name}'.*Did you mean '{near}'.*'cyclic'"):
+        with pytest.raises(ValueError, match=f"(?s)'{name}'.*'{near}'.*'cyclic'"):
             schedules.get(name)
 
     @pytest.mark.parametrize("value", [Cosine, int])
     def test_class_in_place_of_an_instance(self, value):
-        with pytest.raises(TypeError, match=f"instance.*{value.__name__}"):
+        with pytest.raises(TypeError, match=naming("instance", value.__name__)):
             schedules.get(value)
-        with pytest.raises(TypeError, match=f"'then' parameter.*{value.__name__}"):
+        with pytest.raises(TypeError, match=naming("'then'", value.__name__)):
             Warmup(then=value).check()
 
     @pytest.mark.parametrize(
         "function, words",
         [
-            (lambda e, horizon: np.where(e < 2, 1, -0.5), r"negative.*-0.5 at epoch 2 of 6"),
-            (lambda e, horizon: np.where(e < 3, 1, np.nan), r"finite.*nan at epoch 3 of 6"),
-            (lambda e, horizon: np.where(e < 3, 1, np.inf), r"finite.*inf at epoch 3 of 6"),
-            (lambda e, horizon: 0.5, r"shape \(\d+,\). Got shape \(\) instead"),
-            (lambda e, horizon: np.ones(7), r"shape \(\d+,\). Got shape \(7,\) instead"),
-            (lambda e, horizon: None, r"shape \(\)"),
-            (lambda e, horizon: e + 1j, r"real.*complex128"),
-            (lambda e, horizon: ["a"] * len(e), r"real.*<U1"),
+            # The last number is the horizon.
+            (lambda e, horizon: np.where(e < 2, 1, -0.5), ["negative", "-0.5", 2, 6]),
+            (lambda e, horizon: np.where(e < 3, 1, np.nan), ["finite", "nan", 3, 6]),
+            (lambda e, horizon: np.where(e < 3, 1, np.inf), ["finite", "inf", 3, 6]),
+            (lambda e, horizon: 0.5, ["shape", "()"]),
+            (lambda e, horizon: np.ones(7), ["shape", "(7,)"]),
+            (lambda e, horizon: None, ["shape", "()"]),
+            (lambda e, horizon: e + 1j, ["real", "complex128"]),
+            (lambda e, horizon: ["a"] * len(e), ["real", "<U1"]),
         ],
         ids=["negative", "NaN", "infinite", "scalar", "length", "None", "complex", "text"],
     )
@@ -334,9 +335,9 @@ class TestErrors:
         schedule = function
         if nested:
             schedule = Warmup(epochs=1, then=function)
-            words = words.replace("of 6", "of 5")
+            words = [5 if word == 6 else word for word in words]
         model = GDRegressor(schedule=schedule, batch_size=50, max_iter=6, tol=None)
-        with pytest.raises(ValueError, match=f"schedule <function.*{words}"):
+        with pytest.raises(ValueError, match=naming("schedule", "<function", *words)):
             model.fit(X, TARGET)
         assert not hasattr(model, "coef_")
 

@@ -136,9 +136,9 @@ def nanoseconds(name):
 
 def rate(optimizer):
     """The meaning of ``learning_rate="auto"``."""
-    if optimizer.parameter_free:
+    if optimizer.default_rate == "own":
         return "not needed"
-    if optimizer.default_rate is None:
+    if optimizer.default_rate == "smoothness":
         return "1 / L".replace(" ", "\N{NO-BREAK SPACE}")
     return f"{optimizer.default_rate:.3g} / √tr H".replace(" ", "\N{NO-BREAK SPACE}")
 
@@ -155,7 +155,7 @@ def optimizer_row(cls, name, family):
         good_for(cls),
         parameters(cls),
         "as the inner one" if wraps else rate(optimizer),
-        "as the inner one" if wraps else ("yes" if optimizer.full_batch else "no"),
+        "as the inner one" if wraps else ("yes" if optimizer.full_batch == "required" else "no"),
         f"+{state_per_weight(optimizer)}" if wraps else str(state_per_weight(optimizer)),
         nanoseconds(name),
         paper(cls),

@@ -1,122 +1,138 @@
-"""The documentation that GDRegressor and GDClassifier share, written once."""
+"""The parts of the docstrings that GDRegressor and GDClassifier share."""
 
-from .. import losses
+import functools
+import textwrap
+
+from .. import losses, optimizers
 
 PARAMETERS = """
     optimizer : str or Optimizer, default="auto"
-        How the weights are moved: a name of ``sk_gd.optimizers.names()``, an
-        instance such as ``optimizers.Nesterov(momentum=0.95)``, or an instance
+        The method that updates the weights: a name of ``sk_gd.optimizers.names()``,
+        an instance such as ``optimizers.Nesterov(momentum=0.95)``, or an instance
         of your own subclass of ``optimizers.Optimizer``. "auto" is
-        ``ScheduleFreeAdamW(beta_1=0.975, beta_2=0.988)``: of all that work on
-        mini-batches it left the smallest gap to the optimum on the worst of many
-        data sets after 100 epochs, and after 20 hardly more than the best. To tune
-        the hyper-parameters of an instance: ``optimizer__momentum``.
+        ``ScheduleFreeAdamW(beta_1=0.975, beta_2=0.988)``. Of all optimizers that work
+        on mini-batches, it left the smallest gap to the optimum on the worst of many
+        data sets after 100 epochs. After 20 epochs, its gap was hardly larger than
+        the smallest. The hyper-parameters of an instance are tuned by names such as
+        ``optimizer__momentum``.
     loss : str or Loss, default="{loss}"
-        What a prediction costs: a name of ``sk_gd.losses.names("{kind}")``, an
-        instance with parameters of your choice, or an instance of your own
-        subclass of ``losses.Loss``. To tune a parameter of an instance:
+        The loss function: a name of ``sk_gd.losses.names("{kind}")``, an instance
+        with parameters of your choice, or an instance of your own subclass of
+        ``losses.Loss``. The parameters of an instance are tuned by names such as
         ``loss__epsilon``.
 
 {choices}
     alpha : float, default=1e-4
-        Strength of the penalty on the coefficients, which are those of raw features:
-        see "Features in small units" in the user guide. 0 is none.
+        Strength of the penalty on the coefficients; 0 is no penalty. The penalised
+        coefficients are those of the raw features: see "Features in small units" in
+        the user guide.
     l1_ratio : float in [0, 1], default=0
-        Share of the L1 norm in the penalty: 0 is ridge, 1 is lasso. Must be 0
-        for ``lbfgs``, which needs a smooth objective.
+{l1_ratio}
     fit_intercept : bool, default=True
-        Whether the model has an intercept. It is not penalised.
+        Whether the model has an intercept. The intercept is not penalised.
     learning_rate : "auto" or float, default="auto"
-        Size of the steps, in the coordinates of `precondition`. "auto" is the
-        ``default_rate`` of the optimizer over the root of the trace of the
-        Hessian, or, for optimizers that have no scale of their own
-        (``sgd``, ``momentum``, ``nesterov``, ``svrg``), 1 / L with L the smoothness
-        constant of the data at this batch size. For optimizers that find the
-        size of their steps (``dog``, ``prodigy``, ``lbfgs``, ...) it is 1. The
-        line search ``armijo`` begins with it, and ``polyak`` takes no longer steps.
+{learning_rate}
     schedule : str, Schedule or callable, default="constant"
-        What the learning rate is multiplied by as training goes on: a name of
+        What the learning rate is multiplied by during training: a name of
         ``sk_gd.schedules.names()``, an instance such as
-        ``schedules.Warmup(5, then="cosine")``, or a function of the training
-        times in epochs, an array, and of the horizon, `max_iter` (after those
-        run before under `warm_start`), such as
-        ``lambda e, horizon: 1 / np.sqrt(1 + e)``. To tune the parameters of an
-        instance: ``schedule__then``.
+        ``schedules.Warmup(5, then="cosine")``, or a function such as
+        ``lambda epochs, horizon: 1 / np.sqrt(1 + epochs)``. The function takes the
+        training times in epochs, as an array, and the horizon. The horizon is
+        `max_iter`, plus the epochs run before under `warm_start`. The parameters of
+        an instance are tuned by names such as ``schedule__then``.
     batch_size : "auto", "full" or int, default="auto"
-        Rows a step: "full" is batch descent, 1 is stochastic, anything between
-        is mini-batch. "auto" is the full batch for optimizers that need it
-        (``lbfgs``, ``rprop``, ``adgd``, ``barzilai_borwein``) or are better with it
-        (``random_search``, ``random_local_search``), and on tiny data; a hundredth of
-        the rows, from 32 to 256, beyond; more where the rows are so sparse that the
-        step would cost more than the gradient.
+{batch_size}
     max_iter : int, default=100
-        Epochs, passes over the training data, at most.
+        Maximum number of epochs (passes over the training data).
     tol : float or None, default=1e-4
-        Training stops when the objective (the validation loss, if there is
-        validation data) has not improved by `tol` for `n_iter_no_change`
-        epochs. In the units of `precondition`: for regression, unless it is
-        None, relative to the variance of the target. None: never.
+        Training stops when the objective has not improved by `tol` for
+        `n_iter_no_change` epochs. If there is validation data, the validation loss
+        is watched instead. For regression, unless `precondition` is None, `tol` is
+        relative to the scale of the loss, which for ``squared_error`` is the variance
+        of the target. With None, training never stops before `max_iter`.
     n_iter_no_change : int, default=5
-        Epochs without improvement before training stops.
+        Number of epochs without improvement after which training stops.
     early_stopping : bool, default=False
-        Hold out `validation_fraction` of the training data, watch the loss on
-        it, and keep the weights that were best on it.
+        Whether to hold out a part of the training data for validation. The loss on
+        it is watched, and the weights with the smallest validation loss are kept.
     validation_fraction : float in (0, 1), default=0.1
-        Share of the data that `early_stopping` holds out.
+        Share of the training data that `early_stopping` holds out.
     average : "auto", bool or int, default="auto"
-        Predict with a running average of the iterates, in which the last ones
-        weigh most; an int is the epoch, counted from one, at which it begins.
-        Settles the noise of mini-batches at a constant learning rate. "auto" is
-        True for the optimizers that rely on it (``dog``, ``dowg``, ``prodigy``,
-        ``dadapt_adam``), else False.
+{average}
     precondition : "standardize", "whiten" or None, default="standardize"
-        The coordinates the optimizer works in. The objective, penalty
-        included, is the same in all of them, and so is the minimiser. X is
-        neither changed nor copied.
+        The coordinates in which the optimizer works. The objective, including the
+        penalty, is the same in all of them, and so is the minimiser. X is neither
+        changed nor copied.
 
-        - "standardize": features (and, for regression, the target) are
-          measured from their mean in their deviation; sparse features in their
-          deviation only. A learning rate means the same on every data set.
-        - "whiten": the full covariance matrix is used, so that plain descent
-          behaves like Newton's method. Costs n_samples × n_features² once and
-          n_features² a step; needs ``l1_ratio=0``.
-        - None: raw features, as textbooks print it.
+        - "standardize": Each feature, and for regression the target, is centred and
+          divided by its standard deviation. Sparse features are scaled but not
+          centred. A learning rate means the same on every data set.
+        - "whiten": The full covariance matrix is used, so that plain gradient
+          descent behaves like Newton's method. This costs n_samples × n_features²
+          once and n_features² in each step, and needs ``l1_ratio=0``.
+        - None: Raw features, as in textbooks.
     shuffle : bool, default=True
-        Whether every epoch reads the rows in a new order. The full batch is
-        never shuffled.
+        Whether each epoch reads the rows in a new order. The full batch is never
+        shuffled.
     warm_start : bool, default=False
-        Whether `fit` goes on from where the last call stopped: with all of the
-        optimizer's state if that was a `fit` with `warm_start`, of the same
-        objective to the same data, else from its weights.
+        Whether `fit` continues from the last call. If that call was a `fit` with
+        `warm_start`, with the same objective and the same data, training resumes with
+        the full state of the optimizer. Otherwise it begins with the weights of the
+        last call.
     random_state : int, RandomState or None, default=None
-        Of the orders and of the validation split. With an int the result is
-        the same, to the bit, whatever the number of jobs and threads.
+        Seeds the order of the rows, the validation split, and optimizers that draw
+        random numbers. With an int, the result is the same to the last bit for any
+        number of jobs and threads.
     verbose : int, default=0
-        Print a line an epoch."""
+        If positive, one line is printed after each epoch."""
+
+# Descriptions that name optimizers: which ones is said by the classes.
+NAMING = {
+    "l1_ratio": """Share of the L1 norm in the penalty: 0 is ridge, 1 is lasso. Must be 0 for
+        optimizers that need a smooth objective ({smooth_only}).""",
+    "learning_rate": """Size of the steps, in the coordinates of `precondition`. "auto" is the
+        ``default_rate`` of the optimizer over the root of the trace of the Hessian. For
+        optimizers whose steps scale with the gradient ({smoothness}) it is 1 / L, where L is
+        the smoothness constant of the data at this batch size. For optimizers that find the
+        size of their steps ({own}) it is 1. The line search ``armijo`` begins with the learning
+        rate, and the steps of ``polyak`` are never longer.""",
+    "batch_size": """Number of rows in each step. "full" is batch gradient descent, 1 is
+        stochastic gradient descent, and anything between is mini-batch gradient descent. "auto"
+        is the full batch for optimizers that need it ({required}) or are better with it
+        ({preferred}), and on tiny data. Otherwise it is a hundredth of the rows, between 32 and
+        256, and more if the rows are so sparse that the step would cost more than the
+        gradient.""",
+    "average": """Whether to predict with a running average of the iterates, in which later
+        iterates count more. An int is the epoch, counted from one, at which averaging begins.
+        Averaging reduces the noise of mini-batches at a constant learning rate. "auto" is True
+        for the optimizers that rely on it ({averages}), else False.""",
+}
 
 ATTRIBUTES = """
     n_iter_ : int
-        Epochs run.
+        Number of epochs run.
     t_ : int
-        Steps taken.
+        Number of optimizer steps taken.
     loss_curve_ : list of float
-        Training objective of every epoch, penalty included: the mean over the
-        batches as they were seen, before the step that each led to.
+        Training objective of each epoch, including the penalty. It is the mean over
+        the batches of the epoch, each evaluated before its step.
     evaluation_curve_ : list of int
-        How often the objective was evaluated on a batch in every epoch: once a
-        step, and more by optimizers that ask for more, such as line searches.
+        Number of evaluations of the objective on a batch, in each epoch. It is one
+        per step, and more for optimizers that need more, such as line searches.
     validation_loss_curve_ : list of float
-        Mean loss on the validation data after every epoch, if there is any.
+        Mean loss on the validation data after each epoch, without the penalty. Only
+        present if there is validation data.
     validation_scores_ : list of float
-        {score} on the validation data after every epoch, if there is any.
+        {score} on the validation data after each epoch. Only present if there is
+        validation data.
     learning_rate_ : float
-        The learning rate, "auto" resolved.
+        The learning rate that was used, also if `learning_rate` is "auto".
     optimizer_ : Optimizer
-        The optimizer used.
+        The optimizer that was used.
     n_features_in_ : int
-        Number of features seen during fit.
+        Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the features, where X has them."""
+        Names of the features. Only present if X has feature names."""
 
 FIT = """Fit the model.
 
@@ -127,16 +143,16 @@ FIT = """Fit the model.
         y : array-like of shape %(y)s
             %(target)s.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows; an integer weight is as good as as many copies.
+            Weights of the rows. An integer weight counts as that many copies of the row.
         X_val : {array-like, sparse matrix} of shape (n_samples_val, n_features), default=None
-            Validation data. They are watched, in place of a part held out, by
-            the stopping rule; the weights that were best on them are kept. A
-            search hands them to every fit, unless they have as many rows as X:
-            scikit-learn takes them for a part of it then, and splits them.
+            Validation data. The stopping rule watches the loss on them, and the
+            weights with the smallest validation loss are kept. No training data are
+            held out then. A search passes X_val unchanged to every fit, unless it has
+            as many rows as X: scikit-learn then splits it as it splits X.
         y_val : array-like, default=None
-            Their targets, in the form of y; needed with X_val.
+            Targets of X_val, in the same form as y. Needed with X_val.
         sample_weight_val : array-like of shape (n_samples_val,), default=None
-            Their weights.
+            Weights of the rows of X_val.
 
         Returns
         -------
@@ -146,46 +162,76 @@ FIT = """Fit the model.
         Raises
         ------
         DivergenceError
-            If the learning rate is too large; the estimator is left as it was.
+            If training diverges because the learning rate is too large. The
+            estimator is left as it was before the call.
         """
 
-PARTIAL_FIT = """Train for one epoch over the given data, going on from the last call.
+PARTIAL_FIT = """Train for one epoch on the given data, continuing from the last call.
 
-        Means, deviations and the unit of the target are running ones; when
-        they move, the weights are expressed anew, and the model stays the same
-        function.
+        The means and deviations of the features, and the unit of the target, are
+        running statistics of all calls. When they change, the weights are converted
+        so that the model remains the same function.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            A part of the training data.
+            One part of the training data.
         y : array-like of shape %(y)s
             %(target)s.%(classes)s
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows, relative to each other.
+            Weights of the rows. Only their ratios within one call matter.
 
         Returns
         -------
         self : object
-            The estimator, or, if an error is raised, the estimator as it was.
+            The estimator. If an error is raised, it is left as it was.
         """
 
 CLASSES = """
         classes : array-like of shape (n_classes,), default=None
-            All classes there will be; needed in the first call only."""
+            All classes that will ever occur. Needed in the first call only."""
 
 
 def parameters(kind, loss):
-    """`PARAMETERS` of a kind of estimator, whose losses are listed with what they are for."""
+    """Return `PARAMETERS` for one kind of estimator, with a list of its losses."""
     choices = "\n".join(
         f'        - "{name}": {losses.TABLE[name].__doc__.splitlines()[0]}'
         for name in losses.names(kind)
     )
-    return PARAMETERS.format(kind=kind, loss=loss, choices=choices)
+    return PARAMETERS.format(kind=kind, loss=loss, choices=choices, **_naming())
+
+
+@functools.cache
+def _naming():
+    """The descriptions that name optimizers, with the names, as lines of a docstring."""
+    instances = {name: cls() for name, cls in optimizers.TABLE.items()}
+
+    def names(attribute, value):
+        found = (name for name, each in instances.items() if getattr(each, attribute) == value)
+        return ", ".join(f"``{name}``" for name in found)
+
+    lists = {
+        "smoothness": names("default_rate", "smoothness"),
+        "own": names("default_rate", "own"),
+        "required": names("full_batch", "required"),
+        "preferred": names("full_batch", "preferred"),
+        "smooth_only": names("smooth_only", True),
+        "averages": names("default_average", True),
+    }
+    return {
+        parameter: textwrap.fill(
+            " ".join(text.format(**lists).split()),
+            width=88,
+            initial_indent=" " * 8,
+            subsequent_indent=" " * 8,
+            break_on_hyphens=False,
+        )
+        for parameter, text in NAMING.items()
+    }
 
 
 def documented(text, **fields):
-    """A decorator that gives a method the docstring `text`."""
+    """Return a decorator that gives a method the docstring `text`."""
 
     def decorate(method):
         method.__doc__ = text % fields

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""The losses of classes."""
+"""The losses for classification."""
 
 import cython
 import numpy as np
@@ -88,9 +88,9 @@ class SoftmaxKernel(LossKernel):
 class LogLoss(Loss):
     r"""Logistic loss: the negative log-likelihood of the labels.
 
-    With two classes, and the score :math:`p` of the second,
-    :math:`\log(1 + e^{p}) - y p`; with more, the softmax (multinomial) loss
-    :math:`\log \sum_j e^{p_j} - p_y`. Gives ``predict_proba``.
+    With two classes, it is :math:`\log(1 + e^{p}) - y p`, where :math:`p` is the score
+    of the second class. With more, it is the softmax (multinomial) loss
+    :math:`\log \sum_j e^{p_j} - p_y`. Models with this loss have ``predict_proba``.
 
     Good for classification with probabilities.
 
@@ -175,7 +175,7 @@ class MarginKernel(LossKernel):
 
 
 class MarginLoss(Loss):
-    """Base of the losses of margins."""
+    """Base of the losses that depend on margins."""
 
     kinds = ("classifier",)
     relative = True
@@ -205,10 +205,10 @@ class HingeKernel(MarginKernel):
 class Hinge(MarginLoss):
     r"""Hinge loss: the loss of the linear support vector machine.
 
-    With two classes :math:`\max(0, 1 \mp p)`; with more, the Weston–Watkins
-    loss :math:`\sum_{j \ne y} \max(0, p_j - p_y + 1)`.
+    With two classes, it is :math:`\max(0, 1 \mp p)`. With more, it is the
+    Weston–Watkins loss :math:`\sum_{j \ne y} \max(0, p_j - p_y + 1)`.
 
-    Good for classes that only have to be told apart, without probabilities.
+    Good for predicting classes, if no probabilities are needed.
 
     References
     ----------
@@ -239,13 +239,13 @@ class SquaredHingeKernel(MarginKernel):
 
 
 class SquaredHinge(MarginLoss):
-    r"""Squared hinge loss: a support vector machine without corners.
+    r"""Squared hinge loss: a support vector machine with a smooth loss.
 
-    With two classes :math:`\max(0, 1 \mp p)^2`, as in ``LinearSVC``; with
-    more, the sum over the wrong classes
-    :math:`\sum_{j \ne y} \max(0, p_j - p_y + 1)^2`. A mislabelled row pulls
-    the harder the further it is on the wrong side: `ModifiedHuber` does not
-    let it.
+    With two classes, it is :math:`\max(0, 1 \mp p)^2`, as in ``LinearSVC``. With more,
+    it is the sum over the wrong classes
+    :math:`\sum_{j \ne y} \max(0, p_j - p_y + 1)^2`. A mislabelled row has the more
+    influence, the further it is on the wrong side. `ModifiedHuber` limits this
+    influence.
 
     Good for the same task as `Hinge`, and faster to train.
 
@@ -284,17 +284,17 @@ class ModifiedHuberKernel(MarginKernel):
 class ModifiedHuber(MarginLoss):
     r"""Squared hinge loss that is linear far on the wrong side; gives probabilities.
 
-    Of the margin :math:`z`, with :math:`\phi(z) = \max(0, 1 - z)^2` for
-    :math:`z \ge -1` and :math:`-4 z` below, it is :math:`\phi(\pm p)` with two
-    classes and :math:`\sum_{j \ne y} \phi(p_y - p_j)` with more. Smooth.
+    Let :math:`\phi(z) = \max(0, 1 - z)^2` for margins :math:`z \ge -1`, and
+    :math:`-4 z` below. With two classes, the loss is :math:`\phi(\pm p)`. With more, it
+    is :math:`\sum_{j \ne y} \phi(p_y - p_j)`. It is smooth.
 
-    ``predict_proba`` gives the probabilities for which these scores are the
-    minimiser of the expected loss. With two classes that is
-    :math:`(1 + p) / 2`, cut at 0 and 1, as in ``SGDClassifier``; with more, the
-    balance :math:`\sum_j P_j \phi'(p_j - p_k) = P_k \sum_j \phi'(p_k - p_j)` of
-    all classes k. They can be exactly zero, and their logarithms infinite.
+    ``predict_proba`` returns the probabilities for which these scores minimise the
+    expected loss. With two classes, they are :math:`(1 + p) / 2`, clipped to 0 and 1, as
+    in ``SGDClassifier``. With more, they satisfy the balance
+    :math:`\sum_j P_j \phi'(p_j - p_k) = P_k \sum_j \phi'(p_k - p_j)` for all classes k.
+    Probabilities can be exactly zero, and their logarithms infinite.
 
-    Good for mislabelled rows, and probabilities all the same.
+    Good for data with mislabelled rows, if probabilities are needed.
 
     References
     ----------
@@ -369,13 +369,13 @@ class PerceptronKernel(MarginKernel):
 class Perceptron(MarginLoss):
     r"""The loss of the perceptron: only rows on the wrong side count.
 
-    With two classes :math:`\max(0, \mp p)`; with more, the sum over the wrong
-    classes :math:`\sum_{j \ne y} \max(0, p_j - p_y)`. Plain descent with a batch
-    of one is Rosenblatt's rule, which separates classes that can be separated.
-    Where they cannot, the smallest loss is that of no weights at all: what is
-    learned depends on the path, and `Hinge` is the better choice.
+    With two classes, it is :math:`\max(0, \mp p)`. With more, it is the sum over the
+    wrong classes :math:`\sum_{j \ne y} \max(0, p_j - p_y)`. Plain descent with a batch
+    of one is Rosenblatt's rule, which separates classes that can be separated linearly.
+    If they cannot, the loss is smallest where all weights are zero. The model then
+    depends on the path of training, and `Hinge` is the better choice.
 
-    Good for classes that can be separated, and for teaching.
+    Good for classes that can be separated linearly, and for teaching.
 
     References
     ----------

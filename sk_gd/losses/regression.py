@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""The losses of numbers."""
+"""The losses for regression."""
 
 import cython
 import numpy as np
@@ -38,10 +38,10 @@ class SquaredError(Loss):
 
     .. math:: \tfrac12 (y - p)^2
 
-    Several outputs are added. One target far from all others can move the
-    whole model: `Huber` limits its pull.
+    The losses of several outputs are added. A single target far from all others can
+    change the whole model: `Huber` limits its influence.
 
-    Good for means, of targets without outliers.
+    Good for predicting means, if the targets have no outliers.
 
     Examples
     --------
@@ -83,11 +83,11 @@ class AbsoluteError(Loss):
 
     .. math:: |y - p|
 
-    Every row pulls with the same force, wherever it is. The loss has a corner
-    at its minimum, so the steps of plain descent never become small by
-    themselves: use a schedule, or an optimizer that averages, as the default.
+    Every row has the same influence, however far its target is. The loss has a corner
+    at its minimum, so the steps of plain descent never become small by themselves: use
+    a schedule, or an optimizer that averages, such as the default.
 
-    Good for medians, and targets with outliers.
+    Good for predicting medians, and for targets with outliers.
 
     References
     ----------
@@ -138,18 +138,19 @@ class Huber(Loss):
         \epsilon |y - p| - \tfrac12 \epsilon^2 & \text{otherwise}
         \end{cases}
 
-    As in ``SGDRegressor``, :math:`\epsilon` is in the units of `y`;
-    ``HuberRegressor`` estimates the deviation of the noise, and multiplies its
-    :math:`\epsilon` by that.
+    As in ``SGDRegressor``, :math:`\epsilon` is in the units of `y`.
+    ``HuberRegressor`` estimates the deviation of the noise and multiplies its
+    :math:`\epsilon` by it.
 
     Good for targets with outliers.
 
     Parameters
     ----------
     epsilon : float in (0, inf), default=1.35
-        Where the loss becomes linear. 1.35 deviations of the noise lose 5 % of
-        the efficiency of least squares if the noise is normal; the default
-        suits targets whose noise has a deviation of about one.
+        The residual at which the loss becomes linear. An `epsilon` of 1.35 standard
+        deviations of the noise loses 5 % of the efficiency of least squares if the
+        noise is normal. Therefore the default suits targets whose noise has a
+        deviation of about one.
 
     References
     ----------
@@ -202,11 +203,11 @@ class Quantile(Loss):
 
     .. math:: \max\bigl(q (y - p),\; (1 - q) (p - y)\bigr)
 
-    Half the absolute error at :math:`q = 0.5`; what is said of the corner
-    there holds here too.
+    At :math:`q = 0.5`, it is half the absolute error. It has the same corner: see
+    `AbsoluteError`.
 
-    Good for ranges instead of point forecasts: a share of about :math:`q` of
-    the targets is below the predictions.
+    Good for predicting ranges instead of single values, as a share of about :math:`q`
+    of the targets is below the predictions.
 
     Parameters
     ----------
@@ -260,20 +261,20 @@ class EpsilonInsensitiveKernel(LossKernel):
 
 
 class EpsilonInsensitive(Loss):
-    r"""The loss of the support vector regression: small residuals are free.
+    r"""The loss of support vector regression: small residuals cost nothing.
 
     .. math:: \max(0,\; |y - p| - \epsilon)
 
     :math:`\epsilon` is in the units of `y`, as in ``LinearSVR`` and
-    ``SGDRegressor``. Choose it well below the deviation of the targets: where
-    all residuals are free there is nothing to learn.
+    ``SGDRegressor``. Choose it well below the deviation of the targets: if all
+    residuals cost nothing, there is nothing to learn.
 
-    Good for targets that are known to a tolerance.
+    Good for targets that are known up to a tolerance.
 
     Parameters
     ----------
     epsilon : float in [0, inf), default=0.1
-        The residual that is free; 0 is the absolute error.
+        The largest residual that costs nothing. With 0, the loss is the absolute error.
 
     References
     ----------
@@ -303,7 +304,7 @@ class EpsilonInsensitive(Loss):
 
 
 class LogLink(Loss):
-    """Base of the losses of positive means, of which the model predicts the logarithm."""
+    """Base of the losses with a logarithmic link: the model predicts the log of the mean."""
 
     kinds = ("regressor",)
 
@@ -358,10 +359,10 @@ class Poisson(LogLink):
 
     .. math:: e^p - y + y (\log y - p)
 
-    The model predicts :math:`e^p`, the mean; the minimiser is that of
-    ``PoissonRegressor``. For a frequency, counts by exposure, the exposure is
-    the ``sample_weight``. Targets must not be negative. The curvature
-    :math:`e^p` has no bound: should plain descent diverge, lower the learning rate.
+    The model predicts the mean, :math:`e^p`. The minimiser is that of
+    ``PoissonRegressor``. For a frequency (counts divided by exposure), give the
+    exposure as ``sample_weight``. Targets must not be negative. The curvature
+    :math:`e^p` has no bound: if plain descent diverges, lower the learning rate.
 
     Good for counts and frequencies.
 
@@ -407,12 +408,11 @@ class Gamma(LogLink):
 
     .. math:: y e^{-p} - 1 - \log y + p
 
-    The model predicts :math:`e^p`, the mean; the minimiser is that of
-    ``GammaRegressor``. The curvature :math:`y e^{-p}` has no bound: should
-    plain descent diverge, lower the learning rate.
+    The model predicts the mean, :math:`e^p`. The minimiser is that of
+    ``GammaRegressor``. The curvature :math:`y e^{-p}` has no bound: if plain descent
+    diverges, lower the learning rate.
 
-    Good for positive amounts and durations, whose deviation grows with their
-    mean.
+    Good for positive amounts and durations whose deviation grows with their mean.
 
     References
     ----------

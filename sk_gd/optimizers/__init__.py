@@ -101,7 +101,7 @@ TABLE = {
 
 
 def names():
-    """The names that ``optimizer=`` understands, in the order of the catalogue.
+    """List the names that the parameter `optimizer` accepts, in the order of the catalogue.
 
     Returns
     -------
@@ -112,13 +112,13 @@ def names():
 
 
 def get(optimizer):
-    """An instance of the optimizer called `optimizer`, or `optimizer` itself if it is one.
+    """Turn a name into an optimizer; an instance is returned as it is.
 
     Parameters
     ----------
     optimizer : str or Optimizer
-        Name or instance; "auto" is the default of the estimators, which is
-        `ScheduleFreeAdamW` with settings of its own.
+        A name or an instance. "auto" is the default of the estimators, which is
+        `ScheduleFreeAdamW` with other settings than its defaults.
 
     Returns
     -------
@@ -128,7 +128,7 @@ def get(optimizer):
     Raises
     ------
     ValueError
-        If there is no such name; the message has the nearest one.
+        If there is no such name. The message suggests the closest one.
     TypeError
         If it is neither a name nor an instance.
     """

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""Rules that average their iterates, and predict with the average."""
+"""Optimizers that average their iterates and predict with the average."""
 
 import cython
 
@@ -39,25 +39,25 @@ class ScheduleFreeSGD(_ScheduleFree):
         x_t &= (1 - c_t) x_{t-1} + c_t z_t, \quad
         c_t = \eta_{\max}^2 \, t^r / \textstyle\sum_{s \le t} \eta_{\max}^2 \, s^r
 
-    The gradient is taken at y, the steps go to z, and the model is x: an
-    average that settles the noise of mini-batches without a schedule or a
-    horizon. Use it where plain descent is right and its noise is not. On
-    ill-conditioned data `ScheduleFreeAdamW` is much faster, and on the full
-    batch, where there is no noise to average, `Nesterov` is.
+    The gradient is taken at y, the steps move z, and the model is x. This average
+    reduces the noise of mini-batches without a schedule or a horizon. Use it if plain
+    descent works except for its noise. On ill-conditioned data, `ScheduleFreeAdamW` is
+    much faster. On the full batch there is no noise to average, and `Nesterov` is
+    faster.
 
     Good for mini-batches of well-conditioned data, and for streams.
 
     Parameters
     ----------
     beta_1 : float in [0, 1), default=0.9
-        How far the gradient is taken towards the average, from z to x: the
-        authors' ``momentum``. At 0 the model is the plain mean of the iterates.
+        Where the gradient is taken, on the way from z (0) to the average x (1): the
+        authors' ``momentum``. With 0, the model is the plain mean of the iterates.
     weight_decay : float, default=0
-        Decay at y (:math:`\lambda`). Not part of the objective; the ``alpha``
-        of the estimator is.
+        Weight decay at y (:math:`\lambda`). Unlike the ``alpha`` of the estimator, it
+        is not part of the objective.
     r : float, default=0
-        Power of the step number with which the average weights the steps:
-        larger forgets the beginning faster.
+        Exponent of the step number in the weights of the average. A larger value
+        forgets the beginning faster.
 
     References
     ----------
@@ -94,30 +94,30 @@ class ScheduleFreeAdamW(_ScheduleFree):
         x_t &= (1 - c_t) x_{t-1} + c_t z_t, \quad
         c_t = \eta_{\max}^2 \, t^r / \textstyle\sum_{s \le t} \eta_{\max}^2 \, s^r
 
-    The gradient is taken at y, the steps go to z, and the model is x. No
-    horizon has to be known in advance: stopping early, ``partial_fit`` and
-    grids over ``max_iter`` all see a settled model. Takes larger learning
-    rates than Adam.
+    The gradient is taken at y, the steps move z, and the model is x. The horizon need
+    not be known in advance: the model is good whenever training stops early, after
+    each call of ``partial_fit``, and at each ``max_iter`` of a grid. The method allows
+    larger learning rates than Adam.
 
-    Good for the first try on any data, and wherever the number of epochs is
-    not known before: it is the default of the estimators.
+    Good for the first try on any data, and whenever the number of epochs is not known
+    in advance. It is the default of the estimators.
 
     Parameters
     ----------
     beta_1 : float in [0, 1), default=0.9
-        How far the gradient is taken towards the average, from z to x. More is
-        less noisy; the authors recommend up to 0.98 for long runs.
+        Where the gradient is taken, on the way from z (0) to the average x (1). A
+        larger value is less noisy. The authors recommend up to 0.98 for long runs.
     beta_2 : float in [0, 1), default=0.999
         Share of the moving average of squared gradients that each step keeps.
-        Features with heavy tails want a shorter memory.
+        Features with heavy tails need a smaller value.
     epsilon : float, default=1e-8
         Added to the root.
     weight_decay : float, default=0
-        Decoupled weight decay, at y (:math:`\lambda`). Not part of the
-        objective; the ``alpha`` of the estimator is.
+        Decoupled weight decay, at y (:math:`\lambda`). Unlike the ``alpha`` of the
+        estimator, it is not part of the objective.
     r : float, default=0
-        Power of the step number with which the average weights the steps:
-        larger forgets the beginning faster.
+        Exponent of the step number in the weights of the average. A larger value
+        forgets the beginning faster.
 
     References
     ----------

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""Steps whose size the method finds by itself: the learning rate is one."""
+"""Optimizers that find the size of their steps by themselves: the learning rate is one."""
 
 import cython
 
@@ -48,7 +48,7 @@ class MeasuringRule(Rule):
 
 
 class DoG(Optimizer):
-    r"""Distance over gradients: steps as long as the way so far deserves.
+    r"""Distance over gradients: step sizes from the distance travelled so far.
 
     .. math::
         \bar r_t &= \max(\bar r_{t-1}, \|w_{t-1} - w_0\|), \quad
@@ -56,21 +56,21 @@ class DoG(Optimizer):
         w_t &= w_{t-1} - \eta_t \, \frac{\bar r_t}
                {\sqrt{\epsilon + \sum_{s \le t} \|g_s\|^2}} \, g_t
 
-    Nothing to tune: the distance grows until it is that of the minimiser. One
-    step size for all coordinates, hence for well-conditioned problems; where
-    features differ in what they need, `Prodigy` and `COCOB` are faster. The steps
-    do not settle by themselves: the authors call averaging crucial, and
-    ``average="auto"`` is their average here.
+    There is nothing to tune: the distance grows until it is that of the minimiser.
+    All coordinates have the same step size, so the method suits well-conditioned
+    problems. If features need different step sizes, `Prodigy` and `COCOB` are faster.
+    The steps do not shrink to zero by themselves. The authors call averaging crucial,
+    and ``average="auto"`` is their average.
 
     Good for well-conditioned problems without a learning rate to choose.
 
     Parameters
     ----------
     r_epsilon : float, default=1e-3
-        Distance assumed at first (:math:`r_\epsilon`), relative to one plus the
-        norm of the first weights. The authors' 1e-6 takes some fifty steps to
-        grow to the size of standardised weights, in which time training on a full
-        batch would stop for lack of progress.
+        First estimate of the distance (:math:`r_\epsilon`), relative to one plus the
+        norm of the initial weights. The authors' 1e-6 takes about fifty steps to grow
+        to the size of standardised weights. Before that, training on a full batch
+        would stop for lack of progress.
     epsilon : float, default=1e-8
         Added to the sum of squared norms.
 
@@ -89,7 +89,7 @@ class DoG(Optimizer):
     True
     """
 
-    parameter_free = True
+    default_rate = "own"
     default_average = True
 
     def __init__(self, r_epsilon=1e-3, epsilon=1e-8):
@@ -105,25 +105,24 @@ class DoG(Optimizer):
 
 
 class DoWG(DoG):
-    r"""Distance over weighted gradients: `DoG` that counts early gradients less.
+    r"""Distance over weighted gradients: `DoG` with a smaller weight on early gradients.
 
     .. math::
         \bar r_t &= \max(\bar r_{t-1}, \|w_{t-1} - w_0\|), \quad \bar r_1 = r_\epsilon \\
         v_t &= v_{t-1} + \bar r_t^2 \|g_t\|^2 \\
         w_t &= w_{t-1} - \eta_t \, \frac{\bar r_t^2}{\sqrt{v_t} + \epsilon} \, g_t
 
-    Gradients taken while the distance was still underestimated hardly count, so
-    the steps are longer than those of `DoG`: faster on smooth problems, less
-    steady in noise. As with it, ``average="auto"`` averages.
+    Gradients from the time when the distance was underestimated hardly count, so the
+    steps are longer than those of `DoG`. The method is faster on smooth problems and
+    less stable in noise. As for `DoG`, ``average="auto"`` averages the iterates.
 
-    Good for smooth, well-conditioned problems without a learning rate to
-    choose.
+    Good for smooth, well-conditioned problems without a learning rate to choose.
 
     Parameters
     ----------
     r_epsilon : float, default=1e-2
-        Distance assumed at first (:math:`r_\epsilon`); the authors' is the root
-        of their epsilon, the same.
+        First estimate of the distance (:math:`r_\epsilon`). The authors use the root
+        of their epsilon, which is the same number.
     epsilon : float, default=1e-4
         Added to the root.
 
@@ -250,7 +249,7 @@ class DoWGRule(DistanceRule):
 
 
 class COCOB(Optimizer):
-    r"""Continuous coin betting: every coordinate bets its winnings on the next gradient.
+    r"""Continuous coin betting: each coordinate bets its winnings on the next gradient.
 
     .. math::
         L_t &= \max(L_{t-1}, |g_t|), \quad A_t = A_{t-1} + |g_t|, \quad
@@ -259,10 +258,11 @@ class COCOB(Optimizer):
         w_t &= w_{t-1} + \eta_t \left( w_0 + \frac{\theta_t (L_t + R_t)}
                {L_t \max(A_t + L_t, \alpha L_t)} - w_{t-1} \right)
 
-    No learning rate and none estimated: with :math:`\eta = 1` the weights are
-    the bet itself. Scale-free, coordinate by coordinate. The first step is
-    :math:`1 / \alpha` in every coordinate. Bets swing around the minimiser before
-    they settle: use ``schedule="cosine"`` or ``average=True`` for the last digits.
+    There is no learning rate, and none is estimated: with :math:`\eta = 1` the
+    weights are the bet itself. The method is scale-free in each coordinate. The first
+    step is :math:`1 / \alpha` in each coordinate. The bets oscillate around the
+    minimiser before they converge: for the last digits, use ``schedule="cosine"`` or
+    ``average=True``.
 
     Good for data whose coordinates differ in scale, without a learning rate to
     choose.
@@ -270,10 +270,10 @@ class COCOB(Optimizer):
     Parameters
     ----------
     alpha : float, default=100
-        Caution of the first bets: the part of the capital that they stake is at
-        most one over it.
+        Caution of the first bets (:math:`\alpha`). They stake at most the share
+        :math:`1 / \alpha` of the capital.
     epsilon : float, default=1e-8
-        The largest gradient assumed at first (:math:`L_0`).
+        First estimate of the largest gradient (:math:`L_0`).
 
     References
     ----------
@@ -290,7 +290,7 @@ class COCOB(Optimizer):
     True
     """
 
-    parameter_free = True
+    default_rate = "own"
 
     def __init__(self, alpha=100.0, epsilon=1e-8):
         self.alpha = alpha

@@ -7,12 +7,23 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from ..estimators.fitting import convergence_message, fitted_attributes, set_up
+from ..estimators import GDClassifier, GDRegressor
+from ..estimators.base import GDEstimator
+from ..estimators.fitting import (
+    Given,
+    check_weight,
+    convergence_message,
+    fitted_attributes,
+    pose,
+    set_up,
+    targets_of,
+)
 from ..estimators.settings import Settings, draw_seed
 from ..objectives.moments import observe
 from ..parameters import fingerprint
 from ..schedules import Schedule
 from ..training.blas_threads import one_blas_thread
+from ..training.callbacks import has_callbacks
 from ..training.epochs import train
 from ..training.run import Run
 
@@ -33,9 +44,63 @@ OF_A_LANE = frozenset(
 )
 
 
+def reason_not_shared(model):
+    """Return why the fits of a model cannot be shared, or None if they can."""
+    if not isinstance(model, GDEstimator):
+        return f"{type(model).__name__} is neither a GDRegressor nor a GDClassifier"
+    if type(model).fit not in (GDRegressor.fit, GDClassifier.fit):
+        return f"{type(model).__name__} has a fit of its own"
+    if has_callbacks(model):
+        return f"{type(model).__name__} has callbacks, which are told of every fit"
+    if model.verbose:
+        return f"verbose={model.verbose!r} of {type(model).__name__} reports every fit"
+    return None
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What the candidates of a pass learn from.
+
+    Attributes
+    ----------
+    X, y : ndarray or CSR matrix, ndarray
+        Validated data.
+    rows : ndarray of intp or None
+        The rows that train; None for all.
+    sample_weight : array-like or None
+        Weights of the rows that train.
+    seen : dict
+        The fitted attributes that the validation of X gave.
+    """
+
+    X: object
+    y: np.ndarray
+    rows: np.ndarray | None
+    sample_weight: object
+    seen: dict
+
+    def pose(self, settings):
+        """The problem that the data pose."""
+        y = self.y if self.rows is None else self.y[self.rows]
+        given = Given(self.X, y, check_weight(self.sample_weight, y))
+        return pose(settings, targets_of(settings, y), given, rows=self.rows)
+
+
 @dataclass
 class Outcome:
-    """The result of fitting a candidate: fitted attributes, perhaps a warning, or an error."""
+    """What the training of a candidate came to.
+
+    Attributes
+    ----------
+    attributes : dict or None
+        The fitted attributes, unless there was an error.
+    convergence_message : str or None
+        The text of a warning, if there is one.
+    error : Exception or None
+        The error to raise.
+    seconds : float
+        The candidate's share in the time of the pass.
+    """
 
     attributes: dict | None = None
     convergence_message: str | None = None
@@ -46,26 +111,27 @@ class Outcome:
 class Pass:
     """One pass over the data for candidates that differ only in what lanes may differ in.
 
+    Candidates that differ in `max_iter` only are one run, if the schedule allows it: the
+    run of a shorter one is the beginning of the run of a longer one.
+
     Parameters
     ----------
     candidates : list of Settings
         The candidates.
-    problem : Problem
+    data : TrainingSet
         What they learn from.
-    seen : dict
-        The fitted attributes that the validation of X gave.
     resumable : bool
         Whether anybody may continue to train the models.
     """
 
-    def __init__(self, candidates, problem, seen, resumable):
+    def __init__(self, candidates, data, resumable):
         self.candidates = candidates
-        self.problem = problem
-        self.seen = seen
+        self.seen = data.seen
         self.resumable = resumable
         self.outcomes = [None] * len(candidates)
         first = candidates[0]
-        statistics = observe(problem, first.precondition)
+        self.problem = data.pose(first)
+        statistics = observe(self.problem, first.precondition)
         seed = draw_seed(first.random_state)
         # For each run, by its id, the indices of the candidates that it serves.
         self._served = {}

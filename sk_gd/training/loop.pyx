@@ -9,7 +9,7 @@ from libc.stdlib cimport free, malloc
 
 from sk_gd.objectives.base cimport Objective
 from sk_gd.objectives.linear cimport LinearObjective
-from sk_gd.optimizers.base cimport LocalRule, Rule
+from sk_gd.optimizers.base cimport Rule
 from sk_gd.penalties.base cimport PenaltyKernel
 
 # Exponent of the polynomial-decay average: the last tenth or so of the steps
@@ -113,7 +113,7 @@ cdef class Lane:
         self.averaged = 0
         self.loss = self.penalty_value = 0.0
         self.alive = True
-        self.steps_only = isinstance(rule, LocalRule)
+        self.steps_only = rule.local
 
     def watch(self, objective):
         """Let the rule ask `objective`, which has this lane only."""
@@ -181,7 +181,7 @@ cdef class Lane:
         cdef double share
         self.rule.t += 1
         if objective.local:
-            (<LocalRule> self.rule).step_at(
+            self.rule.step_at(
                 self.w, self.objective.g, lr, objective.where, objective.n_where
             )
         elif self.steps_only:
@@ -242,7 +242,7 @@ def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize
         if one.rule.needs_gradient():
             place = &gradients[0, 0]
         objective.local = (
-            objective.local and isinstance(one.rule, LocalRule) and one.average is None
+            objective.local and one.rule.local and one.average is None
         )
     one = lanes[0]
     try:

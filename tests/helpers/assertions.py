@@ -1,6 +1,7 @@
 """What two models, or one model at two times, must have in common."""
 
 import pickle
+import re
 
 import joblib
 import numpy as np
@@ -34,3 +35,16 @@ def reloaded(model):
 def state(estimator):
     """All that an estimator holds, to the bit, as one hash an attribute."""
     return {name: joblib.hash(value) for name, value in vars(estimator).items()}
+
+
+def naming(*words):
+    """A pattern for a message that has all of `words`, in any order and in any sentence.
+
+    A word that is a name or a number is not found within another one.
+    """
+    pattern = r"(?s)\A"
+    for word in map(str, words):
+        before = r"(?<![\w.])" if word[0].isalnum() else ""
+        after = r"(?!\w|[.]\d)" if word[-1].isalnum() else ""
+        pattern += f"(?=.*{before}{re.escape(word)}{after})"
+    return pattern

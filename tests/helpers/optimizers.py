@@ -6,14 +6,15 @@ from sk_gd import optimizers
 from sk_gd.optimizers import Optimizer
 
 DRAWN = [name for name in optimizers.names() if name.startswith("random")]
-MINI_BATCH = [name for name in optimizers.names() if not optimizers.get(name).full_batch]
-PARAMETER_FREE = [name for name in optimizers.names() if optimizers.get(name).parameter_free]
+MINI_BATCH = [name for name in optimizers.names() if optimizers.get(name).full_batch != "required"]
+SMOOTH_ONLY = [name for name in optimizers.names() if optimizers.get(name).smooth_only]
+PARAMETER_FREE = [name for name in optimizers.names() if optimizers.get(name).default_rate == "own"]
 
 
 def has_own_rate(name):
     """Whether the optimizer needs no learning rate, or has one of its own for any objective."""
     optimizer = optimizers.get(name)
-    return optimizer.parameter_free or optimizer.default_rate is not None
+    return optimizer.default_rate != "smoothness"
 
 
 def batch_size_for(name, rows):
@@ -98,16 +99,10 @@ class NumpyAdam(Optimizer):
         w -= lr * m / (np.sqrt(v) + 1e-8)
 
 
-class Signum(Optimizer):
+class Signum(NumpyMomentum):
     """The sign of a mean of the gradients."""
 
     default_rate = 0.005
-
-    def __init__(self, momentum=0.9):
-        self.momentum = momentum
-
-    def init(self, w):
-        return {"v": np.zeros_like(w)}
 
     def step(self, w, g, lr, state):
         state["v"] *= self.momentum

@@ -5,18 +5,13 @@ Python runs itself).
 """
 
 import copy
-import inspect
 from types import SimpleNamespace
 
 import numpy as np
 import scipy.sparse as sp
-from sk_gd.objectives.rows import BLOCK
-from sk_gd.training.loop import run_epoch
-from sklearn.model_selection._search import BaseSearchCV
 
 from sk_gd import (
     GDClassifier,
-    GDGridSearchCV,
     GDRegressor,
     _links,
     losses,
@@ -24,7 +19,7 @@ from sk_gd import (
     schedules,
 )
 from sk_gd.gradients import Recorder
-from sk_gd.indices import Packed, are_different, packed, without_copy
+from sk_gd.indices import without_copy
 from sk_gd.objectives import data as data_module
 from sk_gd.objectives import moments as moments_module
 from sk_gd.objectives import problem as problem_module
@@ -33,12 +28,15 @@ from sk_gd.objectives.functions import Function
 from sk_gd.objectives.gram import condense
 from sk_gd.objectives.moments import Moments, observe
 from sk_gd.objectives.problem import Problem
+from sk_gd.objectives.rows import BLOCK
 from sk_gd.objectives.smoothness import reach, smoothness
 from sk_gd.penalties import ElasticNet
-from sk_gd.search import SideBySide, lanes
-from sk_gd.search.tasks import Rows
+from sk_gd.search import backend, lanes
+from sk_gd.search.rows import RowView
+from sk_gd.search.splits import Packed, are_different, packed
 from sk_gd.targets import ClassTargets, RealTargets
 from sk_gd.training.epochs import watched_objective
+from sk_gd.training.loop import run_epoch
 from sk_gd.training.run import Config, Run
 
 __all__ = [
@@ -77,7 +75,7 @@ __all__ = [
     "recorded_gradient",
     "rule_of",
     "run_of",
-    "search_replaces_parallel",
+    "count_received",
     "set_schedule",
     "small_chunks",
     "steps_in_average",
@@ -307,16 +305,22 @@ def count_lanes(monkeypatch):
     return seen
 
 
-def search_replaces_parallel():
-    """Whether scikit-learn's search still uses the name that the one of sk_gd replaces."""
-    used = inspect.unwrap(BaseSearchCV.fit).__code__.co_names
-    replaced = GDGridSearchCV._search.__globals__["Parallel"]
-    return "Parallel" in used and replaced is SideBySide
+def count_received(monkeypatch):
+    """A list that gets, for every search from now on, how many fits reach its backend."""
+    received = []
+
+    class Noting(backend.SharedFits):
+        def __init__(self, calls):
+            received.append(len(calls))
+            super().__init__(calls)
+
+    monkeypatch.setattr(backend, "SharedFits", Noting)
+    return received
 
 
 def predictions_of_rows(X, rows, fitted):
     """The scores of some rows by a model of these attributes, as a search computes them."""
-    return Rows(X, rows, [fitted]).predictions(SimpleNamespace(**fitted))
+    return RowView(X, rows, [fitted]).predictions(SimpleNamespace(**fitted))
 
 
 # Links from a notebook.
