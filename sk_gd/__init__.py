@@ -1,8 +1,6 @@
 """scikit-learn estimators for linear and logistic models, trained by any gradient descent.
 
-How it works
-------------
-A fit is a straight line of values; nothing is set on the estimator before the end
+How it works. A fit is a straight line of values; nothing is set on the estimator before the end
 (``estimators/fitting.py``):
 
 1. *Settings*: the parameters, checked, with instances in place of names.

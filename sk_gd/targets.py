@@ -173,6 +173,9 @@ class ClassTargets:
         return coef, intercept - intercept.mean() if relative else intercept
 
 
+TARGETS = {"regressor": RealTargets, "classifier": ClassTargets}
+
+
 def all_classes(classes, known=None):
     """The sorted labels of a stream: `classes`, which must be those `known` from earlier calls."""
     if classes is None:

@@ -86,16 +86,17 @@ PARAMETERS = """
     verbose : int, default=0
         If positive, one line is printed after each epoch."""
 
-# Descriptions that name optimizers: which ones is said by the classes.
+# Descriptions that list optimizers by name. The lists are made from the classes.
 NAMING = {
     "l1_ratio": """Share of the L1 norm in the penalty: 0 is ridge, 1 is lasso. Must be 0 for
         optimizers that need a smooth objective ({smooth_only}).""",
-    "learning_rate": """Size of the steps, in the coordinates of `precondition`. "auto" is the
-        ``default_rate`` of the optimizer over the root of the trace of the Hessian. For
-        optimizers whose steps scale with the gradient ({smoothness}) it is 1 / L, where L is
-        the smoothness constant of the data at this batch size. For optimizers that find the
-        size of their steps ({own}) it is 1. The line search ``armijo`` begins with the learning
-        rate, and the steps of ``polyak`` are never longer.""",
+    "learning_rate": """Size of the steps, in the coordinates of `precondition`. "auto"
+        depends on the optimizer. If its steps scale with the gradient ({smoothness}), it is
+        1 / L, where L is the smoothness constant of the data at this batch size. If it finds
+        the size of its steps by itself ({own}), it is 1. For all others, it is their
+        ``default_rate`` divided by the square root of the trace of the Hessian. The line search
+        ``armijo`` begins with the learning rate, and the steps of ``polyak`` are never
+        longer.""",
     "batch_size": """Number of rows in each step. "full" is batch gradient descent, 1 is
         stochastic gradient descent, and anything between is mini-batch gradient descent. "auto"
         is the full batch for optimizers that need it ({required}) or are better with it
@@ -203,7 +204,7 @@ def parameters(kind, loss):
 
 @functools.cache
 def _naming():
-    """The descriptions that name optimizers, with the names, as lines of a docstring."""
+    """Return the texts of `NAMING`, with the names of the optimizers, as lines of a docstring."""
     instances = {name: cls() for name, cls in optimizers.TABLE.items()}
 
     def names(attribute, value):

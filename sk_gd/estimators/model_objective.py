@@ -8,8 +8,9 @@ import scipy.sparse as sp
 from ..objectives.coordinates import coordinates_for
 from ..objectives.held_out import mean_loss, raw_predictions
 from ..objectives.moments import observe
-from .fitting import Witness, pose, targets_of
+from .posing import pose, targets_of
 from .settings import settings_of
+from .validation import Witness
 
 
 class ModelObjective:

@@ -9,16 +9,11 @@ import numpy as np
 
 from ..estimators import GDClassifier, GDRegressor
 from ..estimators.base import GDEstimator
-from ..estimators.fitting import (
-    Given,
-    check_weight,
-    convergence_message,
-    fitted_attributes,
-    pose,
-    set_up,
-    targets_of,
-)
+from ..estimators.fitting import set_up
+from ..estimators.posing import pose, targets_of
+from ..estimators.publishing import convergence_message, fitted_attributes
 from ..estimators.settings import Settings, draw_seed
+from ..estimators.validation import Given, check_weight
 from ..objectives.moments import observe
 from ..parameters import fingerprint
 from ..schedules import Schedule

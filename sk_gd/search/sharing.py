@@ -8,8 +8,8 @@ import joblib
 from sklearn import config_context, get_config
 
 from ..estimators.base import check_parameters
-from ..estimators.fitting import Witness
 from ..estimators.settings import settings_of
+from ..estimators.validation import Witness
 from .lanes import Pass, TrainingSet
 from .pipelines import fit_transformers, remembering
 from .rows import Fold
