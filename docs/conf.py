@@ -1,5 +1,6 @@
 """Settings of Sphinx for the documentation: ``sphinx-build -W -n docs docs/_build``."""
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -8,6 +9,9 @@ from sk_gd._links import published
 
 HERE = Path(__file__).parent
 sys.path += [str(HERE / "_ext"), str(HERE.parent / "benchmarks")]
+importlib.import_module("record")  # for the extensions
+# Otherwise `steps` in a docstring would be taken for the script of this name.
+sys.path.pop()
 
 project = "sk_gd"
 author = "The sk_gd developers"

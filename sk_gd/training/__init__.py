@@ -1,5 +1,4 @@
 """Training: the loop over epochs and batches, and the runs that it trains."""
 
-from .run import Run
-
-__all__ = ["Run"]
+# Not public, but files of skops name it by this address.
+from .run import Run as Run
