@@ -5,6 +5,8 @@ import os
 import numpy as np
 import pytest
 
+pytest.register_assert_rewrite("helpers")
+
 
 @pytest.fixture(autouse=True)
 def the_same_random_numbers():
@@ -13,3 +15,12 @@ def the_same_random_numbers():
     scikit-learn draws from numpy's global generator then.
     """
     np.random.seed(int(os.environ.get("SK_GD_TESTS_SEED", "0")))  # noqa: NPY002
+
+
+@pytest.fixture
+def close_figures():
+    """Close what the test has drawn."""
+    from matplotlib import pyplot
+
+    yield
+    pyplot.close("all")

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from helpers.assertions import naming
 from sk_gd import GDClassifier, GDRegressor, check_gradient, losses
 from sk_gd.losses import Huber, LogLoss, Loss
 
@@ -129,7 +130,7 @@ def test_objective_must_be_finite():
         def value(self, y, p):
             return np.full_like(p, np.inf)
 
-    with pytest.raises(ValueError, match=r"finite.*Got inf.*at=\(coef, intercept\)"):
+    with pytest.raises(ValueError, match=naming("finite", "inf", "at=")):
         check_gradient(Bad(), X, X[:, 0])
 
 
@@ -157,7 +158,7 @@ def test_fitted_estimator_is_checked_where_it_is_and_left_alone():
     check_gradient(fresh, X, y)
     assert vars(fresh).keys() == vars(GDClassifier()).keys()
     # A fitted model knows its classes, whichever of them there are.
-    with pytest.raises(ValueError, match="y must have the labels"):
+    with pytest.raises(ValueError, match=naming("y", "'no', 'yes'", "'perhaps'")):
         check_gradient(model, X, np.where(y == "no", "perhaps", y))
     # The minimiser of the objective with these weights, and of no other.
     assert np.abs(check_gradient(model.set_params(alpha=1.0), X, y).analytical).max() > 1e-3
@@ -202,15 +203,15 @@ def test_units_do_not_matter(factor):
 
 def test_bad_input():
     y = X[:, 0]
-    with pytest.raises(ValueError, match="Unknown loss 'hubert'.*'huber'"):
+    with pytest.raises(ValueError, match=naming("loss", "'hubert'", "'huber'")):
         check_gradient("hubert", X, y)
-    with pytest.raises(TypeError, match="not a class"):
+    with pytest.raises(TypeError, match=naming("'loss'", "Huber()")):
         check_gradient(Huber, X, y)
-    with pytest.raises(ValueError, match="epsilon"):
+    with pytest.raises(ValueError, match=naming("'epsilon'", "Huber", "-1")):
         check_gradient(Huber(epsilon=-1), X, y)
-    with pytest.raises(ValueError, match="loss='gamma'.*positive"):
+    with pytest.raises(ValueError, match=naming("loss='gamma'", "positive")):
         check_gradient("gamma", X, y)
-    with pytest.raises(ValueError, match=r"at must be .* 1 outputs and 3 features.*\(2,\)"):
+    with pytest.raises(ValueError, match=naming("at", "3", "(2,)")):
         check_gradient("huber", X, y, at=([1.0, 2.0], 0.0))
     with pytest.raises(ValueError, match="NaN"):
         check_gradient("huber", X * np.nan, y)

@@ -3,12 +3,24 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from internals import epoch, make_data, make_run, weights
 
+from helpers.data import PRECONDITIONS
+from helpers.runs import (
+    Coordinates,
+    Moments,
+    begin_average,
+    epoch,
+    largest_curvature,
+    loss_scale,
+    make_data,
+    make_run,
+    models,
+    move,
+    run_of,
+    small_chunks,
+    weights,
+)
 from sk_gd import GDClassifier, GDRegressor, losses, optimizers
-from sk_gd.objectives.coordinates import Coordinates, Moments, reach, smoothness
-
-PRECONDITIONS = [None, "standardize", "whiten"]
 
 
 def rows(n=40, d=4, seed=0):
@@ -61,7 +73,7 @@ def test_moments_in_parts_are_those_of_the_whole(full, storage, weighted):
 
 
 def test_moments_of_many_rows_are_taken_in_chunks(monkeypatch):
-    monkeypatch.setattr("sk_gd.objectives.coordinates.CHUNK", 16)  # four rows at a time
+    small_chunks(monkeypatch, 16)  # four rows at a time
     X, weight = rows(42), np.random.default_rng(5).integers(0, 3, 42).astype(float)
     weight[4:8] = 0  # a whole chunk
     moments = Moments(full=True).update(X, weight)
@@ -115,7 +127,7 @@ def hessian(X, coordinates, curvature, weight=None, ridge=0.0):
     z, penalised = np.array(columns), np.array(penalised)
     weight = np.ones(X.shape[0]) if weight is None else weight
     full = curvature * (z * weight) @ z.T / weight.sum() + ridge * penalised @ penalised.T
-    return full / coordinates.energy[0], z
+    return full / loss_scale(coordinates)[0], z
 
 
 @pytest.mark.parametrize("intercept", [False, True])
@@ -167,12 +179,10 @@ def test_smoothness(loss, precondition, intercept, storage, weighted):
     full, z = hessian(X, c, curvature, weight)
     share = np.ones(40) if weight is None else weight / weight.mean()
     largest = np.linalg.eigvalsh(full).max()
-    single = (curvature * share * (z**2).sum(axis=0)).max() / c.energy[0]
+    single = (curvature * share * (z**2).sum(axis=0)).max() / loss_scale(c)[0]
 
     def of(batch_size):
-        return smoothness(
-            reach(data.problem.X, data.problem.weight, c), c, curvature, 0.0, batch_size
-        )
+        return largest_curvature(data, curvature, batch_size)
 
     assert of(40) == pytest.approx(largest, rel=1e-9)
     assert of(1000) == pytest.approx(largest, rel=1e-9)
@@ -189,7 +199,7 @@ def test_smoothness_of_many_columns_is_not_below_the_largest_eigenvalue():
     data = make_data(X, np.arange(120) % 2, "log_loss")
     full, _ = hessian(X, data.coordinates, 0.25)
     largest = np.linalg.eigvalsh(full).max()
-    L = smoothness(reach(X, None, data.coordinates), data.coordinates, 0.25, 0.0, 120)
+    L = largest_curvature(data, 0.25, 120)
     assert largest <= L <= 1.02 * largest
 
 
@@ -234,10 +244,10 @@ def test_partial_fit_keeps_the_function_when_the_statistics_move(
         model.partial_fit(storage(X[:40]), y[:40], **first)
     p = model.predict if classes is None else model.decision_function
     before = p(X)
-    flat = weights(model._run).copy()
+    flat = weights(run_of(model)).copy()
     model.set_params(learning_rate=1e-14)
     model.partial_fit(storage(second), y[40:] * (1 if classes else 5))
-    assert not np.allclose(weights(model._run), flat, rtol=1e-3)  # they moved, the model did not
+    assert not np.allclose(weights(run_of(model)), flat, rtol=1e-3)  # they moved, the model did not
     np.testing.assert_allclose(p(X), before, rtol=1e-9, atol=1e-9 * np.abs(before).max())
 
 
@@ -255,16 +265,11 @@ def test_every_point_a_run_remembers_moves_with_the_coordinates(name, preconditi
     )
     run = make_run(first, name, learning_rate=0.02)
     if averaged:
-        run.lane.begin_average()
+        begin_average(run)
     for _ in range(3):
         epoch(first, run)
-
-    def models():
-        at = run.coordinates.to_model
-        return [at(weights(run)), at(run.lane.rule.model(weights(run))), run.model()]
-
-    before = models()
-    run.configure(run.config, second.coordinates, run.lane.rule.optimizer)
-    for (coef, b), (coef_before, b_before) in zip(models(), before, strict=True):
+    before = models(run)
+    move(run, second)
+    for (coef, b), (coef_before, b_before) in zip(models(run), before, strict=True):
         np.testing.assert_allclose(coef, coef_before, rtol=1e-9, atol=1e-11)
         np.testing.assert_allclose(b, b_before, rtol=1e-9, atol=1e-9)

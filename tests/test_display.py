@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import re
-import shutil
 import subprocess
 from email.message import Message
 from html.parser import HTMLParser
@@ -13,10 +12,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sk_gd
-from sk_gd import GDClassifier, GDGridSearchCV, GDRandomizedSearchCV, GDRegressor, _links
+from helpers.project import BROWSER
+from helpers.runs import forget_site, look_for_site_in
+from sk_gd import GDClassifier, GDGridSearchCV, GDRandomizedSearchCV, GDRegressor
 from sk_gd.optimizers import SGD, Adam, ClipNorm, Nesterov
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 HOST = "https://sk-gd.example/stable"
 X = np.random.default_rng(0).standard_normal((40, 3))
 Y = X @ [1.0, 2.0, 3.0]
@@ -25,10 +25,9 @@ Y = X @ [1.0, 2.0, 3.0]
 @pytest.fixture(autouse=True)
 def no_site(monkeypatch, tmp_path):
     """There is none in the clone, built or not."""
-    monkeypatch.setattr(_links, "BUILT", tmp_path)
-    _links.documentation.cache_clear()
+    look_for_site_in(monkeypatch, tmp_path)
     yield
-    _links.documentation.cache_clear()
+    forget_site()
 
 
 @pytest.fixture(params=[f"{HOST}/", None])
@@ -100,7 +99,7 @@ def test_without_metadata(monkeypatch, tmp_path):
     assert GDRegressor()._get_doc_link() == ""
     # A site that has been built in the clone is better than none.
     (tmp_path / "index.html").touch()
-    _links.documentation.cache_clear()
+    forget_site()
     page = f"{tmp_path.as_uri()}/reference/sk_gd.GDRegressor.html"
     assert GDRegressor()._get_doc_link() == page
     assert page in Links(GDRegressor()._repr_html_()).found

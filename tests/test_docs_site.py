@@ -6,10 +6,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from sk_gd import GDClassifier, GDGridSearchCV, GDRandomizedSearchCV, GDRegressor, _links
-from sk_gd.base import GDEstimator
-
-SITE = Path(__file__).parents[1] / "docs" / "_build"
+from helpers.project import SITE
+from helpers.runs import link_to_site
+from sk_gd import GDClassifier, GDGridSearchCV, GDRandomizedSearchCV, GDRegressor
 
 pytestmark = pytest.mark.skipif(
     not (SITE / "index.html").exists(), reason="the documentation is not built"
@@ -56,6 +55,6 @@ def test_internal_links_lead_somewhere():
 @pytest.mark.parametrize("cls", [GDClassifier, GDRegressor, GDGridSearchCV, GDRandomizedSearchCV])
 def test_notebooks_link_to_pages(cls, monkeypatch):
     """To those of this site, once it is published."""
-    monkeypatch.setattr(_links, "documentation", lambda: SITE.as_uri())
-    model = cls() if issubclass(cls, GDEstimator) else cls(GDRegressor(), {})
+    link_to_site(monkeypatch, SITE.as_uri())
+    model = cls() if cls in (GDClassifier, GDRegressor) else cls(GDRegressor(), {})
     assert Path(unquote(urlsplit(model._get_doc_link()).path)).exists()

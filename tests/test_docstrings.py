@@ -8,10 +8,9 @@ import warnings
 
 import numpy as np
 import pytest
-from interop import skip_without_imports
-from sklearn.exceptions import ConvergenceWarning
 
 import sk_gd
+from helpers.interop import run_examples, skip_without_imports
 
 numpydoc = pytest.importorskip("numpydoc")
 validate = pytest.importorskip("numpydoc.validate")
@@ -220,10 +219,4 @@ def test_examples(name, value):
     finder = doctest.DocTestFinder(recurse=False, exclude_empty=True)
     (example,) = finder.find(value, name, globs={}, module=False)
     skip_without_imports(example)
-    out = []
-    with warnings.catch_warnings():
-        # An example need not train to the end.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        results = doctest.DocTestRunner().run(example, out=out.append)
-    assert results.attempted > 0
-    assert results.failed == 0, "".join(out)
+    run_examples(example)

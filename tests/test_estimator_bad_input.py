@@ -2,11 +2,12 @@
 
 import re
 
-import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from helpers.assertions import naming, state
+from helpers.optimizers import Stumbling
 from sk_gd import GDClassifier, GDRegressor, losses, optimizers, schedules
 
 RNG = np.random.default_rng(0)
@@ -21,11 +22,6 @@ def with_entry(array, value):
     array = np.array(array, dtype=np.result_type(array, type(value)))
     array.flat[1] = value
     return array
-
-
-def state(estimator):
-    """All that an estimator holds, to the bit, as one hash an attribute."""
-    return {name: joblib.hash(value) for name, value in vars(estimator).items()}
 
 
 def target_of(make):
@@ -74,11 +70,11 @@ BAD_PARAMETERS = [
     ("optimizer", optimizers.Adam(beta_1=-0.1), ["beta_1", r"-0\.1", r"\[0, 1\)"]),
     ("optimizer", optimizers.Adam(beta_2=float("nan")), ["beta_2", "nan", r"\[0, 1\)"]),
     ("optimizer", optimizers.Adagrad(epsilon=-1), ["epsilon", "-1", r"\[0, inf\)"]),
-    ("loss", "huge", ["'huge'", "one of '"]),
+    ("loss", "huge", ["'huge'", "'(huber|hinge)'"]),
     ("loss", losses.Huber, [r"Huber\(\)", "instance"]),
     ("schedule", "cosin", ["'cosin'", "Did you mean 'cosine'", "'constant'"]),
     ("schedule", schedules.Cosine, ["Cosine", "instance"]),
-    ("schedule", root, ["two arguments", r"\(epochs\)", "root"]),
+    ("schedule", root, [r"\(epochs\)", "horizon", "root"]),
     ("schedule", schedules.InverseTime("1"), ["decay", "'1'", "InverseTime"]),
     ("schedule", schedules.InverseTime(float("nan")), ["decay", "nan", "InverseTime"]),
     ("learning_rate", 0.0, [r"0\.0 instead", r"\(0\.0, inf\)"]),
@@ -132,11 +128,11 @@ def test_parameter_of_a_name(name, value, module):
     """As in a grid of one who has not read that it takes an instance."""
     estimator = GDClassifier(**{name: value})
     place = module.__name__.partition(".")[2]
-    words = f"'{name}__x'.*{name}='{value}'.*instance.*{place}.get\\('{value}'\\)"
+    words = naming(f"'{name}__x'", f"{name}='{value}'", f"{place}.get('{value}')")
     with pytest.raises(ValueError, match=words):
         estimator.set_params(**{f"{name}__x": 1})
     estimator.set_params(**{name: module.get(value)})
-    with pytest.raises(ValueError, match="Invalid parameter 'x'"):
+    with pytest.raises(ValueError, match="'x'"):
         estimator.set_params(**{f"{name}__x": 1})
 
 
@@ -181,7 +177,7 @@ def test_loss_of_the_other_kind(make, loss, as_instance):
 @pytest.mark.parametrize("make", [GDRegressor, GDClassifier])
 def test_whitening_refuses_the_lasso(make, method, fitted):
     estimator = prepared(make, fitted, precondition="whiten", l1_ratio=0.5)
-    words = ["precondition='whiten'", "l1_ratio must be 0", r"l1_ratio=0\.5"]
+    words = ["precondition='whiten'", r"l1_ratio must be 0\b", r"l1_ratio=0\.5"]
     assert_refused(estimator, method, words, X, target_of(make))
 
 
@@ -253,17 +249,17 @@ def test_targets_out_of_the_range_of_the_loss(loss, method):
 @pytest.mark.parametrize("fitted", [False, True], ids=["new", "fitted"])
 def test_one_class_only(fitted):
     estimator = prepared(GDClassifier, fitted)
-    words = ["y", "at least two classes", "1 class", r"\[4\]"]
+    words = [r"\by\b", "class", r"\[4\]"]
     assert_refused(estimator, "fit", words, X, np.full(30, 4))
 
 
 @pytest.mark.parametrize("make", [GDRegressor, GDClassifier])
 def test_wrong_number_of_features(make):
     estimator = prepared(make, True)
-    words = ["2 features", "3 features"]
+    words = [r"\b2\b", r"\b3\b", "features"]
     assert_refused(estimator, "partial_fit", words, X[:, :2], target_of(make))
     before = state(estimator)
-    with pytest.raises(ValueError, match="2 features.*3 features"):
+    with pytest.raises(ValueError, match=naming("2", "3", "features")):
         estimator.predict(X[:, :2])
     assert state(estimator) == before
 
@@ -272,7 +268,7 @@ def test_wrong_number_of_features(make):
 def test_warm_start_with_another_number_of_features(make):
     estimator = prepared(make, True, warm_start=True)
     assert_refused(
-        estimator, "fit", ["3 features", "2 instead", "warm_start"], X[:, :2], target_of(make)
+        estimator, "fit", [r"\b3\b", r"\b2\b", "features", "warm_start"], X[:, :2], target_of(make)
     )
 
 
@@ -287,12 +283,14 @@ def test_going_on_without_the_intercept(make, method):
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_going_on_with_another_number_of_outputs(method):
     estimator = prepared(GDRegressor, True, warm_start=True)
-    assert_refused(estimator, method, ["y", "1 outputs", "2 instead"], X, np.c_[TARGET, TARGET])
+    assert_refused(
+        estimator, method, [r"\by\b", r"\b1\b", r"\b2\b", "outputs"], X, np.c_[TARGET, TARGET]
+    )
 
 
 class TestLabelsOfPartialFit:
     def test_first_call_needs_classes(self):
-        words = ["classes", "None instead"]
+        words = ["classes", "None"]
         assert_refused(GDClassifier(), "partial_fit", words, X, LABELS, classes=None)
 
     def test_other_classes_later(self):
@@ -313,7 +311,7 @@ class TestLabelsOfPartialFit:
 
     def test_no_early_stopping(self):
         estimator = GDClassifier(early_stopping=True)
-        words = ["early_stopping must be False", "True instead"]
+        words = ["early_stopping", "False", "True"]
         assert_refused(estimator, "partial_fit", words, X, LABELS)
 
 
@@ -411,8 +409,8 @@ class TestOptimizerOfTheUser:
 
     @pytest.mark.parametrize("fitted", [False, True], ids=["new", "fitted"])
     def test_that_raises(self, fitted):
-        estimator = prepared(GDRegressor, fitted, optimizer=Raising())
-        assert_refused(estimator, "fit", ["third step"], X, TARGET, error=ZeroDivisionError)
+        estimator = prepared(GDRegressor, fitted, optimizer=Stumbling(at=3))
+        assert_refused(estimator, "fit", ["stumbled at step 3"], X, TARGET, error=ZeroDivisionError)
 
 
 class Stepless(optimizers.Optimizer):
@@ -424,16 +422,3 @@ class Returning(optimizers.Optimizer):
 
     def step(self, w, g, lr, state):
         return w - lr * g
-
-
-class Raising(optimizers.Optimizer):
-    """Fails after it has moved the weights."""
-
-    def init(self, w):
-        return {"t": 0}
-
-    def step(self, w, g, lr, state):
-        state["t"] += 1
-        w -= 0.01 * g
-        if state["t"] == 3:
-            raise ZeroDivisionError("third step")

@@ -5,10 +5,10 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from internals import DRAWN, with_batch_sizes
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 
+from helpers.optimizers import DRAWN, with_batch_sizes
 from sk_gd import DivergenceError, GDClassifier, GDRegressor, optimizers
 
 RNG = np.random.default_rng(0)

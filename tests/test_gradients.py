@@ -1,11 +1,20 @@
 """The compiled gradient against central differences of the objective as it is defined."""
 
-import naive
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from internals import Recorder, epoch, make_data, make_run, weights
 
+from helpers import naive
+from helpers.runs import (
+    Recorder,
+    epoch,
+    loss_scale,
+    loss_sum,
+    make_data,
+    make_run,
+    recorded_gradient,
+    weights,
+)
 from sk_gd import losses
 
 N, D = 15, 3
@@ -64,19 +73,19 @@ def test_gradient(kind, loss, outputs, penalty, precondition, storage, dtype, we
         model = coordinates.to_model(w)
         return naive.objective(loss, X, y, *model, alpha=alpha, l1_ratio=l1_ratio, weight=weight)
 
-    energy = coordinates.energy
+    scale = loss_scale(coordinates)
     if precondition is not None and loss == "squared_error":
         # Where predictions are measured in deviations of the target, losses are in its variance.
         mean = np.average(y, axis=0, weights=weight)
-        energy = np.average((y - mean) ** 2, axis=0, weights=weight)
+        scale = np.average((y - mean) ** 2, axis=0, weights=weight)
     expected = [naive.slope(objective, start, j) for j in range(len(start))]
-    expected = np.reshape(expected, (outputs, D + 1)) / energy[:, None]
-    gradient = run.lane.rule.state["gradient"].reshape(outputs, D + 1)
+    expected = np.reshape(expected, (outputs, D + 1)) / scale[:, None]
+    gradient = recorded_gradient(run).reshape(outputs, D + 1)
     np.testing.assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
     np.testing.assert_array_equal(weights(run), start)
     # The loss that is reported beside the gradient, without the penalty.
     value = naive.objective(loss, X, y, *coordinates.to_model(start), weight=weight)
-    assert run.lane.loss / N == pytest.approx(value, rel=1e-12)
+    assert loss_sum(run) / N == pytest.approx(value, rel=1e-12)
 
 
 @pytest.mark.parametrize("intercept", [False, True])
@@ -94,7 +103,7 @@ def test_step_of_plain_descent(kind, loss, outputs, precondition, storage, inter
     for run in runs:
         epoch(data, run)
     plain, recorder = runs
-    gradient = recorder.lane.rule.state["gradient"]
+    gradient = recorded_gradient(recorder)
     np.testing.assert_allclose(weights(plain), start - gradient, rtol=1e-13, atol=1e-13)
     if not intercept:
 
@@ -103,8 +112,8 @@ def test_step_of_plain_descent(kind, loss, outputs, precondition, storage, inter
             return naive.objective(loss, X, y, *model, weight=weight)
 
         expected = [naive.slope(objective, start, j) for j in range(len(start))]
-        energy = np.repeat(data.coordinates.energy, D)
-        np.testing.assert_allclose(gradient, expected / energy, rtol=1e-6, atol=1e-8)
+        scale = np.repeat(loss_scale(data.coordinates), D)
+        np.testing.assert_allclose(gradient, expected / scale, rtol=1e-6, atol=1e-8)
 
 
 def test_every_loss_has_its_definition_here():

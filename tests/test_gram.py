@@ -7,9 +7,9 @@ from numpy.testing import assert_allclose
 from sklearn.linear_model import Lasso, Ridge
 from sklearn.model_selection import GridSearchCV
 
-from sk_gd import GDGridSearchCV, GDRegressor, problem
+from helpers.runs import condense, count_rows, never_condense
+from sk_gd import GDGridSearchCV, GDRegressor
 from sk_gd.losses import Huber, SquaredError
-from sk_gd.objectives.gram import condense
 
 N, D = 600, 7
 RNG = np.random.default_rng(0)
@@ -18,19 +18,6 @@ X[:, 3] = X[:, 0] - 2 * X[:, 1]  # no direction of its own
 X[:, 5] = 7.1  # constant
 Y = RNG.normal(size=(N, 2)) + X @ RNG.normal(size=(D, 2))
 WEIGHT = RNG.uniform(0.1, 3, size=N)
-
-
-def reads(monkeypatch):
-    """The numbers of rows of all data that are trained on from now on."""
-    seen = []
-    original = problem.LinearObjective
-
-    def spy(X, *rest):
-        seen.append(X.shape[0])
-        return original(X, *rest)
-
-    monkeypatch.setattr(problem, "LinearObjective", spy)
-    return seen
 
 
 def in_units(matrix, covariance):
@@ -91,11 +78,11 @@ def test_same_training_as_on_all_rows(monkeypatch, optimizer, precondition, inte
     data = X.astype(np.float32) if extra == "float32" else X
     y = Y if extra == "outputs" else Y[:, 0]
     weight = WEIGHT if extra == "weights" else None
-    seen = reads(monkeypatch)
+    seen = count_rows(monkeypatch)
     model.fit(data, y, weight)
     assert max(seen) <= D + 3
     coef, intercept, curve = model.coef_, model.intercept_, model.loss_curve_
-    monkeypatch.setattr(problem, "pays", lambda n_rows, n_columns: False)
+    never_condense(monkeypatch)
     model.fit(data, y, weight)
     assert seen[-1] > 500
     unit = np.abs(model.coef_).max()
@@ -122,7 +109,7 @@ class Cut(SquaredError):
     ],
 )
 def test_other_fits_read_all_rows(monkeypatch, change):
-    seen = reads(monkeypatch)
+    seen = count_rows(monkeypatch)
     model = GDRegressor(**({"batch_size": "full", "max_iter": 2, "tol": None} | change))
     model.fit(X, Y[:, 0])
     assert set(seen) == {N}
@@ -130,7 +117,7 @@ def test_other_fits_read_all_rows(monkeypatch, change):
 
 def test_what_is_read_once_is_read_as_it_is(monkeypatch):
     """An epoch of partial_fit; and a sparse X, whose zeros are not worth a Gram matrix."""
-    seen = reads(monkeypatch)
+    seen = count_rows(monkeypatch)
     GDRegressor(batch_size="full").partial_fit(X, Y[:, 0])
     GDRegressor(batch_size="full", max_iter=2, tol=None).fit(sp.csr_array(X), Y[:, 0])
     GDRegressor(batch_size="full", max_iter=2, tol=None).fit(X[:18], Y[:18, 0])
@@ -171,7 +158,7 @@ def test_resumed(tmp_path):
 @pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid value")
 def test_numbers_whose_squares_are_too_large(monkeypatch):
     """Their rows are read as they are: the learning rate decides whether that can go well."""
-    seen = reads(monkeypatch)
+    seen = count_rows(monkeypatch)
     options = {"batch_size": "full", "precondition": None, "max_iter": 2, "tol": None}
     model = GDRegressor("adam", learning_rate=1e-3, **options)
     model.fit(X * 1e200, Y[:, 0])

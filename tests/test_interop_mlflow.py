@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from interop import MLFLOW_WARNINGS
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import sk_gd.skops
+from helpers.interop import MLFLOW_WARNINGS
 from sk_gd import GDClassifier, GDRegressor, optimizers
 
 mlflow = pytest.importorskip("mlflow")
@@ -65,7 +65,7 @@ def test_as_a_function_of_a_frame():
 
 def test_types_that_are_not_trusted_are_named():
     model = GDClassifier("adam", **QUICK).fit(DATA, NAMES)
-    with pytest.raises(mlflow.MlflowException, match="sk_gd.estimators.GDClassifier"):
+    with pytest.raises(mlflow.MlflowException, match=f"{GDClassifier.__module__}.GDClassifier"):
         logged(model)
 
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from functions import FUNCTIONS, Counted, beale, himmelblau, parabola, rosenbrock
 from scipy.optimize import Bounds, LinearConstraint, minimize
 
+from helpers.assertions import naming
+from helpers.functions import FUNCTIONS, Counted, beale, himmelblau, parabola, rosenbrock
 from sk_gd import optimizers
 from sk_gd.optimizers import (
     SGD,
@@ -196,7 +197,7 @@ class TestArguments:
 
     @pytest.mark.parametrize("bounds", [[(0, 1)], Bounds(0, 1)])
     def test_bounds_are_refused(self, bounds):
-        with pytest.raises(ValueError, match="Adam .* takes no bounds"):
+        with pytest.raises(ValueError, match=naming("Adam", "bounds", repr(bounds))):
             minimize(parabola, [0.0], jac=True, method=Adam(), bounds=bounds)
 
     @pytest.mark.parametrize(
@@ -204,12 +205,12 @@ class TestArguments:
         [{"type": "eq", "fun": np.sum}, [{"type": "eq", "fun": np.sum}], LinearConstraint([1], 0)],
     )
     def test_constraints_are_refused(self, constraints):
-        with pytest.raises(ValueError, match="Adam .* takes no constraints"):
+        with pytest.raises(ValueError, match=naming("Adam", "constraints", repr(constraints))):
             minimize(parabola, [0.0], jac=True, method=Adam(), constraints=constraints)
 
     @pytest.mark.parametrize("what", ["hess", "hessp"])
     def test_second_derivatives_are_ignored_with_a_warning(self, what):
-        with pytest.warns(RuntimeWarning, match=f"Adam does not use {what}") as caught:
+        with pytest.warns(RuntimeWarning, match=naming("Adam", what)) as caught:
             found = minimize(parabola, [0.0], jac=True, method=Adam(), **{what: lambda x: [[2.0]]})
         assert found.success
         assert caught[0].filename == __file__
@@ -230,22 +231,22 @@ class TestArguments:
             minimize(parabola, [0.0], jac=True, method=Adam(), options=options)
 
     def test_parameters_out_of_range(self):
-        with pytest.raises(ValueError, match="beta_1"):
+        with pytest.raises(ValueError, match=naming("'beta_1'", "Adam", "2")):
             minimize(parabola, [0.0], jac=True, method=Adam(beta_1=2))
 
     @pytest.mark.parametrize("start", [np.nan, [np.inf, 0.0], [], ["a"], [1j]])
     def test_start_out_of_range(self, start):
-        with pytest.raises(ValueError, match="x0 must be"):
+        with pytest.raises(ValueError, match=naming("x0", "finite", "real")):
             minimize(lambda x: (x**2).sum(), start, method=Adam())
 
     def test_shape_of_what_the_functions_return(self):
-        with pytest.raises(ValueError, match=r"fun must return one real number.*\(2,\)"):
+        with pytest.raises(ValueError, match=naming("fun", "one", "(2,)")):
             minimize(lambda x: x, [0.0, 0.0], method=Adam())
-        with pytest.raises(ValueError, match=r"jac must return the gradient: 2 .*\(3,\)"):
+        with pytest.raises(ValueError, match=naming("jac", "2", "(3,)")):
             minimize(np.sum, [0.0, 0.0], jac=lambda x: np.ones(3), method=Adam())
-        with pytest.raises(TypeError, match="fun must be a function"):
+        with pytest.raises(TypeError, match=naming("fun", "function", "3.0")):
             Adam()(3.0, [0.0])
-        with pytest.raises(TypeError, match="jac must be a function"):
+        with pytest.raises(TypeError, match=naming("jac", "function", "True")):
             Adam()(parabola, [0.0], jac=True)
 
     def test_errors_of_the_functions_come_through(self):

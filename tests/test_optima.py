@@ -2,21 +2,21 @@
 
 import functools
 
-import naive
 import numpy as np
 import pytest
 import scipy.optimize
 import scipy.sparse as sp
-from internals import DRAWN, MINI_BATCH, with_batch_sizes
 from sklearn.base import clone
 from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.svm import SVC
 
+from helpers import naive
+from helpers.data import PRECONDITIONS
+from helpers.optimizers import DRAWN, MINI_BATCH, SMOOTH_ONLY, has_own_rate, with_batch_sizes
 from sk_gd import GDClassifier, GDRegressor, optimizers
 from sk_gd.optimizers import AdamW, Lion, Optimizer, Rprop, ScheduleFreeSGD
 
 N, D, ALPHA = 60, 5, 0.05
-PRECONDITIONS = [None, "standardize", "whiten"]
 
 
 @functools.cache
@@ -113,7 +113,6 @@ def forbidden(name, lasso=False, hinge=False):
 
 # Draws come near a minimum; to be there they would need as many as there are digits.
 ALL = [name for name in optimizers.names() if name not in DRAWN]
-SMOOTH_ONLY = [name for name in ALL if optimizers.get(name).smooth_only]
 
 
 def places(*arguments, names=ALL, hinge=False):
@@ -147,7 +146,7 @@ def test_minimiser(name, precondition, task):
     optimizer = rule(name)
     rate = "auto"
     epochs = 1500 if precondition and task not in SPARSE else 3000
-    if task in SPARSE and optimizer.default_rate is not None and name not in FADING:
+    if task in SPARSE and isinstance(optimizer.default_rate, float) and name not in FADING:
         # Gradients do not fade where the lasso holds against them, so adaptive steps stay
         # short; the schedule ends at zero, whatever the rate begins with.
         rate = 10 * optimizer.default_rate
@@ -386,9 +385,7 @@ def test_the_ridge_of_a_feature_that_hardly_varies_upsets_no_rule(name, precondi
     X, y = data()[0].copy(), data()[1][:, 0]
     X[:, 2] = 3 + 1e-5 * X[:, 2]
     # What the automatic rate is in mini-batches is another test's.
-    steps = rule(name)
-    free = batch_size == "full" or steps.parameter_free or steps.default_rate is not None
-    rate = "auto" if free else 0.02
+    rate = "auto" if batch_size == "full" or has_own_rate(name) else 0.02
     model = GDRegressor(
         rule(name),
         alpha=ALPHA,

@@ -2,15 +2,16 @@
 
 import pickle
 
-import naive
 import numpy as np
 import pytest
 import scipy.optimize
 import scipy.sparse as sp
 from scipy.special import softmax
 from sklearn.base import clone
-from test_losses import ALPHA, PRECONDITIONS, SCORES, SETTLED, WEIGHT, D, X, Y, assert_same_model
 
+from helpers import naive
+from helpers.assertions import assert_same_model
+from helpers.data import ALPHA, PRECONDITIONS, SCORES, SETTLED, WEIGHT, D, X, Y
 from sk_gd import DivergenceError, GDClassifier, GDRegressor
 from sk_gd.losses import Loss
 
@@ -128,9 +129,9 @@ def broken(**methods):
 @pytest.mark.parametrize(
     "loss, error, words",
     [
-        (broken(value=Loss.value), TypeError, "Broken has no value.*gradient"),
-        (broken(gradient=Loss.gradient), TypeError, "Broken has no value or no gradient"),
-        (broken(value=lambda self, y, p: 1.0), ValueError, r"Broken.value.*\(2,\).*shape \(\)"),
+        (broken(value=Loss.value), TypeError, r"Broken.*value\(y, p\).*gradient\(y, p\)"),
+        (broken(gradient=Loss.gradient), TypeError, r"Broken.*value\(y, p\).*gradient\(y, p\)"),
+        (broken(value=lambda self, y, p: 1.0), ValueError, r"Broken.value.*\(2,\).*\(\)"),
         (broken(gradient=lambda self, y, p: p[:1]), ValueError, r"Broken.gradient.*\(1,\)"),
         (broken(value=lambda self, y, p: p + 1j), ValueError, "Broken.value.*complex128"),
         (broken(value=lambda self, y, p: p[:, None]), ValueError, "Broken.value"),
@@ -138,7 +139,7 @@ def broken(**methods):
         (broken(gradient=lambda self, y, p: np.negative(p, out=p)), ValueError, "read-only"),
         (broken(gradient=lambda self, y, p: p * np.nan), DivergenceError, "diverged"),
         (broken(kinds=()), ValueError, "kinds"),
-        (broken(kinds=("classifier",)), ValueError, r"kinds are \('classifier',\)"),
+        (broken(kinds=("classifier",)), ValueError, r"Broken.*\('classifier',\)"),
     ],
 )
 def test_what_is_wrong_with_your_own(loss, error, words):

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 import sk_gd
+from helpers.project import ROOT, blocks, read
 
-ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sk_gd"
 SUFFIXES = tuple(importlib.machinery.EXTENSION_SUFFIXES)
 WRITTEN_BY_CYTHON = "sk_gd._cython"
@@ -106,9 +106,9 @@ def test_wheels():
 def test_version():
     version = importlib.metadata.version("sk-gd")
     assert version == sk_gd.__version__
-    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    changelog = read("CHANGELOG.md")
     assert re.search(rf"^## \[{re.escape(version)}\]", changelog, re.MULTILINE)
-    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    citation = read("CITATION.cff")
     assert re.search(rf"^version: {re.escape(version)}$", citation, re.MULTILINE)
 
 
@@ -149,8 +149,7 @@ print(round(float(model.predict([[4.0]])[0]), 6))
 
 def test_readme_commands():
     """One command under each heading: what a reader pastes, and what .ci/run takes from here."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    commands = re.findall(r"^```bash\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    commands = blocks(read("README.md"), "bash")
     install, test = (command.strip() for command in commands)
     assert install.endswith("python examples/quickstart.py")
     assert test.endswith("pytest -n 2")

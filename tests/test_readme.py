@@ -1,42 +1,30 @@
 """What README shows is what was measured and drawn, and says what the package is."""
 
-import importlib
-import json
 import re
-import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from sklearn.datasets import load_iris
 
 import sk_gd
+from helpers.optimizers import MINI_BATCH
+from helpers.project import ROOT, blocks, read, recorded, scripts
 from sk_gd import GDClassifier, optimizers
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text("utf-8")
+README = read("README.md")
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
-def scripts(monkeypatch):
-    """Imports the scripts of benchmarks and docs."""
-    before = set(sys.modules)
-    for folder in ("benchmarks", "docs"):
-        monkeypatch.syspath_prepend(ROOT / folder)
-    yield importlib.import_module
-    for name in {"readme", "record", "picture"} - before:
-        sys.modules.pop(name, None)
+def imported():
+    """Imports a script of benchmarks or docs."""
+    with scripts("benchmarks", "docs") as imported:
+        yield imported
 
 
-def recorded(name):
-    """What a benchmark has recorded."""
-    return json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text("utf-8"))
-
-
-def test_tables_are_the_recorded_ones(scripts):
+def test_tables_are_the_recorded_ones(imported):
     """After a benchmark ``python benchmarks/readme.py`` makes them so."""
-    readme = scripts("readme")
+    readme = imported("readme")
     assert readme.updated(README) == README
     names = [match[2] for match in readme.TABLE.finditer(README)]
     assert names == ["compare_features", "compare", "compare_time", "speed", "search"]
@@ -44,47 +32,90 @@ def test_tables_are_the_recorded_ones(scripts):
     assert changed != README and readme.updated(changed) == README
 
 
-def test_numbers_between_the_tables_are_recorded():
-    """Those of the speed, and of the tournament."""
-    speed, tournament = (
-        README.partition(f"<!-- table: {before}")[2].partition("<!-- end -->\n\n")[2]
-        for before in ("speed", "search")
-    )
-    speed = speed.split("\n\n")[0]
-    numbers = re.findall(r"[\d.]*\d(?= (?:ms|%))", speed)
-    assert len(numbers) == 4
-    for number in numbers:
-        assert f" {number} " in recorded("speed")["text"]
-    (row,) = (row for row in recorded("tournament")["rows"] if row[0] == "auto")
-    others = re.findall(r"[\d.]+ %", recorded("tournament")["text"])
-    assert len(others) == 2
-    for number in [*(f"{100 * float(gap):.2g} %" for gap in row[1:3]), *others]:
-        assert number in tournament
+def numbers(text):
+    """The numbers in a text, as they are written there."""
+    return re.findall(r"\d[\d,]*(?:\.\d+)?", text)
 
 
-def test_the_default_is_what_is_said_of_it():
-    """In the words of the documentation, of the tournament that was recorded."""
+def known(name):
+    """The numbers of a record, with those of the gaps as percentages, too."""
+    entry = recorded(name)
+    cells = [cell for row in entry["rows"] for cell in row]
+    gaps = [cell for cell in cells if re.fullmatch(r"\d\.\de[+-]\d\d", cell)]
+    percentages = [f"{100 * float(gap):.2g}" for gap in gaps]
+    return {*percentages, *(n for text in [entry["text"], *cells] for n in numbers(text))}
+
+
+def paragraphs():
+    """The prose of README, each with the names of the records that its numbers may come from.
+
+    These are the ones of the script in benchmarks that the paragraph names, or else that of the
+    table above it in the same section.
+    """
+    scripts = {}
+    for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
+        scripts.setdefault(recorded(path.stem)["script"], []).append(path.stem)
+    table = []
+    for text in re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL).split("\n\n"):
+        if text.startswith("<!-- table:"):
+            table = re.findall(r"table: (\w+)", text)
+        elif text.startswith("## "):
+            table = []
+        elif not text.startswith("|"):
+            named = re.findall(r"benchmarks/(\w+)\.py", text)
+            yield text, [record for name in named for record in scripts[name]] or table
+
+
+MEASURED = re.compile(r"(\d[\d,]*(?:\.\d+)?) ?(?:%|(?:ms|s|seconds|MB|GB)\b)")
+
+
+def test_measurements_in_the_text_are_recorded():
+    """Every number with a unit of time, memory or share, beside a table or a benchmark's name."""
+    found = []
+    for text, records in paragraphs():
+        allowed = set().union(*map(known, records))
+        measured = MEASURED.findall(text)
+        assert set(measured) <= allowed, f"not in the records of {records}: {text}"
+        found += measured
+    assert found
+
+
+@pytest.mark.parametrize(
+    ("now", "then"), [("6.7 ms", "6.8 ms"), ("3.1 %", "3.0 %"), ("0.44 %", "0.34 %")]
+)
+def test_a_wrong_measurement_is_found(now, then, monkeypatch):
+    if now not in README:
+        pytest.skip(f"README no longer says {now}")
+    monkeypatch.setitem(globals(), "README", README.replace(now, then))
+    with pytest.raises(AssertionError, match=re.escape(then)):
+        test_measurements_in_the_text_are_recorded()
+
+
+def test_the_default_is_good_at_any_moment():
+    """No optimizer for mini-batches leaves less after 100 epochs, nor much less after 20."""
     gaps = {
         name: [float(gap) for gap in row[:2]]
         for name, *row in recorded("tournament")["rows"]
-        if not optimizers.get(name).full_batch
+        if name == "auto" or name in MINI_BATCH
     }
     after_20, after_100 = gaps.pop("auto")
     assert after_100 < min(late for _, late in gaps.values())
     assert after_20 < 1.25 * min(early for early, _ in gaps.values())
-    page = (ROOT / "docs" / "optimizers" / "index.rst").read_text("utf-8")
-    said = (
-        "of all that work on mini-batches it left the smallest gap to the optimum on the worst "
-        "of many data sets after 100 epochs, and after 20 hardly more than the best"
-    )
-    for text in (page, GDClassifier.__doc__):
-        assert said in " ".join(text.split())
+
+
+def test_the_default_is_named():
+    """By its class, with or without spaces in the name; the class's documentation has it all."""
+    model = GDClassifier(batch_size=16, max_iter=1, tol=None).fit(*load_iris(return_X_y=True))
+    assert repr(model.optimizer_) in GDClassifier.__doc__
+    name = re.sub("(?<=[a-z])(?=[A-Z])", "[- ]?", type(model.optimizer_).__name__)
+    for text in (README, read("docs/optimizers/index.rst")):
+        assert re.search(name, text)
 
 
 def test_an_epoch_is_a_share_of_a_fit():
     """For those that are trained for a number of epochs that is said."""
     table = recorded("compare_time")
-    epochs = {"torch": int(re.search(r"for (\d+) epochs", table["text"])[1]), "river": 1}
+    epochs = {"torch": int(re.search(r"(\d+) epochs", table["text"])[1]), "river": 1}
     for peer, n in epochs.items():
         for row in table["rows"]:
             cell = row[table["head"].index(peer)].replace(",", "")
@@ -92,21 +123,31 @@ def test_an_epoch_is_a_share_of_a_fit():
             assert epoch == pytest.approx(fit / n, rel=0.05)
 
 
+# How many times as long, in words; "8 times" is read, too.
+SHARES = ("half", "third", "quarter", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+
+
 def test_when_others_are_said_to_be_faster():
-    """With raw sparse data, for the same accuracy."""
-    cells = {
+    """Where README says so, for raw sparse data: at the same accuracy, and by so much."""
+    rows = {
         name: {row[0]: row[1:3] for row in recorded(name)["rows"]}["sparse 20,000 × 10,000, raw"]
         for name in ("compare", "compare_time")
     }
-    accuracy, theirs = (float(cell.split()[0]) for cell in cells["compare"])
-    assert "for the same accuracy" in " ".join(README.split())
+    accuracy, theirs = (float(cell.split()[0]) for cell in rows["compare"])
     assert accuracy == pytest.approx(theirs, abs=0.005)
-    time, theirs = (float(cell.split()[0]) for cell in cells["compare_time"])
-    assert "`SGDClassifier` took an eighth of our time" in README
-    assert time / theirs == pytest.approx(8, abs=0.5)
+    time, theirs = (float(cell.split()[0]) for cell in rows["compare_time"])
+    assert time > theirs
+    (said,) = (
+        item
+        for item in re.findall(r"^- .*\n(?:  .*\n)*", README, re.MULTILINE)
+        if "sparse" in item and "SGDClassifier" in item
+    )
+    times = [int(number) for number in re.findall(r"(\d+) times", said)]
+    times += [k for k, share in enumerate(SHARES, start=2) if re.search(rf"\b{share}\b", said)]
+    assert times == [pytest.approx(time / theirs, abs=0.5)]
 
 
-def test_abilities_are_still_those(scripts):
+def test_abilities_are_still_those(imported):
     """The column of this package, without scikit-learn's checks, which have a test of their own."""
     found = {row[0]: row[1] for row in recorded("compare_features")["rows"]}
     model = GDClassifier().fit(*load_iris(return_X_y=True))
@@ -117,10 +158,10 @@ def test_abilities_are_still_those(scripts):
 
 
 def test_citation():
-    (entry,) = re.findall(r"^```bibtex\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    (entry,) = blocks(README, "bibtex")
     fields = dict(re.findall(r"^  (\w+) = \{(.*)\},?$", entry, re.MULTILINE))
     assert fields["version"] == sk_gd.__version__
-    assert fields["license"] in (ROOT / "pyproject.toml").read_text("utf-8")
+    assert fields["license"] in read("pyproject.toml")
     assert entry.startswith("@software{") and entry.count("{") == entry.count("}")
 
 
@@ -143,14 +184,14 @@ def words_and_points(path):
     return words, sorted(line for line in points if len(line) > 6)  # not those of the legend
 
 
-def test_picture_can_be_drawn_again(scripts, tmp_path, capsys):
+def test_picture_can_be_drawn_again(imported, tmp_path, capsys):
     pytest.importorskip("matplotlib")
-    picture = scripts("picture")
+    picture = imported("picture")
     assert picture.PICTURE.stat().st_size < 100_000
     picture.draw(tmp_path / "again.svg")
     words, curves = words_and_points(picture.PICTURE)
     words_again, curves_again = words_and_points(tmp_path / "again.svg")
-    assert words == words_again and "share of the way left" in words
+    assert words == words_again and "GDClassifier()" in words
     assert len(curves) == len(curves_again) == 4
     for curve, again in zip(curves, curves_again, strict=True):
         # In points, of which the drawing has some five hundred: another version of a

@@ -1,14 +1,14 @@
 """The rules, driven from Python one step at a time."""
 
-import json
-import pathlib
 import pickle
 
 import numpy as np
 import pytest
-from internals import DRAWN, quadratic
 from sklearn.base import clone
 
+from helpers.assertions import naming
+from helpers.optimizers import DRAWN, NumpyAdam, NumpyMomentum, Stumbling, driven, starting
+from helpers.records import GRADIENTS, QUADRATIC, TEN_STEPS, gradient
 from sk_gd import GDRegressor, optimizers
 from sk_gd.optimizers import (
     SGD,
@@ -22,39 +22,9 @@ from sk_gd.optimizers import (
     ScheduleFreeAdamW,
 )
 
-TEN_STEPS = json.loads(
-    pathlib.Path(__file__).with_name("data").joinpath("ten_steps.json").read_text()
-)
-CURVATURE, CENTRE = np.array(TEN_STEPS["d"]), np.array(TEN_STEPS["c"])
-
-
-QUADRATIC = quadratic(CURVATURE, CENTRE)
-
-
-def gradient(w):
-    """Of the quadratic of the recorded steps."""
-    return CURVATURE * (w - CENTRE)
-
 
 def named(run):
     return f"{run['rule']}-{run['of']}"
-
-
-def starting(optimizer, w):
-    rule = optimizer.rule(len(w))
-    rule.start(w)
-    return rule
-
-
-def driven(optimizer, gradients, rates, start=0.0):
-    """The scalar weight after each step, the gradients being given."""
-    w = np.array([start])
-    rule = starting(optimizer, w)
-    path = []
-    for g, lr in zip(gradients, np.broadcast_to(rates, len(gradients)), strict=True):
-        rule(w, lambda point, g=g: np.array([g]), lr)
-        path.append(w[0])
-    return path
 
 
 @pytest.mark.parametrize("run", TEN_STEPS["runs"], ids=named)
@@ -87,8 +57,7 @@ def test_every_optimizer_has_recorded_steps():
     assert not recorded & WITHOUT_RECORD
 
 
-# Sequences in which the published forms of a rule part; w begins at 0 (AdamW: 1).
-GRADIENTS = [1, 10, 0.1, -1, 2]
+# The published forms of a rule part on `GRADIENTS`; w begins at 0 (AdamW: 1).
 
 
 def test_rmsprop_epsilon_outside_the_root():
@@ -259,46 +228,46 @@ def test_parameters_out_of_range_are_refused(name):
                 optimizer.check()
 
 
-class NumpyMomentum(Optimizer):
-    """What a user writes; the built-in must agree."""
-
-    def __init__(self, momentum=0.9):
-        self.momentum = momentum
-
-    def init(self, w):
-        return {"v": np.zeros_like(w)}
-
-    def step(self, w, g, lr, state):
-        state["v"] *= self.momentum
-        state["v"] += lr * g
-        w -= state["v"]
-
-
-class NumpyAdam(Optimizer):
-    default_rate = 0.02
-
-    def init(self, w):
-        return {"m": np.zeros_like(w), "v": np.zeros_like(w), "t": 0}
-
-    def step(self, w, g, lr, state):
-        state["t"] += 1
-        state["m"] = 0.9 * state["m"] + 0.1 * g
-        state["v"] = 0.999 * state["v"] + 0.001 * g**2
-        m = state["m"] / (1 - 0.9 ** state["t"])
-        v = state["v"] / (1 - 0.999 ** state["t"])
-        w -= lr * m / (np.sqrt(v) + 1e-8)
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"parameter_free": True}, "parameter_free .* write default_rate = "),
+        ({"default_full_batch": True}, "default_full_batch .* write full_batch = "),
+        ({"full_batch": True}, "full_batch must be 'optional' .* Got True instead"),
+        ({"full_batch": "always"}, "full_batch must be .* Got 'always' instead"),
+        (
+            {"default_rate": None},
+            "default_rate must be .* 'smoothness' .formerly None.* Got None",
+        ),
+        ({"default_rate": True}, "default_rate must be .* Got True"),
+        ({"default_rate": -0.1}, "default_rate must be .* Got -0.1"),
+        ({"default_rate": "auto"}, "default_rate must be .* Got 'auto'"),
+    ],
+)
+def test_a_choice_that_there_is_not_is_an_error_of_the_class(attributes, message):
+    with pytest.raises(TypeError, match=rf"^Mine\.{message}"):
+        type("Mine", (Optimizer,), attributes)
+    # One that is inherited from a class beside, too.
+    with pytest.raises(TypeError, match=rf"^Mine\.{message}"):
+        type("Mine", (type("Mixin", (), attributes), Optimizer), {})
 
 
-class Fails(Optimizer):
-    """Fails at the third step."""
+def test_a_choice_may_be_a_property():
+    class Mine(NumpyMomentum):
+        @property
+        def default_rate(self):
+            return 0.01 * (1 - self.momentum)
 
-    def init(self, w):
-        return {"t": 0}
+        @property
+        def full_batch(self):
+            return "preferred" if self.momentum > 0.8 else "optional"
 
-    def step(self, w, g, lr, state):
-        state["t"] += 1
-        if state["t"] == 3:
-            raise ZeroDivisionError("the third step")
+    X, y = np.random.default_rng(0).normal(size=(200, 2)), np.arange(200.0)
+    few = {"max_iter": 1, "tol": None, "alpha": 0}
+    assert GDRegressor(Mine(0.9), **few).fit(X, y).t_ == 1
+    model = GDRegressor(Mine(0.5), **few).fit(X, y)
+    assert model.t_ > 1
+    assert model.learning_rate_ == pytest.approx(0.005 / np.sqrt(2), rel=1e-12)
 
 
 USERS = {"momentum": (Momentum(), NumpyMomentum()), "adam": (Adam(), NumpyAdam())}
@@ -349,17 +318,17 @@ def test_a_users_rule_is_pickled_with_its_state():
 
 def test_an_error_in_a_users_step_comes_through():
     w = np.ones(3)
-    rule = starting(Fails(), w)
+    rule = starting(Stumbling(at=3), w)
     rule(w, gradient, 0.1)
     rule(w, gradient, 0.1)
-    with pytest.raises(ZeroDivisionError, match="the third step"):
+    with pytest.raises(ZeroDivisionError, match="stumbled at step 3"):
         rule(w, gradient, 0.1)
 
 
 def test_an_error_in_a_users_step_comes_through_a_fit_and_leaves_no_model():
     X, y = np.arange(12.0).reshape(6, 2), np.arange(6.0)
-    model = GDRegressor(Fails(), batch_size=1, tol=None)
-    with pytest.raises(ZeroDivisionError, match="the third step"):
+    model = GDRegressor(Stumbling(at=3), batch_size=1, tol=None)
+    with pytest.raises(ZeroDivisionError, match="stumbled at step 3"):
         model.fit(X, y)
     assert not hasattr(model, "coef_")
 
@@ -380,5 +349,5 @@ def test_an_optimizer_without_a_step_says_so():
     class Idle(Optimizer):
         pass
 
-    with pytest.raises(TypeError, match="Idle has no step"):
+    with pytest.raises(TypeError, match=naming("Idle", "step(w, g, lr, state)")):
         Idle().rule(3)

@@ -2,18 +2,17 @@
 
 import numpy as np
 import pytest
-from test_rules import GRADIENTS, driven, gradient, starting
 
+from helpers.optimizers import driven, starting
+from helpers.records import GRADIENTS, SUM_OF_SQUARES, gradient
 from sk_gd import GDRegressor, optimizers
 from sk_gd.optimizers import (
     FTRL,
-    SGD,
     AdaBelief,
     Adadelta,
     Adagrad,
     Adam,
     Adamax,
-    AdamW,
     Adan,
     Amos,
     AMSGrad,
@@ -21,52 +20,10 @@ from sk_gd.optimizers import (
     Lion,
     Momentum,
     NAdam,
-    Nesterov,
     RAdam,
     RMSprop,
     Rprop,
-    ScheduleFreeAdamW,
-    Yogi,
 )
-
-# Values of the sum of squares after each of five steps from (1, 2, 3): the examples in the
-# documentation of optax, worked out in float64 (there they have three digits). Adan's is with
-# the paper's coefficient, Amos' has averages per coordinate; exact look-ahead and heavy ball
-# are plain arithmetic.
-SUM_OF_SQUARES = [
-    (SGD(), 0.003, "13.832504 13.6670119221 13.5034997915 13.34194392 13.1823209029"),
-    (HeavyBall(0.9), 0.1, "8.96 2.9624 .053816 1.33327544 4.7164232696"),
-    (Momentum(0.9), 0.1, "8.96 2.9624 .053816 1.33327544 4.7164232696"),
-    (Nesterov(0.9), 0.1, "8.96 3.444224 .4431773696 .1051917969 .945369665541"),
-    (Adadelta(), 10.0, "13.6235268223 13.2463543381 12.8728416111 12.5050825004 12.1442334809"),
-    (
-        RMSprop(rho=0.9, epsilon_in_sqrt=True),
-        0.003,
-        "13.8864280047 13.8045567595 13.7363139349 13.6759610394 13.6208357101",
-    ),
-    (Adam(), 0.003, "13.9640270001 13.9281094162 13.8922481827 13.8564442243 13.8206984538"),
-    (
-        AdamW(weight_decay=1e-4),
-        0.003,
-        "13.9640186109 13.9280926705 13.8922231132 13.8564108639 13.8206568358",
-    ),
-    (Adamax(), 0.003, "13.9640270001 13.9281004174 13.8922212198 13.856390365 13.8206087991"),
-    (RAdam(), 0.003, "13.832504 13.666540165 13.5021151251 13.3392349423 13.1779050809"),
-    (AdaBelief(), 0.003, "13.9600333333 13.9180941113 13.8741705766 13.8282578206 13.7803577096"),
-    (
-        Lion(weight_decay=1e-3),
-        0.003,
-        "13.9639431081 13.9279405404 13.8919922964 13.8560983756 13.8202587775",
-    ),
-    (Yogi(), 0.002, "13.9760188514 13.9520678809 13.9281477727 13.9042589924 13.8804019574"),
-    (Adan(), 0.1, "12.8300000028 11.7227406299 10.6767223856 9.69176232463 8.76777147583"),
-    (Amos(eta=1.0), 0.1, "12.69635 11.5083064745 10.4266822479 9.44278272518 8.5484085132"),
-    (
-        ScheduleFreeAdamW(),
-        1.0,
-        "5.00000001167 3.05227528907 1.72760496014 .894186102856 .412884934112",
-    ),
-]
 
 
 @pytest.mark.parametrize(

@@ -1,68 +1,23 @@
 """The sources of the formulas, run by Python itself, give the digits of the compiled ones."""
 
-import importlib.util
-import pathlib
-import sys
-import types
-from importlib.machinery import SourceFileLoader
-
-import cython
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from internals import DRAWN, MINI_BATCH, quadratic
 
-import sk_gd
+from helpers.functions import quadratic
+from helpers.optimizers import DRAWN, MINI_BATCH
+from helpers.runs import Function
+from helpers.uncompiled import counterpart, load, plain_fit, twin_of, unload
 from sk_gd import GDClassifier, GDRegressor, losses, optimizers
 
-FOLDER = pathlib.Path(sk_gd.__file__).parent
-ALIAS = "sk_gd_uncompiled"
-# In the order in which they import each other.
-SOURCES = (
-    "parameters",
-    "objectives.base",
-    "objectives.functions",
-    "objectives.losses",
-    "objectives.classification_losses",
-    "objectives.regression_losses",
-    "optimizers.base",
-    "objectives.penalties",
-    *(
-        f"optimizers.{path.stem}"
-        for path in sorted((FOLDER / "optimizers").glob("[a-z]*.py"))
-        if path.stem != "base"
-    ),
-)
 STEPS = 200
 
 
 @pytest.fixture(scope="module")
 def plain():
-    """The sources by name, loaded as plain Python under a package of their own."""
-    for name in ("", ".objectives", ".optimizers"):
-        package = types.ModuleType(ALIAS + name)
-        package.__path__ = []
-        sys.modules[ALIAS + name] = package
-    modules = {}
-    for name in SOURCES:
-        path = str(FOLDER / (name.replace(".", "/") + ".py"))
-        loader = SourceFileLoader(f"{ALIAS}.{name}", path)
-        module = importlib.util.module_from_spec(
-            importlib.util.spec_from_loader(loader.name, loader, origin=path)
-        )
-        sys.modules[loader.name] = module
-        loader.exec_module(module)
-        assert not getattr(module, "cython", cython).compiled
-        modules[name] = module
-    yield modules
-    for name in [name for name in sys.modules if name.split(".")[0] == ALIAS]:
-        del sys.modules[name]
-
-
-def counterpart(plain, instance):
-    """The uncompiled twin of an optimizer or a loss."""
-    made = getattr(plain[type(instance).__module__.removeprefix("sk_gd.")], type(instance).__name__)
-    return made(**instance.get_params())
+    """The sources by name, loaded as plain Python."""
+    yield load()
+    unload()
 
 
 @pytest.mark.parametrize("name", optimizers.names())
@@ -71,10 +26,9 @@ def test_steps(plain, name):
     curvature, centre = np.array([1.0, 10.0, 0.1, 3.0]), np.array([0.5, -1.0, 2.0, 0.0])
 
     function = quadratic(curvature, centre)
-    twin = quadratic(curvature, centre, kind=plain["objectives.functions"].Function)
+    twin = quadratic(curvature, centre, kind=twin_of(plain, Function))
     w, w_plain = np.array([0.1, -0.7, 0.3, 0.0]), np.array([0.1, -0.7, 0.3, 0.0])
     rule, rule_plain = optimizer.rule(4), counterpart(plain, optimizer).rule(4)
-    assert type(rule_plain).__module__.startswith(ALIAS)
     rule.start(w)
     rule_plain.start(w_plain)
     for t in range(STEPS):
@@ -91,102 +45,18 @@ def test_steps(plain, name):
 @pytest.mark.parametrize("wrapper", ["ClipNorm", "ClipValue"])
 def test_wrapped_steps(plain, wrapper, inner):
     models = []
-    for wrappers, descent in (
-        (optimizers, optimizers),
-        (plain["optimizers.wrappers"], plain["optimizers.descent"]),
+    wrapper, inner = getattr(optimizers, wrapper), getattr(optimizers, inner)
+    for around, within in (
+        (wrapper, inner),
+        (twin_of(plain, wrapper), twin_of(plain, inner)),
     ):
         w = np.array([0.1, -0.7, 0.3, 0.0])
-        rule = getattr(wrappers, wrapper)(getattr(descent, inner)(), 0.3).rule(4)
+        rule = around(within(), 0.3).rule(4)
         rule.start(w)
         for _ in range(STEPS):
             rule(w, lambda w: np.array([1.0, 10.0, 0.1, 3.0]) * (w - 0.5), 0.05)
         models.append(rule.model(w).tolist())
     assert models[0] == models[1]
-
-
-def rows_of(plain, X, y, kernel, outputs, penalty):
-    """The objective of a raw linear model: of one row, or of all of them."""
-    (n, d), width = X.shape, X.shape[1] + 1
-    p, slopes = np.empty((outputs, 1)), np.empty((outputs, 1))
-
-    class Rows(plain["objectives.base"].Objective):
-        def go(self, t, point):
-            self.t = t
-            self.g = np.empty(outputs * width)
-            self.f = self.gradient(point, self.g)
-
-        def of(self, rows, w, g):
-            g[:] = 0.0
-            total, sizes = 0.0, np.zeros(outputs)
-            for i in rows:
-                row = X[i].tolist()
-                for k in range(outputs):
-                    margin = 0.0
-                    for j in range(d):
-                        if row[j] != 0:
-                            margin += row[j] * w[k * width + j]
-                    p[k, 0] = margin + w[k * width + d]
-                kernel.bind(y[[i]].T, p, np.ones(1), slopes)
-                total += kernel.evaluate(0, outputs, 1)
-                for k in range(outputs):
-                    slope = slopes[k, 0] * (1 / len(rows))
-                    sizes[k] += abs(slope)
-                    for j in range(d):
-                        if row[j] != 0:
-                            g[k * width + j] += slope * row[j]
-                    g[k * width + d] += slope
-            for k in range(outputs):
-                # Of a sum that cancels the rounding is left, which is taken for zero.
-                if len(rows) > 1 and abs(g[k * width + d]) <= 8 * 2.0**-52 * (sizes[k] + 1):
-                    g[k * width + d] = 0.0
-            penalty.add_gradient(w, g)
-            return total / len(rows) + penalty.smooth(w)
-
-        def value(self, w):
-            return self.of([self.t % n], w, np.empty(len(w)))
-
-        def gradient(self, w, out):
-            return self.of([self.t % n], w, out)
-
-        def full_gradient(self, w, out):
-            return self.of(range(n), w, out)
-
-        def shrink(self, w, rate):
-            penalty.shrink(w, plain["optimizers.descent"].SGD().rule(len(w)), rate)
-
-        def steps(self):
-            return n
-
-        def begins_epoch(self):
-            return self.t % n == 0
-
-    return Rows()
-
-
-def plain_fit(plain, optimizer, loss, X, y, outputs, alpha, l1_ratio, lr):
-    """Stochastic descent, row by row, with the uncompiled rule, penalty and loss."""
-    d = X.shape[1]
-    width = d + 1
-    rule = counterpart(plain, optimizer).rule(outputs * width)
-    kernel = counterpart(plain, loss).kernel(outputs)
-    strength = np.zeros((outputs, width))
-    strength[:, :d] = alpha
-    penalty = plain["objectives.penalties"].ElasticNet(
-        l1_ratio * strength.ravel(), (1 - l1_ratio) * strength.ravel(), proximal=rule.has_metric()
-    )
-    w, point = np.zeros(outputs * width), np.zeros(outputs * width)
-    rule.seed(0)
-    rule.start(w)
-    objective = rows_of(plain, X, y, kernel, outputs, penalty)
-    for t in range(STEPS):
-        objective.go(t, point if rule.probe(w, point) else w)
-        rule.t += 1
-        rule.advance(w, objective, lr)
-        penalty.shrink(w, rule, lr)
-    model = rule.model(w).reshape(outputs, width)
-    if penalty.lasso and penalty.proximal:
-        model[w.reshape(outputs, width) == 0] = 0
-    return model[:, :d], model[:, d]
 
 
 PROBLEMS = [
@@ -230,7 +100,7 @@ def test_stochastic_fits(plain, name, kind, loss, size, alpha, l1_ratio):
         random_state=0,
     ).fit(sp.csr_array(X), y if kind == "regressor" else y.ravel())
     coef, intercept = plain_fit(
-        plain, optimizers.get(name), losses.get(loss), X, y, outputs, alpha, l1_ratio, rate
+        plain, optimizers.get(name), losses.get(loss), X, y, outputs, alpha, l1_ratio, rate, STEPS
     )
     # Zero weights, the start, are a minimum of the perceptron's loss; who asks for values sees it.
     assert np.any(coef) or (loss == "perceptron" and name in ("armijo", "polyak", *DRAWN))

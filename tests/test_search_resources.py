@@ -1,7 +1,6 @@
 """What a search takes: memory, and the same bits from any number of workers."""
 
 import tracemalloc
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,9 +9,8 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.runs import Packed, are_different, packed, predictions_of_rows, without_copy
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor
-from sk_gd.indices import Packed, are_different, packed, without_copy
-from sk_gd.search_tasks import Rows
 
 RNG = np.random.default_rng(0)
 
@@ -103,7 +101,7 @@ def test_sparse_rows_are_scored_many_at_a_time():
     X = Counted(plain)
     fitted = {"coef_": RNG.normal(size=(1, 50_000)), "intercept_": np.ones(1)}
     rows = np.arange(0, 2000, 2)
-    found = Rows(X, rows, [fitted]).predictions(SimpleNamespace(**fitted))
+    found = predictions_of_rows(X, rows, fitted)
     assert 1 <= len(counted) <= 3
     np.testing.assert_allclose(found, (plain @ fitted["coef_"].T + 1)[rows], rtol=1e-12)
 

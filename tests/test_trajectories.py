@@ -1,16 +1,13 @@
 """Whole fits against torch, step for step: the recorded weights after 60 epochs."""
 
-import json
-import pathlib
-
 import numpy as np
 import pytest
 
+from helpers.records import load
+from helpers.runs import rule_of, run_of, weights
 from sk_gd import GDClassifier, GDRegressor, optimizers
 
-RECORDED = json.loads(
-    pathlib.Path(__file__).with_name("data").joinpath("torch_trajectories.json").read_text()
-)
+RECORDED = load("torch_trajectories")
 
 OPTIMIZERS = {
     "sgd": optimizers.SGD(),
@@ -53,9 +50,8 @@ def trained(problem, rule, batch_size, alpha):
 
 def torch_form(model):
     """The weights theta = w - momentum * v, in which torch writes Nesterov's method."""
-    lane = model._run.lane
-    momentum = lane.rule.optimizer.momentum
-    theta = np.asarray(lane.w) - momentum * lane.rule.arrays["v"]
+    run = run_of(model)
+    theta = weights(run) - model.optimizer_.momentum * rule_of(run).arrays["v"]
     theta = theta.reshape(-1, model.n_features_in_ + 1)
     return theta[:, :-1], theta[:, -1]
 

@@ -40,8 +40,9 @@ class Objective:
         """The same for all the data."""
         raise NotImplementedError
 
-    def shrink(self, w, rate):
-        """What the proximal step of the penalty will make of `w` after a step of this rate."""
+    def prox(self, w, step):
+        """Take the proximal step of the penalty, of size `step` in all coordinates, in place."""
+        return 0
 
     def steps(self):
         """Steps in an epoch."""

@@ -1,5 +1,5 @@
 # cython: language_level=3
-from sk_gd.objectives.losses cimport LossKernel
+from sk_gd.losses.base cimport LossKernel
 from sk_gd.objectives.rows cimport Rows
 
 
@@ -18,7 +18,7 @@ cdef class LinearObjective:
     cdef bint in_units
     cdef double[::1] origin
     cdef double[::1] unit
-    cdef double[::1] energy
+    cdef double[::1] loss_scale
     cdef const double[:, ::1] rotation
     cdef double[::1] lengths
     cdef double[:, ::1] rotated
@@ -42,8 +42,8 @@ cdef class LinearObjective:
     cdef int add_losses(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
     ) except -1 nogil
-    cdef double value(self, Py_ssize_t lane, Py_ssize_t count) noexcept nogil
-    cdef double penalty_value(self, Py_ssize_t lane) noexcept nogil
+    cdef double value(self, Py_ssize_t lane, Py_ssize_t count) except? -1 nogil
+    cdef double penalty_value(self, Py_ssize_t lane) except? -1 nogil
     cdef void gather_targets(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
     ) noexcept nogil

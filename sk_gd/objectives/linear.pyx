@@ -13,9 +13,9 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 from scipy.linalg.cython_blas cimport dgemm, dnrm2
 
-from sk_gd.objectives.losses cimport LossKernel
-from sk_gd.objectives.penalties cimport ElasticNet
+from sk_gd.losses.base cimport LossKernel
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH
+from sk_gd.penalties.base cimport PenaltyKernel
 
 from .rows import CSRRows, make_rows
 
@@ -35,7 +35,7 @@ cdef class LinearObjective:
         The formula of the loss.
     coordinates : Coordinates
         How the optimizer's coordinates relate to X and y.
-    penalties : list of ElasticNet
+    penalties : list of PenaltyKernel
         One a lane, in those coordinates.
     batch_size, n_ordered : int
         Rows a batch, and rows in an epoch's order.
@@ -44,6 +44,7 @@ cdef class LinearObjective:
     def __init__(self, X, y, weight, LossKernel loss, coordinates, list penalties, batch_size,
                  n_ordered):
         cdef Py_ssize_t lane
+        cdef PenaltyKernel penalty
         self.loss = loss
         self.penalties = penalties
         self.n_lanes = len(penalties)
@@ -60,7 +61,7 @@ cdef class LinearObjective:
         self.in_units = coordinates.in_units
         self.origin = np.tile(coordinates.origin, self.n_lanes)
         self.unit = np.tile(coordinates.unit, self.n_lanes)
-        self.energy = np.tile(coordinates.energy, self.n_lanes)
+        self.loss_scale = np.tile(coordinates.loss_scale, self.n_lanes)
         self.rotation = coordinates.rotation
         capacity = self.rows.capacity
         self.y_block = np.empty((y.shape[1], capacity))
@@ -85,8 +86,9 @@ cdef class LinearObjective:
             and 2 * X.nnz * batch_size < X.shape[0] * X.shape[1]
         )
         for lane in range(self.n_lanes):
-            self.penalty[lane] = <void *> <ElasticNet?> penalties[lane]
-            self.local = self.local and not (penalties[lane].ridge or penalties[lane].lasso)
+            penalty = <PenaltyKernel?> penalties[lane]
+            self.penalty[lane] = <void *> penalty
+            self.local = self.local and not (penalty.has_gradient or penalty.has_prox)
 
     def __dealloc__(self):
         free(self.penalty)
@@ -140,7 +142,7 @@ cdef class LinearObjective:
             if gradients == NULL:
                 continue
             for k in range(self.n_rows):
-                factor = self.unit[k] / (self.energy[k] * count)
+                factor = self.unit[k] / (self.loss_scale[k] * count)
                 for i in range(rows):
                     self.slopes[k, i] *= factor
             self.rows.backward(&self.slopes[0, 0], stride, g)
@@ -154,9 +156,10 @@ cdef class LinearObjective:
         if self.local:
             self.repeat_for_outputs()
         for lane in range(self.n_lanes):
-            (<ElasticNet> self.penalty[lane]).add_gradient(
-                w + lane * self.n_weights, g + lane * self.n_weights
-            )
+            if (<PenaltyKernel> self.penalty[lane]).has_gradient:
+                (<PenaltyKernel> self.penalty[lane]).add_gradient(
+                    w + lane * self.n_weights, g + lane * self.n_weights
+                )
         if self.rotation is not None:
             self.rotate(b'N', g, gradients)
             self.drop_rounding(g, gradients)
@@ -176,24 +179,26 @@ cdef class LinearObjective:
             total = self.loss.evaluate(first, self.n_outputs, rows)
             self.total[lane] += total
             if self.n_outputs == 1:
-                self.scaled[lane] += total / self.energy[first]
+                self.scaled[lane] += total / self.loss_scale[first]
             elif self.in_units:
                 for k in range(first, first + self.n_outputs):
-                    self.scaled[lane] += self.loss.totals[k] / self.energy[k]
+                    self.scaled[lane] += self.loss.totals[k] / self.loss_scale[k]
             else:
                 self.scaled[lane] += total
         return 0
 
-    cdef double value(self, Py_ssize_t lane, Py_ssize_t count) noexcept nogil:
+    cdef double value(self, Py_ssize_t lane, Py_ssize_t count) except? -1 nogil:
         """What the last `evaluate` computed the gradient of, for a lane."""
         return (
             self.scaled[lane] / count
-            + (<ElasticNet> self.penalty[lane]).smooth(self.current + lane * self.n_weights)
+            + (<PenaltyKernel> self.penalty[lane]).smooth_value(
+                self.current + lane * self.n_weights
+            )
         )
 
-    cdef double penalty_value(self, Py_ssize_t lane) noexcept nogil:
+    cdef double penalty_value(self, Py_ssize_t lane) except? -1 nogil:
         """The penalty of a lane at the points of the last `evaluate`."""
-        return (<ElasticNet> self.penalty[lane]).value(self.current + lane * self.n_weights)
+        return (<PenaltyKernel> self.penalty[lane]).value(self.current + lane * self.n_weights)
 
     cdef void gather_targets(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows

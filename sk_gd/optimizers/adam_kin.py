@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""Kin of Adam that measure the size of the gradient in another way."""
+"""Variants of Adam that measure the size of the gradient in another way."""
 
 import cython
 
@@ -23,26 +23,26 @@ else:
 
 
 class Adamax(_AdamLike):
-    r"""Adam with a fading maximum of the gradient in place of the mean square.
+    r"""Adam with a decaying maximum of the gradient instead of the mean square.
 
     .. math::
         m_t &= \beta_1 m_{t-1} + (1 - \beta_1) g_t, \quad
         u_t = \max(\beta_2 u_{t-1}, |g_t| + \epsilon) \\
         w_t &= w_{t-1} - \frac{\eta_t}{1 - \beta_1^t} \, m_t / u_t
 
-    As in torch :math:`\epsilon` joins the gradient; the paper has none. Steps
-    are shorter than Adam's after a large gradient, and need no correction of
-    the denominator.
+    As in torch, :math:`\epsilon` is added to the gradient; the paper has no
+    :math:`\epsilon`. After a large gradient, the steps are shorter than Adam's. The
+    denominator needs no bias correction.
 
     Good for sparse gradients and gradients with outliers.
 
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
-        Share of the moving average of the gradient, and of its maximum, that
-        each step keeps.
+        Decay rates of the moving average of the gradient and of the maximum: the
+        share that each step keeps.
     epsilon : float, default=1e-8
-        Added to the size of the gradient.
+        Added to the absolute value of the gradient.
 
     References
     ----------
@@ -103,31 +103,31 @@ class AdamaxRule(Rule):
 
 
 class AdaBelief(_AdamLike):
-    r"""Adam that takes long steps where the gradient is what it was expected to be.
+    r"""Adam with long steps where the gradient is close to its moving average.
 
     .. math::
         s_t &= \beta_2 s_{t-1} + (1 - \beta_2) (g_t - m_t)^2 + \epsilon \\
         w_t &= w_{t-1} - \eta_t \, \hat m_t / (\sqrt{\hat s_t} + \epsilon), \quad
         \hat s_t = s_t / (1 - \beta_2^t)
 
-    with the :math:`m` and the corrections of `Adam`. :math:`\epsilon` is
-    inside the recursion, where it adds up, and outside the root, too: it is
-    about the square of Adam's. The steps follow the noise of the gradient and
-    not its size. On the full batch nothing is noise, and steps may become long
-    before the gradient turns: use a schedule.
+    with the :math:`m` and the bias corrections of `Adam`. :math:`\epsilon` is added
+    twice: inside the recursion, where it adds up, and outside the root. Therefore it
+    is about the square of Adam's. The steps depend on the noise of the gradient, not
+    on its size. On the full batch there is no noise, and the steps may become long
+    before the gradient changes: use a schedule.
 
     Good for mini-batches, with a schedule.
 
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
-        Share of the moving averages of the gradient and of its deviation that
-        each step keeps.
+        Decay rates of the moving averages of the gradient and of its squared
+        deviation: the share of the average that each step keeps.
     epsilon : float, default=1e-16
-        Added to the moving average at every step, and to its root.
+        Added to the moving average at each step, and to its root.
     rectify : bool, default=False
-        Warm up as `RAdam` does. The authors' package does so by default, their
-        paper does not.
+        Whether to warm up as `RAdam` does. The authors' package does so by default;
+        their paper does not.
 
     References
     ----------
@@ -192,27 +192,27 @@ class RectifiedAdaBeliefRule(RAdamRule):
 
 
 class Yogi(_AdamLike):
-    r"""Adam whose mean square moves by steps of the gradient's size, not of its own.
+    r"""Adam whose mean square changes by the squared gradient, not by a share of itself.
 
     .. math::
         v_t = v_{t-1} - (1 - \beta_2) \operatorname{sign}(v_{t-1} - g_t^2) \, g_t^2
 
-    with the step of `Adam`. Where gradients become small the denominator falls
-    slowly, and the steps do not grow at once as Adam's do: calmer on rare
-    features, slower to recover from a large first gradient.
+    with the step of `Adam`. When the gradients become small, the denominator falls
+    slowly, and the steps do not grow at once as Adam's do. Therefore Yogi is more
+    stable on rare features, and slower to recover from a large first gradient.
 
     Good for rare features, on which Adam's steps grow too soon.
 
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
-        Share of the moving average of the gradient that each step keeps, and
-        one less the speed of the mean square.
+        `beta_1` is the share of the moving average of the gradient that each step
+        keeps. One minus `beta_2` is the speed at which the mean square changes.
     epsilon : float, default=1e-3
-        Added to the root; as large as the authors have it.
+        Added to the root. The default is that of the authors.
     initial_accumulator : float, default=1e-6
-        Where both averages begin. The first moves weights that have no
-        gradient at all, if by next to nothing.
+        Initial value of both averages. The average of the gradient therefore moves
+        even weights without any gradient, but by almost nothing.
 
     References
     ----------
@@ -266,7 +266,7 @@ class YogiRule(AdamRule):
 
 
 class Adan(Optimizer):
-    r"""Adam with Nesterov's momentum, from differences of successive gradients.
+    r"""Adam with Nesterov's momentum, based on differences of successive gradients.
 
     .. math::
         d_t &= g_t - g_{t-1}, \quad d_1 = 0 \\
@@ -276,23 +276,23 @@ class Adan(Optimizer):
         w_t &= \left[ w_{t-1} - \eta_t \, (\hat m_t + \beta_2 \hat v_t)
                / (\sqrt{\hat n_t} + \epsilon) \right] / (1 + \eta_t \lambda)
 
-    where a hat divides by :math:`1 - \beta^t`. The betas are the shares kept,
-    as in the authors' code; the paper's are one less these. It allows larger
-    rates than Adam in large batches; in small ones the differences are mostly
-    noise.
+    where a hat means division by :math:`1 - \beta^t`. The betas are the shares that a
+    step keeps, as in the authors' code. The betas of the paper are one minus these.
+    On large batches, Adan allows larger learning rates than Adam. On small batches,
+    the differences are mostly noise.
 
     Good for large batches, with a schedule.
 
     Parameters
     ----------
     beta_1, beta_2, beta_3 : float in [0, 1), default=0.98, 0.92 and 0.99
-        Share of the moving averages of the gradient, of its difference and of
-        the square that each step keeps.
+        Decay rates of the moving averages of the gradient, of its difference and of
+        the square: the share of the average that each step keeps.
     epsilon : float, default=1e-8
         Added to the root.
     weight_decay : float, default=0
-        Decoupled weight decay (:math:`\lambda`). Not part of the objective; the
-        ``alpha`` of the estimator is.
+        Decoupled weight decay (:math:`\lambda`). Unlike the ``alpha`` of the
+        estimator, it is not part of the objective.
 
     References
     ----------
@@ -389,7 +389,7 @@ class AdanRule(Rule):
 
 
 class Amos(Optimizer):
-    r"""Amos: steps of the scale that the weights are expected to have, with decay built in.
+    r"""Amos: steps scaled by the expected size of the weights, with built-in decay.
 
     .. math::
         v_t &= \beta v_{t-1} + (1 - \beta) g_t^2, \quad
@@ -401,25 +401,25 @@ class Amos(Optimizer):
         w_t &= w_{t-1} - d_t \left[ \xi_t \eta \, g_t / \sqrt{\hat v_t}
                + \tfrac12 \gamma_t w_{t-1} \right]
 
-    The learning rate is :math:`\xi`, relative to the expected scale
-    :math:`\eta` of a weight. Every weight has averages of its own. The decay
-    :math:`\tfrac12 \gamma_t w` belongs to the method and not to the objective:
-    where the gradient does not vanish, on mini-batches or with an L1 penalty,
-    it draws the weights towards zero, less and less. For the exact minimiser
-    of a lasso use another rule.
+    The learning rate is :math:`\xi`, relative to the expected scale :math:`\eta` of
+    a weight. Each weight has its own averages. The decay
+    :math:`\tfrac12 \gamma_t w` belongs to the method, not to the objective. If the
+    gradient does not vanish, as on mini-batches or with an L1 penalty, the decay
+    pulls the weights towards zero, less and less over time. For the exact minimiser
+    of a lasso, use another optimizer.
 
-    Good for training of unknown length on dense data: rate and decay fall by
-    themselves.
+    Good for training of unknown length on dense data, as the learning rate and the
+    decay fall by themselves.
 
     Parameters
     ----------
     eta : float > 0, default=0.25
-        Expected scale of the weights, in the coordinates of ``precondition``; the
-        default is that of a regression on some sixteen standardised features.
+        Expected scale of the weights, in the coordinates of ``precondition``. The
+        default suits a regression on about sixteen standardised features.
     beta : float in [0, 1), default=0.999
         Share of the moving average of squared gradients that each step keeps.
     c_coef, d_coef : float, default=0.25
-        How fast the rate and the decay fall (:math:`c`, :math:`d`).
+        How fast the learning rate and the decay fall (:math:`c`, :math:`d`).
 
     References
     ----------

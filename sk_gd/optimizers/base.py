@@ -9,6 +9,7 @@ rules write.
 """
 
 import warnings
+from numbers import Real
 
 import cython
 import numpy as np
@@ -26,6 +27,10 @@ class Rule:
     ----------
     t : int
         Steps begun; 1 during the first step.
+    local : bool
+        Whether a zero gradient changes nothing, and one gradient at the weights is all that
+        the rule wants. Of a sparse batch such a rule steps over the coordinates only that the
+        batch touches, by `step_at`.
     arrays : dict of str to ndarray
         The run's memory, by name; everything that must survive a pickle.
     positions : set of str
@@ -37,8 +42,11 @@ class Rule:
         self.optimizer = optimizer
         self.n = n
         self.t = 0
+        self.local = False
         self.arrays = {}
         self.positions = set()
+        self.stepped = None
+        self.steps = None
 
     def array(self, name, size=None, *, position=False):
         """A zeroed array that is pickled under `name`."""
@@ -114,22 +122,44 @@ class Rule:
         """One step: change `w` in place, given the gradient `g` at the probed point."""
         raise NotImplementedError
 
+    def step_at(self, w, g, lr, where, count):
+        """`step` of a local rule over the first `count` coordinates listed in `where`."""
+        # A local rule writes its formula once, as `step_along`, and both loops around it: the
+        # compiler joins them. A loop here would call the formula anew for every coordinate,
+        # which takes six times as long.
+        raise NotImplementedError
+
     def rate(self, j, lr):
         """Step per unit of gradient at coordinate `j`: the rule's metric; -1 if it has none.
 
-        The proximal step scales its threshold by it, so that the fixed point
-        is the minimiser of the penalised objective.
+        The proximal step is taken in this metric. Only then is the fixed point of the rule
+        the minimiser of the penalised objective.
         """
         return -1.0
 
-    def shrink(self, w, j, threshold):
-        """Bring `w[j]` nearer to zero by `threshold`, at most to zero."""
-        if w[j] > threshold:
-            w[j] -= threshold
-        elif w[j] < -threshold:
-            w[j] += threshold
-        else:
-            w[j] = 0.0
+    def proximal_step(self, w, penalty, lr):
+        """Take the proximal step of `penalty` after `step`, in the metric of the rule.
+
+        Only called if the penalty has such a step. A rule that keeps something which depends
+        on where the weights really went overrides this; `stepped` is where `step` led to.
+        """
+        j: cython.Py_ssize_t
+        self.keep_stepped(w)
+        for j in range(self.n):
+            self.steps[j] = self.rate(j, lr)
+        penalty.prox(w, self.steps)
+        return 0
+
+    def keep_stepped(self, w):
+        """Copy the weights to `stepped`; the first time, make it and `steps`."""
+        j: cython.Py_ssize_t
+        if self.steps is None:
+            with cython.gil:
+                self.stepped = np.empty(self.n)
+                self.steps = np.empty(self.n)
+        for j in range(self.n):
+            self.stepped[j] = w[j]
+        return 0
 
     def report(self, w, out):
         """Write the weights to predict with into `out`."""
@@ -140,18 +170,6 @@ def _revive(optimizer, n, t, memory):
     rule = optimizer.rule(n)
     rule.restore(t, memory)
     return rule
-
-
-@cython.cclass
-class LocalRule(Rule):
-    """A rule for which a zero gradient changes nothing.
-
-    It can therefore step over the touched coordinates of a sparse batch only.
-    """
-
-    def step_at(self, w, g, lr, where, count):
-        """`step` over the first `count` coordinates listed in `where`."""
-        raise NotImplementedError
 
 
 @cython.cclass
@@ -218,6 +236,33 @@ class NumpyRule(Rule):
         return 0
 
 
+def _check_choices(cls):
+    """Raise a TypeError if a class makes a choice by a name or a value that is not known."""
+    for name, instead in (
+        ("parameter_free", 'default_rate = "own" if the rule finds the size of its steps'),
+        ("default_full_batch", 'full_batch = "preferred" if the rule is better with it'),
+    ):
+        if hasattr(cls, name):
+            raise TypeError(f"{cls.__name__}.{name} is not known: write {instead}, else nothing.")
+    rate, batch = cls.default_rate, cls.full_batch
+    number = isinstance(rate, Real) and not isinstance(rate, bool) and 0 < rate < float("inf")
+    if not (number or _depends(rate) or rate in ("smoothness", "own")):
+        raise TypeError(
+            f"{cls.__name__}.default_rate must be a positive number, 'smoothness' (formerly None) "
+            f"or 'own'. Got {rate!r} instead."
+        )
+    if not (_depends(batch) or batch in ("optional", "preferred", "required")):
+        raise TypeError(
+            f"{cls.__name__}.full_batch must be 'optional' (formerly False), 'preferred' or "
+            f"'required' (formerly True). Got {batch!r} instead."
+        )
+
+
+def _depends(value):
+    """Whether an attribute of a class is a property, which depends on the instance."""
+    return hasattr(value, "__get__")
+
+
 class Optimizer(BaseEstimator):
     """Base of all optimizers, and of your own.
 
@@ -239,28 +284,26 @@ class Optimizer(BaseEstimator):
 
     Attributes
     ----------
-    default_rate : float or None
-        What ``learning_rate="auto"`` means for rules whose steps do not scale
-        with the gradient: the rate in coordinates in which the Hessian has the
-        trace one. It is divided by the root of the trace, which in standardised
-        coordinates is the root of the number of features times the curvature of
-        the loss: a step then changes the loss by as much whatever they are. None
-        for rules without a scale of their own: the rate is one over the
-        smoothness constant of the data.
-    full_batch : bool
-        Whether the rule makes sense of the full batch only: then that is what
-        ``batch_size="auto"`` means, and a smaller batch is an error.
-    default_full_batch : bool
-        Whether the full batch is what ``batch_size="auto"`` means, though the rule
-        takes smaller ones.
+    default_rate : float, "smoothness" or "own"
+        What ``learning_rate="auto"`` means.
+
+        - A number is for rules whose steps do not scale with the gradient. It is
+          the rate in coordinates in which the Hessian has the trace one, and is
+          divided by the root of the trace. In standardised coordinates that is the
+          root of the number of features times the curvature of the loss: a step
+          then changes the loss by as much whatever they are.
+        - "smoothness", the default, is for rules whose steps scale with the
+          gradient: one over the smoothness constant of the data.
+        - "own" is for rules that find the size of their steps: exactly 1.
+    full_batch : {"optional", "preferred", "required"}
+        What the rule makes of mini-batches. "optional", the default: it takes
+        them. "preferred": it takes them, but ``batch_size="auto"`` is the full
+        batch. "required": a smaller batch is an error.
     noise_gain : float
-        By how much the rule multiplies the noise of a mini-batch gradient,
-        which then counts as much more in that constant.
+        By how much the rule multiplies the noise of a mini-batch gradient. In the
+        smoothness constant the noise counts so many times.
     smooth_only : bool
         Whether the rule needs a smooth objective: then an L1 penalty is an error.
-    parameter_free : bool
-        Whether the rule finds the size of its steps by itself, so that
-        ``learning_rate="auto"`` is exactly 1.
     default_average : bool
         What ``average="auto"`` means.
 
@@ -297,16 +340,15 @@ class Optimizer(BaseEstimator):
     array([3.])
     """
 
-    default_rate = None
-    full_batch = False
-    default_full_batch = False
+    default_rate = "smoothness"
+    full_batch = "optional"
     noise_gain = 1.0
     smooth_only = False
-    parameter_free = False
     default_average = False
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
+        _check_choices(cls)
         # A step of its own would never be asked where a compiled rule is inherited.
         if comes_first(cls, "step", "rule"):
             cls.rule = Optimizer.rule

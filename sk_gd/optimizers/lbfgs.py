@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""The Hessian from the last few changes of the gradient, on the full batch."""
+"""L-BFGS: the Hessian from the last few changes of the gradient, on the full batch."""
 
 import cython
 import numpy as np
@@ -40,37 +40,39 @@ OTHER = cython.declare(cython.double, 1e-8)
 
 
 class LBFGS(Optimizer):
-    r"""Limited-memory BFGS: Newton's method with a Hessian made from the last gradients.
+    r"""Limited-memory BFGS: Newton's method with a Hessian estimated from recent gradients.
 
     .. math::
         w_t &= w_{t-1} - \sigma_t H_t \, g_t, \quad
         H_{t+1} = (I - \rho s y^\top) H_t (I - \rho y s^\top) + \rho s s^\top \\
         &\text{with } s = w_t - w_{t-1}, \; y = g_{t+1} - g_t, \; \rho = 1 / \langle s, y \rangle
 
-    where H is never formed, but applied from the last pairs (s, y), the oldest
-    of which begins at :math:`\langle s, y \rangle / \langle y, y \rangle`. The
-    size :math:`\sigma` satisfies the weak Wolfe conditions; it is the learning
-    rate, 1 unless you want it shorter, in nearly all steps, so that an epoch
-    costs one evaluation. Tens of epochs lead to all digits, and with
-    ``precondition="whiten"``, where the Hessian hardly differs from the
-    identity, about ten. Full batch only: two mini-batches differ by more than
-    the curvature. Needs a smooth objective: neither an L1 penalty (which is an
-    error) nor the hinge loss.
+    where H is never formed. It is applied by means of the last pairs (s, y), beginning
+    with the identity times :math:`\langle s, y \rangle / \langle y, y \rangle`. The
+    step size :math:`\sigma` satisfies the weak Wolfe conditions. In nearly all steps it
+    is the learning rate, so that an epoch costs one evaluation. The learning rate is 1
+    unless you want shorter steps.
 
-    An epoch is one iteration. The run is scikit-learn's and scipy's L-BFGS in all
-    but the line search; scipy's own cannot be stopped, pickled and taken
-    up again between two iterations, which callbacks, ``warm_start`` and ``partial_fit`` need.
-    A search that finds nothing lower forgets the pairs and begins again
-    from the gradient. A ``partial_fit`` on other data keeps them: they are
-    wrong by as much as the data differ, which costs some trials.
+    Full accuracy takes tens of epochs, or about ten with ``precondition="whiten"``,
+    where the Hessian is close to the identity. The method needs the full batch: the
+    gradients of two mini-batches differ by more than the curvature. It needs a smooth
+    objective: an L1 penalty is an error, and the hinge loss does not suit it.
 
-    Good for smooth losses on data of which a pass is affordable: the method of
-    choice for all the digits.
+    An epoch is one iteration. The method is that of scikit-learn and scipy except for
+    the line search. scipy's own code cannot be stopped, pickled and resumed between two
+    iterations, which callbacks, ``warm_start`` and ``partial_fit`` need. If the line
+    search finds no lower value, the pairs are discarded and the method begins again
+    from the gradient. A ``partial_fit`` on other data keeps the pairs. They are wrong by
+    as much as the data differ, which costs some trials.
+
+    Good for smooth losses on data of which full passes are affordable. It is the method
+    of choice for high accuracy.
 
     Parameters
     ----------
     maxcor : int, default=10
-        Pairs (s, y) that are kept, by scipy's name. Two vectors of the size of the weights each.
+        Number of pairs (s, y) that are kept (scipy's name). Each pair takes two vectors
+        of the size of the weights.
 
     References
     ----------
@@ -91,8 +93,8 @@ class LBFGS(Optimizer):
     True
     """
 
-    parameter_free = True
-    full_batch = True
+    default_rate = "own"
+    full_batch = "required"
     smooth_only = True
 
     def __init__(self, maxcor=10):

@@ -1,0 +1,14 @@
+"""What several test modules share. No test module imports another test module.
+
+- `assertions`: what two models, or one model at two times, must have in common
+- `project`: files and scripts of this project
+- `data`: small problems, and settings that train to the end
+- `functions`: functions with known minima, and one that counts its calls
+- `interop`: what the tests of other people's tools have in common
+- `naive`: the objective as its definition reads
+- `optimizers`: names of optimizers by what they need, users' optimizers, single rules
+- `records`: steps and values that others have published or recorded
+- `runs`: training runs without an estimator; the only module that uses names that are private
+- `searches`: a search of this package against scikit-learn's
+- `uncompiled`: the sources of the formulas, run by Python itself
+"""

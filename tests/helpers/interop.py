@@ -1,0 +1,35 @@
+"""What the tests of other people's tools, and of the examples that need them, have in common."""
+
+import ast
+import doctest
+import warnings
+
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+# MLflow of its own use of its database, and of its own type hints.
+MLFLOW_WARNINGS = [
+    pytest.mark.filterwarnings("ignore:The ..noload.. loader strategy is deprecated"),
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
+]
+
+
+def skip_without_imports(examples):
+    """Skip the test if the examples of a doctest import what is not installed."""
+    tree = ast.parse("".join(example.source for example in examples.examples))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                pytest.importorskip(alias.name)
+        elif isinstance(node, ast.ImportFrom):
+            pytest.importorskip(node.module)
+
+
+def run_examples(examples):
+    """Run a doctest, which need not train to the end."""
+    out = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        results = doctest.DocTestRunner().run(examples, out=out.append)
+    assert results.attempted > 0
+    assert results.failed == 0, "".join(out)

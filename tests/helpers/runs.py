@@ -1,0 +1,342 @@
+"""Training runs without an estimator, and all else that tests use of the private names of sk_gd.
+
+When a private name moves, this module is the one to mend (and `uncompiled`, for the sources that
+Python runs itself).
+"""
+
+import copy
+from types import SimpleNamespace
+
+import numpy as np
+import scipy.sparse as sp
+
+from sk_gd import (
+    GDClassifier,
+    GDRegressor,
+    _links,
+    losses,
+    optimizers,
+    schedules,
+)
+from sk_gd.gradients import Recorder
+from sk_gd.indices import without_copy
+from sk_gd.objectives import data as data_module
+from sk_gd.objectives import moments as moments_module
+from sk_gd.objectives import problem as problem_module
+from sk_gd.objectives.coordinates import Coordinates, coordinates_for
+from sk_gd.objectives.functions import Function
+from sk_gd.objectives.gram import condense
+from sk_gd.objectives.moments import Moments, observe
+from sk_gd.objectives.problem import Problem
+from sk_gd.objectives.rows import BLOCK
+from sk_gd.objectives.smoothness import reach, smoothness
+from sk_gd.penalties import ElasticNet
+from sk_gd.search import backend, lanes
+from sk_gd.search.rows import RowView
+from sk_gd.search.splits import Packed, are_different, packed
+from sk_gd.targets import ClassTargets, RealTargets
+from sk_gd.training.epochs import watched_objective
+from sk_gd.training.loop import run_epoch
+from sk_gd.training.run import Config, Run
+
+__all__ = [
+    "BLOCK",
+    "STORED_TYPES",
+    "Coordinates",
+    "Function",
+    "Moments",
+    "Packed",
+    "Recorder",
+    "are_different",
+    "begin_average",
+    "condense",
+    "count_fits",
+    "count_lanes",
+    "count_rows",
+    "epoch",
+    "finish_epoch",
+    "forget_site",
+    "has_average",
+    "has_diverged",
+    "largest_curvature",
+    "link_to_site",
+    "look_for_site_in",
+    "loss_scale",
+    "loss_sum",
+    "make_data",
+    "make_run",
+    "model_weights",
+    "models",
+    "move",
+    "multipliers",
+    "never_condense",
+    "packed",
+    "predictions_of_rows",
+    "recorded_gradient",
+    "rule_of",
+    "run_of",
+    "count_received",
+    "set_schedule",
+    "small_chunks",
+    "steps_in_average",
+    "weights",
+    "without_copy",
+]
+
+# The private classes in the file of a fitted model.
+STORED_TYPES = ["sk_gd.penalties.elastic_net.ElasticNet", "sk_gd.training.run.Run"]
+
+
+# Data and runs.
+
+
+def make_data(
+    X,
+    y,
+    loss,
+    *,
+    outputs=1,
+    weight=None,
+    intercept=True,
+    precondition=None,
+    ridge=0.0,
+    batch_size=None,
+):
+    """Data and coordinates as an estimator makes them."""
+    X = X if sp.issparse(X) else np.ascontiguousarray(X)
+    y = np.ascontiguousarray(np.reshape(y, (X.shape[0], -1)), dtype=float)
+    weight = None if weight is None else np.asarray(weight) / np.mean(weight)
+    loss = losses.get(loss)
+    if "regressor" in loss.kinds:
+        targets = RealTargets(outputs)
+    else:
+        targets = ClassTargets(np.arange(max(outputs, 2)))
+    problem = Problem(X, y, weight, loss, targets)
+    coordinates = coordinates_for(
+        problem,
+        observe(problem, precondition),
+        precondition,
+        fit_intercept=intercept,
+        ridge=ridge,
+    )
+    return problem.data(coordinates, batch_size or X.shape[0], False)
+
+
+def make_run(data, optimizer, *, learning_rate=1.0, alpha=0.0, l1_ratio=0.0, start=None):
+    """A run of `optimizer` on the data that begins at `start`."""
+    run = Run(0, None)
+    config = Config(
+        learning_rate=learning_rate,
+        schedule=schedules.get("constant"),
+        horizon=1,
+        penalty=ElasticNet(alpha, l1_ratio),
+        average=0,
+        tol=None,
+        n_iter_no_change=5,
+        validated=False,
+        dtype="float64",
+    )
+    run.configure(config, data.coordinates, optimizers.get(optimizer))
+    if start is not None:
+        np.asarray(run.lane.w)[:] = start
+        run.lane.rule.start(np.asarray(start, dtype=float))
+    return run
+
+
+def epoch(data, *runs):
+    """One epoch of all runs side by side, the rows as they are."""
+    steps = -(-data.n // data.batch_size)
+    rates = [run.begin_epoch(steps) for run in runs]
+    order = data.order(None)
+    lanes = [run.lane for run in runs]
+    objective = watched_objective(data, lanes)
+    run_epoch(objective, lanes, rates, order, data.n, data.batch_size)
+
+
+def finish_epoch(data, *runs):
+    """Let the schedules and stopping rules of `runs` see the epoch that is over."""
+    for run in runs:
+        run.finish_epoch(data, None)
+
+
+def set_schedule(run, schedule):
+    """Give the run another schedule."""
+    run.rates = run.rates.with_schedule(schedule)
+
+
+def begin_average(run):
+    """Average the iterates of the run from now on."""
+    run.lane.begin_average()
+
+
+def move(run, data):
+    """Bring the run into the coordinates of other data."""
+    run.configure(run.config, data.coordinates, run.lane.rule.optimizer)
+
+
+# What a run holds; `run_of(model)` is that of a fitted model.
+
+
+def run_of(model):
+    """The run behind a fitted estimator."""
+    return model._run
+
+
+def weights(run):
+    """Where the run is, in the coordinates of its optimizer."""
+    return np.array(run.lane.w)
+
+
+def model_weights(run):
+    """The weights with which the optimizer predicts, which may be others."""
+    return run.lane.rule.model(weights(run))
+
+
+def models(run):
+    """(coef, intercept) of the run's weights, of the optimizer's model, and of the run's model."""
+    at = run.coordinates.to_model
+    return [at(weights(run)), at(model_weights(run)), run.model()]
+
+
+def rule_of(run):
+    """The optimizer's rule with its state."""
+    return run.lane.rule
+
+
+def recorded_gradient(run):
+    """The last gradient that a `Recorder` was given."""
+    return run.lane.rule.state["gradient"]
+
+
+def loss_sum(run):
+    """The sum of the losses of the last epoch, without the penalty."""
+    return run.lane.loss
+
+
+def has_diverged(run):
+    """Whether the run was stopped because its numbers are no longer finite."""
+    return not run.lane.alive
+
+
+def has_average(run):
+    """Whether the run averages its iterates."""
+    return run.lane.average is not None
+
+
+def steps_in_average(run):
+    """How many iterates are in the average."""
+    return run.lane.averaged
+
+
+def multipliers(run, steps):
+    """What the schedule multiplies the learning rate with, in each step of the next epoch."""
+    return run.begin_epoch(steps) / run.config.learning_rate
+
+
+# Coordinates and curvature.
+
+
+def loss_scale(coordinates):
+    """By what the loss of each output is divided."""
+    return coordinates.loss_scale
+
+
+def largest_curvature(data, curvature, batch_size):
+    """The bound on the curvature of a batch from which the automatic learning rate comes."""
+    at = copy.copy(data.coordinates)
+    at.curvature = curvature
+    no_penalty = ElasticNet(0.0)
+    return smoothness(reach(data.problem.X, data.problem.weight, at), at, no_penalty, batch_size)
+
+
+def small_chunks(monkeypatch, entries):
+    """Take the statistics of so many entries of X at a time."""
+    monkeypatch.setattr(moments_module, "CHUNK", entries)
+
+
+# The squared error of all rows at once.
+
+
+def count_rows(monkeypatch):
+    """The numbers of rows of all data that are trained on from now on."""
+    seen = []
+    original = data_module.LinearObjective
+
+    def spy(X, *rest):
+        seen.append(X.shape[0])
+        return original(X, *rest)
+
+    monkeypatch.setattr(data_module, "LinearObjective", spy)
+    return seen
+
+
+def never_condense(monkeypatch):
+    """Train on all rows from now on, whatever few rows could stand for them."""
+    monkeypatch.setattr(problem_module, "pays", lambda n_rows, n_columns: False)
+
+
+# Searches.
+
+
+def count_fits(monkeypatch):
+    """A list that gets every model that is fitted by itself from now on."""
+    fitted = []
+    for kind in (GDClassifier, GDRegressor):
+        fit = kind._fit
+
+        def counting(self, *arguments, fit=fit):
+            fitted.append(self)
+            return fit(self, *arguments)
+
+        monkeypatch.setattr(kind, "_fit", counting)
+    return fitted
+
+
+def count_lanes(monkeypatch):
+    """A list that gets, for every pass of a search from now on, how many models it trains."""
+    seen = []
+    original = lanes.train
+
+    def train(runs, *arguments, **options):
+        seen.append(len(runs))
+        return original(runs, *arguments, **options)
+
+    monkeypatch.setattr(lanes, "train", train)
+    return seen
+
+
+def count_received(monkeypatch):
+    """A list that gets, for every search from now on, how many fits reach its backend."""
+    received = []
+
+    class Noting(backend.SharedFits):
+        def __init__(self, calls):
+            received.append(len(calls))
+            super().__init__(calls)
+
+    monkeypatch.setattr(backend, "SharedFits", Noting)
+    return received
+
+
+def predictions_of_rows(X, rows, fitted):
+    """The scores of some rows by a model of these attributes, as a search computes them."""
+    return RowView(X, rows, [fitted]).predictions(SimpleNamespace(**fitted))
+
+
+# Links from a notebook.
+
+
+def link_to_site(monkeypatch, address):
+    """Let the models link to pages below `address`."""
+    monkeypatch.setattr(_links, "documentation", lambda: address)
+
+
+def forget_site():
+    """Look for the documentation again when a link is next asked for."""
+    _links.documentation.cache_clear()
+
+
+def look_for_site_in(monkeypatch, folder):
+    """Expect the built documentation in `folder`."""
+    monkeypatch.setattr(_links, "BUILT", folder)
+    forget_site()
