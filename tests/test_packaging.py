@@ -51,6 +51,22 @@ def test_no_compiled_module_is_left_over():
     assert not left_over, f"remove {[compiled[name].as_posix() for name in sorted(left_over)]}"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="CC does not choose the compiler")
+def test_without_a_compiler_the_message_says_what_to_install(tmp_path):
+    pytest.importorskip("Cython")
+    done = subprocess.run(
+        [sys.executable, "setup.py", "-q", "build_ext", "--build-temp", tmp_path],
+        cwd=ROOT,
+        env={**os.environ, "CC": str(tmp_path / "missing")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    last = done.stderr.rstrip().split("\n\n")[-1]
+    for words in ("C compiler", "apt install build-essential", "xcode-select", "Visual Studio"):
+        assert words in last
+
+
 def files_of_the_package(names):
     """Those of an archive that are of the package, without the name of the archive before them."""
     return {name[name.index("sk_gd/") :] for name in names if re.match("([^/]*/)?sk_gd/.", name)}
@@ -94,6 +110,16 @@ def test_version():
     assert re.search(rf"^## \[{re.escape(version)}\]", changelog, re.MULTILINE)
     citation = read("CITATION.cff")
     assert re.search(rf"^version: {re.escape(version)}$", citation, re.MULTILINE)
+
+
+def test_ruff_is_the_same_everywhere():
+    """In the extra "lint", which .ci/run takes, and before commits."""
+    hooks = ROOT / ".pre-commit-config.yaml"
+    if not hooks.exists():
+        pytest.skip("not a clone")
+    pinned = re.search(r"ruff==([\d.]+)\*", (ROOT / "pyproject.toml").read_text("utf-8"))[1]
+    revision = re.search(r"ruff-pre-commit\n +rev: v(\S+)", hooks.read_text("utf-8"))[1]
+    assert revision.startswith(pinned)
 
 
 def test_every_public_name_exists():
