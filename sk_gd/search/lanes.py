@@ -239,7 +239,7 @@ class Pass:
 
 
 def foresees(config, epochs, n_batches):
-    """Tell whether a run with this config, after so many epochs, is a run of so many epochs."""
+    """Tell whether a longer run, on its way, is what a run of `epochs` epochs would be."""
     schedule, horizon = config.schedule, config.horizon
     if horizon == epochs:
         return True
