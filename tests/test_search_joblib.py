@@ -45,8 +45,8 @@ def shared(monkeypatch):
     counted = []
 
     class Counting(backend.SharedFits):
-        def results(self, *arguments):
-            found = super().results(*arguments)
+        def run(self, *arguments):
+            found = super().run(*arguments)
             counted.append(sum(result is not None for result in found))
             return found
 
@@ -212,6 +212,16 @@ def test_searches_in_threads(shared):
     np.testing.assert_array_equal(found, [fit(alpha) for alpha in alphas])
 
 
+def test_a_search_that_evaluates_its_candidates_in_turns(shared):
+    class Halves(GDGridSearchCV):
+        def _run_search(self, evaluate_candidates):
+            evaluate_candidates([{"alpha": 1e-4}])
+            evaluate_candidates([{"alpha": 1e-2}])
+
+    same_scores(Halves(MODEL, GRID, cv=3).fit(X, Y))
+    assert shared == [3, 3]
+
+
 def raising(error):
     def scorer(model, X, y):
         raise error
@@ -219,12 +229,19 @@ def raising(error):
     return scorer
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
-@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
-@pytest.mark.parametrize("estimator", [MODEL, LogisticRegression()], ids=["shared", "alone"])
-def test_the_backend_does_not_outlive_an_error(error, n_jobs, estimator):
-    if error is KeyboardInterrupt and n_jobs == 2 and estimator is not MODEL:
-        pytest.skip("joblib's own threads do not hand on interrupts")
+@pytest.mark.parametrize(
+    ("estimator", "error", "n_jobs"),
+    [
+        (MODEL, ZeroDivisionError, 1),
+        (MODEL, ZeroDivisionError, 2),
+        (MODEL, KeyboardInterrupt, 1),
+        (MODEL, KeyboardInterrupt, 2),
+        (LogisticRegression(), ZeroDivisionError, 1),
+        (LogisticRegression(), ZeroDivisionError, 2),
+        (LogisticRegression(), KeyboardInterrupt, 1),
+    ],
+)
+def test_the_backend_does_not_outlive_an_error(estimator, error, n_jobs):
     grid = {"alpha": [1e-4]} if estimator is MODEL else {"C": [1]}
     mine, threads = Noting(), threading.enumerate()
     with joblib.parallel_config(mine):

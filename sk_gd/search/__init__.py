@@ -3,14 +3,14 @@
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
 from .._links import DocumentationLink
-from .backend import fits_shared
+from .backend import sharing_fits_of
 from .sklearn_private import PackedSplitsMixin
 
 __all__ = ["GDGridSearchCV", "GDRandomizedSearchCV"]
 
 
 class _Search(PackedSplitsMixin, DocumentationLink):
-    """A search of scikit-learn whose fits are handed to a `SharingBackend`."""
+    """A search of scikit-learn whose fits go to a `SharingBackend`."""
 
     def fit(self, X, y=None, **params):
         """Evaluate all candidates, and fit the best.
@@ -31,7 +31,7 @@ class _Search(PackedSplitsMixin, DocumentationLink):
         self : object
             The search, with its results.
         """
-        with fits_shared(self):
+        with sharing_fits_of(self):
             return super().fit(X, y, **params)
 
 
@@ -40,72 +40,75 @@ PARAMETERS = """
         The score, or several, as in `sklearn.model_selection.GridSearchCV`;
         None is the ``score`` of the estimator.
     n_jobs : int, default=None
-        Threads that train, each a fold at a time, or a part of the candidates
-        on it. None is 1, -1 is all processors. What cannot be shared is fitted
-        in processes, as scikit-learn does.
+        Number of threads that train. Each takes one fold at a time, or some of
+        its candidates. None means 1 unless `joblib.parallel_config` says
+        otherwise; -1 means all processors. Fits that cannot be shared run in
+        processes, as in scikit-learn.
     refit : bool, str or callable, default=True
-        Whether the best candidate is fitted to all data; with several scores,
-        the name of the one that counts; or a function that chooses from the
-        results.
+        Whether the best candidate is fitted to all data. With several scores,
+        the name of the one that decides. A function chooses the best candidate
+        from the results.
     cv : int, splitter or iterable, default=None
-        The splits; None is five folds.
+        The splits; None means five folds.
     verbose : int, default=0
-        From 1 on, a line says which fits are not shared, and why; the rest as
-        in scikit-learn.
+        From 1 on, a line says which fits are not shared, and why. Everything
+        else is as in scikit-learn.
     pre_dispatch : int or str, default="2*n_jobs"
-        For fits that are not shared: how many are dispatched at a time.{random_state}
+        How many of the fits that cannot be shared are dispatched at a time.{random_state}
     error_score : "raise" or float, default=nan
-        The score of a candidate that cannot be fitted, that has diverged for
-        instance.
+        The score of a candidate that cannot be fitted, for instance because its
+        training diverges.
     return_train_score : bool, default=False
-        Whether there are scores of the data trained on, too.
+        Whether the training data are scored, too.
 
     Attributes
     ----------
     cv_results_ : dict of ndarray
-        The scores and all the rest, with an entry a candidate. ``fit_time`` is
-        a candidate's share in the time of all that were trained together.
+        Parameters, scores and times, with an entry for each candidate.
+        ``fit_time`` is the candidate's share of the time of its pass.
     best_estimator_ : estimator
         The best candidate, fitted to all data, if `refit`.
     best_score_ : float
-        Its mean score.
+        Mean score of the best candidate.
     best_params_ : dict
-        Its parameters.
+        Parameters of the best candidate.
     best_index_ : int
-        Its place in the results.
+        Position of the best candidate in the results.
     scorer_ : callable or dict
         The scorer, or the scorers by their names.
     n_splits_ : int
         Number of splits.
     refit_time_ : float
-        Seconds that the last fit took.
+        Seconds that the fit to all data took.
     multimetric_ : bool
         Whether there are several scores."""
 
 RANDOM_STATE = """
     random_state : int, RandomState instance or None, default=None
-        Of the draws."""
+        Seeds the draws."""
 
 
 class GDGridSearchCV(_Search, GridSearchCV):
     __doc__ = f"""`GridSearchCV` that trains all candidates of a fold at once.
 
-    The answers are those of `sklearn.model_selection.GridSearchCV`, to rounding,
-    if ``random_state`` is an int; the price is about that of one fit a fold.
+    The results are those of `sklearn.model_selection.GridSearchCV`, up to
+    rounding, if ``random_state`` is an int. The cost is about that of one fit for
+    each fold.
 
-    Candidates that read the same rows in the same order are trained side by
-    side, in one pass. They may differ in the optimizer and its parameters,
+    Candidates that read the same rows in the same order are trained together, in
+    one pass over the data. They may differ in the optimizer and its parameters,
     ``learning_rate``, ``schedule``, ``alpha``, ``l1_ratio``, ``average``,
-    ``max_iter``, ``tol`` and ``n_iter_no_change``. Those that differ in
-    ``max_iter`` only are one run, looked at several times, unless the schedule
-    depends on the horizon. Every other parameter, such as ``batch_size`` or
-    ``loss``, and a ridge so strong that it changes the coordinates, takes a pass
-    for each of its values. Transformers of a pipeline are fitted once for each
-    combination of their own parameters.
+    ``max_iter``, ``tol`` and ``n_iter_no_change``. Candidates that differ only in
+    ``max_iter`` are one run, which gives each of them its model on the way, unless
+    the schedule depends on ``max_iter``. Each value of any other parameter, such
+    as ``batch_size`` or ``loss``, takes a pass of its own, and so does an
+    ``alpha`` so large that it changes the coordinates. The transformers of a
+    pipeline are fitted once for each combination of their own parameters.
 
-    What cannot be shared is fitted one by one: estimators that are not of this
-    package, those (and pipelines) with a ``fit`` of their own, with callbacks or
-    with ``verbose``, and those whose fit is given more than ``sample_weight``.
+    Some fits cannot be shared and are done one by one: those of other
+    estimators; of estimators and pipelines that have a ``fit`` of their own,
+    callbacks or ``verbose``; and those that are given more than
+    ``sample_weight``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A joblib backend that is handed all fits of a search at once, and shares what can be shared."""
+"""A joblib backend that receives all fits of a search, and shares those that can be shared."""
 
 import contextlib
 
@@ -13,11 +13,11 @@ ALL = 1_000_000
 
 
 @contextlib.contextmanager
-def fits_shared(search):
-    """Have joblib hand the fits of a search, in this context, to a `SharingBackend`."""
+def sharing_fits_of(search):
+    """Have joblib hand the fits of a search to a `SharingBackend` in this context."""
     backend = SharingBackend(search)
-    backend.enter()
     try:
+        backend.enter()
         yield
     finally:
         backend.leave()
@@ -26,26 +26,25 @@ def fits_shared(search):
 class SharingBackend(ParallelBackendBase):
     """Receives the fits of one search.
 
-    It is the active backend until the search opens its `Parallel`. From then on the
-    user's own configuration of joblib is back: transformers, scorers, the fits that
-    cannot be shared and the last fit run as they would without this backend.
+    It is the active backend until the search opens its `Parallel`. Then the user's
+    configuration of joblib becomes active again. Transformers, scorers, fits that cannot
+    be shared and the final fit run as they would without this backend.
 
     Parameters
     ----------
     search : BaseSearchCV
-        Its fits are received.
+        The search.
     """
 
     uses_threads = True
-    # Otherwise joblib would put its threads in the place of this backend for a user
-    # who requires shared memory.
+    # Else joblib uses its threads in place of this backend if a user requires shared memory.
     supports_sharedmem = True
 
     def __init__(self, search):
         super().__init__()
         self._search = search
-        self._users, _ = get_active_backend()
-        self.default_n_jobs = self._users.default_n_jobs
+        self._user_backend, _ = get_active_backend()
+        self.default_n_jobs = self._user_backend.default_n_jobs
         self._config = None
 
     def enter(self):
@@ -59,18 +58,20 @@ class SharingBackend(ParallelBackendBase):
             self._config = None
 
     def effective_n_jobs(self, n_jobs):
-        """Return how many fits run at a time; at least 2, or joblib runs them by itself."""
-        return max(2, self._users.effective_n_jobs(n_jobs))
+        """Return how many fits run at a time, but at least 2: joblib runs a single one itself."""
+        return max(2, self._user_backend.effective_n_jobs(n_jobs))
 
     def configure(self, n_jobs=1, parallel=None, **options):
         """Take over the `Parallel` of the search, and no other one."""
-        # A callback, for instance, may use joblib before the search does.
+        # scikit-learn hands on the `pre_dispatch` of the search. Any other Parallel, which a
+        # callback may use before, runs as it would without this backend.
         if parallel.pre_dispatch is not self._search.pre_dispatch:
-            raise FallbackToBackend(self._users)
+            raise FallbackToBackend(self._user_backend)
         self.leave()
         self._n_jobs = parallel.n_jobs
+        # All fits must be known before the first one runs.
         parallel.pre_dispatch = "all"
-        # What cannot be shared is reported by the Parallel that runs it.
+        # The Parallel that runs the other fits reports them.
         parallel.verbose = 0
         return self.effective_n_jobs(n_jobs)
 
@@ -105,7 +106,7 @@ class SharingBackend(ParallelBackendBase):
         if all(is_fit_of(self._search, function, options) for function, _, options in calls):
             fits = SharedFits([FitCall(arguments, options) for _, arguments, options in calls])
             n_jobs = joblib.effective_n_jobs(self._n_jobs)
-            results = fits.results(n_jobs, self.get_nested_backend)
+            results = fits.run(n_jobs, self.get_nested_backend)
         alone = [i for i, result in enumerate(results) if result is None]
         if alone:
             parallel = joblib.Parallel(n_jobs=self._n_jobs, pre_dispatch=self._search.pre_dispatch)
@@ -116,7 +117,7 @@ class SharingBackend(ParallelBackendBase):
 
 
 class _Batch:
-    """The calls that joblib has submitted together; it asks for their results later."""
+    """Calls that joblib has submitted together; it gets their results from here."""
 
     def __init__(self, backend, calls, callback):
         self._backend = backend

@@ -74,10 +74,11 @@ class _RowRegressor(GDRegressor):
         return predictions(self, X.predictions(self))
 
 
+# Scorers name the class of a model in their messages.
+_RowClassifier.__name__ = GDClassifier.__name__
+_RowRegressor.__name__ = GDRegressor.__name__
+
 READING_ROWS = {GDClassifier: _RowClassifier, GDRegressor: _RowRegressor}
-for _kind, _reading in READING_ROWS.items():
-    # The messages of scorers name the class of the model.
-    _reading.__name__ = _kind.__name__
 
 
 def reading_rows(model):

@@ -34,10 +34,10 @@ class SharedFits:
     def __init__(self, calls):
         self._tasks = [Task(call) for call in calls]
         self._stop = threading.Event()
-        # X and y as the estimators of a class read them, for the whole search.
+        # X and y, all rows, as the estimators of each class read them.
         self._valid = {}
 
-    def results(self, n_jobs, nested_backend):
+    def run(self, n_jobs, nested_backend):
         """Train and score all fits that can share a pass.
 
         Parameters
@@ -69,7 +69,7 @@ class SharedFits:
                 print(f"{count} of {len(self._tasks)} fits are done one by one: {reason}")
 
     def _units(self):
-        """Return lists of tasks that are one unit of work: of one split, with one key."""
+        """Return the units of work: lists of tasks that have a split and a key in common."""
         units, keys = {}, {}
         for task in self._tasks:
             candidate = task.call.candidate
@@ -111,7 +111,7 @@ class SharedFits:
 
         def work(unit):
             backend, jobs = nested_backend()
-            # Both settings belong to a thread; these are the ones of the search.
+            # Both configurations are those of one thread only.
             with config_context(**config), joblib.parallel_config(backend, n_jobs=jobs):
                 self._work(unit)
 
@@ -136,7 +136,7 @@ class SharedFits:
             return
         groups = {}
         for task in unit:
-            # The key of a unit of pipelines says nothing of their last steps.
+            # Pipelines of one unit may differ in any parameter of their last steps.
             key = task.model_key() if task.is_pipeline else None
             groups.setdefault(key, []).append(task)
         for group in groups.values():
@@ -195,13 +195,13 @@ class SharedFits:
         if fold.untouched:
             steps = remembering(steps)
             if fold.whole:
-                # These rows are scored, too, by steps that may work in place.
+                # The rows are scored, too, and the steps may work in place.
                 X = X.copy()
         return steps, TrainingSet(X, given.y, None, weight, witness.attributes)
 
 
 def _give_up(tasks, error):
-    """Leave tasks to fits of their own, which raise this error again."""
+    """Leave tasks to be fitted alone, which raises this error again."""
     for task in tasks:
         task.reason = f"{type(error).__name__}: {error}"
 

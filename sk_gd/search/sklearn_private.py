@@ -1,13 +1,15 @@
-"""All that the searches know of scikit-learn's private names: the one file to mend.
+"""All private names of scikit-learn that the searches use: the file to mend if one changes.
 
 * `BaseSearchCV.fit` makes one `Parallel` with the `pre_dispatch` of the search, calls
   `_run_search` with a function that evaluates candidates on the splits of a splitter
   (by default `_checked_cv_orig`), and makes a call of `_fit_and_score` for each
-  candidate and split. These calls are all that the searches change.
+  candidate and split. The searches change nothing but what becomes of these calls.
 * `_fit_and_score` sets the parameters of an estimator, fits it and calls a scorer
   (`_MultimetricScorer` for several, `_Scorer` for a metric, `_PassthroughScorer` for
   the estimator's own `score`).
-* `_safe_indexing` and `_check_method_params` take rows out of data of any kind.
+* `_fit_and_score` takes the rows `train` and `test`, the same objects as it was given,
+  from X by ``X[rows, ...]``: `rows.Fold` depends on it.
+* `_safe_indexing` and `_check_method_params` take rows from data of any kind.
 """
 
 import functools
