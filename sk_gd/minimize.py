@@ -251,7 +251,7 @@ class _Run:
         """Whether there is no way on: at a minimum, or where the gradient is not finite."""
         if not self.differentiates:
             return False
-        gradient = self.function.gradient_at(self.rule.place(self.w))
+        gradient = self.function.gradient_at(self.rule.gradient_point(self.w))
         if not np.isfinite(gradient).all():
             self.fail("the gradient")
             return True

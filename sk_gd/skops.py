@@ -4,7 +4,7 @@ import inspect
 
 from . import losses, optimizers, schedules
 from .estimators import GDClassifier, GDRegressor
-from .schedules.base import Function
+from .schedules.base import FunctionSchedule
 from .search import GDGridSearchCV, GDRandomizedSearchCV
 from .training import Run
 
@@ -37,5 +37,5 @@ def trusted_types():
         for value in (getattr(module, name) for name in module.__all__)
         if inspect.isclass(value)
     ]
-    known = [GDClassifier, GDRegressor, GDGridSearchCV, GDRandomizedSearchCV, Run, Function]
+    known = [GDClassifier, GDRegressor, GDGridSearchCV, GDRandomizedSearchCV, Run, FunctionSchedule]
     return sorted(f"{cls.__module__}.{cls.__qualname__}" for cls in [*known, *public])

@@ -24,7 +24,7 @@ from sk_gd import losses, optimizers, schedules
 # The pages under docs/optimizers, in their order, and the modules that each is about.
 FAMILIES = {
     "descent": ("descent",),
-    "adaptive": ("adaptive", "adam", "adam_kin"),
+    "adaptive": ("adaptive", "adam", "adam_variants"),
     "sign": ("sign",),
     "parameter_free": ("parameter_free", "prodigy"),
     "averaging": ("averaging",),

@@ -1,7 +1,7 @@
 """Learning-rate schedules: training time in, multiplier out."""
 
 from ..parameters import lookup
-from .base import Function, Schedule
+from .base import FunctionSchedule, Schedule
 from .cycles import CosineRestarts, Cyclic, OneCycle
 from .decay import Constant, Cosine, Exponential, InverseTime, Polynomial, Step
 from .plateau import Plateau
@@ -65,5 +65,5 @@ def get(schedule):
         The instance.
     """
     if callable(schedule) and not isinstance(schedule, (Schedule, type)):
-        return Function(schedule)
+        return FunctionSchedule(schedule)
     return lookup(schedule, TABLE, Schedule, "schedule")

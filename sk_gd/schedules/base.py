@@ -89,7 +89,7 @@ class Schedule(BaseEstimator):
         return values.astype(float, copy=False)
 
 
-class Function(Schedule):
+class FunctionSchedule(Schedule):
     """A plain Python function of the times and the horizon."""
 
     def __init__(self, function):

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""Kin of Adam that measure the size of the gradient in another way."""
+"""Variants of Adam that measure the size of the gradient in another way."""
 
 import cython
 
