@@ -9,10 +9,10 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils import gen_batches
 
-from .loop import shuffle
 from .objectives.coordinates import reach, smoothness
 from .objectives.gram import condense, pays
 from .objectives.linear import LinearObjective
+from .objectives.order import shuffle
 from .parameters import fingerprint
 
 # So few rows are one batch: weights and repeated rows are then the same.
@@ -179,21 +179,12 @@ class Data:
         """The objective, with a lane for each of `runs`; each of them may ask it alone."""
         whole = self._objective(runs)
         for run in runs:
-            run.lane.watch(whole if len(runs) == 1 else self._objective([run]))
+            run.lane.connect(whole if len(runs) == 1 else self._objective([run]))
         return whole
 
     def _objective(self, runs):
-        problem = self.problem
-        return LinearObjective(
-            problem.X,
-            problem.y,
-            problem.weight,
-            problem.loss.kernel(self.coordinates.n_outputs),
-            self.coordinates,
-            [run.lane.penalty for run in runs],
-            self.batch_size,
-            self.n,
-        )
+        penalties = [run.lane.penalty for run in runs]
+        return LinearObjective(self.problem, self.coordinates, penalties, self.batch_size, self.n)
 
 
 def _trace(X):

@@ -25,9 +25,9 @@ def reads(monkeypatch):
     seen = []
     original = problem.LinearObjective
 
-    def spy(X, *rest):
-        seen.append(X.shape[0])
-        return original(X, *rest)
+    def spy(data, *rest):
+        seen.append(data.X.shape[0])
+        return original(data, *rest)
 
     monkeypatch.setattr(problem, "LinearObjective", spy)
     return seen

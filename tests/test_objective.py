@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from internals import Recorder, batch_size_for, epoch, make_data, make_run, weights
 
 from sk_gd import GDClassifier, GDRegressor, optimizers
-from sk_gd.objectives import rows
+from sk_gd.objectives import linear
 
 KINDS = ["regressor", "multioutput", "binary", "multinomial", "svm", "multiclass_svm"]
 CLASSIFIERS = {
@@ -228,7 +228,7 @@ def test_stepping_over_touched_coordinates_is_stepping_over_all(
 def test_batches_larger_than_a_block(outputs, storage):
     generator = np.random.default_rng(24)
     d = 100
-    n = 5 * rows.BLOCK // d + 3
+    n = 5 * linear.BLOCK // d + 3
     X = generator.normal(size=(n, d))
     X[generator.random(X.shape) < 0.2] = 0
     Y = generator.normal(size=(n, outputs))
@@ -253,7 +253,7 @@ def test_batches_larger_than_a_block(outputs, storage):
 
 def test_a_row_wider_than_a_block():
     generator = np.random.default_rng(25)
-    X, y = generator.normal(size=(4, rows.BLOCK + 10)), generator.normal(size=4)
+    X, y = generator.normal(size=(4, linear.BLOCK + 10)), generator.normal(size=4)
     data = make_data(X, y, "squared_error")
     run = make_run(data, Recorder())
     epoch(data, run)
