@@ -252,7 +252,7 @@ class _Run:
         """End the run at a minimum, or if the gradient is not finite; return whether it ended."""
         if not self.uses_gradient:
             return False
-        gradient = self.function.gradient_at(self.rule.place(self.w))
+        gradient = self.function.gradient_at(self.rule.gradient_point(self.w))
         if not np.isfinite(gradient).all():
             self.end_not_finite("the gradient")
             return True

@@ -80,14 +80,4 @@ class Data:
 
     def objective(self, penalties):
         """The objective, with a lane for each of the `penalties`."""
-        problem = self.problem
-        return LinearObjective(
-            problem.X,
-            problem.y,
-            problem.weight,
-            problem.loss.kernel(self.coordinates.n_outputs),
-            self.coordinates,
-            penalties,
-            self.batch_size,
-            self.n,
-        )
+        return LinearObjective(self.problem, self.coordinates, penalties, self.batch_size, self.n)

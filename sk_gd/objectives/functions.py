@@ -52,7 +52,7 @@ class Function(Objective):
     jac: object
     args: tuple
     paired: cython.bint
-    place: object
+    current: object
     other: object
     lowest: object
     nfev = cython.declare(cython.Py_ssize_t, visibility="readonly")
@@ -64,7 +64,7 @@ class Function(Objective):
         self.args = args
         # For jac=True scipy hands over two faces of one function that returns both.
         self.paired = jac is not None and jac == getattr(fun, "derivative", None)
-        self.place = self.other = self.lowest = None
+        self.current = self.other = self.lowest = None
         self.nfev = self.njev = self.asked = 0
         self.g = None
         # Not a number that a rule could use without having asked.
@@ -72,7 +72,7 @@ class Function(Objective):
 
     def look(self, w, with_gradient):
         """Go to `w`, the point that a rule has named."""
-        self.place = self.at(w)
+        self.current = self.at(w)
         if with_gradient:
             if self.g is None:
                 self.g = np.empty(len(w))
@@ -81,7 +81,7 @@ class Function(Objective):
     def at(self, w):
         """What is known at `w`."""
         key = bytes(w)
-        for known in (self.place, self.other, self.lowest):
+        for known in (self.current, self.other, self.lowest):
             if known is not None and known.key == key:
                 return known
         self.other = Evaluated(np.array(w, dtype=float), key)
@@ -163,7 +163,7 @@ class Function(Objective):
     @cython.exceptval(-1, check=True)
     def here(self) -> cython.double:
         with cython.gil:
-            return self.value_at(self.place.x)
+            return self.value_at(self.current.x)
 
     @cython.cfunc
     @cython.nogil

@@ -24,10 +24,9 @@ cdef extern from *:
 def shuffle(Py_ssize_t[::1] order, rows, bit_generator):
     """Fill `order` with `rows` (None: 0, 1, 2 …), shuffled by a bit generator of numpy.
 
-    Fisher & Yates; ``Generator.shuffle`` would spend a tenth of an epoch, and
-    multiplying a random 32-bit fraction instead of drawing until it fits takes
-    a third of that (Lemire, 2019). Its bias, n / 2³², is below what an epoch
-    can show.
+    This is the algorithm of Fisher and Yates. ``Generator.shuffle`` would take a tenth of an
+    epoch. Here a random 32-bit fraction is multiplied by the number of places, which takes a
+    third of that (Lemire, 2019). The bias, n / 2³², is too small to show in an epoch.
     """
     cdef sk_gd_bitgen *bits = <sk_gd_bitgen *> PyCapsule_GetPointer(
         bit_generator.capsule, "BitGenerator"

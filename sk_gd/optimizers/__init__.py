@@ -3,7 +3,7 @@
 from .. import auto
 from ..parameters import lookup
 from .adam import Adam, AdamW, AMSGrad, NAdam, RAdam
-from .adam_kin import AdaBelief, Adamax, Adan, Amos, Yogi
+from .adam_variants import AdaBelief, Adamax, Adan, Amos, Yogi
 from .adaptive import FTRL, Adadelta, Adagrad, RMSprop
 from .averaging import ScheduleFreeAdamW, ScheduleFreeSGD
 from .base import Optimizer

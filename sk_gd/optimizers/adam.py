@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""Adam, and the variants that differ from it in one place."""
+"""Adam, and optimizers that differ from it in one part of the step."""
 
 import cython
 

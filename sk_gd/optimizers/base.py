@@ -83,11 +83,11 @@ class Rule:
         """
         if not isinstance(function, Function):
             function = Function(None, function)
-        function.look(self.place(w), self.needs_gradient())
+        function.look(self.gradient_point(w), self.needs_gradient())
         self.t += 1
         self.advance(w, function, lr)
 
-    def place(self, w):
+    def gradient_point(self, w):
         """The point at which the rule wants its gradient, when the run is at `w`."""
         point = np.empty(self.n)
         return point if self.probe(w, point) else w

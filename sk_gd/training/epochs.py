@@ -61,5 +61,5 @@ def watched_objective(data, lanes):
     """The objective of all lanes, which each of the lanes can also ask by itself."""
     objective = data.objective([lane.penalty for lane in lanes])
     for lane in lanes:
-        lane.watch(objective if len(lanes) == 1 else data.objective([lane.penalty]))
+        lane.connect(objective if len(lanes) == 1 else data.objective([lane.penalty]))
     return objective

@@ -1,26 +1,28 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""The one loop: batches × lanes of one epoch, without the GIL."""
+"""The training loop: batches × lanes of one epoch, without the GIL."""
 
 import numpy as np
 
+cimport cython
 from libc.math cimport fabs, isfinite
 from libc.stdlib cimport free, malloc
 
 from sk_gd.objectives.base cimport Objective
-from sk_gd.objectives.linear cimport LinearObjective
+from sk_gd.objectives.lanes cimport LaneObjective
 from sk_gd.optimizers.base cimport Rule
 from sk_gd.penalties.base cimport PenaltyKernel
 
-# Exponent of the polynomial-decay average: the last tenth or so of the steps
-# carry most of the weight, whenever one stops (Shamir & Zhang, 2013).
+# Exponent of the polynomial-decay average (Shamir & Zhang, 2013). Whenever training stops, the
+# last tenth or so of the steps have most of the weight.
 cdef double FORGET = 8
 
 
+@cython.final
 cdef class BatchObjective(Objective):
     """What the rule of one lane may ask about the current batch, and about all the data."""
 
-    cdef LinearObjective whole
+    cdef LaneObjective whole
     cdef PenaltyKernel penalty
     cdef double[::1] sizes
     cdef const Py_ssize_t *order
@@ -30,7 +32,7 @@ cdef class BatchObjective(Objective):
     cdef Py_ssize_t n_steps
     cdef bint new
 
-    def __init__(self, LinearObjective whole, PenaltyKernel penalty):
+    def __init__(self, LaneObjective whole, PenaltyKernel penalty):
         self.whole = whole
         self.penalty = penalty
         self.sizes = np.empty(whole.n_weights if penalty.has_prox else 0)
@@ -67,6 +69,7 @@ cdef class BatchObjective(Objective):
         return self.new and self.begin == 0
 
 
+@cython.final
 cdef class Lane:
     """One model in training: its weights, the run of its rule, its average.
 
@@ -75,13 +78,14 @@ cdef class Lane:
     w : ndarray of shape (n_weights,)
         The iterate, in the optimizer's coordinates.
     average : ndarray of shape (n_weights,) or None
-        Polynomial-decay average of the iterates; None as long as there is none.
+        Polynomial-decay average of the iterates; None if there is none yet.
     averaged : int
         Iterates in the average.
     loss : float
-        Weighted sum of the loss over the rows of the last epoch, as seen.
+        Weighted sum of the loss over the rows of the last epoch. The loss of a batch is that
+        before its step.
     penalty_value : float
-        The penalty where the last gradient of the epoch was taken.
+        The penalty at the point of the last gradient of the epoch.
     alive : bool
         False once the loss was not finite.
     evaluations : int
@@ -101,7 +105,7 @@ cdef class Lane:
     cdef double[::1] rates
     cdef double[::1] point
     cdef double[::1] reported
-    # A local rule asks for nothing but one gradient, at w: no need to let it.
+    # A local rule only wants one gradient, at w, so that less has to be made ready for it.
     cdef bint steps_only
 
     def __init__(self, rule, w):
@@ -115,8 +119,8 @@ cdef class Lane:
         self.alive = True
         self.steps_only = rule.local
 
-    def watch(self, objective):
-        """Let the rule ask `objective`, which has this lane only."""
+    def connect(self, objective):
+        """Let the rule ask `objective`, a LaneObjective that has this lane only."""
         objective.local = objective.local and self.steps_only
         self.objective = BatchObjective(objective, self.penalty)
 
@@ -134,7 +138,7 @@ cdef class Lane:
             self.average = map(np.asarray(self.average))
 
     def is_within(self, double limit):
-        """Whether all weights are numbers, and no larger."""
+        """Whether all weights are numbers, and no larger than `limit`."""
         cdef Py_ssize_t j
         for j in range(self.w.shape[0]):
             if not fabs(self.w[j]) <= limit:
@@ -149,18 +153,43 @@ cdef class Lane:
         else:
             weights = self.rule.model(w)
         if self.penalty is not None and self.penalty.has_prox:
-            # An average of weights that become zero only comes close to zero;
-            # the iterate knows which of them are.
+            # The average of weights that become zero only comes close to zero. The iterate
+            # shows which weights are zero.
             weights[w == 0] = 0
         return weights
 
-    cdef void place(self, double[::1] row) noexcept nogil:
-        """Write the point at which the lane wants its gradient into `row`."""
+    cdef int begin_epoch(
+        self, double[::1] rates, double[::1] g, const Py_ssize_t *order, Py_ssize_t n
+    ) except -1:
+        """Make ready for an epoch with these learning rates and this buffer for gradients."""
+        self.rates = rates
+        self.loss = 0
+        self.objective.g = g
+        self.objective.order = order
+        self.objective.n = n
+        self.objective.n_steps = rates.shape[0]
+        self.objective.asked = 0
+        return 0
+
+    cdef int finish_epoch(self) except -1:
+        """Count the evaluations of the epoch."""
+        self.evaluations = self.rates.shape[0] + self.objective.asked
+        self.objective.new = False
+        return 0
+
+    cdef const double *gradient_point(self) noexcept nogil:
+        """The point at which the lane wants its gradient."""
+        if not self.steps_only and self.rule.probe(self.w, self.point):
+            return &self.point[0]
+        return &self.w[0]
+
+    cdef void write_point(self, double[::1] row) noexcept nogil:
+        """Write that point into `row`."""
         if not self.rule.probe(self.w, row):
             row[:] = self.w
 
     cdef int finish_batch(
-        self, LinearObjective objective, Py_ssize_t lane, Py_ssize_t batch, Py_ssize_t begin,
+        self, LaneObjective objective, Py_ssize_t lane, Py_ssize_t batch, Py_ssize_t begin,
         Py_ssize_t count,
     ) except -1 nogil:
         """One step, given the loss and (in `objective.g` of the lane) the gradient."""
@@ -176,14 +205,13 @@ cdef class Lane:
             self.objective.count = count
         return self.advance(objective, self.rates[batch])
 
-    cdef int advance(self, LinearObjective objective, double lr) except -1 nogil:
+    cdef int advance(self, LaneObjective objective, double lr) except -1 nogil:
+        """The step of the rule, the proximal step of the penalty, and the average."""
         cdef Py_ssize_t j
         cdef double share
         self.rule.t += 1
         if objective.local:
-            self.rule.step_at(
-                self.w, self.objective.g, lr, objective.where, objective.n_where
-            )
+            self.rule.step_at(self.w, self.objective.g, lr, objective.where, objective.n_where)
         elif self.steps_only:
             self.rule.step(self.w, self.objective.g, lr)
         else:
@@ -199,75 +227,69 @@ cdef class Lane:
         return 0
 
 
-def run_epoch(LinearObjective objective, list lanes, list rates, order, Py_ssize_t n,
+cdef inline Py_ssize_t finish_batch(
+    LaneObjective objective, void **lane_of, Py_ssize_t batch, Py_ssize_t begin, Py_ssize_t count
+) except -1 nogil:
+    """One step of every lane that is alive; how many still are."""
+    cdef Py_ssize_t lane, n_alive = 0
+    for lane in range(objective.n_lanes):
+        if (<Lane> lane_of[lane]).alive:
+            (<Lane> lane_of[lane]).finish_batch(objective, lane, batch, begin, count)
+            n_alive += (<Lane> lane_of[lane]).alive
+    return n_alive
+
+
+def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t n,
               Py_ssize_t batch_size):
     """Take every lane through one epoch: all batches of `n` rows.
 
     Parameters
     ----------
-    objective : LinearObjective
+    objective : LaneObjective
         With as many lanes.
     lanes : list of Lane
         Changed in place.
     rates : list of ndarray
         For each lane the learning rate of every batch.
     order : ndarray of intp or None
-        The rows in the order of this epoch; None for as they are.
+        The rows in the order of this epoch; None for the order in which they are stored.
     n, batch_size : int
-        Rows in the epoch, and in a batch; the last batch has what is left.
+        Rows of the epoch, and of a batch; the last batch has what is left.
     """
-    cdef Py_ssize_t n_lanes = len(lanes), lane, batch, begin, count, n_batches
-    cdef Py_ssize_t n_alive
+    cdef Py_ssize_t n_lanes = len(lanes), lane, batch, begin, count
+    cdef Py_ssize_t n_batches = (n + batch_size - 1) // batch_size
     cdef const Py_ssize_t[::1] rows = order
     cdef const Py_ssize_t *first_row = NULL if order is None else &rows[0]
-    cdef double[:, ::1] stacked = np.empty((n_lanes if n_lanes > 1 else 0, objective.n_weights))
+    cdef double[:, ::1] points = np.empty((n_lanes if n_lanes > 1 else 0, objective.n_weights))
     cdef double[:, ::1] gradients = np.zeros((n_lanes, objective.n_weights))
-    cdef const double *points
-    cdef double *place = NULL
+    cdef const double *at
+    cdef double *wanted = NULL
     cdef Lane one
     cdef void **lane_of = <void **> malloc(n_lanes * sizeof(void *))
     if lane_of == NULL:
         raise MemoryError
-    n_batches = (n + batch_size - 1) // batch_size
-    for lane in range(n_lanes):
-        one = lanes[lane]
-        lane_of[lane] = <void *> one
-        one.rates = rates[lane]
-        one.objective.g = gradients[lane]
-        one.objective.order = first_row
-        one.objective.n = n
-        one.objective.n_steps = n_batches
-        one.objective.asked = 0
-        one.loss = 0
-        if one.rule.needs_gradient():
-            place = &gradients[0, 0]
-        objective.local = (
-            objective.local and one.rule.local and one.average is None
-        )
-    one = lanes[0]
     try:
+        for lane in range(n_lanes):
+            one = lanes[lane]
+            lane_of[lane] = <void *> one
+            one.begin_epoch(rates[lane], gradients[lane], first_row, n)
+            if one.rule.needs_gradient():
+                wanted = &gradients[0, 0]
+            objective.local = objective.local and one.rule.local and one.average is None
         with nogil:
             for batch in range(n_batches):
                 begin = batch * batch_size
                 count = min(batch_size, n - begin)
-                if n_lanes > 1:
-                    for lane in range(n_lanes):
-                        (<Lane> lane_of[lane]).place(stacked[lane])
-                    points = &stacked[0, 0]
+                if n_lanes == 1:
+                    at = (<Lane> lane_of[0]).gradient_point()
                 else:
-                    points = &one.w[0]
-                    if not one.steps_only and one.rule.probe(one.w, one.point):
-                        points = &one.point[0]
-                objective.evaluate(first_row, begin, count, points, place)
-                n_alive = 0
-                for lane in range(n_lanes):
-                    if (<Lane> lane_of[lane]).alive:
-                        (<Lane> lane_of[lane]).finish_batch(objective, lane, batch, begin, count)
-                        n_alive += (<Lane> lane_of[lane]).alive
-                if n_alive == 0:
+                    for lane in range(n_lanes):
+                        (<Lane> lane_of[lane]).write_point(points[lane])
+                    at = &points[0, 0]
+                objective.evaluate(first_row, begin, count, at, wanted)
+                if finish_batch(objective, lane_of, batch, begin, count) == 0:
                     break
     finally:
         free(lane_of)
     for one in lanes:
-        one.evaluations = n_batches + one.objective.asked
-        one.objective.new = False
+        one.finish_epoch()

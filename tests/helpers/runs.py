@@ -26,9 +26,9 @@ from sk_gd.objectives import problem as problem_module
 from sk_gd.objectives.coordinates import Coordinates, coordinates_for
 from sk_gd.objectives.functions import Function
 from sk_gd.objectives.gram import condense
+from sk_gd.objectives.linear import BLOCK
 from sk_gd.objectives.moments import Moments, observe
 from sk_gd.objectives.problem import Problem
-from sk_gd.objectives.rows import BLOCK
 from sk_gd.objectives.smoothness import reach, smoothness
 from sk_gd.penalties import ElasticNet
 from sk_gd.search import backend, lanes
@@ -262,9 +262,9 @@ def count_rows(monkeypatch):
     seen = []
     original = data_module.LinearObjective
 
-    def spy(X, *rest):
-        seen.append(X.shape[0])
-        return original(X, *rest)
+    def spy(data, *rest):
+        seen.append(data.X.shape[0])
+        return original(data, *rest)
 
     monkeypatch.setattr(data_module, "LinearObjective", spy)
     return seen
