@@ -1,4 +1,4 @@
 """Training: the loop over epochs and batches, and the runs that it trains."""
 
-# Not public, but files of skops name it by this address.
+# Stored models of earlier versions name `Run` by this address. It refuses them with a reason.
 from .run import Run as Run
