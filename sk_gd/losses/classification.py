@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""The losses of classes."""
+"""The losses for classification."""
 
 import cython
 import numpy as np
@@ -27,15 +27,15 @@ class BinomialKernel(LossKernel):
         self, first: cython.Py_ssize_t, outputs: cython.Py_ssize_t, rows: cython.Py_ssize_t
     ) -> cython.double:
         total: cython.double = 0
-        # Rows of equal weight share one logarithm, that of the product: it is
-        # the dearest part of the loss. A product of a thousand stays finite.
+        # The logarithm is the slowest part of the loss. Rows of equal weight share one: the
+        # logarithm of their product, which stays finite for a thousand rows.
         product: cython.double = 1
         weight: cython.double = self.weight[0]
         e: cython.double
         p: cython.double
         i: cython.Py_ssize_t
         for i in range(rows):
-            # Of a negative number: nothing overflows. Kept where the slope will be.
+            # The exponent is negative, so that nothing overflows. The slope replaces it below.
             self.slopes[first, i] = exp(-fabs(self.p[first, i]))
         for i in range(rows):
             if self.weight[i] != weight or product > 1e300:
@@ -44,9 +44,9 @@ class BinomialKernel(LossKernel):
                 product = 1
             product *= 1 + self.slopes[first, i]
             p = self.p[first, i]
-            # Not fmax, which is a call.
+            # Not fmax, which would be a function call.
             total += weight * ((p if p > 0 else 0.0) - self.y[0, i] * p)
-        # By itself this loop becomes vector instructions.
+        # A loop of its own, which the compiler turns into vector instructions.
         for i in range(rows):
             e = self.slopes[first, i]
             e = (1.0 if self.p[first, i] >= 0 else e) / (1 + e)
@@ -88,9 +88,9 @@ class SoftmaxKernel(LossKernel):
 class LogLoss(Loss):
     r"""Logistic loss: the negative log-likelihood of the labels.
 
-    With two classes, and the score :math:`p` of the second,
-    :math:`\log(1 + e^{p}) - y p`; with more, the softmax (multinomial) loss
-    :math:`\log \sum_j e^{p_j} - p_y`. Gives ``predict_proba``.
+    With two classes it is :math:`\log(1 + e^{p}) - y p`, where :math:`p` is the score of the
+    second class. With more classes it is the softmax (multinomial) loss,
+    :math:`\log \sum_j e^{p_j} - p_y`. Estimators have ``predict_proba``.
 
     Good for classification with probabilities.
 
@@ -110,7 +110,7 @@ class LogLoss(Loss):
         return BinomialKernel() if n_outputs == 1 else SoftmaxKernel()
 
     def curvature(self, n_outputs, targets=None):
-        # The Hessian of softmax is below half the identity (Böhning, 1992).
+        # The Hessian of softmax is at most half the identity (Böhning, 1992).
         return 0.25 if n_outputs == 1 else 0.5
 
     def probabilities(self, scores):
@@ -120,7 +120,7 @@ class LogLoss(Loss):
         return softmax(scores, axis=1)
 
     def log_probabilities(self, scores):
-        """Their logarithms, finite where the probabilities are zero to rounding."""
+        """Logarithms of the probabilities; finite even if a probability is rounded to zero."""
         if scores.ndim == 1:
             return np.column_stack([log_expit(-scores), log_expit(scores)])
         return log_softmax(scores, axis=1)
@@ -130,16 +130,16 @@ class LogLoss(Loss):
 class MarginKernel(LossKernel):
     """A loss of the margins; a subclass writes `margin`.
 
-    The margin of two classes is the score, with the sign of the right class.
-    With more classes there is one for every wrong class, by which the right
-    class is ahead of it, and their losses are added.
+    With two classes the margin is the score, with the sign of the right class. With more
+    classes every wrong class has a margin: the score of the right class minus its score. The
+    losses of the margins are added.
     """
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def margin(self, z: cython.double) -> Point:
-        """Loss and slope of one margin."""
+        """Loss and slope for one margin."""
         return Point(0.0, 0.0)
 
     @cython.cfunc
@@ -182,10 +182,10 @@ class MarginLoss(Loss):
     max_second_derivative = None
 
     def curvature(self, n_outputs, targets=None):
-        """The second derivative in one margin, by the most that all margins of a row make of it.
+        """The largest second derivative of a margin, times the largest factor of all margins.
 
-        With K classes the Hessian is that of the differences to the right class, whose
-        largest eigenvalue is K. A loss with corners is taken to have a curvature of 1.
+        With K classes the margins are the differences to the right class, and this factor, an
+        eigenvalue, is K. A loss with corners is taken to have a curvature of 1.
         """
         if self.max_second_derivative is None:
             return 1.0
@@ -205,10 +205,10 @@ class HingeKernel(MarginKernel):
 class Hinge(MarginLoss):
     r"""Hinge loss: the loss of the linear support vector machine.
 
-    With two classes :math:`\max(0, 1 \mp p)`; with more, the Weston–Watkins
-    loss :math:`\sum_{j \ne y} \max(0, p_j - p_y + 1)`.
+    With two classes it is :math:`\max(0, 1 \mp p)`. With more classes it is the Weston–Watkins
+    loss, :math:`\sum_{j \ne y} \max(0, p_j - p_y + 1)`.
 
-    Good for classes that only have to be told apart, without probabilities.
+    Good for labels without probabilities.
 
     References
     ----------
@@ -241,11 +241,10 @@ class SquaredHingeKernel(MarginKernel):
 class SquaredHinge(MarginLoss):
     r"""Squared hinge loss: a support vector machine without corners.
 
-    With two classes :math:`\max(0, 1 \mp p)^2`, as in ``LinearSVC``; with
-    more, the sum over the wrong classes
-    :math:`\sum_{j \ne y} \max(0, p_j - p_y + 1)^2`. A mislabelled row pulls
-    the harder the further it is on the wrong side: `ModifiedHuber` does not
-    let it.
+    With two classes it is :math:`\max(0, 1 \mp p)^2`, as in ``LinearSVC``. With more classes it
+    is the sum over the wrong classes, :math:`\sum_{j \ne y} \max(0, p_j - p_y + 1)^2`. The
+    influence of a mislabelled row grows with its distance from the right side; with
+    `ModifiedHuber` it does not.
 
     Good for the same task as `Hinge`, and faster to train.
 
@@ -282,19 +281,19 @@ class ModifiedHuberKernel(MarginKernel):
 
 
 class ModifiedHuber(MarginLoss):
-    r"""Squared hinge loss that is linear far on the wrong side; gives probabilities.
+    r"""Squared hinge loss that is linear far on the wrong side; with probabilities.
 
-    Of the margin :math:`z`, with :math:`\phi(z) = \max(0, 1 - z)^2` for
-    :math:`z \ge -1` and :math:`-4 z` below, it is :math:`\phi(\pm p)` with two
-    classes and :math:`\sum_{j \ne y} \phi(p_y - p_j)` with more. Smooth.
+    For a margin :math:`z` let :math:`\phi(z) = \max(0, 1 - z)^2` if :math:`z \ge -1`, and
+    :math:`-4 z` below. With two classes the loss is :math:`\phi(\pm p)`, with more classes
+    :math:`\sum_{j \ne y} \phi(p_y - p_j)`. It is smooth.
 
-    ``predict_proba`` gives the probabilities for which these scores are the
-    minimiser of the expected loss. With two classes that is
-    :math:`(1 + p) / 2`, cut at 0 and 1, as in ``SGDClassifier``; with more, the
-    balance :math:`\sum_j P_j \phi'(p_j - p_k) = P_k \sum_j \phi'(p_k - p_j)` of
-    all classes k. They can be exactly zero, and their logarithms infinite.
+    ``predict_proba`` gives the probabilities for which the scores minimise the expected loss.
+    With two classes they are :math:`(1 + p) / 2`, clipped to 0 and 1, as in ``SGDClassifier``.
+    With more classes they solve
+    :math:`\sum_j P_j \phi'(p_j - p_k) = P_k \sum_j \phi'(p_k - p_j)` for all classes k. They can
+    be exactly zero; their logarithms are then infinite.
 
-    Good for mislabelled rows, and probabilities all the same.
+    Good for data with mislabelled rows, if probabilities are needed.
 
     References
     ----------
@@ -328,8 +327,8 @@ class ModifiedHuber(MarginLoss):
 def _balance(rates, scores):
     """Stationary distributions of Markov chains with these `rates` (rows × from × to).
 
-    States are eliminated one by one, those of low score first: from each the
-    rate to a higher one is positive. Nothing is subtracted, so nothing cancels.
+    The states are eliminated one by one, those with low scores first, since the rate from a
+    state to a higher one is positive. Nothing is subtracted, so nothing cancels.
 
     References
     ----------
@@ -362,20 +361,19 @@ class PerceptronKernel(MarginKernel):
     @cython.nogil
     @cython.exceptval(check=False)
     def margin(self, z: cython.double) -> Point:
-        # On the plane itself, too: otherwise nothing would ever leave the origin.
+        # Rows on the plane itself count, too. Otherwise weights of zero would never change.
         return Point(-z, -1.0) if z <= 0 else Point(0.0, 0.0)
 
 
 class Perceptron(MarginLoss):
     r"""The loss of the perceptron: only rows on the wrong side count.
 
-    With two classes :math:`\max(0, \mp p)`; with more, the sum over the wrong
-    classes :math:`\sum_{j \ne y} \max(0, p_j - p_y)`. Plain descent with a batch
-    of one is Rosenblatt's rule, which separates classes that can be separated.
-    Where they cannot, the smallest loss is that of no weights at all: what is
-    learned depends on the path, and `Hinge` is the better choice.
+    With two classes it is :math:`\max(0, \mp p)`. With more classes it is the sum over the wrong
+    classes, :math:`\sum_{j \ne y} \max(0, p_j - p_y)`. Plain descent with a batch of one row is
+    Rosenblatt's rule, which separates classes that are separable. If they are not, the minimum
+    is at weights of zero, and the result depends on the path: `Hinge` is then the better choice.
 
-    Good for classes that can be separated, and for teaching.
+    Good for separable classes, and for teaching.
 
     References
     ----------

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""The losses of numbers."""
+"""The losses for regression."""
 
 import cython
 import numpy as np
@@ -19,7 +19,7 @@ else:
 
     fmin = min
 
-# The exponential of more is hardly a number any more.
+# The exponential of a larger number is infinite, or nearly.
 LARGEST = cython.declare(cython.double, 700.0)
 
 
@@ -38,10 +38,10 @@ class SquaredError(Loss):
 
     .. math:: \tfrac12 (y - p)^2
 
-    Several outputs are added. One target far from all others can move the
-    whole model: `Huber` limits its pull.
+    The losses of several outputs are added. A single target far from all others can move the
+    whole model; `Huber` limits its influence.
 
-    Good for means, of targets without outliers.
+    Good for targets without outliers.
 
     Examples
     --------
@@ -56,7 +56,7 @@ class SquaredError(Loss):
 
     @property
     def quadratic(self):
-        """Whether the formula is this one: a subclass may have another."""
+        """Whether the formula is this one; a subclass may have another."""
         return type(self).kernel is SquaredError.kernel
 
     def kernel(self, n_outputs):
@@ -83,11 +83,11 @@ class AbsoluteError(Loss):
 
     .. math:: |y - p|
 
-    Every row pulls with the same force, wherever it is. The loss has a corner
-    at its minimum, so the steps of plain descent never become small by
-    themselves: use a schedule, or an optimizer that averages, as the default.
+    Every row has the same influence, however large its residual is. The loss has a corner at
+    its minimum, so the steps of plain descent do not become small by themselves: use a
+    schedule, or an optimizer that averages, such as the default.
 
-    Good for medians, and targets with outliers.
+    Good for medians, and for targets with outliers.
 
     References
     ----------
@@ -138,18 +138,17 @@ class Huber(Loss):
         \epsilon |y - p| - \tfrac12 \epsilon^2 & \text{otherwise}
         \end{cases}
 
-    As in ``SGDRegressor``, :math:`\epsilon` is in the units of `y`;
-    ``HuberRegressor`` estimates the deviation of the noise, and multiplies its
-    :math:`\epsilon` by that.
+    As in ``SGDRegressor``, :math:`\epsilon` is in the units of `y`. ``HuberRegressor`` multiplies
+    its :math:`\epsilon` by an estimate of the deviation of the noise.
 
     Good for targets with outliers.
 
     Parameters
     ----------
     epsilon : float in (0, inf), default=1.35
-        Where the loss becomes linear. 1.35 deviations of the noise lose 5 % of
-        the efficiency of least squares if the noise is normal; the default
-        suits targets whose noise has a deviation of about one.
+        The residual at which the loss becomes linear. With 1.35 deviations of the noise, and
+        normal noise, the efficiency is 5 % lower than that of least squares. The default suits
+        targets whose noise has a deviation of about one.
 
     References
     ----------
@@ -202,11 +201,11 @@ class Quantile(Loss):
 
     .. math:: \max\bigl(q (y - p),\; (1 - q) (p - y)\bigr)
 
-    Half the absolute error at :math:`q = 0.5`; what is said of the corner
-    there holds here too.
+    At :math:`q = 0.5` it is half the absolute error. It has the same corner at its minimum: see
+    `AbsoluteError`.
 
-    Good for ranges instead of point forecasts: a share of about :math:`q` of
-    the targets is below the predictions.
+    Good for ranges instead of point forecasts: a share of about :math:`q` of the targets is
+    below the predictions.
 
     Parameters
     ----------
@@ -260,20 +259,20 @@ class EpsilonInsensitiveKernel(LossKernel):
 
 
 class EpsilonInsensitive(Loss):
-    r"""The loss of the support vector regression: small residuals are free.
+    r"""The loss of support vector regression: small residuals cost nothing.
 
     .. math:: \max(0,\; |y - p| - \epsilon)
 
-    :math:`\epsilon` is in the units of `y`, as in ``LinearSVR`` and
-    ``SGDRegressor``. Choose it well below the deviation of the targets: where
-    all residuals are free there is nothing to learn.
+    :math:`\epsilon` is in the units of `y`, as in ``LinearSVR`` and ``SGDRegressor``. Choose it
+    well below the deviation of the targets: if no residual costs anything, there is nothing to
+    learn.
 
-    Good for targets that are known to a tolerance.
+    Good for targets that are known up to a tolerance.
 
     Parameters
     ----------
     epsilon : float in [0, inf), default=0.1
-        The residual that is free; 0 is the absolute error.
+        The largest residual that costs nothing; 0 is the absolute error.
 
     References
     ----------
@@ -303,20 +302,20 @@ class EpsilonInsensitive(Loss):
 
 
 class LogLink(Loss):
-    """Base of the losses of positive means, of which the model predicts the logarithm."""
+    """Base of the losses with a logarithmic link: the model predicts the logarithm of the mean."""
 
     kinds = ("regressor",)
 
     def response(self, p):
-        """The mean that the raw prediction `p` is the logarithm of; at most the largest number."""
+        """The mean, whose logarithm the raw prediction `p` is; at most the largest number."""
         return np.exp(np.minimum(p, np.floor(np.log(np.finfo(np.result_type(p, np.float32)).max))))
 
     def second_derivative(self, mean):
-        """The second derivative, in the prediction, where that and the target are this mean."""
+        """The second derivative where the predicted mean and the target are both `mean`."""
         raise NotImplementedError
 
     def spread(self, targets):
-        """Mean of the targets, and their squared coefficient of variation; one if all are equal."""
+        """Mean and squared coefficient of variation of the targets; one if all are equal."""
         mean = np.where(targets.mean > 0, targets.mean, 1.0)
         variation = np.where(targets.is_constant(), 1.0, targets.variance / mean**2)
         return mean, variation
@@ -324,16 +323,16 @@ class LogLink(Loss):
     def units(self, targets=None):
         mean, variation = self.spread(targets)
         curvature = self.curvature(len(mean), targets)
-        # Newton's step for a residual of one deviation: what fits exponentials that a
-        # step of one, in the logarithm, would throw far off.
+        # Newton's step for a residual of one deviation. A step of one, in the logarithm, would
+        # be far too long for many targets.
         unit = self.second_derivative(mean) * np.sqrt(variation) / curvature
         return np.log(mean), unit, curvature * unit**2
 
     def curvature(self, n_outputs, targets=None):
-        """The second derivative where a prediction is the mean, the targets weighing themselves.
+        """The second derivative at the mean prediction, with each target as its own weight.
 
-        It has no bound. Large targets have most of the curvature of the fitted
-        model, and the mean of y², over that of y, is what they contribute.
+        There is no upper bound. In the fitted model most of the curvature comes from the large
+        targets: the mean of y² over the mean of y.
         """
         mean, variation = self.spread(targets)
         return self.second_derivative(mean) * (1 + variation)
@@ -354,14 +353,14 @@ class PoissonKernel(LossKernel):
 
 
 class Poisson(LogLink):
-    r"""Half the Poisson deviance, with a logarithmic link: for counts and frequencies.
+    r"""Half the Poisson deviance with a logarithmic link, for counts and frequencies.
 
     .. math:: e^p - y + y (\log y - p)
 
-    The model predicts :math:`e^p`, the mean; the minimiser is that of
-    ``PoissonRegressor``. For a frequency, counts by exposure, the exposure is
-    the ``sample_weight``. Targets must not be negative. The curvature
-    :math:`e^p` has no bound: should plain descent diverge, lower the learning rate.
+    The model predicts the mean, :math:`e^p`. The minimiser is that of ``PoissonRegressor``. For
+    frequencies (counts divided by exposure) the exposure is the ``sample_weight``. Targets must
+    not be negative. The curvature :math:`e^p` has no bound: if plain descent diverges, lower the
+    learning rate.
 
     Good for counts and frequencies.
 
@@ -403,16 +402,14 @@ class GammaKernel(LossKernel):
 
 
 class Gamma(LogLink):
-    r"""Half the gamma deviance, with a logarithmic link: for amounts and durations.
+    r"""Half the gamma deviance with a logarithmic link, for amounts and durations.
 
     .. math:: y e^{-p} - 1 - \log y + p
 
-    The model predicts :math:`e^p`, the mean; the minimiser is that of
-    ``GammaRegressor``. The curvature :math:`y e^{-p}` has no bound: should
-    plain descent diverge, lower the learning rate.
+    The model predicts the mean, :math:`e^p`. The minimiser is that of ``GammaRegressor``. The
+    curvature :math:`y e^{-p}` has no bound: if plain descent diverges, lower the learning rate.
 
-    Good for positive amounts and durations, whose deviation grows with their
-    mean.
+    Good for positive amounts and durations whose deviation grows with their mean.
 
     References
     ----------
