@@ -1,4 +1,4 @@
-"""The losses, by name."""
+"""The losses: what a prediction costs, by name or as an instance."""
 
 from ..parameters import lookup
 from .base import Loss
@@ -72,14 +72,14 @@ def names(kind):
 
 
 def get(loss, kind=None):
-    """An instance of the loss called `loss`, or `loss` itself if it is one.
+    """The loss with this name, or `loss` itself if it is an instance.
 
     Parameters
     ----------
     loss : str or Loss
         Name or instance.
     kind : {"regressor", "classifier"}, optional
-        Accept only the losses of this kind of estimator.
+        Accept only losses for this kind of estimator.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def get(loss, kind=None):
     """
     table = TABLE if kind is None else {name: TABLE[name] for name in names(kind)}
     given, known = loss, isinstance(loss, str) and loss in TABLE
-    # One of the other kind is not unknown.
+    # A loss for the other kind of estimator has an error message of its own.
     loss = lookup(loss, TABLE if known else table, Loss, "loss")
     if kind is not None and kind not in loss.kinds:
         raise ValueError(

@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""What a prediction costs, and the slope of it: the base of all losses.
+"""Loss (what users see and tune) and LossKernel (its formula): the base of all losses.
 
-A `Loss` is what users see and tune. ``Loss.kernel(n_outputs)`` gives its
-compiled formula, evaluated on a block of rows at a time.
+``Loss.kernel(n_outputs)`` gives the compiled formula, which is evaluated on a block of rows at a
+time.
 """
 
 import cython
@@ -20,10 +20,10 @@ if not cython.compiled:
 class LossKernel:
     """The compiled formula of a loss; a subclass writes `point`, or `evaluate` if outputs mix.
 
-    It works on buffers that are handed over once, a column a row of data:
-    targets `y` (targets × rows), predictions `p` (outputs × rows), the weights
-    of the rows, and the `slopes` (outputs × rows) that it fills. Where outputs
-    do not mix, `totals` has the share of each of them in the sum.
+    `bind` sets the buffers that it works on. Each has a column for each row of data: targets
+    `y` (targets × rows), predictions `p` (outputs × rows), weights, and `slopes`
+    (outputs × rows), which the kernel fills. If outputs do not mix, `totals` has the share of
+    each output in the sum.
     """
 
     def bind(self, y, p, weight, slopes):
@@ -35,24 +35,24 @@ class LossKernel:
         self.totals = np.zeros(p.shape[0])
 
     def total(self, y, p, weight):
-        """Weighted sum of the loss of predictions `p` (outputs × rows) of `y` (targets × rows)."""
+        """Weighted sum of the loss for predictions `p` (outputs × rows) of `y` (targets × rows)."""
         self.bind(y, p, weight, np.empty_like(p))
         return self.evaluate(0, p.shape[0], p.shape[1])
 
     def slope(self, y, p):
-        """Slope of the loss of each of the predictions `p` (outputs × rows) of `y`."""
+        """Slopes of the loss at the predictions `p` (outputs × rows) of `y`."""
         self.bind(y, p, np.ones(p.shape[1]), np.empty_like(p))
         self.evaluate(0, p.shape[0], p.shape[1])
         return np.asarray(self.slopes)
 
     def point(self, y, p):
-        """Loss and slope of one prediction `p` of one target `y`."""
+        """Loss and slope for one prediction `p` of one target `y`."""
         return Point(0.0, 0.0)
 
     def evaluate(self, first, outputs, rows):
-        """Weighted sum of the loss over the first `rows` columns; their slopes, weighted, too.
+        """Weighted sum of the loss over the first `rows` columns; also fills weighted slopes.
 
-        The model is the `outputs` rows of the predictions that begin at row `first`.
+        The predictions of the model are `outputs` rows of the buffer, from row `first` on.
         """
         total: cython.double = 0
         point: Point
@@ -71,7 +71,7 @@ class LossKernel:
 @cython.final
 @cython.cclass
 class NumpyKernel(LossKernel):
-    """The formula of a user's loss, written in numpy."""
+    """The formula of a loss that a user has written in numpy."""
 
     def __init__(self, loss):
         self.loss = loss
@@ -102,13 +102,13 @@ class NumpyKernel(LossKernel):
         return total
 
     def ask(self, y, p):
-        """The losses of the rows, and their slopes, from the user's methods."""
+        """Call the user's methods: the losses of the rows, and their slopes."""
         y.flags.writeable = p.flags.writeable = False
         value = self.checked("value", self.loss.value(y, p), y.shape)
         return value, self.checked("gradient", self.loss.gradient(y, p), p.shape)
 
     def checked(self, method, answer, shape):
-        """The `answer` of a user's method, which must have this shape."""
+        """The `answer` of a user's method as an array, which must have this shape."""
         answer = np.asarray(answer)
         if answer.shape != shape or answer.dtype.kind not in "fiub":
             raise ValueError(
@@ -121,20 +121,20 @@ class NumpyKernel(LossKernel):
 class Loss(BaseEstimator):
     """Base of all losses, and of your own.
 
-    Your own loss is a subclass that says by ``kinds`` what it is for and has, in
-    numpy, the two methods `value` and `gradient`. Both are given the targets
-    `y` and the raw predictions `p` of some rows, read-only:
+    To write your own loss, subclass `Loss`, say in ``kinds`` what it is for, and define the
+    two methods `value` and `gradient`, in numpy. Both are given the targets `y` and the raw
+    predictions `p` of some rows, read-only:
 
-    * in regression `p` and `y` have shape ``(n,)``; several outputs are asked
-      for one by one, and their losses are added;
-    * with two classes the same, `y` being 0 or 1 and `p` the score of class 1;
-    * with more classes `y` has the indices of the classes, as integers of shape
-      ``(n,)``, and `p` the scores, of shape ``(n, n_classes)``.
+    * In regression `p` and `y` have shape ``(n,)``. With several outputs the methods are
+      called for each output, and the losses are added.
+    * With two classes the shapes are the same; `y` is 0 or 1, and `p` is the score of class 1.
+    * With more classes `y` has the indices of the classes, integers of shape ``(n,)``, and `p`
+      has the scores, of shape ``(n, n_classes)``.
 
-    ``value(y, p)`` returns the loss of every row, of shape ``(n,)``, and
-    ``gradient(y, p)`` its derivatives in `p`, of the shape of `p`.
-    `sk_gd.check_gradient` tells whether they go together. Both are called with
-    the GIL, once a block of rows: choose a `batch_size` that is not too small.
+    ``value(y, p)`` returns the loss of every row, of shape ``(n,)``, and ``gradient(y, p)`` its
+    derivatives with respect to `p`, of the shape of `p`. `sk_gd.check_gradient` compares the
+    two. Both are called with the GIL, once for each block of rows: choose a `batch_size` that
+    is not too small.
 
     Parameters are the arguments of ``__init__``, stored under their names, so
     that ``get_params``, ``clone`` and ``GridSearchCV`` over ``loss__epsilon``
@@ -143,15 +143,15 @@ class Loss(BaseEstimator):
     Attributes
     ----------
     kinds : tuple of str
-        The estimators the loss is for, "regressor" or "classifier".
+        The estimators that the loss is for: "regressor", "classifier".
     domain : str
-        The targets it is defined for, in the words of an error message.
+        The targets that the loss is defined for, as an error message calls them.
     relative : bool
-        Whether the same number, added to the scores of all classes, changes
-        nothing. The intercepts of the classes are then published centred.
+        Whether the loss stays the same if one number is added to the scores of all
+        classes. The intercepts of the classes then have the mean zero.
     quadratic : bool
-        Whether the loss is half the squared error, of which the means and the
-        covariances of the data say all: the full batch is then read only once.
+        Whether the loss is half the squared error. It only depends on the means and
+        covariances of the data, so that full batches read the data once.
 
     Examples
     --------
@@ -179,7 +179,8 @@ class Loss(BaseEstimator):
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        # A formula of its own would never be asked where a compiled one is inherited.
+        # A subclass of a compiled loss that defines a formula must not inherit the compiled
+        # kernel, which would never call it.
         if comes_first(cls, "value", "kernel") or comes_first(cls, "gradient", "kernel"):
             cls.kernel = Loss.kernel
 
@@ -191,7 +192,7 @@ class Loss(BaseEstimator):
         raise NotImplementedError
 
     def gradient(self, y, p):
-        """The derivatives of the losses in the predictions, of the shape of `p`."""
+        """The derivatives of the losses with respect to `p`, of the shape of `p`."""
         raise NotImplementedError
 
     def kernel(self, n_outputs):
@@ -208,17 +209,17 @@ class Loss(BaseEstimator):
         return np.ones(np.shape(y), dtype=bool)
 
     def response(self, p):
-        """What is predicted, given the raw predictions `p`: `p` itself if there is no link."""
+        """The predictions for raw predictions `p`: `p` itself if there is no link function."""
         return p
 
     def curvature(self, n_outputs, targets=None):
-        """How fast the slope changes with the prediction; from it comes the learning rate.
+        """The second derivative with respect to the prediction, for the learning rate.
 
-        A bound on the second derivative where there is one that is near to the
-        truth. By default 1 for classes; for `targets`, whose ``mean``,
-        ``variance`` and ``deviation`` are arrays with an entry an output, the
-        mean of the second derivative within a deviation of the mean: right for
-        a parabola, and of use for what has corners or becomes a straight line.
+        It is an upper bound where there is one that is close. The default is 1 for classes.
+        For numbers, `targets` has ``mean``, ``variance`` and ``deviation``, arrays with an entry
+        for each output. The default is then the mean of the second derivative within one
+        deviation of the mean: exact for a parabola, and useful for losses with corners or
+        straight parts.
         """
         if targets is None:
             return 1.0
@@ -226,15 +227,15 @@ class Loss(BaseEstimator):
         apart = targets.deviation[:, None]
         kernel = self.kernel(n_outputs)
         change = kernel.slope(np.repeat(y, 2, axis=1), y + apart * [-1.0, 1.0]) @ [-0.5, 0.5]
-        # Flat that far: as if it had a corner in the middle.
+        # Where the loss is flat that far, take it to have a corner in the middle.
         return np.where(change > 0, change, 1.0) / targets.deviation
 
     def units(self, targets=None):
-        """Origin and unit of the predictions, and of the loss, given the moments of the targets.
+        """Origin and unit of the predictions, and the loss scale, from moments of the targets.
 
-        Three arrays with an entry an output: in coordinates that fit the data
-        a prediction is ``origin + unit * q``, and the loss is of the order of
-        ``loss_scale``. None for classes, whose scores have no unit.
+        Three arrays with an entry for each output. In coordinates that fit the data a
+        prediction is ``origin + unit * q``, and the loss is of the order of ``loss_scale``.
+        None for classes, whose scores have no unit.
         """
         if targets is None:
             return None
@@ -242,6 +243,6 @@ class Loss(BaseEstimator):
         return targets.mean, deviation, self.curvature(len(deviation), targets) * deviation**2
 
     def log_probabilities(self, scores):
-        """The logarithms of `probabilities`, for a loss that has that method."""
+        """The logarithms of `probabilities`, for a loss that has this method."""
         with np.errstate(divide="ignore"):
             return np.log(self.probabilities(scores))

@@ -27,15 +27,15 @@ class BinomialKernel(LossKernel):
         self, first: cython.Py_ssize_t, outputs: cython.Py_ssize_t, rows: cython.Py_ssize_t
     ) -> cython.double:
         total: cython.double = 0
-        # Rows of equal weight share one logarithm, that of the product: it is
-        # the dearest part of the loss. A product of a thousand stays finite.
+        # The logarithm is the slowest part of the loss. Rows of equal weight share one: the
+        # logarithm of their product, which stays finite for a thousand rows.
         product: cython.double = 1
         weight: cython.double = self.weight[0]
         e: cython.double
         p: cython.double
         i: cython.Py_ssize_t
         for i in range(rows):
-            # Of a negative number: nothing overflows. Kept where the slope will be.
+            # The exponent is negative, so that nothing overflows. The slope replaces it below.
             self.slopes[first, i] = exp(-fabs(self.p[first, i]))
         for i in range(rows):
             if self.weight[i] != weight or product > 1e300:
@@ -44,9 +44,9 @@ class BinomialKernel(LossKernel):
                 product = 1
             product *= 1 + self.slopes[first, i]
             p = self.p[first, i]
-            # Not fmax, which is a call.
+            # Not fmax, which would be a function call.
             total += weight * ((p if p > 0 else 0.0) - self.y[0, i] * p)
-        # By itself this loop becomes vector instructions.
+        # A loop of its own, which the compiler turns into vector instructions.
         for i in range(rows):
             e = self.slopes[first, i]
             e = (1.0 if self.p[first, i] >= 0 else e) / (1 + e)
@@ -110,7 +110,7 @@ class LogLoss(Loss):
         return BinomialKernel() if n_outputs == 1 else SoftmaxKernel()
 
     def curvature(self, n_outputs, targets=None):
-        # The Hessian of softmax is below half the identity (Böhning, 1992).
+        # The Hessian of softmax is at most half the identity (Böhning, 1992).
         return 0.25 if n_outputs == 1 else 0.5
 
     def probabilities(self, scores):
@@ -120,7 +120,7 @@ class LogLoss(Loss):
         return softmax(scores, axis=1)
 
     def log_probabilities(self, scores):
-        """Their logarithms, finite where the probabilities are zero to rounding."""
+        """Logarithms of the probabilities; finite even if a probability is rounded to zero."""
         if scores.ndim == 1:
             return np.column_stack([log_expit(-scores), log_expit(scores)])
         return log_softmax(scores, axis=1)
@@ -130,16 +130,16 @@ class LogLoss(Loss):
 class MarginKernel(LossKernel):
     """A loss of the margins; a subclass writes `margin`.
 
-    The margin of two classes is the score, with the sign of the right class.
-    With more classes there is one for every wrong class, by which the right
-    class is ahead of it, and their losses are added.
+    With two classes the margin is the score, with the sign of the right class. With more
+    classes every wrong class has a margin: the score of the right class minus its score. The
+    losses of the margins are added.
     """
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def margin(self, z: cython.double) -> Point:
-        """Loss and slope of one margin."""
+        """Loss and slope for one margin."""
         return Point(0.0, 0.0)
 
     @cython.cfunc
@@ -182,10 +182,10 @@ class MarginLoss(Loss):
     max_second_derivative = None
 
     def curvature(self, n_outputs, targets=None):
-        """The second derivative in one margin, by the most that all margins of a row make of it.
+        """The largest second derivative of a margin, times the largest factor of all margins.
 
-        With K classes the Hessian is that of the differences to the right class, whose
-        largest eigenvalue is K. A loss with corners is taken to have a curvature of 1.
+        With K classes the margins are the differences to the right class, and this factor, an
+        eigenvalue, is K. A loss with corners is taken to have a curvature of 1.
         """
         if self.max_second_derivative is None:
             return 1.0
@@ -282,7 +282,7 @@ class ModifiedHuberKernel(MarginKernel):
 
 
 class ModifiedHuber(MarginLoss):
-    r"""Squared hinge loss that is linear far on the wrong side; gives probabilities.
+    r"""Squared hinge loss that is linear far on the wrong side; with probabilities.
 
     Let :math:`\phi(z) = \max(0, 1 - z)^2` for margins :math:`z \ge -1`, and
     :math:`-4 z` below. With two classes, the loss is :math:`\phi(\pm p)`. With more, it
@@ -328,8 +328,8 @@ class ModifiedHuber(MarginLoss):
 def _balance(rates, scores):
     """Stationary distributions of Markov chains with these `rates` (rows × from × to).
 
-    States are eliminated one by one, those of low score first: from each the
-    rate to a higher one is positive. Nothing is subtracted, so nothing cancels.
+    The states are eliminated one by one, those with low scores first, since the rate from a
+    state to a higher one is positive. Nothing is subtracted, so nothing cancels.
 
     References
     ----------
@@ -362,7 +362,7 @@ class PerceptronKernel(MarginKernel):
     @cython.nogil
     @cython.exceptval(check=False)
     def margin(self, z: cython.double) -> Point:
-        # On the plane itself, too: otherwise nothing would ever leave the origin.
+        # Rows on the plane itself count, too. Otherwise weights of zero would never change.
         return Point(-z, -1.0) if z <= 0 else Point(0.0, 0.0)
 
 

@@ -19,7 +19,7 @@ else:
 
     fmin = min
 
-# The exponential of more is hardly a number any more.
+# The exponential of a larger number is infinite, or nearly.
 LARGEST = cython.declare(cython.double, 700.0)
 
 
@@ -56,7 +56,7 @@ class SquaredError(Loss):
 
     @property
     def quadratic(self):
-        """Whether the formula is this one: a subclass may have another."""
+        """Whether the formula is this one; a subclass may have another."""
         return type(self).kernel is SquaredError.kernel
 
     def kernel(self, n_outputs):
@@ -309,15 +309,15 @@ class LogLink(Loss):
     kinds = ("regressor",)
 
     def response(self, p):
-        """The mean that the raw prediction `p` is the logarithm of; at most the largest number."""
+        """The mean, whose logarithm the raw prediction `p` is; at most the largest number."""
         return np.exp(np.minimum(p, np.floor(np.log(np.finfo(np.result_type(p, np.float32)).max))))
 
     def second_derivative(self, mean):
-        """The second derivative, in the prediction, where that and the target are this mean."""
+        """The second derivative where the predicted mean and the target are both `mean`."""
         raise NotImplementedError
 
     def spread(self, targets):
-        """Mean of the targets, and their squared coefficient of variation; one if all are equal."""
+        """Mean and squared coefficient of variation of the targets; one if all are equal."""
         mean = np.where(targets.mean > 0, targets.mean, 1.0)
         variation = np.where(targets.is_constant(), 1.0, targets.variance / mean**2)
         return mean, variation
@@ -325,16 +325,16 @@ class LogLink(Loss):
     def units(self, targets=None):
         mean, variation = self.spread(targets)
         curvature = self.curvature(len(mean), targets)
-        # Newton's step for a residual of one deviation: what fits exponentials that a
-        # step of one, in the logarithm, would throw far off.
+        # Newton's step for a residual of one deviation. A step of one, in the logarithm, would
+        # be far too long for many targets.
         unit = self.second_derivative(mean) * np.sqrt(variation) / curvature
         return np.log(mean), unit, curvature * unit**2
 
     def curvature(self, n_outputs, targets=None):
-        """The second derivative where a prediction is the mean, the targets weighing themselves.
+        """The second derivative at the mean prediction, with each target as its own weight.
 
-        It has no bound. Large targets have most of the curvature of the fitted
-        model, and the mean of y², over that of y, is what they contribute.
+        There is no upper bound. In the fitted model most of the curvature comes from the large
+        targets: the mean of y² over the mean of y.
         """
         mean, variation = self.spread(targets)
         return self.second_derivative(mean) * (1 + variation)
@@ -355,7 +355,7 @@ class PoissonKernel(LossKernel):
 
 
 class Poisson(LogLink):
-    r"""Half the Poisson deviance, with a logarithmic link: for counts and frequencies.
+    r"""Half the Poisson deviance with a logarithmic link, for counts and frequencies.
 
     .. math:: e^p - y + y (\log y - p)
 
@@ -404,7 +404,7 @@ class GammaKernel(LossKernel):
 
 
 class Gamma(LogLink):
-    r"""Half the gamma deviance, with a logarithmic link: for amounts and durations.
+    r"""Half the gamma deviance with a logarithmic link, for amounts and durations.
 
     .. math:: y e^{-p} - 1 - \log y + p
 

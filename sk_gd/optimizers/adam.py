@@ -20,7 +20,7 @@ else:
 
 
 class _AdamLike(Optimizer):
-    """Parameters shared by the optimizers with two moving averages."""
+    """Parameters that the optimizers with two moving averages share."""
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
         self.beta_1 = beta_1
@@ -89,7 +89,7 @@ class Adam(_AdamLike):
 
 @cython.cclass
 class AdamRule(Rule):
-    """Adam's step, in the three parts that its kin exchange."""
+    """Adam's step, in three parts, of which its variants replace one."""
 
     def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
@@ -102,12 +102,12 @@ class AdamRule(Rule):
         self.divisor = self.v
 
     def correct(self):
-        """What the averages, which begin at zero, lack at step t."""
+        """Bias corrections."""
         self.correction_1 = 1 - pow(self.beta_1, self.t)
         self.correction_2 = 1 - pow(self.beta_2, self.t)
 
     def remember(self, g):
-        """The moving averages."""
+        """Update the moving averages."""
         j: cython.Py_ssize_t
         for j in range(self.n):
             self.m[j] = self.beta_1 * self.m[j] + (1 - self.beta_1) * g[j]
@@ -122,7 +122,7 @@ class AdamRule(Rule):
         return lr / root if root > 0 else 0.0
 
     def descend(self, w, lr):
-        """The step along the averages."""
+        """Take the step."""
         j: cython.Py_ssize_t
         for j in range(self.n):
             w[j] -= AdamRule.rate(self, j, lr) * (self.m[j] / self.correction_1)
@@ -452,6 +452,6 @@ class AdamWRule(AdamRule):
 
 
 def epsilons(optimizer):
-    """What is added inside and outside the root."""
+    """The numbers that are added inside and outside the root."""
     inside = getattr(optimizer, "epsilon_in_sqrt", False)
     return (optimizer.epsilon, 0.0) if inside else (0.0, optimizer.epsilon)

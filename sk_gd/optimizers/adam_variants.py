@@ -162,7 +162,7 @@ class AdaBelief(_AdamLike):
 @cython.nogil
 @cython.exceptval(check=False)
 def _believe(rule: AdamRule, g: cython.double[::1], epsilon: cython.double) -> cython.void:
-    """The moving averages of the gradient and of its deviation from the first."""
+    """Update the moving averages: of the gradient, and of its deviation from that average."""
     j: cython.Py_ssize_t
     surprise: cython.double
     for j in range(rule.n):
@@ -454,7 +454,7 @@ class Amos(Optimizer):
         return AmosRule(self, n)
 
 
-# The authors' guard against a division by zero.
+# Against a division by zero; the authors' number.
 TINY = cython.declare(cython.double, 2.0**-125)
 
 
@@ -477,7 +477,7 @@ class AmosRule(Rule):
         self.d_coef = optimizer.d_coef
         self.v = self.array("v")
         self.b = self.array("b")
-        # Of the last step, in whose metric its penalty is taken.
+        # The metric of the last step, in which the proximal step is taken.
         self.metric = self.array("metric")
 
     @cython.cfunc

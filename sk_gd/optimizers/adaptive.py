@@ -187,7 +187,7 @@ class AdadeltaRule(Rule):
         self.epsilon = optimizer.epsilon
         self.a = self.array("a")
         self.d = self.array("d")
-        # Of the last step, in whose metric its penalty is taken.
+        # The metric of the last step, in which the proximal step is taken.
         self.ratio = self.array("ratio")
 
     @cython.cfunc

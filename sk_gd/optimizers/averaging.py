@@ -22,7 +22,7 @@ else:
 
 
 class _ScheduleFree(Optimizer):
-    """Checks shared by the optimizers without a schedule."""
+    """Checks that the schedule-free optimizers share."""
 
     def check(self):
         check_range(self, "beta_1", 0, 1)
@@ -143,8 +143,8 @@ class ScheduleFreeAdamW(_ScheduleFree):
 
     @property
     def default_rate(self):
-        # Of the noise of z a share of 1 - beta_1 reaches the gradient point:
-        # the less, the longer the steps may be.
+        # The gradient point has a share of 1 - beta_1 of the noise of z. The smaller this
+        # share is, the longer the steps may be.
         return 0.15 / sqrt(1 - self.beta_1)
 
     def check(self):
@@ -158,7 +158,7 @@ class ScheduleFreeAdamW(_ScheduleFree):
 
 @cython.cclass
 class ScheduleFreeRule(Rule):
-    """The three points: steps go to `w` (z), the model is `x`, gradients are taken between."""
+    """Three points: the steps change `w` (z), the model is `x`, the gradient is taken between."""
 
     beta_1: cython.double
     weight_decay: cython.double
@@ -198,7 +198,7 @@ class ScheduleFreeRule(Rule):
     @cython.exceptval(check=False)
     @cython.inline
     def between(self, z: cython.double, j: cython.Py_ssize_t) -> cython.double:
-        """y: where the gradient is taken."""
+        """The point y, at which the gradient is taken."""
         return (1 - self.beta_1) * z + self.beta_1 * self.x[j]
 
     @cython.final
@@ -206,7 +206,7 @@ class ScheduleFreeRule(Rule):
     @cython.nogil
     @cython.exceptval(check=False)
     def weigh(self, lr: cython.double) -> cython.void:
-        """Find the share that the step at hand has in the average."""
+        """Compute the share of this step in the average."""
         weight: cython.double
         self.largest_lr[0] = fmax(self.largest_lr[0], lr)
         weight = self.largest_lr[0] * self.largest_lr[0] * pow(self.t, self.r)
@@ -219,7 +219,7 @@ class ScheduleFreeRule(Rule):
     @cython.exceptval(check=False)
     @cython.inline
     def follow(self, z: cython.double, j: cython.Py_ssize_t) -> cython.void:
-        """Take the new z into the average."""
+        """Add the new z to the average."""
         self.x[j] = (1 - self.share) * self.x[j] + self.share * z
 
     @cython.cfunc

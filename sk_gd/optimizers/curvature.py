@@ -19,12 +19,12 @@ else:
 
     fmin = min
 
-# By what a step grows that met no curvature at all.
+# The factor by which a step grows if the gradient has not changed.
 GROWTH = cython.declare(cython.double, 10.0)
 
 
 class _Secant(Optimizer):
-    """What the two have in common: no rate to choose, and nothing but full batches."""
+    """Base of both: they find the size of their steps, and need the full batch."""
 
     default_rate = "own"
     full_batch = "required"
@@ -141,7 +141,7 @@ class BarzilaiBorwein(_Secant):
 
 @cython.cclass
 class SecantRule(Rule):
-    """Keeps the last weights and gradient, and takes a step in the size of their changes."""
+    """A rule whose step size comes from the last change of the weights and of the gradient."""
 
     before: cython.double[::1]
     last_g: cython.double[::1]
@@ -158,14 +158,14 @@ class SecantRule(Rule):
     @cython.nogil
     @cython.exceptval(check=False)
     def measured(self, ss: cython.double, sy: cython.double, yy: cython.double) -> cython.double:
-        """The step that fits changes s of the weights and y of the gradient."""
+        """The step size that fits a change s of the weights and y of the gradient."""
         return sqrt(ss / yy)
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def longest(self) -> cython.double:
-        """The longest step allowed, given the last one."""
+        """The largest step size, given the last one."""
         return INFINITY
 
     @cython.cfunc
@@ -258,5 +258,5 @@ class BarzilaiBorweinRule(SecantRule):
     @cython.nogil
     @cython.exceptval(check=False)
     def longest(self) -> cython.double:
-        # The first step was tiny, to measure the curvature: the second is free.
+        # The first step was tiny, to measure the curvature: the second has no bound.
         return self.growth * self.step_size[0] if self.t > 2 else INFINITY

@@ -18,9 +18,9 @@ else:
 
 
 class _Random(Optimizer):
-    """What the two have in common: how many candidates there are in a step."""
+    """Base of both: the number of candidates of a step."""
 
-    # Of many candidates the best on a few rows is the luckiest.
+    # On a few rows the best of many candidates is the one with the most luck.
     full_batch = "preferred"
 
     def __init__(self, n_candidates=40):
@@ -126,7 +126,7 @@ class RandomLocalSearch(_Random):
 
 @cython.cclass
 class RandomRule(Rule):
-    """Compares candidates with the weights, one by one, and moves to those that are better."""
+    """A rule that compares candidates with the weights, and moves to one that is better."""
 
     n_candidates: cython.Py_ssize_t
     key: cython.double[::1]
@@ -142,7 +142,7 @@ class RandomRule(Rule):
         self.key[0] = seed
 
     def draw(self):
-        """Fill `draws` with the normal deviates of the step at hand."""
+        """Fill `draws` with the normal deviates of this step."""
         generator = np.random.Generator(np.random.Philox(key=[int(self.key[0]), self.t]))
         generator.standard_normal(out=np.asarray(self.draws))
 

@@ -101,8 +101,8 @@ class _WithMomentum(Optimizer):
 
     @property
     def noise_gain(self):
-        # A gradient moves the weights by 1 + momentum + momentum² + … of a step.
-        # Twice that halves the gap that the noise leaves on the worst data sets.
+        # In all, a gradient moves the weights by 1 + momentum + momentum² + … steps. With twice
+        # that number the noise leaves half the gap on the worst data sets.
         return 2 / (1 - self.momentum)
 
     def check(self):

@@ -20,9 +20,9 @@ else:
 
     fmin = min
 
-# Trials of a search; after them there is no step.
+# The most trials of a search; if all fail there is no step.
 TRIALS = cython.declare(cython.int, 60)
-# Two values that differ by less than this, relative to one of them, are the same but for rounding.
+# If two values differ by less than this, relative to one of them, the difference is rounding.
 ROUNDING = cython.declare(cython.double, 1e-15)
 
 
@@ -99,9 +99,9 @@ class Armijo(Optimizer):
 
     @property
     def noise_gain(self):
-        # What the search sees of a batch it cannot tell from its noise: there
-        # even the longest step is to be a sixth of that of plain descent, the
-        # longest with which no seed of 150 leaves a small data set half-fitted.
+        # In a mini-batch the search cannot tell the objective from the noise. Therefore even
+        # the longest step is a sixth of that of plain descent. With longer steps some of 150
+        # seeds left a small data set half-fitted.
         return 6 * self.longest
 
     def check(self):
@@ -184,8 +184,8 @@ class Polyak(Optimizer):
 
     @property
     def noise_gain(self):
-        # Where the batches contradict each other no step should be as long as Polyak's
-        # is there; it is longer by 1 / c. Twice that halves what the noise leaves.
+        # If the batches contradict each other even Polyak's own step is too long, and this one
+        # is longer by 1 / c. With twice that number the noise leaves half the gap.
         return 2 / self.c
 
     def check(self):
@@ -199,9 +199,9 @@ class Polyak(Optimizer):
 
 @cython.cclass
 class SizedRule(Rule):
-    """A rule that finds a size, and goes so far along the negative gradient.
+    """A rule that finds a step size, and steps along the negative gradient.
 
-    A step that could not be taken leaves the size as it was.
+    If no step is taken the size stays as it was.
     """
 
     gamma: cython.double
@@ -220,7 +220,7 @@ class SizedRule(Rule):
     def grown(
         self, objective: Objective, first: cython.double, most: cython.double
     ) -> cython.double:
-        """The last size after a step's share of the growth of an epoch; `first` is the first."""
+        """The last size, grown by the share of one step in an epoch; `first` at the first step."""
         if self.size[0] == 0:
             return fmin(first, most)
         return fmin(pow(self.gamma, 1.0 / objective.steps()) * self.size[0], most)
@@ -237,7 +237,7 @@ class SizedRule(Rule):
     def take(
         self, w: cython.double[::1], g: cython.double[::1], size: cython.double
     ) -> cython.void:
-        """The step; what the penalty makes of it is the loop's."""
+        """Take a step of this size; the proximal step follows."""
         j: cython.Py_ssize_t
         self.taken = self.size[0] = size
         for j in range(self.n):

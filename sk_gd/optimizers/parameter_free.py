@@ -23,11 +23,11 @@ else:
 
 @cython.cclass
 class MeasuringRule(Rule):
-    """A rule that sets the size of its steps by the gradients, the penalty's included.
+    """A rule that sets the size of its steps by the gradients of the whole objective.
 
     A proximal step gives a subgradient of the penalty at the new weights: `pull`. At the
-    minimum gradient and pull cancel. A rule that measured the gradient alone would never come
-    to rest.
+    minimum, gradient and pull cancel. A rule that measures the gradient alone would never
+    come to rest.
     """
 
     def __init__(self, optimizer, n):
@@ -150,7 +150,7 @@ class DoWG(DoG):
 
 @cython.cclass
 class DistanceRule(MeasuringRule):
-    """The largest distance from the first weights, and a sum over the gradients."""
+    """A rule that keeps the largest distance from the first weights, and a sum over gradients."""
 
     r_epsilon: cython.double
     epsilon: cython.double

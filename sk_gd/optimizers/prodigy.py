@@ -21,7 +21,7 @@ else:
 
 
 class _AdaptedAdam(Optimizer):
-    """Checks shared by the forms of Adam that estimate their distance."""
+    """Checks that the forms of Adam with an estimated distance share."""
 
     default_rate = "own"
     default_average = True
@@ -202,7 +202,7 @@ class Prodigy(_AdaptedAdam):
 
 @cython.cclass
 class AdaptedAdamRule(MeasuringRule):
-    """The moving averages of Adam, and those that estimate the distance."""
+    """The moving averages of Adam, and those for the estimate of the distance."""
 
     beta_1: cython.double
     beta_2: cython.double
@@ -236,7 +236,7 @@ class AdaptedAdamRule(MeasuringRule):
     @cython.nogil
     @cython.exceptval(check=False)
     def begin(self, lr: cython.double) -> cython.double:
-        """The learning rate of the step at hand."""
+        """The learning rate of this step."""
         if self.corrects:
             self.correction = sqrt(1 - pow(self.beta_2, self.t)) / (1 - pow(self.beta_1, self.t))
         return self.d[0] * lr * self.correction

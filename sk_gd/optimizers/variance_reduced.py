@@ -56,7 +56,7 @@ class SVRG(Optimizer):
     True
     """
 
-    # Two batch gradients a step: their noises add up where they do not cancel.
+    # A step uses two gradients of a batch. Where their noise does not cancel it adds up.
     noise_gain = 2.0
 
     def __init__(self, update_frequency=1):
@@ -83,7 +83,7 @@ class SVRGRule(Rule):
         self.update_frequency = optimizer.update_frequency
         self.snapshot = self.array("snapshot", position=True)
         self.whole = self.array("whole")
-        # In epochs; old enough at the start.
+        # The age of the snapshot in epochs. At the start it is due.
         self.age = self.array("age", 1)
         self.age[0] = optimizer.update_frequency
         self.there = np.empty(n)

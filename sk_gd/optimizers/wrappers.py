@@ -23,12 +23,12 @@ else:
 
 
 def _of_inner(name):
-    """An attribute that is that of the optimizer within."""
+    """An attribute that has the value of the inner optimizer."""
     return property(lambda self: getattr(self.inner(), name))
 
 
 class _Clip(Optimizer):
-    """What both have in common: in all but the gradient they are the optimizer within."""
+    """Base of both: everything but the gradient is as in the inner optimizer."""
 
     default_rate = _of_inner("default_rate")
     noise_gain = _of_inner("noise_gain")
@@ -37,10 +37,10 @@ class _Clip(Optimizer):
     smooth_only = _of_inner("smooth_only")
 
     def inner(self):
-        """The optimizer within, as an instance."""
+        """The inner optimizer, as an instance."""
         if isinstance(self.optimizer, Optimizer):
             return self.optimizer
-        # The names are known where all classes are, this one among them.
+        # Imported here, since the table of names contains this class, too.
         from . import get
 
         return get(self.optimizer)
@@ -144,7 +144,7 @@ class ClipValue(_Clip):
 
 @cython.cclass
 class WrappedRule(Rule):
-    """A rule that leaves everything to another one."""
+    """A rule that passes every call on to another rule."""
 
     def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
@@ -196,7 +196,7 @@ class WrappedRule(Rule):
 
 @cython.cclass
 class ClippedRule(WrappedRule):
-    """A rule on clipped gradients; a subclass writes `clip`."""
+    """A rule that is given clipped gradients; a subclass writes `clip`."""
 
     def __init__(self, optimizer, n, most):
         WrappedRule.__init__(self, optimizer, n)
@@ -241,7 +241,7 @@ class NormClippedRule(ClippedRule):
             for j in range(n):
                 largest = fmax(largest, fabs(g[j]))
             if not isinf(largest):
-                # The squares are too large for numbers; those of the ratios are not.
+                # The squares are infinite; the squares of the ratios are not.
                 for j in range(n):
                     g[j] /= largest
                 norm = length(g, n)
@@ -275,7 +275,7 @@ class ValueClippedRule(ClippedRule):
 @cython.final
 @cython.cclass
 class ClippedObjective(Objective):
-    """An objective all gradients of which a rule clips."""
+    """An objective whose gradients are clipped before the inner rule sees them."""
 
     def __init__(self, rule):
         self.whole = None
