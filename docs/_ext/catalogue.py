@@ -24,7 +24,7 @@ from sk_gd import losses, optimizers, schedules
 # The pages under docs/optimizers, in order, and the modules that each of them documents.
 FAMILIES = {
     "descent": ("descent",),
-    "adaptive": ("adaptive", "adam", "adam_variants"),
+    "adaptive": ("adaptive", "adam", "adam_variants", "amos"),
     "sign": ("sign",),
     "parameter_free": ("parameter_free", "prodigy"),
     "averaging": ("averaging",),

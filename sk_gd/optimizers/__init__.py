@@ -3,8 +3,9 @@
 from .. import auto
 from ..parameters import lookup
 from .adam import Adam, AdamW, AMSGrad, NAdam, RAdam
-from .adam_variants import AdaBelief, Adamax, Adan, Amos, Yogi
+from .adam_variants import AdaBelief, Adamax, Adan, Yogi
 from .adaptive import FTRL, Adadelta, Adagrad, RMSprop
+from .amos import Amos
 from .averaging import ScheduleFreeAdamW, ScheduleFreeSGD
 from .base import Optimizer
 from .curvature import AdGD, BarzilaiBorwein
@@ -136,3 +137,7 @@ def get(optimizer):
         name, parameters = auto.OPTIMIZER
         return TABLE[name](**parameters)
     return lookup(optimizer, TABLE, Optimizer, "optimizer")
+
+
+# Optimizers around another one are given its name.
+Optimizer._get = staticmethod(get)

@@ -343,6 +343,8 @@ class Optimizer(BaseEstimator):
     noise_gain = 1.0
     smooth_only = False
     default_average = False
+    # `optimizers.get`, which is defined where all names are known.
+    _get = None
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)

@@ -40,10 +40,7 @@ class _Clip(Optimizer):
         """The inner optimizer, as an instance."""
         if isinstance(self.optimizer, Optimizer):
             return self.optimizer
-        # Imported here, since the table of names contains this class, too.
-        from . import get
-
-        return get(self.optimizer)
+        return self._get(self.optimizer)
 
     def check(self):
         self.inner().check()

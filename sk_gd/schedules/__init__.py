@@ -67,3 +67,7 @@ def get(schedule):
     if callable(schedule) and not isinstance(schedule, (Schedule, type)):
         return FunctionSchedule(schedule)
     return lookup(schedule, TABLE, Schedule, "schedule")
+
+
+# Schedules around another one are given its name.
+Schedule._get = staticmethod(get)

@@ -26,6 +26,9 @@ class Schedule(BaseEstimator):
     array([1. , 0.5])
     """
 
+    # `schedules.get`, which is defined where all names are known.
+    _get = None
+
     def check(self):
         """Raise a ValueError if a parameter is out of range."""
 

@@ -5,8 +5,6 @@ import math
 
 import numpy as np
 
-# `schedules.get` is defined after this import, and is called only when a schedule is used.
-from .. import schedules
 from ..parameters import check_range
 from .base import Schedule
 
@@ -60,7 +58,7 @@ class Warmup(Schedule):
         check_range(self, "epochs", 0, math.inf, closed="neither")
         check_range(self, "start_factor", 0, 1, closed="both")
         try:
-            schedules.get(self.then).check()
+            self._get(self.then).check()
         except (TypeError, ValueError) as error:
             raise type(error)(f"In the 'then' parameter of Warmup: {error}") from error
 
@@ -68,12 +66,12 @@ class Warmup(Schedule):
         rise = self.start_factor + (1 - self.start_factor) * np.minimum(epochs / self.epochs, 1)
         # A warm-up that takes all of the training leaves no horizon: use the shortest, one epoch.
         rest = horizon - self.epochs if horizon > self.epochs else 1
-        return rise * schedules.get(self.then)(np.maximum(epochs - self.epochs, 0), rest)
+        return rise * self._get(self.then)(np.maximum(epochs - self.epochs, 0), rest)
 
     def after(self, losses):
         updated = copy.copy(self)
         # The other schedule does not see the losses of the warm-up.
         of_warmup = max(math.ceil(self.epochs) - self._n_epochs_done, 0)
-        updated.then = schedules.get(self.then).after(losses[of_warmup:])
+        updated.then = self._get(self.then).after(losses[of_warmup:])
         updated._n_epochs_done = self._n_epochs_done + len(losses)
         return updated
