@@ -167,7 +167,7 @@ def _updated(moments, name, values, weight, rows):
         updated.update(values, weight, rows)
     if not np.all(np.isfinite(updated.variance)):
         raise ValueError(
-            f"{name} must have a finite variance. Got numbers whose squares overflow; divide "
-            f"{name} by a constant."
+            f"{name} must have a finite variance. Got numbers that are too large: their squares "
+            f"overflow. Divide {name} by a constant."
         )
     return updated
