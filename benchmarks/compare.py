@@ -1,10 +1,10 @@
-"""Beside others, untuned: ``python benchmarks/compare.py``.
+"""Compares the untuned estimators with other packages: ``python benchmarks/compare.py``.
 
-Every peer of benchmarks/peers.py is trained at its defaults on data as they are, and
-on data behind a StandardScaler; its accuracy and its log loss on test data are taken,
-and its time, the smallest of several turns that the peers take one after the other. What
-they can do is found out by asking them. torch and river take part where they are installed.
-Three tables are recorded; ``python benchmarks/readme.py`` brings them into README.
+Every peer of benchmarks/peers.py is trained with default parameters, on raw data and behind a
+StandardScaler. Measured are its accuracy and log loss on test data, and its time: the smallest
+of several turns, in which the peers alternate. What a peer can do is found by trying it. torch
+and river take part if they are installed. Three tables are recorded;
+``python benchmarks/readme.py`` copies them into README.
 """
 
 import time
@@ -22,37 +22,41 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 SEEDS = (0, 1, 2)
-# A fit has its turn until it has had so many, or took so many seconds in all; three, if it can be.
+# A fit is repeated TURNS times, or until its repetitions took ENOUGH seconds; three if possible.
 TURNS, ENOUGH = 100, 3.0
-ROWS_MORE = 200_000  # in so many epochs more an epoch is told from what comes before
+# The time of an epoch is the difference of two fits, of which one reads about so many rows more.
+ROWS_MORE = 200_000
 
-WITH = f"torch is a loop with Adam, in batches of {BATCH}, for {EPOCHS} epochs; river reads once"
+WITH = (
+    f"torch is a loop with Adam, in batches of {BATCH}, for {EPOCHS} epochs. "
+    "river reads the data once."
+)
 QUALITY = (
-    "Accuracy and log loss on the quarter of the data that was held out, the mean of "
-    "{seeds} seeds, at the defaults of each (logistic regression): {peers}. Data as they are, "
-    f"and behind a ``StandardScaler``. {WITH}."
+    "Accuracy and log loss of logistic regression on held-out data, a quarter of all, with "
+    "default parameters: the mean of {seeds} seeds. The packages are {peers}. The data are raw, "
+    f"or behind a ``StandardScaler``. {WITH}"
 )
 TIME = (
-    "Milliseconds of a fit, at the defaults of each, and, in brackets, of an epoch: the "
-    "smallest of {turns} turns (fewer if they take long), one after the other, on one core. "
-    f"{WITH}: an epoch of theirs is the fit over these. Of the others it is what more epochs take "
-    "longer than one. ``LogisticRegression`` has none."
+    "Milliseconds of a fit with default parameters; in brackets, those of an epoch. On one core, "
+    "the smallest of {turns} turns (fewer if they take long), in which the packages alternate. "
+    f"{WITH} For these two the time of an epoch is that of the fit over the number of epochs. For "
+    "the others it is the difference of two fits. ``LogisticRegression`` has no epochs."
 )
 ABILITIES = (
-    "What was found by asking them: parameters, methods, fits that work or do not, and the number "
-    "of checks of ``sklearn.utils.estimator_checks`` that fail. By hand: you write it in the loop."
+    "Found by trying: parameters, methods, fits that work or fail, and the number of checks of "
+    '``sklearn.utils.estimator_checks`` that fail. "By hand" means that you write it in the loop.'
 )
 
 
 def dense(rng, n=100_000, d=50):
-    """Measurements in many units, with noise in the labels."""
+    """Features in many different units; the labels are noisy."""
     Z = rng.standard_normal((n, d))
     y = (Z @ rng.standard_normal(d) / np.sqrt(d) + rng.logistic(size=n) / 3 > 0).astype(int)
     return Z * 10.0 ** rng.uniform(-3, 3, d) + 10.0 ** rng.uniform(0, 3, d), y
 
 
 def sparse(rng, n=20_000, d=10_000, entries=50):
-    """Counts of words, of which few are frequent."""
+    """Counts of words; a few of the words are frequent."""
     columns = (d * rng.random((n, entries)) ** 3).astype(np.int32).ravel()
     ends = np.arange(0, n * entries + 1, entries, dtype=np.int32)
     X = sp.csr_matrix((np.ones(n * entries), columns, ends), shape=(n, d))
@@ -62,7 +66,7 @@ def sparse(rng, n=20_000, d=10_000, entries=50):
 
 
 def problems():
-    """Titles, and training and test data."""
+    """Yield the title, the training data and the test data of every problem."""
     rng = np.random.default_rng(0)
     for title, (X, y) in {
         "breast cancer": load_breast_cancer(return_X_y=True),
@@ -84,7 +88,7 @@ def seconds(call):
 
 
 def times(X, y):
-    """Seconds of a fit, and of an epoch (None without), of every peer, taking turns."""
+    """Seconds of a fit and of an epoch (None if there are none) of every peer, in turns."""
     more = int(np.clip(ROWS_MORE / len(y), 2, 100))
     jobs = [(name, None) for name in PEERS]
     told = [name for name in PEERS if name not in FIXED and name != "LogisticRegression"]
@@ -102,7 +106,7 @@ def times(X, y):
 
 
 def quality(make, X, y, X_test, y_test):
-    """Accuracy and log loss on the test data, the means over the seeds."""
+    """Accuracy and log loss on the test data: means over the seeds."""
     found = []
     for seed in SEEDS:
         model = make(random_state=seed).fit(X, y)
@@ -113,7 +117,7 @@ def quality(make, X, y, X_test, y_test):
 
 
 def milliseconds(value):
-    """With two digits, or all before the point."""
+    """Seconds as milliseconds, with two digits below ten and none after the point above."""
     return f"{1e3 * value:,.0f}" if value >= 0.01 else f"{float(f'{1e3 * value:.2g}'):g}"
 
 
@@ -138,7 +142,7 @@ def measure():
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore")  # LogisticRegression has not settled on raw data, and says so
+    warnings.simplefilter("ignore")  # LogisticRegression does not converge on raw data, and warns
     others = [f"{name} {version(name)}" for name in ("torch", "river") if name in PEERS]
     with threadpool_limits(1):
         if "torch" in PEERS:
@@ -151,16 +155,16 @@ if __name__ == "__main__":
     head = ["", *PEERS]
     record(
         "compare",
-        "Beside others, untuned",
+        "Comparison with other packages, untuned",
         QUALITY.format(seeds=len(SEEDS), peers=names),
         head,
         good,
     )
     text = TIME.format(turns=TURNS)
-    record("compare_time", "Beside others: time", text, head, fast, script="compare")
+    record("compare_time", "Comparison with other packages: time", text, head, fast, "compare")
     record(
         "compare_features",
-        "Beside others: what they can do",
+        "Comparison with other packages: features",
         ABILITIES,
         head,
         abilities,

@@ -1,10 +1,10 @@
 """L-BFGS in whitened coordinates against scikit-learn's solvers: ``python benchmarks/lbfgs.py``.
 
-The time is that of a whole `fit` that comes within 1e-6 of the minimum of the same
-objective, with as many iterations as that takes: each solver gets the smallest
-``max_iter`` that does, is timed with it, and the fastest of several turns counts,
-taking turns. One BLAS thread. Solvers of first order that need minutes are left out,
-and so is liblinear, which penalises the intercept.
+Measured is the time of a whole `fit` that comes within 1e-6 of the minimum of the same
+objective. For each solver the smallest ``max_iter`` that is enough is found first; then the fit
+is timed with it. The solvers alternate, and the smallest time of several turns counts. BLAS has
+one thread. First-order solvers are left out because they need minutes, and liblinear because it
+penalises the intercept.
 """
 
 import time
@@ -22,7 +22,7 @@ ROWS, FEATURES, ALPHA, GAP, TURNS = 500_000, 50, 1e-4, 1e-6, 3
 
 
 def data(rng, mixing):
-    """Features of the normal distribution, labels of the logistic model."""
+    """Normal features; labels drawn from the logistic model."""
     X = rng.standard_normal((ROWS, FEATURES))
     X = X @ (np.eye(FEATURES) + mixing * rng.standard_normal((FEATURES, FEATURES)))
     margin = X @ rng.standard_normal(FEATURES)
@@ -31,27 +31,27 @@ def data(rng, mixing):
 
 
 def objective(model, X, y):
-    """F of a fitted model."""
+    """The objective F of a fitted model."""
     p = X @ model.coef_[0] + model.intercept_[0]
     return np.mean(np.logaddexp(0, p) - y * p) + ALPHA / 2 * np.sum(model.coef_**2)
 
 
 def peer(solver):
-    """scikit-learn's, as a function of max_iter; `tol` is never reached first."""
+    """scikit-learn's estimator, as a function of max_iter; `tol` never stops it earlier."""
     return lambda max_iter: LogisticRegression(
         C=1 / (ALPHA * ROWS), solver=solver, tol=1e-14, max_iter=max_iter
     )
 
 
 def ours(precondition):
-    """Ours, likewise."""
+    """Our estimator, as a function of max_iter."""
     return lambda max_iter: GDClassifier(
         "lbfgs", precondition=precondition, batch_size="full", max_iter=max_iter, tol=None
     )
 
 
 def enough(make, X, y, lowest):
-    """The smallest max_iter that comes within the gap."""
+    """The smallest max_iter with which the fit comes within the gap."""
     low, high = 0, 1
     while objective(make(high).fit(X, y), X, y) - lowest > GAP:
         low, high = high, 2 * high
@@ -72,7 +72,7 @@ def seconds(call):
 
 
 def compare(title, X, y, rows, notes):
-    """Add the rows of one data set to the table, and what bounds them to the notes."""
+    """Add the rows of one data set to the table, and lower bounds of the times to the notes."""
     exact = peer("newton-cholesky")(100).fit(X, y)
     lowest = objective(exact, X, y)
     makers = {
@@ -99,8 +99,8 @@ def compare(title, X, y, rows, notes):
     if not notes:
         read, square = (min(seconds(call) for _ in range(5)) for call in (X.sum, lambda: X.T @ X))
         notes.append(
-            f"To read X once takes {1e3 * read:.0f} ms, and every evaluation does; the matrix "
-            f"product ``X.T @ X``, which whitening needs, {1e3 * square:.0f} ms."
+            f"One read of X takes {1e3 * read:.0f} ms, and every evaluation needs one. The matrix "
+            f"product ``X.T @ X``, which whitening needs, takes {1e3 * square:.0f} ms."
         )
 
 
@@ -115,8 +115,8 @@ def main():
         "lbfgs",
         "L-BFGS in whitened coordinates",
         f"Time of a whole fit that comes within {GAP:g} of the minimum of the same logistic "
-        f"objective, {ROWS:,} × {FEATURES}, one core, in the fewest iterations that do; the ratio "
-        f"is to the fastest solver of ``LogisticRegression``. {notes[0]}",
+        f"objective, with the fewest iterations that are enough: {ROWS:,} × {FEATURES}, one core. "
+        f"The ratio is to the fastest solver of ``LogisticRegression``. {notes[0]}",
         ["features", "solver", "iterations", "evaluations", "ms", "ratio"],
         rows,
     )

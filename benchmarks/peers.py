@@ -1,7 +1,7 @@
-"""The peers of benchmarks/compare.py, as estimators: models, loops and streams at their defaults.
+"""The peers of benchmarks/compare.py as estimators with default parameters.
 
-torch has no estimator, so that the loop is written here, as most write it; river learns
-row by row, from dictionaries. Where one of them is not installed its column is left out.
+torch has no estimator, so its usual training loop is written here. river learns row by row, from
+dictionaries. If one of them is not installed, its column is left out.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ try:
 except ImportError:
     river = None
 
-BATCH, EPOCHS = 64, GDClassifier().max_iter  # of the loop in torch, which has no defaults
+BATCH, EPOCHS = 64, GDClassifier().max_iter  # for the loop in torch, which has no defaults
 
 
 class TorchLoop(BaseEstimator):
@@ -62,14 +62,14 @@ class TorchLoop(BaseEstimator):
 
 
 def csr_tensor(X):
-    """A sparse matrix as torch has it."""
+    """A scipy CSR matrix as a torch tensor."""
     parts = (torch.from_numpy(part) for part in (X.indptr, X.indices, X.data))
     with torch.sparse.check_sparse_tensor_invariants(False):
         return torch.sparse_csr_tensor(*parts, X.shape)
 
 
 class RiverStream(BaseEstimator):
-    """River's logistic or softmax regression, row by row."""
+    """river's logistic or softmax regression, row by row."""
 
     def __init__(self, max_iter=1, random_state=0):
         self.max_iter = max_iter
@@ -97,7 +97,7 @@ class RiverStream(BaseEstimator):
 
 
 def dictionaries(X):
-    """The rows as river wants them: what is zero in sparse X is left out."""
+    """The rows as dictionaries, as river takes them; zeros of sparse X are left out."""
     for i in range(X.shape[0]):
         if sp.issparse(X):
             at = slice(X.indptr[i], X.indptr[i + 1])
@@ -107,23 +107,23 @@ def dictionaries(X):
 
 
 def gd(max_iter=None, random_state=0):
-    """Ours."""
+    """GDClassifier."""
     more = {} if max_iter is None else {"max_iter": max_iter, "tol": None}
     return GDClassifier(random_state=random_state, **more)
 
 
 def sgd(max_iter=None, random_state=0):
-    """Of scikit-learn; not a support vector machine, which has no probabilities."""
+    """SGDClassifier with the log loss; its default, the hinge, has no probabilities."""
     more = {} if max_iter is None else {"max_iter": max_iter, "tol": None}
     return SGDClassifier("log_loss", random_state=random_state, **more)
 
 
 def logistic(max_iter=None, random_state=0):
-    """Of scikit-learn; it has no epochs."""
+    """LogisticRegression; it has no epochs, so `max_iter` is not used."""
     return LogisticRegression()
 
 
-# Makers, of max_iter (None: the default) and random_state.
+# Functions of max_iter (None: the default) and random_state that make an estimator.
 PEERS = {"sk_gd": gd, "SGDClassifier": sgd, "LogisticRegression": logistic}
 if torch is not None:
     PEERS["torch"] = lambda max_iter=None, random_state=0: TorchLoop(
@@ -132,17 +132,17 @@ if torch is not None:
 if river is not None:
     PEERS["river"] = lambda max_iter=None, random_state=0: RiverStream(max_iter or 1, random_state)
 
-# Those that stop after so many epochs, whatever comes of it.
+# Peers that always run a fixed number of epochs.
 FIXED = {"torch": EPOCHS, "river": 1}
 
 
 def yes(value):
-    """As the table has it."""
+    """A cell of the table."""
     return "yes" if value else "no"
 
 
 def classes_in(module, base):
-    """How many classes a module publishes that derive from another one."""
+    """The number of public classes of a module that are derived from `base`."""
     found = (getattr(module, name) for name in dir(module) if not name.startswith("_"))
     return len({v for v in found if inspect.isclass(v) and issubclass(v, base) and v is not base})
 
@@ -158,17 +158,17 @@ def works(call):
 FEATURES = [
     "optimizers",
     "mini-batches",
-    "one loss of all classes (softmax)",
-    "loss of every epoch",
+    "one loss for all classes (softmax)",
+    "loss after every epoch",
     "sparse X",
-    "data in pieces",
-    "weights of rows",
+    "data in chunks",
+    "sample weights",
     "scikit-learn's checks that fail",
 ]
 
 
 def features_of_estimator(model, n_optimizers):
-    """What an estimator of scikit-learn's kind can do."""
+    """The column of an estimator with scikit-learn's interface."""
     X, y = load_iris(return_X_y=True)
     model = model.fit(X, y)
     checks = check_estimator(model, on_fail=None)
@@ -185,7 +185,7 @@ def features_of_estimator(model, n_optimizers):
 
 
 def features_of_torch():
-    """What the loop has to do itself is "by hand"."""
+    """The column of torch; "by hand" is what the user's loop has to do."""
     linear, X = torch.nn.Linear(4, 2, dtype=torch.float64), sp.eye_array(4, format="csr")
     return [
         str(classes_in(torch.optim, torch.optim.Optimizer)),
@@ -200,7 +200,7 @@ def features_of_torch():
 
 
 def features_of_river():
-    """Of its logistic regression; of its softmax regression, for many classes."""
+    """The column of river: its logistic regression, and its softmax regression."""
     model = river.linear_model.LogisticRegression()
     learn = inspect.signature(model.learn_one).parameters
     return [
@@ -216,7 +216,7 @@ def features_of_river():
 
 
 def features():
-    """The rows of the table: a feature, and a cell for each of the peers."""
+    """The rows of the table: the name of a feature, and a cell for each peer."""
     solvers = LogisticRegression._parameter_constraints["solver"][0].options
     columns = {
         "sk_gd": lambda: features_of_estimator(gd(), len(optimizers.names())),

@@ -1,4 +1,4 @@
-"""Problems to measure on, and their exact optima."""
+"""The data sets of benchmarks/tournament.py, and the exact minima of their objectives."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ ALPHA = 1e-4  # the default strength of the estimators
 
 @dataclass
 class Problem:
-    """Data with the objective that the default estimator minimises on them."""
+    """A data set, with the objective that the default estimator minimises on it."""
 
     name: str
     X: object
@@ -22,7 +22,7 @@ class Problem:
     classifies: bool
 
     def objective(self, coef, intercept):
-        """F of a model."""
+        """The objective F of a model."""
         p = self.X @ np.atleast_2d(coef).T + np.atleast_1d(intercept)
         ridge = ALPHA / 2 * np.sum(np.square(coef))
         if not self.classifies:
@@ -33,7 +33,7 @@ class Problem:
         return np.mean(logsumexp(p, axis=1) - p[np.arange(len(p)), codes]) + ridge
 
     def bounds(self):
-        """F of the best constant-free start, and of the minimiser."""
+        """F of the model without coefficients, and of the minimiser."""
         start = np.log(len(np.unique(self.y))) if self.classifies else 0.5 * np.var(self.y)
         return start, self._minimum_classifier() if self.classifies else self._minimum_regressor()
 
@@ -41,7 +41,7 @@ class Problem:
         X = self.X.toarray() if sp.issparse(self.X) else self.X
         n, d = X.shape
         centred, y = X - X.mean(axis=0), self.y - self.y.mean()
-        # Rows for the ridge: least squares without forming the normal equations.
+        # Extra rows for the ridge give least squares without the normal equations.
         stacked = np.vstack([centred / np.sqrt(n), np.sqrt(ALPHA) * np.eye(d)])
         coef = np.linalg.lstsq(stacked, np.append(y / np.sqrt(n), np.zeros(d)), rcond=None)[0]
         return self.objective(coef, self.y.mean() - X.mean(axis=0) @ coef)
@@ -53,7 +53,7 @@ class Problem:
         sparse = sp.issparse(X)
         mean = np.zeros(d) if sparse else X.mean(axis=0)
         spread = StandardScaler(with_mean=not sparse).fit(X).scale_
-        # Measured like this L-BFGS gets to the optimum in reasonable time.
+        # With this scaling L-BFGS reaches the optimum in reasonable time.
         unit = 1 / np.sqrt(spread**2 + 4 * ALPHA)
         binary = len(classes) == 2
         k = 1 if binary else len(classes)
@@ -103,7 +103,7 @@ def _logistic(rng, X, w, noise=1.0):
 
 
 def tournament():
-    """The problems on which the defaults were chosen."""
+    """The data sets on which the defaults were chosen."""
     rng = np.random.default_rng(0)
     X, y = datasets.load_breast_cancer(return_X_y=True)
     yield Problem("breast cancer, raw", X, y, True)
@@ -134,7 +134,7 @@ def tournament():
 
 
 def unseen():
-    """Problems that had no part in the choice."""
+    """Data sets that were not used to choose the defaults."""
     rng = np.random.default_rng(1)
     X, y = datasets.load_iris(return_X_y=True)
     yield Problem("iris", X, y, True)

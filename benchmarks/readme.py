@@ -1,7 +1,7 @@
-"""Bring the tables of README up to what was last recorded: ``python benchmarks/readme.py``.
+"""Copies the recorded tables into README: ``python benchmarks/readme.py``.
 
-A table is between ``<!-- table: name -->``, or ``<!-- table: name, 4 columns -->`` for the first
-so many of its columns, and ``<!-- end -->``.
+A table stands between ``<!-- table: name -->`` and ``<!-- end -->``. With
+``<!-- table: name, 4 columns -->`` only the first four columns are copied.
 """
 
 import json
@@ -25,7 +25,7 @@ def table(match):
 
 
 def updated(text):
-    """README's text with all its tables as they are recorded."""
+    """The text of README with the recorded tables in place of its tables."""
     return TABLE.sub(table, text)
 
 

@@ -1,4 +1,4 @@
-"""Tables of measurements: printed, and kept with the date and the machine for the documentation."""
+"""Prints tables of measurements, and saves them with date and machine for the documentation."""
 
 import json
 import os
@@ -21,16 +21,16 @@ def machine():
 
 
 def markdown(head, rows):
-    """The table as README has it."""
+    """The table in Markdown, as in README."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def record(name, title, text, head, rows, script=None):
-    """Print the table, and write it to ``benchmarks/results``, where the documentation finds it.
+    """Print the table, and write it to ``benchmarks/results``, which the documentation reads.
 
-    `text` says in one paragraph what was measured; cells are strings. A script with several
-    tables gives each a name of its own, and says its own one.
+    `text` says in one paragraph what was measured. The cells are strings. A script with several
+    tables gives each of them a `name`, and its own name as `script`.
     """
     print("\n" + markdown(head, rows))
     versions = {"Python": platform.python_version()} | {each: version(each) for each in PACKAGES}

@@ -1,9 +1,8 @@
 """The grid search against scikit-learn's, in one run: ``python benchmarks/search.py``.
 
-Eight learning rates × max_iter 5, 10, 20, 40 × 5 folds, on 100,000 × 50. The
-times are those of the processor, with one thread; the limit is what BLAS takes
-for the multiply-adds of the matrix products on blocks of these shapes. Peak
-memory is what the search takes above X.
+Eight learning rates × max_iter 5, 10, 20, 40 × 5 folds, on 100,000 × 50. The times are processor
+times with one thread. The lower limit is the time that BLAS needs for the matrix products on
+blocks of these shapes. The peak of memory is measured above X.
 """
 
 import time
@@ -42,7 +41,7 @@ def seconds(call, clock=time.process_time):
 
 
 def full_batch():
-    """Add what full batches take, with eight learning rates × 10, 100, 1000 iterations."""
+    """Add the times of full batches, with eight learning rates × 10, 100, 1000 iterations."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((2 * ROWS, FEATURES))
     y = X @ rng.standard_normal(FEATURES) + 3 * rng.standard_normal(len(X))
@@ -51,7 +50,8 @@ def full_batch():
     grid = {"learning_rate": rates, "max_iter": epochs}
     best = min(seconds(lambda: GDGridSearchCV(model, grid, cv=FOLDS).fit(X, y)) for _ in range(3))
 
-    # GridSearchCV without the Gram matrix would take minutes: its epochs are all alike.
+    # GridSearchCV without the Gram matrix would take minutes. All of its epochs take the same
+    # time, so it is enough to measure a few.
     class Unaware(SquaredError):
         quadratic = False
 
@@ -67,11 +67,11 @@ def full_batch():
     each = short - few * epoch
     plain = FOLDS * len(rates) * sum(each + n * epoch for n in epochs)
     row(f"GDGridSearchCV, full batches, squared error, {len(X):,} rows", best)
-    row("GridSearchCV without the Gram matrix, from the time of an epoch", plain, best, "200")
+    row("GridSearchCV without the Gram matrix, computed from an epoch's time", plain, best, "200")
 
 
 def limit(block=64, turns=2000):
-    """Seconds that BLAS takes for the products of the whole search."""
+    """Seconds that BLAS needs for the matrix products of the whole search."""
     rng = np.random.default_rng(0)
     rows, points = rng.random((FEATURES, block)), rng.random((FEATURES, len(RATES)))
     slopes = rng.random((block, len(RATES)))
@@ -105,32 +105,33 @@ def main():
     peers = {"eta0": RATES, "max_iter": EPOCHS}
     peer = seconds(lambda: GridSearchCV(theirs, peers, cv=FOLDS).fit(X, y))
     one, two = np.inf, np.inf
-    for _ in range(5):  # taking turns: the machine may be busy for a while
+    for _ in range(5):  # in turns, because the machine may be busy for a while
         one = min(one, seconds(lambda: shared(n_jobs=1), time.perf_counter))
         two = min(two, seconds(lambda: shared(n_jobs=2), time.perf_counter))
     row("GDGridSearchCV", best)
     row("GridSearchCV over the same estimator", plain, best, "5")
     row("GridSearchCV over SGDClassifier", peer, best, "25")
-    row("GDGridSearchCV, n_jobs=2, by the clock", two)
-    row("GDGridSearchCV, n_jobs=1, by the clock", one, two, "1.6")
+    row("GDGridSearchCV, n_jobs=2, wall-clock time", two)
+    row("GDGridSearchCV, n_jobs=1, wall-clock time", one, two, "1.6")
     full_batch()
     splitter = memory(lambda: [None for _ in StratifiedKFold(FOLDS).split(X, y)])
     record(
         "search",
         "A grid over learning rate and iterations",
         f"Eight learning rates × max_iter {', '.join(map(str, EPOCHS))} × {FOLDS} folds on "
-        f"{ROWS:,} × {FEATURES}, Adam, batch 256, refit included: seconds of the processor, one "
-        f"thread; the ratio is to the search above that it is compared with. The matrix products "
-        f"alone take {limit():.2f} s at the speed of BLAS on blocks of these shapes. Peak memory "
-        f"above X is {100 * memory(shared) / X.nbytes:.1f} % of X, of which scikit-learn's "
-        f"splitter alone has {100 * splitter / X.nbytes:.1f} % before training begins.",
+        f"{ROWS:,} × {FEATURES}, Adam, batch 256, refit included. The times are processor times "
+        f"with one thread, unless the row says otherwise. A ratio is to the nearest row above that "
+        f"has none. The matrix products alone take {limit():.2f} s at the speed of BLAS on blocks "
+        f"of these shapes. The peak of memory above X is {100 * memory(shared) / X.nbytes:.1f} % "
+        f"of X; scikit-learn's splitter alone takes {100 * splitter / X.nbytes:.1f} % before "
+        f"training begins.",
         ["search", "seconds", "ratio", "at least"],
         rows,
     )
 
 
 def memory(call):
-    """Peak above what there is."""
+    """The peak of memory during a call, above what is in use before."""
     tracemalloc.start()
     call()
     peak = tracemalloc.get_traced_memory()[1]

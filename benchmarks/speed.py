@@ -1,10 +1,9 @@
 """Time and memory against scikit-learn, in one run: ``python benchmarks/speed.py``.
 
-A row is the time of one epoch (the difference of two fits, so that validation
-and set-up do not count), the smallest of several turns, the two estimators
-taking turns. The limit of an epoch is reading X once, in order; a shuffled
-epoch cannot reach it, and how near it comes to a bare walk over the same rows
-in the same order says how much is left to gain.
+A row has the time of one epoch. It is the difference of two fits, so that validation and set-up
+do not count. The estimators alternate, and the smallest time of several turns counts. The lower
+limit of an epoch is one read of X in order, which a shuffled epoch cannot reach. The time to
+copy the rows in the same shuffled order shows how much there is left to gain.
 """
 
 import subprocess
@@ -25,8 +24,8 @@ from sk_gd import GDClassifier
 ROWS, FEATURES = 500_000, 50
 HEAD = ["", "ours, ms", "peer, ms", "ratio", "at most", "reads of X"]
 TEXT = (
-    "One epoch on one core, shuffled, against ``SGDClassifier(loss='log_loss')`` in the same run, "
-    "and in units of reading X once, in order. "
+    "The time of one shuffled epoch on one core, compared with ``SGDClassifier(loss='log_loss')`` "
+    "in the same run, and with the time of one read of X in order. "
 )
 
 rows, notes = [], []  # of this run
@@ -40,7 +39,7 @@ def seconds(call):
 
 
 def epochs(makers, X, y, more=6, turns=5):
-    """Seconds an epoch of every maker (a function of max_iter), taking turns."""
+    """Seconds of an epoch for every maker (a function of max_iter), in turns."""
     short, long = ([np.inf] * len(makers) for _ in range(2))
     for _ in range(turns):
         for k, make in enumerate(makers):
@@ -55,14 +54,14 @@ def sgd(max_iter):
 
 
 def gd(optimizer, batch_size, **more):
-    """Ours, as a function of max_iter."""
+    """Our estimator, as a function of max_iter."""
     return lambda max_iter: GDClassifier(
         optimizer, batch_size=batch_size, max_iter=max_iter, tol=None, random_state=0, **more
     )
 
 
 def row(name, ours, peer, bound, read=None):
-    """Print one line of the table, and remember it."""
+    """Print one row of the table, and keep it."""
     units = "" if read is None else f"{ours / read:.1f}"
     line = [name, f"{ours * 1e3:.1f}", f"{peer * 1e3:.1f}", f"{ours / peer:.2f}", bound, units]
     print(" | ".join(line), flush=True)
@@ -70,7 +69,7 @@ def row(name, ours, peer, bound, read=None):
 
 
 def note(text):
-    """Print a sentence, and remember it."""
+    """Print a sentence, and keep it."""
     print(f"  {text}")
     notes.append(text)
 
@@ -87,7 +86,9 @@ def dense(rng):
     names = ["Adam, batch 256", "Adam, batch 32", "SGD, batch 1", "default optimizer, batch 256"]
     for name, seconds_, bound in zip(names, ours, ["0.2", "0.25", "0.5", ""], strict=True):
         row(f"dense 500,000 × 50, {name}", seconds_, peer, bound, read)
-    note(f"One read of X takes {read * 1e3:.1f} ms; X.take(shuffled rows) {walk * 1e3:.1f} ms.")
+    note(
+        f"One read of X takes {read * 1e3:.1f} ms. X.take(shuffled rows) takes {walk * 1e3:.1f} ms."
+    )
     single = X.astype(np.float32)
     float32, float64 = np.inf, np.inf
     for _ in range(2):
@@ -130,7 +131,7 @@ def small():
 
 
 def imports():
-    """What the import costs on top of scikit-learn's."""
+    """The time of the import after that of scikit-learn."""
     code = (
         "import time, sklearn.linear_model; t = time.perf_counter(); import sk_gd; "
         "print(time.perf_counter() - t)"

@@ -1,5 +1,6 @@
-"""How the documentation is built: ``sphinx-build -W -n docs docs/_build``."""
+"""Settings of Sphinx for the documentation: ``sphinx-build -W -n docs docs/_build``."""
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -8,6 +9,9 @@ from sk_gd._links import published
 
 HERE = Path(__file__).parent
 sys.path += [str(HERE / "_ext"), str(HERE.parent / "benchmarks")]
+importlib.import_module("record")  # for the extensions
+# Otherwise `steps` in a docstring would be taken for the script of this name.
+sys.path.pop()
 
 project = "sk_gd"
 author = "The sk_gd developers"
@@ -27,12 +31,12 @@ extensions = [
 exclude_patterns = ["_build", "**sg_execution_times.rst"]
 templates_path = ["_templates"]
 nitpicky = True
-# Single backticks are names where there is such a name, and parameters elsewhere.
+# Single backticks are a link if there is an object of this name, and plain text otherwise.
 default_role = "autolink"
 
-autosummary_imported_members = True  # what a module publishes need not be written in it
+autosummary_imported_members = True  # the public modules import what they publish
 autosummary_ignore_module_all = False
-# A method without a docstring of its own is documented where it was promised.
+# A method without a docstring of its own is documented at its base class.
 autodoc_inherit_docstrings = False
 numpydoc_show_class_members = False
 
@@ -45,7 +49,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "plot_gallery": True,
     "abort_on_example_error": True,
-    "within_subsection_order": "gallery.place",
+    "within_subsection_order": "gallery.position",
 }
 
 html_theme = "pydata_sphinx_theme"
@@ -53,7 +57,10 @@ html_title = f"sk_gd {version}"
 html_baseurl = published()
 html_theme_options = {"secondary_sidebar_items": ["page-toc"]}
 toc_object_entries_show_parents = "hide"
-html_sidebars = {page: [] for page in ("index", "losses", "schedules", "benchmarks")}
+# Pages without a section of their own have no list of neighbours.
+html_sidebars = {
+    page: [] for page in ("index", "losses", "schedules", "how_it_works", "benchmarks")
+}
 html_context = {"default_mode": "auto"}  # without a choice the theme complains
 html_favicon = "_static/icon.svg"
 html_static_path = ["_static"]

@@ -1,4 +1,4 @@
-"""Draw README's picture, of a page of the gallery, again: ``python docs/picture.py``."""
+"""Draws the picture of README from a page of the gallery: ``python docs/picture.py``."""
 
 import runpy
 import sys
@@ -11,9 +11,9 @@ PICTURE = HERE / "_static" / "untuned.svg"
 
 
 def draw(path):
-    """Run the example, and write its figure to `path`; the same one every time."""
+    """Run the example, and write its figure to `path`; the file is the same every time."""
     matplotlib.use("Agg")
-    # Words stay words; no names of parts that change from run to run, and no date.
+    # Text stays text; there are no random names of parts and no date.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "sk_gd"}):
         example = runpy.run_path(HERE.parent / "examples" / "plot_untuned.py")
         example["figure"].savefig(path, facecolor="white", metadata={"Date": None})

@@ -2,15 +2,15 @@
 Batch, mini-batch and stochastic descent
 ========================================
 
-Small batches make many cheap steps out of one pass over the data, and are near the minimum long
-before the full batch is. But they do not arrive: at a constant learning rate they end in a ball of
-noise, until averaging or a schedule takes the noise away.
+Small batches take many cheap steps in one pass over the data. They come close to the minimum long
+before the full batch does. But with a constant learning rate they do not reach it: they end in a
+ball of noise. Averaging or a schedule removes the noise.
 """
 
 # %%
-# Least squares with correlated features, whose minimum is known. `record_path` keeps the model of
-# every epoch, so that its own gap can be drawn: ``loss_curve_`` is the mean over the batches as
-# they were seen.
+# The example is least squares with correlated features, whose minimum is known. `record_path` keeps
+# the model after every epoch, so that its gap to the minimum can be drawn. (``loss_curve_`` is not
+# that: it is the mean over the batches during the epoch.)
 
 import time
 
@@ -36,7 +36,7 @@ minimum = objective(coef, intercept)
 
 
 def train(**options):
-    """The fitted model, milliseconds an epoch, and the gap before and after every epoch."""
+    """The fitted model, milliseconds per epoch, and the gap before and after every epoch."""
     model = GDRegressor("sgd", alpha=0, max_iter=EPOCHS, tol=None, random_state=0, **options)
     gaps = [objective(*point) - minimum for point in record_path(model, X, y)]
     begin = time.perf_counter()
@@ -46,8 +46,8 @@ def train(**options):
 
 
 # %%
-# Each size at the rate that ``learning_rate="auto"`` finds safe for it. The same trainings are
-# drawn twice: over the passes through the data, and over the steps.
+# Each batch size has the rate that ``learning_rate="auto"`` finds for it. The same fits are drawn
+# twice: over the epochs on the left, and over the steps on the right.
 
 SIZES = {"batch (all rows)": "full", "mini-batch (64 rows)": 64, "stochastic (1 row)": 1}
 found = {name: train(batch_size=size) for name, size in SIZES.items()}
@@ -63,10 +63,10 @@ axes[0].legend()
 plt.show()
 
 # %%
-# A step of the full batch is the better one, but an epoch has only one. That its epochs are the
-# cheapest here they owe to the squared error, whose full batch is a function of a few sums, and
-# reads the data only once (:ref:`large`). The others read all rows in every epoch, and the smaller
-# the batch, the more steps there are to pay for:
+# A step of the full batch is better than any other, but an epoch has only one such step. Its epochs
+# are the cheapest here because of the squared error: the full batch needs only a few sums, and
+# reads the data only once (:ref:`large`). The other sizes read all rows in every epoch. The smaller
+# the batch, the more steps an epoch has, and the longer it takes:
 
 for name, (model, milliseconds, gaps) in found.items():
     print(
@@ -75,9 +75,9 @@ for name, (model, milliseconds, gaps) in found.items():
     )
 
 # %%
-# The ball of noise shrinks with the learning rate, and so does the speed. Averaging the iterates
-# finds the middle of the ball; a schedule that goes to zero begins with the long steps and lets the
-# ball shrink around the minimum.
+# A smaller learning rate makes the ball of noise smaller, but training is slower. An average of the
+# iterates is near the middle of the ball. A schedule that ends at zero begins with long steps, and
+# shrinks the ball around the minimum.
 
 rate = found["mini-batch (64 rows)"][0].learning_rate_
 REMEDIES = {

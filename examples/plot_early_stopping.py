@@ -2,15 +2,15 @@
 Early stopping inside a cross-validation
 ========================================
 
-Rows that decide when to stop cannot say how good the model is. So early stopping needs rows of its
-own, out of what each fold trains on, and never the fold's test rows. Or there is no stopping, and
-the number of epochs is searched.
+If some rows decide when training stops, they cannot also measure how good the model is. So early
+stopping needs rows of its own. They come from the training rows of each fold, never from its test
+rows. Alternatively, search the number of epochs without early stopping.
 """
 
 # %%
-# Few rows, many features and much noise: too many epochs learn the noise. One training is watched
-# on three sets of rows, and each of them would have stopped it elsewhere: where the model happens
-# to suit these rows best.
+# The data have few rows, many features and much noise, so that too many epochs learn the noise. The
+# loss of one fit is drawn on three sets of rows. Each set would stop the training at another epoch:
+# where the model happens to suit these rows best.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -25,7 +25,7 @@ OPTIONS = {"alpha": 0, "learning_rate": 0.01, "batch_size": 16, "random_state": 
 
 
 def draw(seed):
-    """Rows to learn from, and many more to know how good the model is."""
+    """Rows to learn from, and many new rows to measure how good the model is."""
     rng = np.random.default_rng(seed)
     truth = rng.normal(scale=3 / np.sqrt(FEATURES), size=FEATURES)
     X = rng.normal(size=(ROWS + 3000, FEATURES))
@@ -55,9 +55,9 @@ display.ax_.legend(ncols=2)
 plt.show()
 
 # %%
-# What that does to a cross-validation, on many data sets: every fold stopped by its test rows, and
-# every fold with ``early_stopping=True``, which holds out a part of what the fold trains on. Above
-# zero the cross-validation has promised too much.
+# What does this do to a cross-validation? On many data sets, each fold is stopped in two ways: by
+# its test rows, and by ``early_stopping=True``, which holds out a part of its training rows. Above
+# zero, the result of the cross-validation is too optimistic.
 
 WAYS = {
     "stopped by the test fold": lambda test: {"X_val": X[test], "y_val": y[test]},
@@ -101,9 +101,9 @@ for name, values in zip(WAYS, too_good, strict=True):
     print(f"{'':25} epochs kept: {middle:.0f}; of most folds {low:.0f} to {high:.0f}")
 
 # %%
-# So in a search ``early_stopping=True`` is enough. Validation data of your own, say a later month,
-# are handed to the search, and from there to every fit. (If they have just as many rows as X,
-# scikit-learn takes them for a part of it, and splits them with the folds: leave a row out.)
+# So in a search use ``early_stopping=True``. You can also give your own validation data, say of a
+# later month, to the search, which passes them to every fit. (If they have exactly as many rows as
+# X, scikit-learn splits them with the folds, as it does with X: then leave a row out.)
 
 rates = {"learning_rate": [0.003, 0.01, 0.03]}
 later = {"X_val": X_new[:50], "y_val": y_new[:50]}
@@ -115,9 +115,9 @@ for name, data in {"early_stopping=True": {}, "X_val": later}.items():
     )
 
 # %%
-# Where rows are few, those held out are missed. With ``tol=None`` and `GDGridSearchCV` the number
-# of epochs is a parameter like others: all folds choose it together, and the model is trained on
-# all rows in the end. Its ``best_score_`` has chosen, too, and is a little too good.
+# If there are few rows, training misses those that are held out. Instead, search the number of
+# epochs, with ``tol=None`` and `GDGridSearchCV`. All folds choose it together, and the final model
+# is trained on all rows. Its ``best_score_`` is a little too good, because it made the choice.
 
 grid = {"max_iter": [2, 4, 8, 16, 32, 64]}
 losses = {"early_stopping=True": [], "max_iter searched": []}

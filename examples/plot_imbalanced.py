@@ -2,14 +2,15 @@
 Rare classes: weights or a threshold
 ====================================
 
-Where one class is rare, a classifier that is mostly right hardly ever names it. Class weights mend
-that, and so does another threshold: both put the rows in the same order and cut it elsewhere. But
-the probabilities of the weighted model are wrong; those of the other are not.
+If one class is rare, a classifier can be right most of the time and hardly ever predict this class.
+Class weights solve the problem, and so does another threshold. Both rank the rows in the same
+order, and cut the ranking at another place. But class weights make the probabilities wrong, and a
+threshold does not.
 """
 
 # %%
-# One row in twenty is of the class that matters, and the data are such as the model supposes. The
-# three ways, and what they predict:
+# One row in twenty belongs to the rare class. The data satisfy the assumptions of the model. These
+# are the three models and their predictions:
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -49,17 +50,17 @@ for name, model in MODELS.items():
 print(f"{'':16} share of the rare class {y_test.mean():.3f}, threshold {tuned.best_threshold_:.3f}")
 
 # %%
-# Weights of the classes are weights of the rows: the rare class counts as often as the other one.
-# Costs that differ from row to row are given in the same way.
+# A class weight is a weight on every row of the class. With "balanced", both classes have the same
+# total weight. Costs that differ from row to row can be given as ``sample_weight`` in the same way.
 
 by_row = GDClassifier("adam", **OPTIONS)
 by_row.fit(X_train, y_train, sample_weight=compute_sample_weight("balanced", y_train))
 print(f"Coefficients differ by {np.abs(by_row.coef_ - weighted.coef_).max():.0e}")
 
 # %%
-# The curves of precision and recall lie on each other: the models only stand elsewhere on them. But
-# where the weighted model says one in two, it is far from that often. The weights have multiplied
-# the odds; divided by them, the probabilities are right again.
+# The precision-recall curves are nearly the same; the models are at different points of the curve.
+# But if the weighted model predicts a probability of one half, the true frequency is far lower. The
+# weights have multiplied the odds. Divide the odds by them, and the probabilities are right again.
 
 weights = len(y_train) / (2 * np.bincount(y_train))  # what "balanced" means
 scores = weighted.decision_function(X_test)

@@ -2,12 +2,12 @@
 Learning-rate schedules
 =======================
 
-What each schedule multiplies the learning rate by, and what that does to the same training:
-mini-batches of Adam at a rate that is too large to be kept.
+The factor by which each schedule multiplies the learning rate, and its effect on training. The
+optimizer is Adam on mini-batches, with a rate that is too large to stay constant.
 """
 
 # %%
-# A schedule is a function of the training time in epochs and of the horizon.
+# A schedule is a function of two arguments: the training time in epochs, and the horizon.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -38,7 +38,8 @@ figure.supylabel("multiplier")
 plt.show()
 
 # %%
-# The minimiser is known, so the gap can be drawn. ``tol=None`` lets every schedule get to its end.
+# The minimum is known, so the gap to it can be drawn. With ``tol=None`` every schedule runs to its
+# end.
 
 X, y = load_diabetes(return_X_y=True)
 centred, target = X - X.mean(axis=0), y - y.mean()
@@ -47,7 +48,7 @@ coef = np.linalg.solve(centred.T @ centred + ridge * np.eye(X.shape[1]), centred
 
 
 def objective(coef):
-    """The objective of the estimator; the best intercept belongs to it."""
+    """The objective of the estimator, with the best intercept."""
     return np.mean((target - centred @ coef) ** 2) / 2 + 1e-4 / 2 * coef @ coef
 
 

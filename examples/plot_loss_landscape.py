@@ -2,13 +2,13 @@
 The loss landscape, and paths through it
 ========================================
 
-Three optimizers on their way to the same minimum, drawn over the plane that holds most of their
-paths. Two strongly correlated features make a ravine of it.
+Three optimizers on their paths to the same minimum. The paths are drawn in the plane that contains
+most of them. Two strongly correlated features make the objective a ravine.
 """
 
 # %%
-# The coordinates stay as they are (``precondition=None``), or there would be no ravine. What each
-# optimizer did, `record_path` keeps.
+# The optimizers work in raw coordinates (``precondition=None``). In whitened coordinates there
+# would be no ravine. `record_path` records the path of each optimizer.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,7 +34,7 @@ display = LossLandscapeDisplay.from_estimator(best, X, y, directions="pca", path
 plt.show()
 
 # %%
-# The same three as a race: the gap to the minimum, which is the objective in the middle.
+# The same three optimizers as a race. The minimum is the objective at the centre of the picture.
 
 LossCurveDisplay.from_estimator(
     {name: model.fit(X, y) for name, model in RACE.items()}, minimum=display.centre
@@ -42,7 +42,7 @@ LossCurveDisplay.from_estimator(
 plt.show()
 
 # %%
-# Along the line from no weights (a = −1) to the best ones and beyond, the objective is a
+# On the line from zero weights (a = −1) through the best weights (a = 0), the objective is a
 # parabola.
 
 to_best = [(best.coef_, best.intercept_)]

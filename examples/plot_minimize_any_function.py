@@ -2,15 +2,15 @@
 Any function: optimizers in scipy's minimize
 ============================================
 
-Every optimizer is a ``method`` of :func:`scipy.optimize.minimize`, on any function, with or without
-its gradient. Where an optimizer gets to, and how, is a matter of the function, of the start, and
-of the learning rate.
+Every optimizer is a ``method`` of :func:`scipy.optimize.minimize`, for any function, with or
+without its gradient. What it finds, and on which path, depends on the function, the starting point
+and the learning rate.
 """
 
 # %%
-# One unknown is enough to see what the learning rate does. The curvature of x² − 6x + 5 is 2, so
-# descent takes 1 − 2η of the distance to the minimum at 3 with it to the next step: nothing of it
-# for η = ½, and beyond η = 1 more than there was.
+# One unknown is enough to see the effect of the learning rate η. The curvature of x² − 6x + 5 is 2,
+# so a step of descent multiplies the distance to the minimum, which is at 3, by 1 − 2η. With η = ½
+# one step is enough. With η > 1 the distance grows.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -20,7 +20,7 @@ from sk_gd import optimizers
 
 
 def descend(fun, x0, method, jac=None, **options):
-    """What was found, and the way there."""
+    """The result of scipy's minimize, and the path to it."""
     path = [np.array(x0, dtype=float)]
     found = minimize(fun, x0, jac=jac, method=method, callback=path.append, options=options)
     name, place = type(method).__name__, np.array2string(found.x, precision=4)
@@ -51,8 +51,8 @@ axes[0].set_ylabel("x² − 6x + 5")
 plt.show()
 
 # %%
-# Rosenbrock's valley is bent and narrow: the way into it is easy, the way along it is not. Those
-# that find the size of their steps need no rate.
+# Rosenbrock's function has a curved and narrow valley. It is easy to get into the valley, but not
+# to move along it. Optimizers that find the size of their steps need no learning rate.
 
 METHODS = [
     (optimizers.Momentum(), {"learning_rate": 0.003}),
@@ -76,13 +76,13 @@ figure.supylabel("second unknown")
 plt.show()
 
 # %%
-# Himmelblau's function has four minima, all of them zero. Which one is found depends on where one
-# begins. It has a gradient, but nobody has to write it down: without ``jac`` it is taken by
-# differences, which takes some three values a step.
+# Himmelblau's function has four minima, all with the value zero. The starting point decides which
+# of them is found. You need not write down the gradient: without ``jac`` it is approximated by
+# finite differences, which takes about three values in each step.
 
 
 def himmelblau(x):
-    """Four minima, all of them 0."""
+    """A function with four minima, all with the value 0."""
     return (x[0] ** 2 + x[1] - 11) ** 2 + (x[0] + x[1] ** 2 - 7) ** 2
 
 

@@ -2,15 +2,16 @@
 Momentum in a ravine
 ====================
 
-Where one direction is much steeper than another, plain descent zig-zags from wall to wall and
-hardly gets along the floor. Momentum adds its steps up: those across the ravine cancel, those along
-it agree. The narrower the ravine, the more of the way that saves.
+If one direction is much steeper than another, the objective is a ravine. Plain descent zig-zags
+between the walls and makes little progress along the floor. Momentum adds up the steps: steps
+across the ravine cancel, and steps along it add. The narrower the ravine, the more steps this
+saves.
 """
 
 # %%
-# The ravine is a quadratic with two curvatures. Least squares on raw data is such a function: two
-# features, one of which has five times the deviation of the other, make a curvature 25 times as
-# large. Every optimizer is a method of `scipy.optimize.minimize`, whose callback sees each step.
+# The ravine is a quadratic function with two curvatures. Least squares on raw data is such a
+# function: if one feature has five times the deviation of the other, its curvature is 25 times as
+# large. Every optimizer is a method of `scipy.optimize.minimize`, whose callback records each step.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -22,7 +23,7 @@ CURVATURES = np.array([1.0, 25.0])
 
 
 def ravine(x, curvatures=CURVATURES):
-    """A quadratic, the lowest at zero."""
+    """A quadratic function with its minimum at zero."""
     return np.sum(curvatures * x**2, axis=-1) / 2
 
 
@@ -32,7 +33,7 @@ def slope(x, curvatures=CURVATURES):
 
 
 def descend(optimizer, learning_rate, steps=40):
-    """The places that the optimizer gets to."""
+    """The points that the optimizer visits."""
     path = [np.array([-4.0, 0.8])]
     options = {"learning_rate": learning_rate, "max_iter": steps, "tol": None}
     minimize(ravine, path[0], jac=slope, method=optimizer, callback=path.append, options=options)
@@ -40,10 +41,11 @@ def descend(optimizer, learning_rate, steps=40):
 
 
 # %%
-# Plain descent bears a learning rate below 2 / L, with L the largest curvature; here it gets most
-# of that, and still its steps along the floor are short. Momentum, which is Polyak's heavy ball in
-# other words, overtakes it with less. Nesterov's takes the gradient where the momentum will lead,
-# and so brakes in time. Adam makes the steps of both directions alike, and has momentum, too.
+# Plain descent is stable with a learning rate below 2 / L, where L is the largest curvature. Here
+# the rate is close to this limit, and still the steps along the floor are short. Momentum, which is
+# the same as Polyak's heavy ball, is faster with a smaller rate. Nesterov's method takes the
+# gradient at the point to which the momentum leads, and so brakes in time. Adam makes the steps in
+# both directions equally long, and has momentum, too.
 
 limit = 2 / CURVATURES.max()
 paths = {
@@ -69,12 +71,12 @@ figure.supylabel("across")
 plt.show()
 
 # %%
-# How many steps does it take to a millionth of the height, with the best rate and momentum that
-# there are for a ravine? Both directions are equally high at the start.
+# How many steps are needed to get down to a millionth of the starting height? Each method has the
+# best rate and momentum for the ravine. At the start both directions have the same height.
 
 
 def steps(optimizer, learning_rate, curvatures):
-    """How many it takes."""
+    """The number of steps to a millionth of the starting height."""
     start = 1 / np.sqrt(curvatures)
 
     def arrived(intermediate_result):
@@ -112,8 +114,8 @@ ax.legend()
 plt.show()
 
 # %%
-# The steps of plain descent grow like that ratio, those of momentum like its root: the slopes of
-# the lines are near 1 and ½.
+# The number of steps of plain descent is proportional to the ratio of the curvatures, that of
+# momentum to its root: the slopes of the lines are near 1 and ½.
 
 for name, counts in needed.items():
     power = np.polyfit(np.log(CONDITIONS[-4:]), np.log(counts[-4:]), 1)[0]

@@ -2,13 +2,13 @@
 The optimizer race
 ==================
 
-Five optimizers on the same data, the same rows in the same order, each at the learning rate
-that ``learning_rate="auto"`` gives it. What is drawn is the gap to the minimum, which a solver
-of second order has found: a loss curve alone does not tell how far there is to go.
+Five optimizers on the same data, with the same rows in the same order. Each has the learning rate
+that ``learning_rate="auto"`` chooses for it. The plots show the gap to the minimum, which a
+second-order solver has found. A loss curve alone does not show how far away the minimum is.
 """
 
 # %%
-# The data: 5000 rows of 30 features, a third of which say something. A step takes 32 rows.
+# The data have 5000 rows and 30 features, a third of which are informative. A step reads 32 rows.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,12 +37,12 @@ def lowest():
 minimum = lowest()
 
 # %%
-# Every point is a training of its own, since a schedule must know when training ends. The gap is
-# that of the model, and not the mean over the batches of its last epoch, as in ``loss_curve_``.
+# Every point is a separate fit, because a schedule must know when training ends. The gap is that of
+# the fitted model, not the mean over the batches of its last epoch, as in ``loss_curve_``.
 
 
 def race(optimizer, **options):
-    """The gaps that trainings of so many epochs leave."""
+    """The gap after each number of epochs, each from a fit of its own."""
     model = GDClassifier(optimizer, alpha=ALPHA, batch_size=32, tol=None, random_state=0, **options)
     gaps = []
     for epochs in EPOCHS:
@@ -65,21 +65,22 @@ axes[1].legend()
 plt.show()
 
 # %%
-# At a constant rate all of them end in a ball of noise, which is smaller where every coordinate has
-# a rate of its own; only Adagrad, whose steps shrink by themselves, goes on. A schedule that goes
-# to zero takes the noise with it:
+# With a constant rate they end in a ball of noise. It is smaller for optimizers with a separate
+# rate for every coordinate. Only Adagrad, whose steps become shorter by themselves, keeps
+# improving. A schedule that ends at zero removes the noise:
 
 for optimizer in STYLES:
     constant, cosine = final[optimizer, "constant"], final[optimizer, "cosine"]
     print(f"{optimizer:10} gap {constant:.1e} at a constant rate, {cosine:.1e} with the cosine")
 
 # %%
-# Where does Adam win, then? In standardised coordinates, which are the default, one rate suits all
-# features, and it gains little. Now the features are in units of their own, the largest a hundred
-# times the smallest, and the coordinates are raw (``precondition=None``). The one rate of plain
-# descent, and of momentum, must be safe in the steepest direction, and is too small for all others.
-# Adam, RMSprop and Adagrad have a step for each weight, measured in the size of its own gradients:
-# that of a feature in small units, whose gradients are small, is no shorter than the rest.
+# When does Adam win? In standardised coordinates, which are the default, one rate suits all
+# features, and Adam gains little. Now the features have different units, the largest a hundred
+# times the smallest, and the coordinates are raw (``precondition=None``). Plain descent and
+# momentum have only one rate. It must be safe in the steepest direction, and is too small for all
+# other directions. Adam, RMSprop and Adagrad divide the step of each weight by the size of its own
+# gradients. So a feature in small units, whose gradients are small, has a step as long as the
+# others.
 
 X = X * np.random.default_rng(0).permutation(np.geomspace(0.1, 10, X.shape[1]))
 minimum = lowest()

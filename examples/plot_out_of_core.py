@@ -2,14 +2,14 @@
 Out of core: data that do not fit into memory
 =============================================
 
-``partial_fit`` takes the data a chunk at a time and learns their means and deviations on the way:
-one pass comes about as near to the minimum as one epoch of ``fit``, in the memory of a chunk. What
-it cannot make up for is a bad order: chunks should be as mixed as you can make them.
+``partial_fit`` reads the data one chunk at a time, and learns their means and deviations at the
+same time. One pass comes about as close to the minimum as one epoch of ``fit``, and needs only the
+memory of a chunk. But it cannot correct a bad order of the rows: mix them as well as you can.
 """
 
 # %%
-# A hundred files stand for more data than there is memory. The features are of very different
-# sizes, and nobody scales them beforehand.
+# A hundred files stand for data that are larger than the memory. The features have very different
+# scales, and are not scaled beforehand.
 
 import tempfile
 import tracemalloc
@@ -30,14 +30,14 @@ folder = tempfile.TemporaryDirectory()
 
 
 def write(name, order):
-    """Files of a thousand rows each, in this order, and one with all of them."""
+    """Write files of a thousand rows each, in this order, and one file with all rows."""
     for k, rows in enumerate(np.split(order, FILES)):
         np.savez(Path(folder.name) / f"{name}_{k:02}.npz", X=X[rows], y=y[rows])
     np.save(Path(folder.name) / f"{name}.npy", X[order])
 
 
 def chunks(name):
-    """What is in the files, one after the other."""
+    """Yield the data of the files, one after the other."""
     for path in sorted(Path(folder.name).glob(f"{name}_*.npz")):
         with np.load(path) as data:
             yield data["X"], data["y"]
@@ -47,26 +47,26 @@ write("mixed", np.arange(ROWS))
 write("by_class", np.argsort(y, kind="stable"))
 
 # %%
-# Three ways to read every row once. ``fit`` does not copy what it is given: of one large file that
-# is mapped into memory, hardly anything is in memory at a time.
+# There are three ways to read every row once. ``fit`` does not copy its data. If one large file is
+# mapped into memory, only a small part of it is in memory at any time.
 
 OPTIONS = {"alpha": 0, "random_state": 0}
 
 
 def loaded():
-    """All rows in memory."""
+    """Fit with all rows in memory."""
     data = np.load(Path(folder.name) / "mixed.npy")
     return GDClassifier(max_iter=1, tol=None, **OPTIONS).fit(data, y)
 
 
 def mapped():
-    """The file itself."""
+    """Fit with the file mapped into memory."""
     data = np.load(Path(folder.name) / "mixed.npy", mmap_mode="r")
     return GDClassifier(max_iter=1, tol=None, **OPTIONS).fit(data, y)
 
 
 def chunked():
-    """One file after the other."""
+    """Call partial_fit with one file after the other."""
     model = GDClassifier(**OPTIONS)
     for data, labels in chunks("mixed"):
         model.partial_fit(data, labels, classes=[0, 1])
@@ -90,8 +90,8 @@ for train in (loaded, mapped, chunked):
     print(f"{train.__name__:8} {peak:5.1f} MB at most, gap to the minimum {gaps[train]:.1e}")
 
 # %%
-# The same rows, sorted by class: file after file says that there is nothing but one class, and what
-# was learned from those before is overruled.
+# Now the same rows are sorted by class. File after file has only one class, and training forgets
+# what it has learned from the files before.
 
 figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
 for name, style in (("mixed", "C0-"), ("by_class", "C1--")):

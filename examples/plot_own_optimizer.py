@@ -2,14 +2,14 @@
 An optimizer of your own, and a loss
 ====================================
 
-An optimizer is a class with two methods in numpy: ``init`` makes the state, ``step`` moves the
-weights. It takes part in everything that built-in ones do: races, searches over its parameters,
-any function of scipy. A loss is two methods as well.
+An optimizer is a class with two methods in numpy: ``init`` makes the state, and ``step`` changes
+the weights. Your optimizer works wherever a built-in one does: in fits, in searches over its
+parameters, and in scipy's ``minimize``. A loss is a class with two methods, too.
 """
 
 # %%
-# Descent that keeps the direction of a running mean of the gradients, and nothing of its length:
-# all steps are as long as the learning rate says.
+# This optimizer steps in the direction of a running mean of the gradients. The length of the mean
+# does not matter: the length of every step is the learning rate.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,7 +23,7 @@ from sk_gd.optimizers import Optimizer
 
 
 class NormalizedMomentum(Optimizer):
-    """Steps of one length, along a running mean of the gradients."""
+    """Steps of constant length along a running mean of the gradients."""
 
     default_rate = 0.1  # what learning_rate="auto" is made from
 
@@ -40,7 +40,7 @@ class NormalizedMomentum(Optimizer):
 
 
 # %%
-# A race on the digits, at the rates that "auto" gives. (A loss curve is noisy where the rate is
+# A race on the digits, with the rates that "auto" chooses. (A loss curve is noisy where the rate is
 # large; here the schedule ends at zero.)
 
 X, y = load_digits(return_X_y=True)
@@ -59,8 +59,8 @@ LossCurveDisplay.from_estimator(fitted, log=True)
 plt.show()
 
 # %%
-# Tuned like any other: the parameters of the optimizer are parameters of the model, and the
-# candidates are trained side by side.
+# A search tunes it like any other optimizer: the parameters of the optimizer are parameters of the
+# model. The candidates are trained side by side.
 
 model = GDClassifier(NormalizedMomentum(), max_iter=10, **OPTIONS)
 grid = {
@@ -73,12 +73,12 @@ plt.show()
 print(f"Best: {search.best_params_}, log loss {-search.best_score_:.3f}")
 
 # %%
-# A loss that outliers cannot pull: its slope goes back to zero far away. `check_gradient` tells
-# whether value and gradient belong together.
+# This loss limits the influence of outliers: its slope goes to zero for large residuals.
+# `check_gradient` checks that value and gradient belong together.
 
 
 class Cauchy(Loss):
-    """The negative logarithmic likelihood of Cauchy's noise."""
+    """The negative log-likelihood of Cauchy noise."""
 
     kinds = ("regressor",)
 
@@ -103,7 +103,7 @@ for loss in ("squared_error", "huber", Cauchy()):
 
 
 # %%
-# The same without an estimator: a function and its gradient are enough.
+# The same without an estimator; a function and its gradient are enough:
 
 
 def cauchy(w):

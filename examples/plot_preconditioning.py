@@ -2,8 +2,8 @@
 Raw, standardised and whitened coordinates
 ==========================================
 
-The same data, the same objective, the same plain descent at the rate that is safe: only the
-coordinates differ in which the optimizer works.
+The data, the objective and the optimizer (plain descent with a safe rate) are the same in all three
+plots. Only the coordinates in which the optimizer works are different.
 """
 
 # %%
@@ -50,10 +50,10 @@ axes[0].set_ylabel("second coefficient")
 plt.show()
 
 # %%
-# The learning rate is measured in these coordinates, and so is the condition number, on which the
-# number of steps depends. In raw coordinates it is that of the data; standardised, that of their
-# correlation; whitened it is one, and the first step is Newton's. How far from the minimiser the
-# coefficients are:
+# The number of steps depends on the condition number, which depends on the coordinates. In raw
+# coordinates it is that of the covariance matrix of the features, and in standardised coordinates
+# that of their correlation matrix. In whitened coordinates it is one, and the first step is
+# Newton's step. This is the distance of the coefficients from the minimiser:
 
 for name, precondition in CHOICES.items():
     away = np.linalg.norm(path(precondition)[[1, 10, 30]] - minimiser, axis=1)

@@ -2,16 +2,16 @@
 Random search against the gradient
 ==================================
 
-Without a gradient one can still try: draw weights at random, or take random steps and keep those
-that lead down. In one or two weights that does. But with every feature there are more directions to
-go wrong in, and only a gradient knows them all at once.
+Without a gradient one can still draw weights at random, or take random steps and keep those that
+lower the objective. With one or two weights this is good enough. But every feature adds a direction
+in which a step can be wrong. Only the gradient has information about all directions at once.
 """
 
 # %%
-# Least squares with more and more features. Random search draws with the very deviation that the
-# coefficients have, which nobody would know. ``evaluation_curve_`` says how often the objective was
-# evaluated in each epoch, which is one step here. How many evaluations does it take until a tenth
-# of the way to the minimum is left?
+# The example is least squares with an increasing number of features. Random search draws its
+# weights with the true deviation of the coefficients, which nobody would know in practice.
+# ``evaluation_curve_`` says how often the objective was evaluated in each epoch; an epoch is one
+# step here. How many evaluations are needed until a tenth of the way to the minimum is left?
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,7 +23,7 @@ EPOCHS = {"random_search": 500, "random_local_search": 200, "sgd": 50}
 
 
 def train(optimizer, n_features, seed):
-    """Evaluations so far, and the share of the way to the minimum that is left, every epoch."""
+    """Number of evaluations, and share of the way to the minimum that is left, at every epoch."""
     rng = np.random.default_rng(seed)
     X = rng.standard_normal((200, n_features))
     y = X @ rng.standard_normal(n_features) / np.sqrt(n_features)
@@ -40,12 +40,12 @@ def train(optimizer, n_features, seed):
     columns = np.column_stack([X, np.ones(len(X))])
     minimum = np.mean((y - columns @ np.linalg.lstsq(columns, y, rcond=None)[0]) ** 2) / 2
     left = (np.array(model.loss_curve_) - minimum) / (np.var(y) / 2 - minimum)
-    # The loss of an epoch is that before its step.
+    # The loss of an epoch is computed before its step.
     return np.cumsum([1, *model.evaluation_curve_[:-1]]), left
 
 
 def needed(optimizer, n_features):
-    """Evaluations until a tenth of the way is left, the median of several data sets."""
+    """Evaluations until a tenth of the way is left: the median of several data sets."""
     counts = []
     for seed in SEEDS:
         evaluations, left = train(optimizer, n_features, seed)
@@ -71,8 +71,8 @@ axes[1].set_ylim(1e-5, 2)
 plt.show()
 
 # %%
-# In numbers. A gradient comes with a value, and costs about as much as two more. Random search has
-# run out of its budget where its line ends.
+# In numbers: a gradient comes with a value, and costs about as much as two more values. Where the
+# line of random search ends, its budget of evaluations is used up.
 
 for name, found in counts.items():
     reached = [f"{count:.0f}" for count in found if count < np.inf]

@@ -2,15 +2,16 @@
 Learning rate × epochs, in one pass
 ===================================
 
-A search over the learning rate and the number of epochs is a map. `GDGridSearchCV` draws it in one
-pass over the data of each fold: all rates are trained side by side, and the numbers of epochs are
-one training, looked at several times. The scores are those of ``GridSearchCV``.
+The result of a search over the learning rate and the number of epochs is a map. `GDGridSearchCV`
+computes it in one pass over the data of each fold. All rates are trained side by side, and all
+numbers of epochs are one fit, which is scored several times. The scores are those of
+``GridSearchCV``.
 """
 
 # %%
-# Ridge regression on ten features, their squares and their products. ``tol=None``: a candidate runs
-# the epochs that the grid says. The largest rates diverge; such a candidate is scored NaN, with a
-# warning, which is expected here.
+# The model is ridge regression on ten features, their squares and their products. With ``tol=None``
+# each candidate runs all of its epochs. The largest rates diverge. The score of such a candidate is
+# NaN, with a warning, which is expected here.
 
 import time
 import warnings
@@ -28,7 +29,7 @@ from sk_gd.inspection import SearchDisplay
 X, y = load_diabetes(return_X_y=True)
 X = PolynomialFeatures(2, include_bias=False).fit_transform(X)
 
-# An int as random_state: the rows come in the same order in both searches.
+# With an int as random_state, the order of the rows is the same in both searches.
 model = GDRegressor("momentum", batch_size=8, tol=None, random_state=0)
 grid = {
     "learning_rate": [3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0],
@@ -40,18 +41,18 @@ for kind in (GDGridSearchCV, GridSearchCV):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitFailedWarning)
         warnings.filterwarnings("ignore", "One or more of the test scores are non-finite")
-        # On the way there scores are too large to be squared.
+        # Before a candidate diverges, its predictions become too large to be squared.
         warnings.filterwarnings("ignore", "overflow encountered", RuntimeWarning)
         searches[kind.__name__] = kind(model, grid).fit(X, y)
     seconds[kind.__name__] = time.perf_counter() - begin
 
 # %%
-# The map shows what a single best number hides: how wide the plateau is, and that hardly anything
-# tells its cells apart. Its edge on the left is a diagonal: a third of the rate wants about three
-# times the epochs. Above it more epochs do not help: mini-batches at a large rate end in noise.
-# Hatched cells have no score: they diverged. Those beside them have one below zero, which is worse
-# than no model, and in the colour of the tip of the bar they are as good as diverged; those at the
-# lower left, with small rates and few epochs, have hardly begun.
+# The map shows more than the best score. There is a wide plateau, whose cells differ very little.
+# Its left edge is a diagonal: a third of the rate needs about three times the epochs. At larger
+# rates more epochs do not help, because mini-batches with a large rate end in noise. Hatched cells
+# have no score: they diverged. The cells next to them have a score below zero, which is worse than
+# no model; those in the colour of the tip of the colour bar are almost diverged. The cells at the
+# lower left, with small rates and few epochs, have hardly begun to learn.
 
 figure, ax = plt.subplots(figsize=(8, 6), layout="constrained")
 SearchDisplay.from_search(searches["GDGridSearchCV"], ax=ax)
@@ -59,7 +60,8 @@ ax.set_title("R² on the test folds", loc="left")
 plt.show()
 
 # %%
-# The same scores, sooner. The difference is that of rounding: the two add up in different orders.
+# `GDGridSearchCV` gives the same scores in less time. They differ only by rounding, because the two
+# searches add numbers in different orders.
 
 for name, search in searches.items():
     best = ", ".join(f"{key}={value}" for key, value in search.best_params_.items())

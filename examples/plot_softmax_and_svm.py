@@ -2,14 +2,15 @@
 Softmax and the support vector machine
 ======================================
 
-Two losses for three classes. Softmax, the log loss, is never content: every row pulls at the
-boundary, if ever less the farther it is on its right side. The hinge of Weston and Watkins drops
-the rows that are right by a margin of one: the model is made by the others alone, the support
-vectors.
+Two losses for three classes. With softmax, the log loss, every row pulls at the boundary; the
+farther it is on the correct side, the less it pulls. With the hinge loss of Weston and Watkins, a
+row that is correct by a margin of one does not pull at all. The model depends only on the other
+rows, the support vectors.
 """
 
 # %%
-# Three classes in the plane; one of them has a group of rows far on the right side.
+# There are three classes in the plane. One of them has a group of rows that is far from the
+# boundary.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -30,27 +31,28 @@ MODELS = {
 }
 
 # %%
-# Is the gradient that each is trained with the slope of its loss? `check_gradient` compares it with
-# differences, at a random model.
+# `check_gradient` checks the gradient of each loss. It compares it with finite differences at a
+# random model.
 
 for name, model in MODELS.items():
     print(f"{name:8}", check_gradient(model, X, y, random_state=0))
 
 # %%
-# The pull of a row on the score of its class is the slope of the loss in it: one minus the
-# probability of the class for softmax; and for the hinge the number of other classes that are not
-# left behind by one. The larger a row is drawn, the more it pulls; crosses do not pull at all.
+# The pull of a row is the slope of the loss with respect to the score of its class. For softmax it
+# is one minus the probability of the class. For the hinge it is the number of other classes whose
+# score is not lower by at least one. The larger a row is drawn, the more it pulls; crosses do not
+# pull at all.
 
 
 def margins(model):
-    """By how much the score of the right class is ahead of each, with itself left out."""
+    """The differences of the score of the correct class and those of the other classes."""
     scores = model.decision_function(X)
     right = y[:, np.newaxis] == model.classes_
     return scores[right][:, np.newaxis] - scores[~right].reshape(len(X), -1)
 
 
 def pull(model):
-    """How much each row pulls at the score of its class."""
+    """The pull of each row on the score of its class."""
     if model.loss == "hinge":
         return np.sum(margins(model) < 1, axis=1)
     return 1 - model.predict_proba(X)[np.arange(len(X)), y]
@@ -79,7 +81,8 @@ axes[0].set_ylabel("second feature")
 plt.show()
 
 # %%
-# Over the margin, by which the right class is ahead of the next: softmax fades, the hinge lets go.
+# The margin of a row is the difference of the score of its class and the next best score. As the
+# margin grows, the pull of softmax fades slowly, and that of the hinge is zero from one on.
 
 figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
 for (name, model), style in zip(MODELS.items(), ("C0o", "C1x"), strict=True):
@@ -89,9 +92,9 @@ ax.legend()
 plt.show()
 
 # %%
-# Now only the support vectors are kept, those included that lie on the margin: the SVM stays where
-# it is, and softmax becomes another model. (The objective is a mean over the rows; with fewer of
-# them the penalty must be more to weigh as much.)
+# Now only the support vectors are kept, including those exactly on the margin. The SVM stays the
+# same, and softmax becomes another model. (The objective is a mean over the rows. With fewer rows,
+# alpha must be larger for the same balance of loss and penalty.)
 
 kept = np.any(margins(MODELS["SVM"]) < 1.01, axis=1)
 for name, model in MODELS.items():

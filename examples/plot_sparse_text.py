@@ -2,15 +2,16 @@
 Sparse text: a handful of words
 ===============================
 
-Texts have thousands of words, and few of them matter. With an L1 penalty the weights of the others
-are exactly zero. Mini-batches keep waking them up again, except under FTRL, whose threshold is on
-the sum of all gradients: it has about as few weights as the exact solution.
+Texts have thousands of words, of which few matter. With an L1 penalty, the weights of the others
+should be exactly zero. But most optimizers make many of them non-zero again in every mini-batch.
+FTRL does not, because it applies the threshold to the sum of all gradients. It has about as few
+weights as the exact solution.
 """
 
 # %%
-# The texts are at hand wherever this package is: the docstrings of scipy. Which subpackage do they
-# come from? The names of the subpackages are left out, which would be cheating. X stays sparse all
-# the way.
+# The texts are the docstrings of scipy, which is installed with this package. The task is to
+# predict from which subpackage a docstring comes. The names of the subpackages are removed from the
+# texts, because they would give the answer. X stays sparse.
 
 import importlib
 import pickle
@@ -37,9 +38,9 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_sta
 print(f"{X.shape[0]} texts, {X.shape[1]} words, {X.nnz / X.shape[0]:.0f} different ones in a text")
 
 # %%
-# At several strengths of the penalty: on how many weights does each model rely, and how often is it
-# right? ``LogisticRegression`` minimises the same objective, and goes on until it is there; its C
-# is one over alpha times the number of rows.
+# How many weights does each model have, and how accurate is it, at several strengths of the
+# penalty? ``LogisticRegression`` finds the exact minimum of the same objective; its C is one over
+# alpha times the number of rows.
 
 ALPHAS = [3e-3, 1e-3, 3e-4, 1e-4]
 GD = {"l1_ratio": 1, "max_iter": 10, "tol": None, "random_state": 0}
@@ -75,7 +76,8 @@ for name in MODELS:
     print(f"{'':20}", *(f"{accuracy:7.3f}" for accuracy in accuracies[name]))
 
 # %%
-# What is left can be read, and is small: ``sparsify`` stores the other weights only.
+# The remaining weights are easy to read, and small to store: ``sparsify`` keeps only the non-zero
+# ones. These are the most important words of each subpackage:
 
 model = MODELS["FTRL"](1e-3).fit(X_train, y_train)
 vocabulary, size = words.get_feature_names_out(), X_train.mean(axis=0)

@@ -2,14 +2,14 @@
 Untuned, on raw data
 ====================
 
-Thirty features of a tumour, the largest in the thousands and the smallest below a hundredth.
-What is left of the way to the minimum after so many epochs, if nothing is scaled or tuned?
+The data are thirty features of tumours; some are in the thousands, others below a hundredth.
+Nothing is scaled or tuned. How much of the way to the minimum is left after each number of epochs?
 """
 
 # %%
-# All minimise the mean log loss with the penalty that is their default, the same one. With a
-# ``StandardScaler`` the penalty is on other coefficients, and so the minimum is another one:
-# each is compared with its own.
+# All models minimise the mean log loss with the same penalty, which is their default. Behind a
+# ``StandardScaler`` the penalty is on other coefficients, so the minimum is different. Each model
+# is compared with the minimum of its own objective.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -24,13 +24,13 @@ ALPHA, EPOCHS = GDClassifier().alpha, [1, 2, 3, 5, 8, 13, 20, 30, 50, 100]
 
 
 def objective(model, X):
-    """What is minimised, from its definition."""
+    """The objective, from its definition."""
     scores = model.decision_function(X)
     return np.mean(np.logaddexp(0, scores) - y * scores) + ALPHA / 2 * np.sum(model.coef_**2)
 
 
 def way_left(model, X):
-    """The share of the way from no model to the minimum that is left, after so many epochs."""
+    """The share of the way from zero weights to the minimum that is left, by number of epochs."""
     exact = LogisticRegression(C=1 / (ALPHA * len(y)), solver="newton-cholesky", tol=1e-10)
     minimum, start = objective(exact.fit(X, y), X), np.log(2)
     model.set_params(alpha=ALPHA, tol=None, random_state=0)
@@ -39,7 +39,7 @@ def way_left(model, X):
 
 
 # %%
-# Each point is a training of its own, of so many epochs.
+# Each point is a separate fit with this number of epochs.
 
 curves = {
     "SGDClassifier": way_left(SGDClassifier("log_loss"), X),

@@ -1,9 +1,8 @@
 """Tune learning rate and epochs on raw data, with Pipeline and GridSearchCV.
 
-Two data sets that come with scikit-learn, as they were measured: the features
-of the first range from 1e-3 to 4e3, those of the second are years, kg/m² and
-mg/dl. scikit-learn's own SGD estimators are tuned over the same grid, on the
-raw data and behind a StandardScaler.
+The two data sets come with scikit-learn and are not scaled. The features of the first range from
+1e-3 to 4e3; those of the second are years, kg/m² and mg/dl. scikit-learn's own SGD estimators are
+tuned over the same grid, on the raw data and behind a StandardScaler.
 """
 
 import time
@@ -18,19 +17,19 @@ from sklearn.preprocessing import StandardScaler
 
 from sk_gd import GDClassifier, GDRegressor
 
-# So wide for the sake of SGD on raw data, which needs rates near 1e-5.
+# The range is so wide because SGD on raw data needs rates near 1e-5.
 RATES = [float(f"{digit}e{power}") for power in range(-7, 1) for digit in (1, 3)]
 EPOCHS = [10, 30, 100]
 
 
 def search(model, rate, scaler="passthrough"):
-    """A search for the best learning rate and number of epochs of a pipeline with `model`."""
+    """A search for the best learning rate and number of epochs of `model` in a pipeline."""
     pipeline = Pipeline([("scaler", scaler), ("model", model)])
     return GridSearchCV(pipeline, {f"model__{rate}": RATES, "model__max_iter": EPOCHS}, cv=5)
 
 
 def compare(title, data, metric, ours, theirs):
-    """Tune `ours` and `theirs` on a training set, and print how they do on a test set."""
+    """Tune `ours` and `theirs` on a training set, and print their scores on a test set."""
     X, y = data
     X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     our_name, their_name = type(ours).__name__, type(theirs).__name__
@@ -61,9 +60,9 @@ def compare(title, data, metric, ours, theirs):
         )
 
 
-# tol=None: a fit runs the epochs that the grid says, and does not warn that it
-# could have gone on. The warnings left to silence are expected: SGD overflows
-# on raw data at most rates, and GridSearchCV scores these candidates as failed.
+# With tol=None a fit runs all of its epochs, and gives no warning that it did not converge. The
+# warnings silenced here are expected: SGD overflows on raw data at most rates, and GridSearchCV
+# scores these candidates as failed.
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FitFailedWarning)
     warnings.filterwarnings("ignore", "One or more of the test scores are non-finite")

@@ -1,7 +1,7 @@
-"""Batch gradient descent as textbooks print it, beside the exact solution.
+"""Batch gradient descent as in textbooks, compared with the exact solution.
 
-Raw coordinates, no penalty, all weights zero at the start, a learning rate of
-0.01, and a thousand steps with the gradient of all rows.
+Descent runs in raw coordinates, without a penalty, from zero weights: a thousand steps with the
+gradient of all rows and a learning rate of 0.01.
 """
 
 import numpy as np
@@ -41,18 +41,19 @@ for title, (X, y) in PROBLEMS.items():
     row = X[:1]
     print(f"  prediction at {tuple(row[0].tolist())}: {float(model.predict(row)[0])!r}, not {y[0]}")
 
-    # Along an eigenvector of the Hessian a step leaves 1 - rate * eigenvalue of the error.
+    # A step multiplies the error along an eigenvector of the Hessian by 1 - rate * eigenvalue.
     flattest = np.linalg.eigvalsh(columns.T @ columns / len(X))[0]
     left = (1 - RATE * flattest) ** STEPS
     print(
-        f"  Why not there yet: the curvature of the flattest direction is {flattest:.3f}.\n"
-        f"  A step leaves 1 - {RATE} * {flattest:.3f} of the error along it; {STEPS} steps leave "
-        f"{left:.1%}.\n"
+        f"  Why the minimum is not reached: the flattest direction has the curvature "
+        f"{flattest:.3f}.\n  A step multiplies the error along it by 1 - {RATE} * {flattest:.3f}; "
+        f"after {STEPS} steps {left:.1%} of it is left.\n"
     )
 
 print(
-    "The raw columns are far from orthogonal to the constant one, hence the flat direction. In\n"
-    f"the default coordinates, at the rate that learning_rate='auto' finds, {STEPS} steps do:"
+    "There is a flat direction because the raw columns are far from orthogonal to the constant\n"
+    "column. In the default coordinates, with learning_rate='auto', the result after "
+    f"{STEPS} steps is:"
 )
 for title, (X, y) in PROBLEMS.items():
     model = GDRegressor("sgd", alpha=0, batch_size="full", max_iter=STEPS, tol=None).fit(X, y)

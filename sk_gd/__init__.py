@@ -1,4 +1,34 @@
-"""scikit-learn estimators for linear and logistic models, trained by any gradient descent."""
+"""scikit-learn estimators for linear and logistic models, trained by any gradient descent.
+
+How it works. A fit is a straight line of values; nothing is set on the estimator before the end
+(``estimators/fitting.py``):
+
+1. *Settings*: the parameters, checked, with instances in place of names.
+2. *Targets* (``targets.py``): what y is, numbers or classes. They encode y and weigh the rows.
+3. *Problem* (``objectives/problem.py``): the rows that train, their targets and weights, the
+   loss, and the rows that are held out.
+4. *Statistics* (``objectives/moments.py``) and *coordinates* (``objectives/coordinates.py``):
+   the map between a model and the weights that the optimizer sees.
+5. What "auto" means (``auto.py``): optimizer, learning rate, batch size, averaging.
+6. *Run* (``training/run.py``): a lane (weights, rule, average), its history, its stopping rule.
+7. *Training*: the loop over epochs (``training/epochs.py``) and the compiled loop over batches
+   and lanes (``training/loop.pyx``). For each batch the linear objective
+   (``objectives/linear.pyx``) reads the rows and gives the gradients of all lanes; the rule of
+   each lane takes a step, and the proximal step of its penalty.
+8. The fitted attributes, published all at once.
+
+``fit``, ``partial_fit``, warm starts, the search (``search/``) and ``check_gradient`` call the same
+functions with other values. A search trains its candidates as lanes of one pass.
+
+Four nouns can be extended. Each is a folder with a base class, its kinds, and one table of names
+in its ``__init__``:
+
+* an `Optimizer` (``optimizers/``) has hyper-parameters and makes a *rule*, which has the arrays of
+  one run and the formula of the step;
+* a `Loss` (``losses/``) makes a *kernel*, the formula of the loss and its slope on a block of rows;
+* a `Penalty` (``penalties/``) makes a *kernel*: value, gradient of the smooth part, proximal step;
+* a `Schedule` (``schedules/``) is a function of the training time in epochs.
+"""
 
 from . import losses, optimizers, schedules
 from .estimators import GDClassifier, GDRegressor

@@ -1,15 +1,15 @@
-"""Links from the HTML that notebooks show to the pages of the documentation."""
+"""Links to the documentation in the HTML that notebooks show for an estimator."""
 
 import functools
 import importlib.metadata
 from pathlib import Path
 
-# Where the site is in a clone in which it has been built.
+# The site in a clone of the repository, if it has been built there.
 BUILT = Path(__file__).parents[1] / "docs" / "_build"
 
 
 def published():
-    """Where the documentation is, as the metadata of the package say; "" if they do not."""
+    """Return the address of the documentation in the package's metadata, or "" without one."""
     try:
         urls = importlib.metadata.metadata("sk-gd").get_all("Project-URL", [])
     except importlib.metadata.PackageNotFoundError:  # run from the sources
@@ -20,23 +20,23 @@ def published():
 
 @functools.cache
 def documentation():
-    """Where it is published, or else in this clone, if it has been built; or ""."""
+    """Return the published address, else that of the site built in this clone, else ""."""
     built = BUILT.as_uri() if (BUILT / "index.html").exists() else ""
     return published() or built
 
 
 class DocumentationLink:
-    """Says to scikit-learn where the page of an estimator of ``sk_gd`` is; before `BaseEstimator`.
+    """Mixin that tells scikit-learn the address of the page of an estimator of ``sk_gd``.
 
-    A subclass that is not of this package has no page.
+    It comes before `BaseEstimator`. A subclass outside this package has no page.
     """
 
     _doc_link_module = "sk_gd"
 
     @property
     def _doc_link_template(self):
-        where = documentation()
-        return where and f"{where}/reference/sk_gd.{{name}}.html"
+        address = documentation()
+        return address and f"{address}/reference/sk_gd.{{name}}.html"
 
     def _doc_link_url_param_generator(self):
         return {"name": type(self).__name__}

@@ -1,4 +1,4 @@
-"""Errors of this package."""
+"""Errors that this package raises."""
 
 __all__ = ["DivergenceError"]
 
@@ -12,12 +12,12 @@ class DivergenceError(ValueError):
     Attributes
     ----------
     epoch : int
-        The epoch, from one, in which it happened.
+        The epoch, counted from one, in which training diverged.
     learning_rate : float
-        The learning rate used.
+        The learning rate that was used.
     safe_learning_rate : float
-        The largest learning rate with which plain gradient descent is stable
-        on this data, in these coordinates, with this batch size: 2 / L.
+        The largest learning rate at which plain gradient descent is stable, for
+        this data, these coordinates and this batch size: 2 / L.
     """
 
     def __init__(self, message, *, epoch=None, learning_rate=None, safe_learning_rate=None):

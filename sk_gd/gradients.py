@@ -1,49 +1,46 @@
-"""Whether a gradient is the derivative of its loss."""
+"""check_gradient: compares a gradient with numerical derivatives of its objective."""
 
-import copy
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.utils import check_random_state
 
 from . import losses
-from .base import GDEstimator
 from .estimators import GDClassifier, GDRegressor
-from .loop import Lane, run_epoch
-from .objectives.coordinates import Coordinates, Moments
-from .objectives.penalties import ElasticNet
+from .estimators.base import GDEstimator
+from .estimators.model_objective import ModelObjective, model_of
 from .optimizers import Optimizer
-from .problem import Problem, mean_loss, normalise
-from .training import Run
+from .training.epochs import watched_objective
+from .training.loop import run_epoch
+from .training.run import new_lane
 
 __all__ = ["GradientCheck", "check_gradient"]
 
-# Of a central difference: the truncation grows with its square, the rounding with its inverse.
+# Step of the central differences. Truncation grows with its square, rounding with its inverse.
 STEP = 6e-6
-# The second step, to tell a corner: there one-sided slopes differ whatever the step.
+# The second step is smaller by this factor. At a corner the one-sided slopes differ at both.
 FINER = 1 / 32
-# What a gradient is compared with at least, as a share of the objective.
+# Gradients below this share of the objective are compared with that share.
 LEAST = 1e-3
 
 
 @dataclass(frozen=True)
 class GradientCheck:
-    """What `check_gradient` has found.
+    """The result of `check_gradient`.
 
     Attributes
     ----------
     error : float
-        The worst relative error; infinite where a gradient is not a number.
+        The largest relative error; infinite if a gradient is not finite.
     where : str
-        The coefficient or intercept that has it.
+        The coefficient or intercept with this error.
     analytical, numerical : ndarray of shape (n_outputs, n_features + 1)
         The gradients; the last column is that of the intercepts, if there are any.
     errors : ndarray of shape (n_outputs, n_features + 1)
         The relative errors.
     corners : int
-        Entries that lie on a corner of the objective, at which every slope
-        between the two one-sided ones is right.
+        Number of entries at a corner of the objective. There every slope between the two
+        one-sided slopes is right.
     """
 
     error: float
@@ -63,7 +60,7 @@ class GradientCheck:
 
 
 class Recorder(Optimizer):
-    """Stays where it is, and keeps the gradient, lasso's subgradient included."""
+    """Does not move; keeps the gradient, with the subgradient of an L1 penalty."""
 
     def step(self, w, g, lr, state):
         state["gradient"] = g.copy()
@@ -133,8 +130,7 @@ def check_gradient(loss_or_estimator, X, y, *, sample_weight=None, at=None, rand
     objective = ModelObjective(estimator, X, y, sample_weight, reset=not fitted)
     if fitted:
         at = model_of(estimator)
-    estimator, coordinates = objective.estimator, objective.coordinates
-    unit, point = _place(objective, at, random_state)
+    unit, point = _point(objective, at, random_state)
 
     middle = objective(point)
     if not np.isfinite(middle):
@@ -142,85 +138,22 @@ def check_gradient(loss_or_estimator, X, y, *, sample_weight=None, at=None, rand
             f"The objective must be finite where its gradient is checked. Got {middle} with "
             f"loss={estimator.loss!r}; choose another point with at=(coef, intercept)."
         )
-    n_rows = objective.X.shape[0]
-    problem = Problem(objective.X, objective.y, objective.weight, objective.loss)
-    data = problem.data(coordinates, n_rows, False)
-    penalty = ElasticNet(objective.l1, objective.l2, proximal=False)
-    analytical = _analytical(data, penalty, point)
+    analytical = _analytical(objective, point)
     found = [
         _compare(objective, middle, point, j, unit[j], slope) for j, slope in enumerate(analytical)
     ]
-    numerical, errors, cornered = (np.array(column) for column in zip(*found, strict=True))
-    shape = coordinates.n_outputs, coordinates.n_columns
+    numerical, errors, at_corner = (np.array(column) for column in zip(*found, strict=True))
+    shape = objective.coordinates.n_outputs, objective.coordinates.n_columns
     errors = np.where(np.isfinite(errors), errors, np.inf).reshape(shape)
     worst = np.unravel_index(np.argmax(errors), shape)
     return GradientCheck(
         error=float(errors[worst]),
-        where=_name(estimator, objective.X, *worst, shape[0]),
+        where=_name(objective, *worst),
         analytical=analytical.reshape(shape),
         numerical=numerical.reshape(shape),
         errors=errors,
-        corners=int(cornered.sum()),
+        corners=int(at_corner.sum()),
     )
-
-
-class ModelObjective:
-    """The objective of an estimator on data, of any model, from its definition.
-
-    Attributes
-    ----------
-    estimator : GDRegressor or GDClassifier
-        A copy, that has seen the targets.
-    X, y, weight, loss, l1, l2 : object
-        What the objective consists of; the strengths are those of raw weights.
-    coordinates : Coordinates
-        Raw ones: coefficients and intercepts as they are.
-    fitting : Coordinates
-        Those in which all weights are of one size, whatever the features measure.
-    """
-
-    def __init__(self, estimator, X, y, sample_weight, *, reset):
-        # It encodes the targets, of which the caller's estimator must know nothing.
-        self.estimator = estimator = copy.copy(estimator)
-        _, self.loss, _ = estimator._resolve()
-        self.X, y = estimator._validate(X, y, reset=reset)
-        classes = getattr(estimator, "classes_", None)
-        self.y = estimator._encode(self.X, y, classes, False, False)
-        estimator._check_domain(self.loss, self.y)
-        weight = estimator._weigh(sample_weight, self.y)
-        self.weight = None if weight is None else normalise(weight, None)
-        shape = self.X.shape[1], estimator._n_outputs(self.y), estimator.fit_intercept
-        self.coordinates, self.fitting = Coordinates(*shape), Coordinates(*shape)
-        self.l1, self.l2 = self.coordinates.strengths(estimator.alpha, estimator.l1_ratio)
-        self.features = Moments().update(self.X, self.weight)
-        regression = isinstance(estimator, GDRegressor)
-        targets = Moments().update(self.y, self.weight) if regression else None
-        self.units = self.loss.units(targets)
-        centre = self.coordinates.intercept
-        self.fitting.standardize(self.features, self.units, 1.0, 0.0, centre=centre)
-
-    def __call__(self, w):
-        """The objective of the model with the raw weights `w`, flat."""
-        model = self.coordinates.to_model(w)
-        fit = mean_loss(self.loss, self.X, self.y, self.weight, *model)
-        return fit + self.l1 @ np.abs(w) + 0.5 * self.l2 @ w**2
-
-    def model(self, coef, intercept, name):
-        """The model in shapes (n_outputs, n_features) and (n_outputs,); `name` is for errors."""
-        n_outputs, n_features = self.coordinates.n_outputs, self.coordinates.n_features
-        model = np.atleast_2d(coef), np.atleast_1d(intercept).astype(float)
-        if model[0].shape != (n_outputs, n_features) or len(model[1]) != n_outputs:
-            raise ValueError(
-                f"{name} must be (coef, intercept) of {n_outputs} outputs and {n_features} "
-                f"features. Got shapes {np.shape(coef)} and {np.shape(intercept)} instead."
-            )
-        return model
-
-
-def model_of(estimator):
-    """Coefficients and intercept of a fitted estimator, as arrays."""
-    coef = estimator.coef_.toarray() if sp.issparse(estimator.coef_) else estimator.coef_
-    return coef, estimator.intercept_
 
 
 def _estimator(given):
@@ -232,13 +165,13 @@ def _estimator(given):
     return make(loss=given, alpha=0)
 
 
-def _place(objective, at, random_state):
-    """The size of a change of each weight that matters, and the point, both flat."""
-    coordinates, features = objective.coordinates, objective.features
-    scale = np.ones(coordinates.n_outputs) if objective.units is None else objective.units[1]
-    reach = np.sqrt(np.maximum(features.variance, 0) + features.mean**2)
-    reach = np.append(np.where(reach > 0, reach, 1.0), np.ones(int(coordinates.intercept)))
-    unit = (scale[:, None] / reach).ravel()
+def _point(objective, at, random_state):
+    """The change of each weight that changes predictions noticeably, and the point, both flat."""
+    coordinates, features = objective.coordinates, objective.statistics.features
+    scale = objective.fitting.unit
+    length = np.sqrt(np.maximum(features.variance, 0) + features.mean**2)
+    length = np.append(np.where(length > 0, length, 1.0), np.ones(int(coordinates.intercept)))
+    unit = (scale[:, None] / length).ravel()
     if at is None:
         normal = check_random_state(random_state).normal(size=len(unit))
         model = objective.fitting.to_model(normal / np.sqrt(coordinates.n_columns))
@@ -247,34 +180,32 @@ def _place(objective, at, random_state):
     return unit, coordinates.from_model(*model)
 
 
-def _analytical(data, penalty, point):
-    """The gradient of the loop, the subgradient of an L1 penalty included."""
-    rule = Recorder().rule(len(point))
-    rule.start(point)
-    lane = Lane(rule, point)
-    lane.penalty = penalty
-    run = Run(0)
-    run.lane = lane
-    run_epoch(data.objective([run]), [lane], [np.zeros(1)], None, data.n, data.n)
-    return rule.state["gradient"]
+def _analytical(objective, point):
+    """The gradient that the training loop uses, with the subgradient of an L1 penalty."""
+    problem = objective.problem
+    data = problem.data(objective.coordinates, problem.n, False)
+    lane = new_lane(Recorder(), point, 0)
+    lane.penalty = objective.penalty
+    run_epoch(watched_objective(data, [lane]), [lane], [np.zeros(1)], None, data.n, data.n)
+    return lane.rule.state["gradient"]
 
 
 def _compare(objective, middle, point, j, unit, slope):
-    """Numerical slope along coordinate j, the error of `slope`, and whether there is a corner.
+    """Numerical slope along coordinate j, relative error of `slope`, and whether j is at a corner.
 
     A change of the coordinate by `unit` changes the predictions by about one of their units.
     """
     coarse, fine = (_one_sided(objective, middle, point, j, h * unit) for h in (STEP, STEP * FINER))
-    # The longer step has the less rounding, the shorter one is less likely to cross a corner.
+    # The longer step has less rounding; the shorter one is less likely to cross a corner.
     numerical = min((np.mean(coarse), np.mean(fine)), key=lambda value: abs(value - slope))
     error = abs(numerical - slope)
     rounding = 32 * np.finfo(float).eps * abs(middle) / (STEP * FINER * unit)
-    cornered = abs(fine[1] - fine[0]) > max(abs(coarse[1] - coarse[0]) / 4, rounding)
-    if cornered:
+    at_corner = abs(fine[1] - fine[0]) > max(abs(coarse[1] - coarse[0]) / 4, rounding)
+    if at_corner:
         low, high = min(fine) - rounding, max(fine) + rounding
         error = min(error, max(low - slope, slope - high, 0.0))
     size = max(abs(slope), abs(numerical), LEAST * abs(middle) / unit)
-    return numerical, error / size if error != 0 else 0.0, cornered
+    return numerical, error / size if error != 0 else 0.0, at_corner
 
 
 def _one_sided(objective, middle, point, j, h):
@@ -287,11 +218,12 @@ def _one_sided(objective, middle, point, j, h):
     return found
 
 
-def _name(estimator, X, output, column, n_outputs):
+def _name(objective, output, column):
     """What a weight is called in a report."""
     text = "intercept"
-    if column < X.shape[1]:
+    if column < objective.coordinates.n_features:
         text = f"coefficient of feature {column}"
-        names = getattr(estimator, "feature_names_in_", None)
+        names = objective.feature_names
         text += "" if names is None else f" ({names[column]!r})"
+    n_outputs = objective.coordinates.n_outputs
     return text if n_outputs == 1 else f"{text} of output {output}"

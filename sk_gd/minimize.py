@@ -1,4 +1,4 @@
-"""Optimizers on any function, as methods of `scipy.optimize.minimize`."""
+"""Minimisation of any function by an optimizer, as a method of `scipy.optimize.minimize`."""
 
 import copy
 import difflib
@@ -12,7 +12,7 @@ from scipy.optimize import OptimizeResult
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
-from . import schedules
+from . import auto, schedules
 from .objectives.functions import Function
 
 __all__ = ["minimize"]
@@ -45,61 +45,68 @@ def minimize(
     random_state=None,
     **unknown,
 ):
-    r"""Minimise a function by an optimizer: what ``method=optimizer`` of scipy does.
+    r"""Minimise a function with an optimizer, as scipy does with ``method=optimizer``.
 
-    Each iteration is one step, and one epoch to the schedule; the horizon is
-    `max_iter`. What a rule does not ask for is not evaluated: most want one gradient
-    an iteration and no value. Nothing is averaged; a noisy function wants an
-    optimizer that averages by itself (`ScheduleFreeAdamW`), or a schedule.
+    Each iteration is one step, and counts as one epoch for the schedule. The horizon
+    is `max_iter`. Only what the optimizer needs is evaluated: most optimizers need one
+    gradient in each iteration and no value. The iterates are not averaged. For a noisy
+    function, use an optimizer that averages (`ScheduleFreeAdamW`) or a schedule.
 
     Parameters
     ----------
     optimizer : Optimizer
-        The method. It is not changed.
+        The method. The object is not changed.
     fun : callable
         ``fun(x, *args)`` returns a float.
     x0 : array-like of shape (n,)
-        Where to begin. It is not changed.
+        The point to begin at. The array is not changed.
     args : tuple, default=()
-        Further arguments of `fun` and `jac`.
+        Additional arguments of `fun` and `jac`.
     jac : callable, default=None
-        ``jac(x, *args)`` returns the gradient. None, and in scipy's function
-        everything that is neither a function nor ``True`` (`fun` returns value and
-        gradient), means forward differences: n + 1 evaluations of `fun`.
+        ``jac(x, *args)`` returns the gradient. With None, the gradient is computed by
+        forward differences, which takes n + 1 evaluations of `fun`. In scipy's
+        function, ``jac=True`` means that `fun` returns the value and the gradient, and
+        any other value that is not a function means forward differences.
     hess, hessp : None
-        No optimizer uses them: a warning says so.
+        No optimizer uses them. If they are given, a warning is raised.
     bounds, constraints : None
-        No optimizer respects them: an error says so.
+        No optimizer supports them. If they are given, an error is raised.
     callback : callable, default=None
-        Called after every step: ``callback(xk)``, or, by this very name,
-        ``callback(intermediate_result)`` with attributes `x` and `fun` (which takes an
-        evaluation). Raise StopIteration to stop.
+        Called after each step as ``callback(xk)``. If its only parameter is named
+        ``intermediate_result``, it is given an object with the attributes `x` and
+        `fun` instead, which takes one evaluation. Raise StopIteration to stop.
     learning_rate : "auto" or float, default="auto"
-        With ``"auto"`` it is one for optimizers that find the size of their steps
-        (`AdGD`, `BarzilaiBorwein`, `DoG`, …), and the class's ``default_rate`` for
-        those that do not scale it with the gradient (`Adam` and its kin), which
-        suits functions whose minimum is about one away. For plain descent and its
-        kin there is no such number, and it must be given: 1 / L, with L the largest
-        curvature, is safe.
+        Size of the steps. ``"auto"`` is 1 for optimizers that find the size of their
+        steps (`AdGD`, `BarzilaiBorwein`, `DoG`, …). For optimizers whose steps do not
+        scale with the gradient (such as `Adam`) it is the ``default_rate`` of the
+        class, which suits a minimum at a distance of about one. For gradient descent
+        and its variants there is no such default, and a number must be given:
+        1 / L, where L is the largest curvature, is safe.
     schedule : str, Schedule or callable, default="constant"
-        What the learning rate is multiplied by from step to step.
+        What the learning rate is multiplied by in each step.
     max_iter : int, default=10000
-        At most so many steps.
+        Maximum number of steps.
     tol : float or None, default=1e-5
-        The end has come when no entry of the gradient, at the point that would be
-        returned, is larger than this. None, and without gradients: after `max_iter` steps.
+        The run stops when no entry of the gradient, at the point that would be
+        returned, is larger than `tol` in absolute value. With None, or for optimizers
+        without gradients, it stops after `max_iter` steps.
     random_state : int, RandomState or None, default=None
-        Of optimizers that draw random numbers.
+        Seeds optimizers that draw random numbers.
 
     Returns
     -------
     scipy.optimize.OptimizeResult
-        `x`; `fun` and `jac` there (no `jac` if the optimizer wants no gradients);
-        `nit` steps; `nfev` and `njev` evaluations of the function and the
-        gradient; `success`, `message`, and `status`: 0 for converged, 1 for `max_iter` too
-        small for `tol`, 2 for values that are not finite, 99 for stopped by the callback.
+        Has the attributes `x`; `fun` and `jac`, the value and the gradient at `x` (`jac`
+        is missing for optimizers without gradients); `nit`, the number of steps; `nfev`
+        and `njev`, the numbers of evaluations of the function and of the gradient;
+        `success`; `message`; and `status`: 0 if converged, 1 if `max_iter` was too small
+        for `tol`, 2 if a value is not finite, 99 if the callback stopped the run.
     """
-    _refuse(optimizer, fun, jac, hess, hessp, bounds, constraints, unknown)
+    name = type(optimizer).__name__
+    _check_functions(name, fun, jac)
+    _check_unconstrained(name, bounds, constraints)
+    _check_names_of_options(name, unknown)
+    _warn_of_second_derivatives(name, hess, hessp)
     options = {
         "learning_rate": learning_rate,
         "schedule": schedule,
@@ -107,93 +114,87 @@ def minimize(
         "tol": tol,
         "random_state": random_state,
     }
-    validate_parameter_constraints(OPTIONS, options, type(optimizer).__name__)
+    validate_parameter_constraints(OPTIONS, options, name)
     optimizer = copy.deepcopy(optimizer)
     optimizer.check()
     schedule = schedules.get(schedule)
     schedule.check()
     args = args if isinstance(args, tuple) else (args,)
     seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-    run = _Run(optimizer, seed, Function(fun, jac, args), _start(x0), tol)
-    rate = _rate(optimizer, learning_rate)
-    tell = _listener(callback)
+    run = _Run(optimizer, seed, Function(fun, jac, args), _as_vector(x0), tol)
+    rate = auto.learning_rate_of_function(learning_rate, optimizer)
+    call_back = _with_run(callback)
     for step in range(max_iter):
-        if run.arrived():
+        if run.has_ended():
             break
         lr = rate * float(schedule(np.array([float(step)]), max_iter)[0])
         if not run.step(lr):
             break
         try:
-            tell(run)
+            call_back(run)
         except StopIteration:
-            run.stop()
+            run.end_by_callback()
             break
-        schedule = schedule.after(_Latest(run))
+        schedule = schedule.after(_LastValue(run))
     else:
-        run.run_out()
+        run.end_at_max_iter()
     return run.result()
 
 
-def _refuse(optimizer, fun, jac, hess, hessp, bounds, constraints, unknown):
-    """Raise an error, or warn, for what no optimizer does."""
-    name = type(optimizer).__name__
+def _check_functions(name, fun, jac):
+    """Raise a TypeError unless `fun` is a function, and `jac` a function or None."""
     if not callable(fun):
         raise TypeError(f"fun must be a function for {name} to minimise. Got {fun!r} instead.")
     if not (jac is None or callable(jac)):
         raise TypeError(
-            f"jac must be a function that returns the gradient, or None. Got {jac!r} instead; what "
-            "else scipy allows is for scipy.optimize.minimize(fun, x0, method=...) only."
+            f"jac must be a function that returns the gradient, or None. Got {jac!r} instead. The "
+            "other values of scipy work only in scipy.optimize.minimize(fun, x0, method=...)."
         )
-    free = constraints is None or (isinstance(constraints, Sequence) and not constraints)
-    for what, given, allowed in (
-        ("bounds", bounds, bounds is None),
-        ("constraints", constraints, free),
-    ):
-        if not allowed:
+
+
+def _check_unconstrained(name, bounds, constraints):
+    """Raise a ValueError if there are bounds or constraints."""
+    if isinstance(constraints, Sequence) and not constraints:
+        constraints = None
+    for what, given in (("bounds", bounds), ("constraints", constraints)):
+        if given is not None:
             raise ValueError(
-                f"{name} minimises over all real vectors: it takes no {what}. Got "
-                f"{what}={given!r}; leave them out and express x by free variables, or take one of "
-                "scipy's methods that know them, such as 'trust-constr'."
+                f"{name} minimises over all real vectors and takes no {what}. "
+                f"Got {what}={given!r} instead. Leave them out and express x by free variables, or "
+                f"use a method of scipy that supports {what}, such as 'trust-constr'."
             )
+
+
+def _check_names_of_options(name, unknown):
+    """Raise a TypeError for the first option that does not exist."""
     for option in unknown:
-        near = difflib.get_close_matches(option, OPTIONS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        close = difflib.get_close_matches(option, OPTIONS, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
         raise TypeError(
             f"Unknown option {option!r} of {name} as a method.{hint} "
             f"The options are {', '.join(map(repr, OPTIONS))}."
         )
+
+
+def _warn_of_second_derivatives(name, hess, hessp):
+    """Warn that no optimizer uses second derivatives."""
     for what, given in (("hess", hess), ("hessp", hessp)):
         if given is not None:
-            # Points at the call of scipy's function; the compiled `__call__` has no level.
-            warnings.warn(f"{name} does not use {what}: ignored.", RuntimeWarning, stacklevel=4)
+            # The level is that of the call of scipy's function: the compiled `__call__` has none.
+            message = f"{name} does not use {what}, which is ignored."
+            warnings.warn(message, RuntimeWarning, stacklevel=4)
 
 
-def _start(x0):
-    """A vector of our own, where to begin."""
+def _as_vector(x0):
+    """Return `x0` as a new vector of floats."""
     x0 = np.asarray(x0)
     if x0.size == 0 or x0.dtype.kind not in "buif" or not np.isfinite(x0).all():
         raise ValueError(f"x0 must be a vector of finite real numbers. Got {x0!r} instead.")
     return np.array(x0, dtype=float).ravel()
 
 
-def _rate(optimizer, learning_rate):
-    """The learning rate as a number."""
-    if learning_rate != "auto":
-        return float(learning_rate)
-    if optimizer.parameter_free:
-        return 1.0
-    if optimizer.default_rate is None:
-        raise ValueError(
-            f"The learning_rate of {type(optimizer).__name__} depends on the curvature, of which "
-            "nothing is known: 'auto' has no answer. Give a number, "
-            'options={"learning_rate": 0.01} (for plain descent 1 / L is safe, L being the largest '
-            "curvature), or take an optimizer that needs none, such as AdGD()."
-        )
-    return float(optimizer.default_rate)
-
-
-def _listener(callback):
-    """The callback in either of scipy's two forms, as a function of the run."""
+def _with_run(callback):
+    """Return the callback, in either of scipy's two forms, as a function of the run."""
     if callback is None:
         return lambda run: None
     if set(inspect.signature(callback).parameters) == {"intermediate_result"}:
@@ -203,8 +204,8 @@ def _listener(callback):
     return lambda run: callback(run.x.copy())
 
 
-class _Latest(Sequence):
-    """The value after the last step as the only loss, evaluated if a schedule looks at it."""
+class _LastValue(Sequence):
+    """A list of one loss: the value after the last step, evaluated only if a schedule needs it."""
 
     def __init__(self, run):
         self.run = run
@@ -213,17 +214,17 @@ class _Latest(Sequence):
         return 1
 
     def __getitem__(self, index):
-        where = range(1)[index]
-        if isinstance(where, range):
-            return self if where else []
+        selected = range(1)[index]
+        if isinstance(selected, range):
+            return self if selected else []
         return self.run.value()
 
 
 class _Run:
-    """One minimisation, from which the result is made.
+    """One minimisation: its steps, how it ends, and its result.
 
-    `x` is the point to return, after every step; `sound` is the last one that
-    is finite, with a finite gradient as far as there is one.
+    `x` is the point to return, after each step. `last_finite` is the last such
+    point at which `x`, and the gradient if it is used, are finite.
     """
 
     def __init__(self, optimizer, seed, function, w, tol):
@@ -231,97 +232,103 @@ class _Run:
         self.rule = optimizer.rule(len(w))
         self.rule.seed(seed)
         self.rule.start(w)
-        self.differentiates = self.rule.descends()
+        self.uses_gradient = self.rule.descends()
         self.w = w
-        self.x = self.sound = self.rule.model(w)
+        self.x = self.last_finite = self.rule.model(w)
         self.tol = tol
         self.lr = None
         self.status = None
         self.message = ""
 
     def value(self):
-        """The function at `x`."""
+        """Return the function at `x`."""
         return self.function.value_at(self.x)
 
-    def slope(self):
-        """The largest entry of the gradient at `x`."""
+    def largest_gradient(self):
+        """Return the largest absolute entry of the gradient at `x`."""
         return np.abs(self.function.gradient_at(self.x)).max()
 
-    def arrived(self):
-        """Whether there is no way on: at a minimum, or where the gradient is not finite."""
-        if not self.differentiates:
+    def has_ended(self):
+        """End the run at a minimum, or if the gradient is not finite; return whether it ended."""
+        if not self.uses_gradient:
             return False
-        gradient = self.function.gradient_at(self.rule.place(self.w))
+        gradient = self.function.gradient_at(self.rule.gradient_point(self.w))
         if not np.isfinite(gradient).all():
-            self.fail("the gradient")
+            self.end_not_finite("the gradient")
             return True
-        self.sound = self.x
-        # The rule may want its gradient elsewhere than at x; of most it is the same point.
-        if self.tol is None or np.abs(gradient).max() > self.tol or self.slope() > self.tol:
+        self.last_finite = self.x
+        if self.tol is None or np.abs(gradient).max() > self.tol:
             return False
-        self.converge()
+        # Some rules take their gradient at another point than x.
+        if self.largest_gradient() > self.tol:
+            return False
+        self.end_at_minimum()
         return True
 
     def step(self, lr):
-        """One step. False if it led nowhere."""
+        """Take one step; return False if the new point is not finite."""
         self.lr = lr
         self.rule(self.w, self.function, lr)
         x = self.rule.model(self.w)
         if not (np.isfinite(self.w).all() and np.isfinite(x).all()):
-            self.fail("x")
+            self.end_not_finite("x")
             return False
         self.x = x
-        if not self.differentiates:
-            self.sound = x
+        if not self.uses_gradient:
+            self.last_finite = x
         return True
 
-    def converge(self):
-        """End at a minimum."""
-        self.end(0, f"The largest entry of the gradient, {self.slope():.3g}, is not above tol.")
+    def end_at_minimum(self):
+        """End because the gradient is small enough."""
+        largest = self.largest_gradient()
+        self.end(0, f"The largest entry of the gradient, {largest:.3g}, is not above tol.")
 
-    def fail(self, what):
-        """End where `what` is not finite."""
-        self.x = self.sound
+    def end_not_finite(self, what):
+        """End because `what` is not finite; go back to the last point at which all was."""
+        self.x = self.last_finite
         if self.lr is None:
             self.end(2, f"At x0 {what} is not finite: choose another x0.")
         else:
             self.end(
                 2,
                 f"After iteration {self.rule.t} with learning_rate={self.lr:.6g} {what} is not "
-                "finite: decrease the learning_rate. x is the last point where all was.",
+                "finite: decrease the learning_rate. The x returned is the last finite one.",
             )
 
-    def stop(self):
-        """End because the callback says so."""
+    def end_by_callback(self):
+        """End because the callback asked for it."""
         self.end(99, "`callback` raised `StopIteration`.")
 
-    def run_out(self):
-        """End because no iterations are left."""
+    def end_at_max_iter(self):
+        """End because all iterations are done."""
         done = f"max_iter={self.rule.t} iterations are done"
-        if not self.differentiates:
-            self.end(0, f"{done}; without gradients there is no tol to end earlier.")
-        elif not np.isfinite(self.slope()):
-            self.fail("the gradient")
+        if not self.uses_gradient:
+            self.end(0, f"{done}; without gradients, tol cannot end the run earlier.")
+            return
+        largest = self.largest_gradient()
+        if not np.isfinite(largest):
+            self.end_not_finite("the gradient")
         elif self.tol is None:
             self.end(0, f"{done}, as tol=None asks for.")
-        elif self.slope() <= self.tol:
-            self.converge()
+        elif largest <= self.tol:
+            self.end_at_minimum()
         else:
             self.end(
                 1,
-                f"{done}, and the largest entry of the gradient is {self.slope():.3g}, above "
-                f"tol={self.tol:.3g}: increase max_iter, change the learning_rate or the schedule.",
+                f"{done}, and the largest entry of the gradient is {largest:.3g}, above "
+                f"tol={self.tol:.3g}: increase max_iter, or change the learning_rate or the "
+                "schedule.",
             )
 
     def end(self, status, message):
-        """Why it is over, as scipy puts it."""
+        """Keep why the run ended, in scipy's terms."""
         self.status, self.message = status, message
 
     def result(self):
-        """What scipy returns."""
+        """Return the result in scipy's form."""
         value = self.value()
         if self.status != 2 and not np.isfinite(value):
-            self.fail("fun")
+            self.end_not_finite("fun")
             value = self.value()
         found = OptimizeResult(
             x=self.x,
@@ -331,8 +338,8 @@ class _Run:
             success=self.status == 0,
             message=self.message,
         )
-        if self.differentiates:
+        if self.uses_gradient:
             found.jac = self.function.gradient_at(self.x).copy()
-        # At last: the lines above evaluate, too.
+        # The counts come last, because the lines above evaluate, too.
         found.nfev, found.njev = self.function.nfev, self.function.njev
         return found

@@ -1,30 +1,29 @@
-"""Fitted models as ONNX graphs, which predict where there is no Python; by skl2onnx."""
+"""Conversion of fitted models to ONNX graphs, which predict without Python; by skl2onnx."""
 
 import numpy as np
 import scipy.sparse as sp
 
 from . import losses
 from .estimators import GDClassifier, GDRegressor
-from .objectives.classification_losses import LogLoss, ModifiedHuber
-from .objectives.losses import Loss
-from .objectives.regression_losses import LogLink
+from .losses.base import Loss
+from .losses.classification import LogLoss, ModifiedHuber
+from .losses.regression import LogLink
 
 __all__ = ["register"]
 
 
 def register():
-    """Have skl2onnx convert `sk_gd.GDRegressor` and `sk_gd.GDClassifier`.
+    """Enable skl2onnx to convert `sk_gd.GDRegressor` and `sk_gd.GDClassifier`.
 
-    Call it once in the process that converts. What runs the graph needs neither
-    skl2onnx nor this package.
+    Call this function once in the process that converts models. Running the graph
+    needs neither skl2onnx nor this package.
 
-    The graph multiplies in double precision, since the coefficients are those of
-    raw data, whose terms may be large and cancel; what comes out is float64 if
-    that is what goes in, else float32. A classifier gives labels and
-    probabilities, or scores if its loss has no probabilities; the scores of two
-    classes are two columns of opposite sign. The options are ``zipmap``,
-    ``nocl``, ``raw_scores`` and ``output_class_labels``, as for skl2onnx's own
-    linear classifiers.
+    The graph multiplies in double precision: the coefficients are those of raw
+    data, for which large terms may cancel. The output is float64 if the input is
+    float64, else float32. A classifier returns labels and probabilities, or labels
+    and scores if its loss has no probabilities. For two classes, the scores are two
+    columns of opposite sign. The options are ``zipmap``, ``nocl``, ``raw_scores``
+    and ``output_class_labels``, as for skl2onnx's own linear classifiers.
 
     Raises
     ------
@@ -33,10 +32,10 @@ def register():
 
     Notes
     -----
-    Of a link or of probabilities that you have written there is no graph, nor of
-    the probabilities of ``loss="modified_huber"`` for more than two classes:
-    converting such a model is an error that says so. The scores of a classifier
-    can always be had, by ``raw_scores=True``.
+    There is no graph for a link or for probabilities that you have written
+    yourself, nor for the probabilities of ``loss="modified_huber"`` with more than
+    two classes. Converting such a model raises an error. The scores of a classifier
+    can always be converted, with the option ``raw_scores=True``.
 
     Examples
     --------
@@ -85,7 +84,7 @@ def register():
 
 
 class _Graph:
-    """The nodes of one operator; a node is known by the name of what it computes."""
+    """Adds the nodes of one operator. A node is identified by the name of its output."""
 
     def __init__(self, scope, operator, container):
         from skl2onnx.common.data_types import StringTensorType, guess_proto_type
@@ -103,7 +102,7 @@ class _Graph:
         ]
 
     def constant(self, values):
-        """An array of numbers, which become float64 or int64, or of strings."""
+        """Add an array of numbers, as float64 or int64, or of strings; return its name."""
         values = np.asarray(values)
         kind = {"f": self.types.DOUBLE, "i": self.types.INT64}.get(values.dtype.kind)
         content = values.ravel().tolist()
@@ -114,7 +113,7 @@ class _Graph:
         return name
 
     def node(self, kind, *inputs, output=None, **attributes):
-        """What the operator of this kind makes of `inputs`, nodes or numbers."""
+        """Add an operator of this kind, whose inputs are nodes or numbers; return its name."""
         inputs = [x if isinstance(x, str) else self.constant(x) for x in inputs]
         output = output or self.scope.get_unique_variable_name(kind)
         name = self.scope.get_unique_operator_name(kind)
@@ -122,13 +121,13 @@ class _Graph:
         return output
 
     def predictions(self, model):
-        """Raw predictions, (n, outputs)."""
+        """Add the raw predictions, of shape (n, n_outputs)."""
         coef = model.coef_.toarray() if sp.issparse(model.coef_) else np.atleast_2d(model.coef_)
         X = self.node("Cast", self.operator.inputs[0].full_name, to=self.types.DOUBLE)
         return self.node("Add", self.node("MatMul", X, coef.T), np.atleast_1d(model.intercept_))
 
     def write(self, node, i):
-        """Let the output `i` be `node`."""
+        """Make `node` the output `i` of the operator."""
         output, kind = self.operator.outputs[i].full_name, self.output_types[i]
         if kind == self.types.STRING:
             self.node("Identity", node, output=output)
@@ -139,7 +138,7 @@ class _Graph:
 def _convert_regressor(scope, operator, container):
     graph, model = _Graph(scope, operator, container), operator.raw_operator
     loss = losses.get(model.loss, "regressor")
-    response = _known(loss, "response", {Loss: _identity, LogLink: _exponential})
+    response = _graph_of(loss, "response", {Loss: _identity, LogLink: _exponential})
     graph.write(response(graph, loss, graph.predictions(model)), 0)
 
 
@@ -154,26 +153,29 @@ def _convert_classifier(scope, operator, container):
         scores = graph.node("Concat", graph.node("Neg", scores), scores, axis=1)
 
     labels = get_label_classes(scope, model)
-    if labels.dtype.kind in "buf":  # scikit-learn has made sure that they are whole numbers
+    if labels.dtype.kind in "buf":  # scikit-learn has checked that they are whole numbers
         labels = labels.astype(np.int64)
     best = graph.node("ArgMax", scores, axis=1, keepdims=0)
     graph.write(graph.node("Gather", labels, best, axis=0), 0)
 
     raw = container.get_options(model, {"raw_scores": False})["raw_scores"]
     if hasattr(loss, "probabilities") and not raw:
-        known = {LogLoss: _logistic, ModifiedHuber: _cut} if binary else {LogLoss: _softmax}
-        scores = _known(loss, "probabilities", known)(graph, loss, scores)
+        if binary:
+            graphs = {LogLoss: _logistic, ModifiedHuber: _clipped}
+        else:
+            graphs = {LogLoss: _softmax}
+        scores = _graph_of(loss, "probabilities", graphs)(graph, loss, scores)
     graph.write(scores, 1)
 
 
-def _known(loss, method, graphs):
-    """The one of `graphs` that is of the class in which this method of the loss is written."""
-    for kind, graph in graphs.items():
-        if getattr(type(loss), method) is getattr(kind, method):
+def _graph_of(loss, method, graphs):
+    """Return the function in `graphs` whose class defines this method of the loss."""
+    for definer, graph in graphs.items():
+        if getattr(type(loss), method) is getattr(definer, method):
             return graph
-    way_out = "" if method == "response" else " The option raw_scores=True gives the scores."
+    hint = "" if method == "response" else " Use the option raw_scores=True to get the scores."
     raise NotImplementedError(
-        f"There is no ONNX graph for the {method} of {loss!r} with so many outputs.{way_out}"
+        f"There is no ONNX graph for the {method} of {loss!r} with this number of outputs.{hint}"
     )
 
 
@@ -192,10 +194,11 @@ def _softmax(graph, loss, scores):
 
 
 def _logistic(graph, loss, scores):
-    # Of -p and p, which are 2 p apart. A difference to one would lose the small probabilities.
+    # The scores are -p and p, so the halves differ by p. A difference from one would lose the
+    # small probabilities.
     return _softmax(graph, loss, graph.node("Mul", scores, 0.5))
 
 
-def _cut(graph, loss, scores):
+def _clipped(graph, loss, scores):
     shares = graph.node("Mul", graph.node("Add", scores, 1.0), 0.5)
     return graph.node("Min", graph.node("Max", shares, 0.0), 1.0)

@@ -1,4 +1,4 @@
-"""Parameters: names given as strings, ranges of numbers, and whether two mean the same."""
+"""Checks of parameters: names given as strings, ranges of numbers, equality of two values."""
 
 import difflib
 import re
@@ -10,16 +10,16 @@ from sklearn.base import BaseEstimator
 
 
 def lookup(value, table, base, kind):
-    """An instance of `base`: `value` itself, or of the class that `table` has under that name."""
+    """Return `value` if it is an instance of `base`, else one of the class it names in `table`."""
     if isinstance(value, base):
         return value
     if isinstance(value, str):
         if value in table:
             return table[value]()
-        # The names of the classes, too, are near.
+        # Without underscores and capitals, the name of a class is close, too.
         plain = {name.replace("_", ""): name for name in table}
-        near = difflib.get_close_matches(re.sub(r"[\W_]", "", value.lower()), plain, n=1)
-        hint = f" Did you mean {plain[near[0]]!r}?" if near else ""
+        close = difflib.get_close_matches(re.sub(r"[\W_]", "", value.lower()), plain, n=1)
+        hint = f" Did you mean {plain[close[0]]!r}?" if close else ""
         raise ValueError(
             f"Unknown {kind} {value!r}.{hint} The {kind!r} parameter must be an instance of "
             f"{base.__name__}, or one of {', '.join(map(repr, table))}."
@@ -36,7 +36,10 @@ def lookup(value, table, base, kind):
 
 
 def check_range(owner, name, low, high, *, closed="left"):
-    """Raise a ValueError unless ``low <= owner.name < high`` (ends as `closed` says)."""
+    """Raise a ValueError unless ``owner.name`` is a number between `low` and `high`.
+
+    `closed` says which of the two ends are allowed: "left", "right", "both" or "neither".
+    """
     value = getattr(owner, name)
     left, right = closed in ("left", "both"), closed in ("right", "both")
     if not (
@@ -73,13 +76,16 @@ def check_boolean(owner, name):
 
 
 def comes_first(cls, name, other):
-    """Whether `name` is defined by a class nearer to `cls` than that which defines `other`."""
-    definers = [[name in vars(base) for base in cls.__mro__].index(True) for name in (name, other)]
-    return definers[0] < definers[1]
+    """Whether `cls` takes `name` from a more derived class than it takes `other`."""
+
+    def position(attribute):
+        return [attribute in vars(base) for base in cls.__mro__].index(True)
+
+    return position(name) < position(other)
 
 
 def fingerprint(value):
-    """Something that is equal for parameters that mean the same."""
+    """Return a value that is equal for parameters that mean the same."""
     if value is None or isinstance(value, (str, bool, int, float)):
         return type(value), value
     if isinstance(value, dict):
@@ -93,23 +99,23 @@ def fingerprint(value):
         return type(value), fingerprint(value.get_params(deep=False)), requests(value), output
     try:
         return joblib.hash(value)
-    except Exception:  # of whatever kind: what cannot be pickled is only like itself
-        return _Itself(value)
+    except Exception:  # whatever the error: what cannot be pickled is equal only to itself
+        return _SameObject(value)
 
 
 def requests(estimator):
-    """Something that is equal for estimators that ask for the same metadata."""
+    """Return a value that is equal for estimators that request the same metadata."""
     return fingerprint(getattr(estimator, "_metadata_request", None))
 
 
-class _Itself:
-    """Equal to nothing but the same object, which is kept: its address has no second use."""
+class _SameObject:
+    """Equal only for the same object, which is kept so that its address is not used again."""
 
     def __init__(self, value):
         self._value = value
 
     def __eq__(self, other):
-        return isinstance(other, _Itself) and self._value is other._value
+        return isinstance(other, _SameObject) and self._value is other._value
 
     def __hash__(self):
         return id(self._value)

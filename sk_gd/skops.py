@@ -1,10 +1,11 @@
-"""Fitted models in the files of skops, which run no code when they are loaded."""
+"""The types to trust when skops loads a fitted model; its files run no code."""
 
 import inspect
 
 from . import losses, optimizers, schedules
 from .estimators import GDClassifier, GDRegressor
-from .schedules.base import Function
+from .penalties import ElasticNet
+from .schedules.base import FunctionSchedule
 from .search import GDGridSearchCV, GDRandomizedSearchCV
 from .training import Run
 
@@ -12,23 +13,23 @@ __all__ = ["trusted_types"]
 
 
 def trusted_types():
-    """The types of this package that a stored model may have: what to have skops trust.
+    """List the types of this package that skops must trust to load a fitted model.
 
-    They only hold numbers, arrays and each other. To a model with an optimizer, a
-    loss, a schedule or callbacks of your own add the names of their types, and to
-    a search those of scikit-learn's scorer and splitter;
-    ``skops.io.get_untrusted_types`` names what a file has.
+    These types only hold numbers, arrays and each other. For a model with an
+    optimizer, a loss, a schedule or callbacks of your own, add the names of their
+    types. For a search, add the types of scikit-learn's scorer and splitter.
+    ``skops.io.get_untrusted_types`` lists the types in a file.
 
     Returns
     -------
     list of str
-        The names, for ``trusted`` of ``skops.io.load`` and ``skops_trusted_types``
-        of ``mlflow.sklearn.log_model``.
+        The names, for the parameter ``trusted`` of ``skops.io.load`` and
+        ``skops_trusted_types`` of ``mlflow.sklearn.log_model``.
 
     Examples
     --------
     >>> import sk_gd.skops
-    >>> "sk_gd.estimators.GDClassifier" in sk_gd.skops.trusted_types()
+    >>> "sk_gd.estimators.classifier.GDClassifier" in sk_gd.skops.trusted_types()
     True
     """
     public = [
@@ -37,5 +38,6 @@ def trusted_types():
         for value in (getattr(module, name) for name in module.__all__)
         if inspect.isclass(value)
     ]
-    known = [GDClassifier, GDRegressor, GDGridSearchCV, GDRandomizedSearchCV, Run, Function]
+    known = [GDClassifier, GDRegressor, GDGridSearchCV, GDRandomizedSearchCV]
+    known += [Run, ElasticNet, FunctionSchedule]
     return sorted(f"{cls.__module__}.{cls.__qualname__}" for cls in [*known, *public])

@@ -171,3 +171,12 @@ def test_a_record_is_what_the_documentation_reads(catalogue, tmp_path, monkeypat
     assert entry["rows"] == [["me", "1.0"]]
     assert entry["machine"] and entry["date"] and entry["versions"]["numpy"]
     assert "| me | 1.0 |" in capsys.readouterr().out
+
+
+def test_the_page_on_the_design_names_files_that_exist():
+    """In its text and in its picture."""
+    named = re.findall(r"``([\w/]+\.pyx?)``", read("docs/how_it_works.rst"))
+    drawn = re.findall(r'class="file"[^>]*>([^<]+)<', read("docs/_static/fit.svg"))
+    files = {*named, *drawn}
+    assert len(files) > 15
+    assert [file for file in sorted(files) if not (ROOT / "sk_gd" / file).exists()] == []

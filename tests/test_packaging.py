@@ -4,48 +4,103 @@ import importlib
 import importlib.machinery
 import importlib.metadata
 import importlib.util
+import os
 import pkgutil
 import re
 import subprocess
 import sys
-import tomllib
+import tarfile
+import zipfile
+from pathlib import Path
 
 import pytest
 
 import sk_gd
 from helpers.project import ROOT, blocks, read
 
-PYPROJECT = tomllib.loads(read("pyproject.toml"))
-EXTENSIONS = {module["name"]: module for module in PYPROJECT["tool"]["setuptools"]["ext-modules"]}
-SOURCES = sorted(
-    path.relative_to(ROOT)
-    for path in (ROOT / "sk_gd").rglob("*.py*")
-    if path.suffix == ".pyx"
-    or (path.suffix == ".py" and re.search("^import cython$", path.read_text("utf-8"), re.M))
-)
+PACKAGE = ROOT / "sk_gd"
+SUFFIXES = tuple(importlib.machinery.EXTENSION_SUFFIXES)
+WRITTEN_BY_CYTHON = "sk_gd._cython"
 
 
-def test_every_cython_source_is_compiled():
-    """A module that is missing from the table would run uncompiled: correct, but slow."""
-    generated = PYPROJECT["tool"]["distutils"]["build_ext"]["shared_utility_qualified_name"]
-    listed = {
-        module["sources"][0]: name for name, module in EXTENSIONS.items() if name != generated
-    }
-    names = {path.as_posix(): ".".join(path.with_suffix("").parts) for path in SOURCES}
-    assert listed == names
+def for_cython(path):
+    """Whether a file is a source of a compiled module: a .pyx, or it imports cython."""
+    text = path.read_text("utf-8") if path.suffix == ".py" else ""
+    return path.suffix == ".pyx" or re.search("^import cython$", text, re.M) is not None
 
 
-def test_all_modules_are_compiled_alike():
-    """All modules have the same compiler arguments, as they cannot be written once."""
-    arguments = {tuple(module["extra-compile-args"]) for module in EXTENSIONS.values()}
-    assert len(arguments) == 1
+def module(path):
+    """The name of the module that a file of the package holds, compiled or not."""
+    folder = path.relative_to(ROOT).parent
+    return ".".join([*folder.parts, path.name.split(".")[0]])
 
 
-@pytest.mark.parametrize("name", EXTENSIONS)
+SOURCES = {module(path): path for path in sorted(PACKAGE.rglob("*.py*")) if for_cython(path)}
+
+
+@pytest.mark.parametrize("name", SOURCES)
 def test_the_compiled_module_is_imported(name):
-    """Python imports the compiled module, not the source of the same name."""
-    suffixes = tuple(importlib.machinery.EXTENSION_SUFFIXES)
-    assert importlib.util.find_spec(name).origin.endswith(suffixes)
+    """Python imports the compiled module, not the source of the same name, which is slow."""
+    assert importlib.util.find_spec(name).origin.endswith(SUFFIXES)
+
+
+def test_no_compiled_module_is_left_over():
+    """A module that was moved or removed can still be imported where it was compiled before."""
+    compiled = {module(path): path for path in PACKAGE.rglob("*") if path.name.endswith(SUFFIXES)}
+    left_over = compiled.keys() - SOURCES.keys() - {WRITTEN_BY_CYTHON}
+    assert not left_over, f"remove {[compiled[name].as_posix() for name in sorted(left_over)]}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="CC does not choose the compiler")
+def test_without_a_compiler_the_message_says_what_to_install(tmp_path):
+    pytest.importorskip("Cython")
+    done = subprocess.run(
+        [sys.executable, "setup.py", "-q", "build_ext", "--build-temp", tmp_path],
+        cwd=ROOT,
+        env={**os.environ, "CC": str(tmp_path / "missing")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    last = done.stderr.rstrip().split("\n\n")[-1]
+    for words in ("C compiler", "apt install build-essential", "xcode-select", "Visual Studio"):
+        assert words in last
+
+
+def files_of_the_package(names):
+    """Those of an archive that are of the package, without the name of the archive before them."""
+    return {name[name.index("sk_gd/") :] for name in names if re.match("([^/]*/)?sk_gd/.", name)}
+
+
+def test_source_distribution(tmp_path):
+    """All sources, and nothing that is generated; what is needed to build, test and cite."""
+    pytest.importorskip("Cython")
+    made = ["egg_info", "--egg-base", tmp_path, "sdist", "--formats=tar", "--dist-dir", tmp_path]
+    subprocess.run([sys.executable, "setup.py", "-q", *made], cwd=ROOT, check=True)
+    (archive,) = tmp_path.glob("*.tar")
+    with tarfile.open(archive) as file:
+        names = [member.name for member in file.getmembers() if member.isfile()]
+    sources = {
+        path.relative_to(ROOT).as_posix()
+        for path in PACKAGE.rglob("*")
+        if path.suffix in (".py", ".pyx", ".pxd")
+    }
+    assert files_of_the_package(names) == sources
+    others = {name.split("/", 1)[1] for name in names}
+    assert others >= {"setup.py", "LICENSE", "CITATION.cff", "tests/conftest.py", "docs/conf.py"}
+
+
+@pytest.mark.skipif("SK_GD_DIST" not in os.environ, reason="SK_GD_DIST names no folder of wheels")
+def test_wheels():
+    """Every source and every compiled module, and nothing else."""
+    wheels = list(Path(os.environ["SK_GD_DIST"]).glob("*.whl"))
+    assert wheels
+    for wheel in wheels:
+        names = files_of_the_package(zipfile.ZipFile(wheel).namelist())
+        compiled = {name for name in names if name.endswith((".so", ".pyd"))}
+        modules = {name.split(".")[0].replace("/", ".") for name in compiled}
+        assert modules == {*SOURCES, WRITTEN_BY_CYTHON}
+        assert {Path(name).suffix for name in names - compiled} == {".py", ".pyx", ".pxd"}
 
 
 def test_version():
@@ -53,6 +108,18 @@ def test_version():
     assert version == sk_gd.__version__
     changelog = read("CHANGELOG.md")
     assert re.search(rf"^## \[{re.escape(version)}\]", changelog, re.MULTILINE)
+    citation = read("CITATION.cff")
+    assert re.search(rf"^version: {re.escape(version)}$", citation, re.MULTILINE)
+
+
+def test_ruff_is_the_same_everywhere():
+    """In the extra "lint", which .ci/run takes, and before commits."""
+    hooks = ROOT / ".pre-commit-config.yaml"
+    if not hooks.exists():
+        pytest.skip("not a clone")
+    pinned = re.search(r"ruff==([\d.]+)\*", (ROOT / "pyproject.toml").read_text("utf-8"))[1]
+    revision = re.search(r"ruff-pre-commit\n +rev: v(\S+)", hooks.read_text("utf-8"))[1]
+    assert revision.startswith(pinned)
 
 
 def test_every_public_name_exists():

@@ -228,6 +228,48 @@ def test_parameters_out_of_range_are_refused(name):
                 optimizer.check()
 
 
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        ({"parameter_free": True}, "parameter_free .* write default_rate = "),
+        ({"default_full_batch": True}, "default_full_batch .* write full_batch = "),
+        ({"full_batch": True}, "full_batch must be 'optional' .* Got True instead"),
+        ({"full_batch": "always"}, "full_batch must be .* Got 'always' instead"),
+        (
+            {"default_rate": None},
+            "default_rate must be .* 'smoothness' .formerly None.* Got None",
+        ),
+        ({"default_rate": True}, "default_rate must be .* Got True"),
+        ({"default_rate": -0.1}, "default_rate must be .* Got -0.1"),
+        ({"default_rate": "auto"}, "default_rate must be .* Got 'auto'"),
+    ],
+)
+def test_a_choice_that_there_is_not_is_an_error_of_the_class(attributes, message):
+    with pytest.raises(TypeError, match=rf"^Mine\.{message}"):
+        type("Mine", (Optimizer,), attributes)
+    # One that is inherited from a class beside, too.
+    with pytest.raises(TypeError, match=rf"^Mine\.{message}"):
+        type("Mine", (type("Mixin", (), attributes), Optimizer), {})
+
+
+def test_a_choice_may_be_a_property():
+    class Mine(NumpyMomentum):
+        @property
+        def default_rate(self):
+            return 0.01 * (1 - self.momentum)
+
+        @property
+        def full_batch(self):
+            return "preferred" if self.momentum > 0.8 else "optional"
+
+    X, y = np.random.default_rng(0).normal(size=(200, 2)), np.arange(200.0)
+    few = {"max_iter": 1, "tol": None, "alpha": 0}
+    assert GDRegressor(Mine(0.9), **few).fit(X, y).t_ == 1
+    model = GDRegressor(Mine(0.5), **few).fit(X, y)
+    assert model.t_ > 1
+    assert model.learning_rate_ == pytest.approx(0.005 / np.sqrt(2), rel=1e-12)
+
+
 USERS = {"momentum": (Momentum(), NumpyMomentum()), "adam": (Adam(), NumpyAdam())}
 
 

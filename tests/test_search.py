@@ -29,7 +29,7 @@ from sklearn.preprocessing import FunctionTransformer, PolynomialFeatures, Stand
 import sk_gd
 from helpers.data import PRECONDITIONS
 from helpers.optimizers import Signum
-from helpers.runs import count_lanes, search_replaces_parallel
+from helpers.runs import count_lanes, count_received
 from helpers.searches import BINARY, CLASSES, OUTPUTS, REAL, both, classifier, regressor
 from sk_gd import (
     DivergenceError,
@@ -307,9 +307,11 @@ def test_randomized_search():
     )
 
 
-def test_what_scikit_learn_calls_by_name():
-    # If scikit-learn no longer used it, the search would be right, but slow.
-    assert search_replaces_parallel()
+def test_the_backend_receives_every_fit(monkeypatch):
+    """A search that scikit-learn ran by itself would be right, but slow."""
+    received = count_received(monkeypatch)
+    both(classifier(), RATES, *BINARY, cv=3)
+    assert received == [27]
 
 
 def test_transformers_that_cannot_be_pickled():

@@ -17,7 +17,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, StandardScaler
 
 from helpers.searches import BINARY, both, classifier
-from sk_gd import GDGridSearchCV
+from sk_gd import GDClassifier, GDGridSearchCV
 
 X, Y = BINARY
 HORIZONS = {"model__max_iter": [2, 5, 20]}
@@ -44,6 +44,48 @@ def training_on(model, X, y):
 
 def beginning_again(model, X, y):
     return float(model.set_params(warm_start=True).fit(X, y).coef_.sum())
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_scorers_are_given_the_estimator_itself(n_jobs):
+    seen = []
+
+    def looking(model, X, y):
+        seen.append((type(model), sorted(vars(model)), type(X), X.shape))
+        return model.score(X, y)
+
+    for model in (classifier(), pipeline(("scale", StandardScaler()))):
+        grid = {"max_iter" if isinstance(model, GDClassifier) else "model__max_iter": [2, 5]}
+        found = []
+        for kind in (GridSearchCV, GDGridSearchCV):
+            kind(
+                model,
+                grid,
+                cv=3,
+                n_jobs=1 if kind is GridSearchCV else n_jobs,
+                scoring={"a": looking, "b": looking},
+                refit=False,
+            ).fit(X, Y)
+            found.append(sorted(seen, key=repr))
+            seen.clear()
+        assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", ["accuracy", "neg_log_loss"]])
+def test_what_scorers_complain_of_names_the_estimator(scoring):
+    said = []
+    for kind in (GridSearchCV, GDGridSearchCV):
+        with pytest.raises(AttributeError) as error:
+            kind(
+                classifier(loss="hinge"),
+                {"max_iter": [2, 5]},
+                cv=3,
+                scoring=scoring,
+                refit=False,
+                error_score="raise",
+            ).fit(X, Y)
+        said.append(str(error.value))
+    assert said[0] == said[1] and "GDClassifier" in said[0]
 
 
 @pytest.mark.parametrize("scoring", [importance, moving])
@@ -127,6 +169,17 @@ def test_requests_for_weights_are_told_apart(step):
         scorer = get_scorer("neg_log_loss").set_score_request(sample_weight=False)
         search = both(model, {step: asked}, X, Y, given, cv=3, scoring=scorer)
     assert len(set(search.cv_results_["mean_test_score"])) == 2
+
+
+class Contrary(Pipeline):
+    def predict(self, X, **parameters):
+        assert self.named_steps["scale"].n_samples_seen_ == 100
+        return 1 - super().predict(X, **parameters)
+
+
+def test_a_pipeline_that_looks_at_its_fitted_steps():
+    model = pipeline(("scale", StandardScaler()), kind=Contrary)
+    both(model, HORIZONS, X, Y, cv=3, scoring="accuracy")
 
 
 class Shifted(Pipeline):

@@ -1,7 +1,7 @@
 """Tables of optimizers, losses, schedules and measurements, made from the code and the records.
 
-Nothing in them is typed: names are those of the tables of the package, parameters those of
-the signatures, uses and papers those of the docstrings; memory is counted, and time recorded.
+Nothing in them is typed by hand. Names are read from the tables of the package, parameters from
+the signatures, uses and papers from the docstrings. Memory is counted, times are recorded.
 """
 
 import functools
@@ -21,10 +21,10 @@ from sphinx.util.docutils import SphinxDirective
 
 from sk_gd import losses, optimizers, schedules
 
-# The pages under docs/optimizers, in their order, and the modules that each is about.
+# The pages under docs/optimizers, in order, and the modules that each of them documents.
 FAMILIES = {
     "descent": ("descent",),
-    "adaptive": ("adaptive", "adam", "adam_kin"),
+    "adaptive": ("adaptive", "adam", "adam_variants", "amos"),
     "sign": ("sign",),
     "parameter_free": ("parameter_free", "prodigy"),
     "averaging": ("averaging",),
@@ -35,19 +35,19 @@ FAMILIES = {
 
 
 def family_of(cls):
-    """The page of a class."""
+    """The page of the class."""
     module = cls.__module__.rpartition(".")[2]
     pages = [page for page, modules in FAMILIES.items() if module in modules]
     if not pages:
         raise ExtensionError(
-            f"{cls.__name__} is in sk_gd/optimizers/{module}.py, which is on no page: give the "
-            "module a page in FAMILIES of docs/_ext/catalogue.py."
+            f"{cls.__name__} is in sk_gd/optimizers/{module}.py, which is on no page. Add the "
+            "module to a page in FAMILIES of docs/_ext/catalogue.py."
         )
     return pages[0]
 
 
 def public_optimizers():
-    """The public classes and their names, None if they have none, in the order of the catalogue."""
+    """The public classes with their names, in the order of the catalogue; a wrapper has None."""
     named = {cls: name for name, cls in optimizers.TABLE.items()}
     public = (getattr(optimizers, name) for name in optimizers.__all__)
     wrappers = [
@@ -59,7 +59,7 @@ def public_optimizers():
 
 
 def parsed(cls):
-    """The docstring in numpydoc's parts."""
+    """The docstring, parsed by numpydoc."""
     return NumpyDocString(inspect.getdoc(cls))
 
 
@@ -76,7 +76,7 @@ def good_for(cls):
 
 
 def parameters(cls):
-    """The parameters with their defaults, as they are written in a call."""
+    """The parameters with their defaults, written as in a call."""
     parts = []
     for name, parameter in inspect.signature(cls).parameters.items():
         default = parameter.default
@@ -86,7 +86,7 @@ def parameters(cls):
 
 
 def paper(cls):
-    """Who wrote the first of the references and when, as a link where there is an identifier."""
+    """Authors and year of the first reference; a link if it has a DOI or an arXiv number."""
     text = " ".join(" ".join(parsed(cls)["References"]).split())
     if not text:
         return "–"
@@ -105,7 +105,7 @@ def paper(cls):
 
 
 def instance(cls):
-    """One with the defaults; a wrapper around plain descent."""
+    """An instance with default parameters; a wrapper gets plain descent."""
     required = [
         parameter
         for parameter in inspect.signature(cls).parameters.values()
@@ -115,7 +115,7 @@ def instance(cls):
 
 
 def state_per_weight(optimizer):
-    """Numbers that a run keeps for each weight, beyond the weight; None if it has another form."""
+    """How many numbers a run keeps for each weight, in addition to the weight."""
     few, many = (
         sum(array.size for array in optimizer.rule(n).arrays.values()) for n in (1000, 3000)
     )
@@ -125,20 +125,20 @@ def state_per_weight(optimizer):
 
 @functools.cache
 def steps():
-    """What benchmarks/steps.py has recorded."""
+    """The record of benchmarks/steps.py."""
     return json.loads((RESULTS / "steps.json").read_text("utf-8"))
 
 
 def nanoseconds(name):
-    """Time of a step as it was recorded; wrappers, and what is new, have none."""
+    """The recorded time of a step; a dash for wrappers and for optimizers not measured yet."""
     return dict(steps()["rows"]).get(f"``{name}``", "–")
 
 
 def rate(optimizer):
-    """What ``learning_rate="auto"`` is."""
-    if optimizer.parameter_free:
+    """The meaning of ``learning_rate="auto"``."""
+    if optimizer.default_rate == "own":
         return "not needed"
-    if optimizer.default_rate is None:
+    if optimizer.default_rate == "smoothness":
         return "1 / L".replace(" ", "\N{NO-BREAK SPACE}")
     return f"{optimizer.default_rate:.3g} / √tr H".replace(" ", "\N{NO-BREAK SPACE}")
 
@@ -154,8 +154,8 @@ def optimizer_row(cls, name, family):
         *row,
         good_for(cls),
         parameters(cls),
-        "as within" if wraps else rate(optimizer),
-        "as within" if wraps else ("yes" if optimizer.full_batch else "no"),
+        "as the inner one" if wraps else rate(optimizer),
+        "as the inner one" if wraps else ("yes" if optimizer.full_batch == "required" else "no"),
         f"+{state_per_weight(optimizer)}" if wraps else str(state_per_weight(optimizer)),
         nanoseconds(name),
         paper(cls),
@@ -187,7 +187,7 @@ def loss_row(name):
 
 
 def multiplier(schedule, horizon=100):
-    """The multiplier over time as a small picture, for a loss that stalls half-way."""
+    """A small picture of the multiplier over time, for a loss that stops falling half-way."""
     stalling = [1 / (1 + min(epoch, horizon // 2)) for epoch in range(horizon)]
     times = np.linspace(0, horizon, 8 * horizon, endpoint=False)
     values = [
@@ -218,17 +218,17 @@ def schedule_row(name):
 
 
 def records():
-    """What benchmarks/ has measured, in the order of the files' names."""
+    """The records of the benchmarks, sorted by file name."""
     return [json.loads(path.read_text("utf-8")) for path in sorted(RESULTS.glob("*.json"))]
 
 
 class Table(SphinxDirective):
-    """A directive whose rows are written in reStructuredText by Python."""
+    """Base of the directives that make a table; its cells are reStructuredText."""
 
     module = "sk_gd"
 
     def table(self, head, rows, classes=("catalogue",)):
-        """The table, each cell of it parsed."""
+        """The nodes of the table."""
         lines = [".. list-table::", "   :header-rows: 1", f"   :class: {' '.join(classes)}", ""]
         for row in [head, *rows]:
             for k, cell in enumerate(row):
@@ -238,7 +238,7 @@ class Table(SphinxDirective):
         return self.parse("\n".join(lines))
 
     def parse(self, text):
-        """The nodes of a text, in which short names are those of the module."""
+        """The nodes of a text; short names are looked up in `module`."""
         context = self.env.ref_context
         before = context.get("py:module")
         context["py:module"] = self.module
@@ -250,13 +250,13 @@ class Table(SphinxDirective):
 
 
 class Optimizers(Table):
-    """``.. optimizers:: [family]``: the table of a family, or of all."""
+    """``.. optimizers:: [family]``: the table of the optimizers of a family, or of all."""
 
     optional_arguments = 1
     module = "sk_gd.optimizers"
 
     def run(self):
-        """The table, and what it was measured on."""
+        """The table."""
         family = self.arguments[0] if self.arguments else None
         rows = [
             optimizer_row(cls, name, family is None)
@@ -270,7 +270,7 @@ class Optimizers(Table):
 
 
 class Processor(Table):
-    """``.. processor::``: what the times of the steps were measured on."""
+    """``.. processor::``: a note on the times of the steps, with date and machine."""
 
     def run(self):
         """One sentence."""
@@ -278,7 +278,7 @@ class Processor(Table):
         self.env.note_dependency(RESULTS / "steps.json")
         return self.parse(
             f"{record['text'].partition(';')[0]}. Recorded by ``python benchmarks/steps.py`` on "
-            f"{record['date']}, {record['machine']}: compare them with each other."
+            f"{record['date']}, {record['machine']}. Use the times only to compare optimizers."
         )
 
 
@@ -291,7 +291,7 @@ class Losses(Table):
     def run(self):
         """The table."""
         (kind,) = self.arguments
-        head = ["loss", "what it is", "good for", "parameters", "probabilities"]
+        head = ["loss", "description", "good for", "parameters", "probabilities"]
         rows = [loss_row(name) for name in losses.names(kind)]
         if kind == "regressor":
             head, rows = head[:-1], [row[:-1] for row in rows]
@@ -310,10 +310,10 @@ class Schedules(Table):
 
 
 class Recorded(Table):
-    """``.. recorded::``: the tables that benchmarks/ has recorded, with where and when."""
+    """``.. recorded::``: the recorded tables of the benchmarks, with date and machine."""
 
     def run(self):
-        """A section a record."""
+        """One section for each record."""
         found = []
         for record in records():
             self.env.note_dependency(RESULTS / f"{record['name']}.json")
@@ -329,7 +329,7 @@ class Recorded(Table):
 
 
 class Script(SphinxDirective):
-    """``.. scripts::``: the examples that are no gallery pages, with their first lines."""
+    """``.. scripts::``: the examples outside the gallery, with the first line of each."""
 
     def run(self):
         """A list."""

@@ -1,4 +1,4 @@
-"""Every public name has a page, and names of scikit-learn lead to its pages."""
+"""Checks that every public name has a page, and links names of scikit-learn to its pages."""
 
 import importlib
 import pkgutil
@@ -10,12 +10,12 @@ from sphinx.util.inspect import safe_getattr
 
 import sk_gd
 
-# scikit-learn writes these methods, which are about metadata routing and not about this package.
+# Methods that scikit-learn generates for metadata routing.
 ROUTING = re.compile(r"set_\w+_request|get_metadata_routing")
 
 
 def public_objects():
-    """What the modules of the package publish by ``__all__``, by its first name; no modules."""
+    """The objects in the ``__all__`` of the public modules, by first public name; no modules."""
     found = {}
     names = [name for _, name, _ in pkgutil.iter_modules(sk_gd.__path__) if name[0] != "_"]
     for module in [sk_gd, *(importlib.import_module(f"sk_gd.{name}") for name in names)]:
@@ -27,7 +27,7 @@ def public_objects():
 
 
 def without_page(documented):
-    """The public names of the objects of which none of the names `documented` is one."""
+    """The public names of objects that have no name among `documented`, the names with a page."""
     known = set()
     for name in documented:
         module, _, attribute = name.rpartition(".")
@@ -49,12 +49,12 @@ def check(app, env):
 
 
 def skip(app, what, name, obj, skip, options):
-    """Leave out what is not ours to explain."""
+    """Leave out the methods that scikit-learn generates."""
     return True if ROUTING.fullmatch(name) else None
 
 
 def plain(app, what, name, obj, options, lines):
-    """Labels and terms of scikit-learn's guide, in docstrings inherited from it, as code."""
+    """Show labels and terms of scikit-learn's guide as code in docstrings inherited from it."""
     written = getattr(getattr(obj, "fget", obj), "__module__", None) or ""
     if not written.startswith("sk_gd"):
         lines[:] = [
@@ -63,7 +63,7 @@ def plain(app, what, name, obj, options, lines):
 
 
 def link(app, env, node, contnode):
-    """A name of scikit-learn, as a link to its page there; other projects' as text."""
+    """Link a name of scikit-learn to its page there; show names of other projects as text."""
     target = node.get("reftarget", "")
     if target.startswith("sklearn."):
         page = f"https://scikit-learn.org/stable/modules/generated/{target}.html"
@@ -74,7 +74,7 @@ def link(app, env, node, contnode):
 
 
 def setup(app):
-    """Connect to the build."""
+    """Connect the functions to the events of the build."""
     app.connect("env-check-consistency", check)
     app.connect("autodoc-skip-member", skip)
     app.connect("autodoc-process-docstring", plain)

@@ -1,7 +1,8 @@
-"""Tables of parameters for those who come from another estimator.
+"""Tables that compare the parameters of another estimator with those of this package.
 
-Names and defaults are those of the signatures; a parameter of the other estimator that is
-neither explained nor has a namesake here stops the build, and so does one that does not exist.
+Names and defaults are taken from the signatures. The build stops if a parameter of the other
+estimator is not explained and has no parameter of the same name here, or if an explained
+parameter does not exist.
 """
 
 import importlib
@@ -14,15 +15,15 @@ from sphinx.errors import ExtensionError
 
 
 def find(path):
-    """The class that is imported as `path`."""
+    """Import the class with the dotted name `path`."""
     module, _, name = path.rpartition(".")
     return getattr(importlib.import_module(module), name)
 
 
 def written(name, classes):
-    """A parameter with its default, and those of the other classes where they differ.
+    """A parameter with its default, and with the defaults of the other classes that differ.
 
-    One of another class of the package has that before it: ``losses.Huber.epsilon``.
+    The name may begin with another class of the package: ``losses.Huber.epsilon``.
     """
     owner, _, name = name.rpartition(".")
     if owner:
@@ -46,7 +47,7 @@ def written(name, classes):
 
 
 def entries(lines):
-    """Pairs of names, theirs and ours (either may be empty), and what is to be said of them."""
+    """Parse the content into (their name, our name, explanation); either name may be empty."""
     found = []
     for line in lines:
         if line[:1].strip():
@@ -58,7 +59,7 @@ def entries(lines):
 
 
 def translation(theirs, ours, lines):
-    """The rows of the table: all parameters of `theirs`, then what only `ours` have."""
+    """The rows of the table: all parameters of `theirs`, then those that only `ours` have."""
     names, known = (
         list(dict.fromkeys(name for cls in classes for name in inspect.signature(cls).parameters))
         for classes in (theirs, ours)

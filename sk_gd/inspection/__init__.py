@@ -1,4 +1,4 @@
-"""Pictures of training, in the manner of scikit-learn's Displays; they need matplotlib."""
+"""Displays of training, searches and schedules, like scikit-learn's; they need matplotlib."""
 
 from .curves import LossCurveDisplay, ScheduleDisplay
 from .heat_map import SearchDisplay

@@ -1,42 +1,41 @@
-"""Curves over the training time: losses and schedules."""
+"""Displays of curves over the training time: losses and schedules."""
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .. import schedules as _schedules
+from .. import schedules
 from .style import (
     as_dict,
     is_number,
     last_step,
     line_kwargs,
     line_style,
+    name_lines,
     new_axes,
-    set_legend,
-    set_title,
-    written,
+    short_name,
 )
 
-# Parameters that a name tells, at most.
-TOLD = 3
+# A model is named by its optimizer alone if more parameters than this differ.
+MAX_DIFFERENCES = 3
 
 
 class LossCurveDisplay:
-    """The loss after each epoch, of one model or of several that race.
+    """The loss in each epoch, of one model or of several.
 
-    Make one with `from_estimator`. What is drawn is ``loss_curve_``, the
-    training objective with its penalty, as the batches of each epoch saw it;
-    and ``validation_loss_curve_``, the mean loss without a penalty, where there
-    was validation data.
+    Create one with `from_estimator`. It shows ``loss_curve_``: the training
+    objective, including the penalty, as a mean over the batches of each epoch. If
+    there was validation data, it also shows ``validation_loss_curve_``: the mean
+    loss on the validation data, without the penalty.
 
     Parameters
     ----------
     curves : dict of str to array-like
         The objective of each epoch, by the name of the model.
     validation_curves : dict of str to array-like, default=None
-        The validation loss of each epoch, by the same names.
+        The validation loss of each epoch, by the name of the model.
     minimum : float, default=None
-        The least value of the objective, if it is known: then the gap to it is
-        drawn, and no validation loss, whose minimum is another.
+        The minimum of the objective, if it is known. The gap to it is drawn then. The
+        validation loss has another minimum and is not drawn.
 
     Attributes
     ----------
@@ -45,7 +44,7 @@ class LossCurveDisplay:
     figure_ : matplotlib Figure
         The figure of the axes.
     lines_ : list of matplotlib Line2D
-        The curves; those of validation come after that of their model.
+        The curves. The validation curve of a model follows its training curve.
 
     See Also
     --------
@@ -72,34 +71,36 @@ class LossCurveDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, *, minimum=None, log=None, ax=None, curve_kwargs=None):
-        """Draw the curves of fitted estimators.
+        """Draw the loss curves of fitted estimators.
 
         Parameters
         ----------
         estimator : GDRegressor, GDClassifier, Pipeline or search; or a list or dict of them
-            Fitted; of a search it is its ``best_estimator_``. In a dict the keys
-            are the names; otherwise the optimizers give them, and the parameters
-            that differ where the optimizers do not.
+            The fitted estimators. For a search, its ``best_estimator_`` is used. The
+            keys of a dict are the names of the curves. Otherwise, a curve is named by
+            the optimizer, and by the parameters that differ if several models have the
+            same optimizer.
         minimum : float, default=None
-            The least value of the objective, if it is known.
+            The minimum of the objective, if it is known.
         log : bool, default=None
-            Whether the scale is logarithmic; by default if there is a `minimum`.
+            Whether the scale of the loss is logarithmic. By default, it is if `minimum`
+            is given.
         ax : matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            The axes to draw on. By default, a new figure is created.
         curve_kwargs : dict, default=None
-            For ``ax.plot``, of every curve.
+            Keyword arguments passed to ``ax.plot`` for every curve.
 
         Returns
         -------
         LossCurveDisplay
-            The display, drawn.
+            The display.
         """
         if isinstance(estimator, dict):
-            models = {name: _trained(model) for name, model in estimator.items()}
+            models = {name: _fitted_model(model) for name, model in estimator.items()}
         else:
             given = estimator if isinstance(estimator, list | tuple) else [estimator]
-            given = [_trained(model) for model in given]
-            models = as_dict(given, lambda model: _name(model, given))
+            given = [_fitted_model(model) for model in given]
+            models = as_dict(given, lambda model: _name_among(model, given))
         if not models:
             raise ValueError("estimator must have at least one fitted estimator. Got none.")
         display = cls(
@@ -119,11 +120,12 @@ class LossCurveDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            The axes to draw on. By default, a new figure is created.
         log : bool, default=None
-            Whether the scale is logarithmic; by default if there is a `minimum`.
+            Whether the scale of the loss is logarithmic. By default, it is if `minimum`
+            is given.
         curve_kwargs : dict, default=None
-            For ``ax.plot``, of every curve.
+            Keyword arguments passed to ``ax.plot`` for every curve.
 
         Returns
         -------
@@ -137,72 +139,75 @@ class LossCurveDisplay:
         self._check_minimum(logarithmic)
         own = ax is None
         ax = new_axes(self, ax)
-        alone = len(self.curves) == 1
         validation = {} if gap else self.validation_curves or {}
         self.lines_ = []
-        for i, (name, curve) in enumerate(self.curves.items()):
-            values = np.asarray(curve, dtype=float) - (self.minimum if gap else 0.0)
-            style = line_style(i, len(values), curve_kwargs)
-            label = "training" if alone and name in validation else name
-            epochs = np.arange(1, len(values) + 1)
-            self.lines_ += ax.plot(epochs, values, **{"label": label, **style})
-            if name in validation:
-                values = np.asarray(validation[name], dtype=float)
-                hollow = {"markerfacecolor": ax.get_facecolor(), "linewidth": 1.0}
-                if alone:
-                    hollow |= line_style(1, len(values))
-                hollow |= {"label": "validation" if alone else f"{name}, validation"}
-                hollow |= line_kwargs(curve_kwargs)
-                epochs = np.arange(1, len(values) + 1)
-                self.lines_ += ax.plot(epochs, values, **{**style, **hollow})
+        for i, name in enumerate(self.curves):
+            self._plot_model(ax, i, name, validation.get(name), curve_kwargs)
         if logarithmic:
-            # Batches may have seen less than the minimum: such a point is not on the scale.
+            # The mean over the batches may be below the minimum: such a point is left out.
             ax.set_yscale("log", nonpositive="mask")
         ax.set(xlabel="epoch", ylabel="objective − minimum" if gap else "objective")
         if validation:
             ax.set_ylabel("training objective, validation loss")
         ax.xaxis.get_major_locator().set_params(integer=True)
-        if len(self.lines_) > 1:
-            set_legend(ax, own)
-        else:
-            set_title(ax, next(iter(self.curves)))
+        name_lines(ax, self.lines_, next(iter(self.curves)), own)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
+    def _plot_model(self, ax, i, name, validation, curve_kwargs):
+        """Draw the curve of model number `i`, and its validation curve if there is one."""
+        single = len(self.curves) == 1
+        values = np.asarray(self.curves[name], dtype=float)
+        values = values - (0.0 if self.minimum is None else self.minimum)
+        style = line_style(i, len(values), curve_kwargs)
+        label = "training" if single and validation is not None else name
+        epochs = np.arange(1, len(values) + 1)
+        self.lines_ += ax.plot(epochs, values, **{"label": label, **style})
+        if validation is None:
+            return
+        values = np.asarray(validation, dtype=float)
+        hollow = {"markerfacecolor": ax.get_facecolor(), "linewidth": 1.0}
+        if single:
+            hollow |= line_style(1, len(values))
+        hollow |= {"label": "validation" if single else f"{name}, validation"}
+        hollow |= line_kwargs(curve_kwargs)
+        epochs = np.arange(1, len(values) + 1)
+        self.lines_ += ax.plot(epochs, values, **{**style, **hollow})
+
     def _check_minimum(self, logarithmic):
-        """Raise a ValueError if nothing would be left to draw."""
+        """Raise a ValueError if `minimum` is not a number or leaves nothing to draw."""
         minimum = 0.0 if self.minimum is None else self.minimum
         if not is_number(minimum) or not np.isfinite(minimum):
             raise ValueError(f"minimum must be a finite number or None. Got {minimum!r} instead.")
         curves = (np.asarray(curve, dtype=float) for curve in self.curves.values())
         highest = max(np.max(curve, initial=-np.inf) for curve in curves)
         if logarithmic and highest <= minimum:
-            name = "log must be False" if self.minimum is None else "minimum must be lower"
+            remedy = "log must be False" if self.minimum is None else "minimum must be lower"
             raise ValueError(
-                f"{name} where the objective is never above {minimum:.9g}, as a logarithmic scale "
-                f"has no such points. Got an objective of {highest:.9g} at most."
+                f"{remedy}: a logarithmic scale cannot show an objective that is never above "
+                f"{minimum:.9g}. Got an objective of at most {highest:.9g}."
             )
 
 
-def _name(model, models):
-    """The optimizer, and in what it differs from the others that have the same."""
-    name = written(model.optimizer_)
-    others = [other for other in models if written(other.optimizer_) == name]
+def _name_among(model, models):
+    """Name a model by its optimizer, and by what differs from others with the same optimizer."""
+    name = short_name(model.optimizer_)
+    same = [other for other in models if short_name(other.optimizer_) == name]
     params = [
-        {key: written(value) for key, value in other.get_params(deep=False).items()}
-        for other in others
+        {key: short_name(value) for key, value in other.get_params(deep=False).items()}
+        for other in same
     ]
-    own = params[others.index(model)]
+    own = params[same.index(model)]
     different = [
         f"{key}={own[key]}"
         for key in own
         if key != "optimizer" and any(other.get(key) != own[key] for other in params)
     ]
-    return ", ".join([name, *different]) if len(different) <= TOLD else name
+    return ", ".join([name, *different]) if len(different) <= MAX_DIFFERENCES else name
 
 
-def _trained(estimator):
-    """The estimator with the curves, checked."""
+def _fitted_model(estimator):
+    """Return the model that has the loss curve, from within a pipeline or a search."""
     model = last_step(estimator)
     model = last_step(getattr(model, "best_estimator_", model))
     if not hasattr(model, "fit"):
@@ -214,16 +219,16 @@ def _trained(estimator):
     if not hasattr(model, "loss_curve_") or not hasattr(model, "optimizer_"):
         raise TypeError(
             "estimator must be a GDRegressor or GDClassifier, or a Pipeline that ends in one. "
-            f"Got {type(model).__name__} instead, which has no curve of losses."
+            f"Got {type(model).__name__} instead, which has no loss curve."
         )
     return model
 
 
 class ScheduleDisplay:
-    """What schedules multiply the learning rate by, over the training time.
+    """The multipliers of the learning rate that schedules give over the training time.
 
-    Make one with `from_schedule`. A schedule that reacts to the loss, as
-    ``plateau`` does, is drawn as it is before any loss.
+    Create one with `from_schedule`. A schedule that reacts to the loss, such as
+    ``plateau``, is drawn as it is before the first loss.
 
     Parameters
     ----------
@@ -243,7 +248,7 @@ class ScheduleDisplay:
 
     See Also
     --------
-    LossCurveDisplay : What comes of it.
+    LossCurveDisplay : The loss over the same time.
 
     Examples
     --------
@@ -266,31 +271,31 @@ class ScheduleDisplay:
         Parameters
         ----------
         schedule : str, Schedule or callable; or a list or dict of them
-            The schedules. In a dict the keys are the names.
+            The schedules. The keys of a dict are the names of the curves.
         horizon : int, default=100
-            Epochs that training is to take (``max_iter``).
+            Number of epochs that training is to take (``max_iter``).
         ax : matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            The axes to draw on. By default, a new figure is created.
         curve_kwargs : dict, default=None
-            For ``ax.plot``, of every curve.
+            Keyword arguments passed to ``ax.plot`` for every curve.
 
         Returns
         -------
         ScheduleDisplay
-            The display, drawn.
+            The display.
         """
         if not is_number(horizon) or not 0 < horizon < np.inf:
             raise ValueError(
                 f"horizon must be a positive, finite number of epochs. Got {horizon!r} instead."
             )
-        schedule = as_dict(schedule, written)
-        if not schedule:
+        given = as_dict(schedule, short_name)
+        if not given:
             raise ValueError("schedule must have at least one schedule. Got none.")
-        # Training is over at the horizon: its last step is before it.
+        # The last step of training begins before the horizon.
         times = np.linspace(0, horizon, 1000, endpoint=False)
         multipliers = {}
-        for name, given in schedule.items():
-            one = _schedules.get(given)
+        for name, one in given.items():
+            one = schedules.get(one)
             one.check()
             multipliers[name] = one(times, horizon)
         return cls(times, multipliers).plot(ax, curve_kwargs=curve_kwargs)
@@ -301,9 +306,9 @@ class ScheduleDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            The axes to draw on. By default, a new figure is created.
         curve_kwargs : dict, default=None
-            For ``ax.plot``, of every curve.
+            Keyword arguments passed to ``ax.plot`` for every curve.
 
         Returns
         -------
@@ -320,9 +325,6 @@ class ScheduleDisplay:
             self.lines_ += ax.plot(self.times, values, **{"label": name, **style})
         ax.set(xlabel="epoch", ylabel="learning rate is multiplied by")
         ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
-        if len(self.lines_) > 1:
-            set_legend(ax, own)
-        else:
-            set_title(ax, *self.multipliers)
+        name_lines(ax, self.lines_, next(iter(self.multipliers)), own)
         self.ax_, self.figure_ = ax, ax.figure
         return self

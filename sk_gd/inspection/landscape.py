@@ -1,4 +1,4 @@
-"""The objective around a fitted model, and the ways that led there."""
+"""Display of the objective around a fitted model, and of the paths of training."""
 
 from numbers import Integral
 
@@ -8,37 +8,40 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import GDEstimator
-from ..gradients import ModelObjective, model_of
+from ..estimators.base import GDEstimator
+from ..estimators.model_objective import ModelObjective, model_of
 from .style import (
+    HIGHLIGHT,
     as_dict,
+    distinct_texts,
     is_number,
     last_step,
     line_kwargs,
     line_style,
     new_axes,
     set_legend,
-    told_apart,
 )
 
-# Room around the paths, as a share of what they take.
+# Space around the paths, as a share of their extent.
 MARGIN = 0.15
-# One more than a multiple of three: every third is labelled, the last one, too.
-LEVELS = 19
+# Number of contours. Every third is labelled, from the first to the last.
+N_LEVELS = 19
+# What the errors about `directions` say is allowed.
+DIRECTIONS = "directions must be 'random', 'pca' or a list of one or two (coef, intercept)."
 
 
 class LossLandscapeDisplay:
     r"""The objective along a line, or over a plane, around a fitted model.
 
-    Make one with `from_estimator`. What is drawn is
-    :math:`F(W + a W_1)` or :math:`F(W + a W_1 + b W_2)`, the penalty included,
-    with the fitted model :math:`W`, its intercept being one of the weights.
-    Lengths are those of standardised data: a step of one along any weight
-    changes the predictions by about one of their units.
+    Create one with `from_estimator`. It shows the objective, including the penalty,
+    as :math:`F(W + a W_1)` or :math:`F(W + a W_1 + b W_2)`. :math:`W` are the weights
+    of the fitted model, including the intercept. Lengths are measured in
+    standardised data: a step of one along any weight changes the predictions by
+    about one of their units.
 
-    A path that does not lie in the plane is projected onto it; along a line its
-    points have their own objective, and lie above the curve where the path
-    was off the line.
+    A path that does not lie in the plane is projected onto it. Along a line, the
+    points of a path are drawn at their own objective. They lie above the curve where
+    the path was off the line.
 
     Parameters
     ----------
@@ -49,10 +52,10 @@ class LossLandscapeDisplay:
     centre : float
         The objective of the fitted model.
     paths : dict of str to tuple of (ndarray, ndarray), default=None
-        By name the places of the path's models, of shape (n_models,
+        For each path by name, the positions of its models, of shape (n_models,
         n_directions), and their objectives.
     labels : tuple of str, default=("a", "b")
-        What the axes are called.
+        Labels of the axes.
 
     Attributes
     ----------
@@ -118,12 +121,12 @@ class LossLandscapeDisplay:
         ax=None,
         colorbar=True,
     ):
-        """Evaluate the objective around a fitted estimator, and draw it.
+        """Evaluate the objective around a fitted estimator and draw it.
 
         Parameters
         ----------
         estimator : GDRegressor, GDClassifier or Pipeline
-            Fitted; the middle.
+            The fitted estimator, which is in the middle.
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Data.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -131,45 +134,39 @@ class LossLandscapeDisplay:
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
         directions : {"random", "pca"} or list of (coef, intercept), default="random"
-            Random ones, at right angles in standardised data; the principal
-            ones of the paths; or one or two of your own, in the shapes of
-            ``coef_`` and ``intercept_``.
+            The directions: random ones, at right angles in standardised data; the
+            principal directions of the paths; or one or two of your own, in the
+            shapes of ``coef_`` and ``intercept_``.
         n_directions : {1, 2}, default=2
-            A line or a plane; your own directions are as many as they are.
+            Number of directions: 1 for a line, 2 for a plane. It is ignored if you give
+            the directions.
         paths : list of (coef, intercept), or a list or dict of such lists, default=None
             Paths to draw, as `record_path` makes them.
         width : float, default=None
-            How far to go to each side; by default as far as the paths went, or,
-            without paths, as far as zero weights are away.
+            Distance from the middle to each end of a direction. By default, the picture
+            covers the paths or, without paths, goes as far as zero weights.
         resolution : int, default=41
-            Models along each direction that the objective is evaluated at.
+            Number of models along each direction at which the objective is evaluated.
         random_state : int, RandomState or None, default=None
-            Of random directions.
+            Seeds random directions.
         ax : matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            The axes to draw on. By default, a new figure is created.
         colorbar : bool, default=True
-            Whether a bar beside a plane says what the colours mean.
+            Whether to add a colour bar to a plane.
 
         Returns
         -------
         LossLandscapeDisplay
-            The display, drawn.
+            The display.
         """
-        if width is not None and not (is_number(width) and 0 < width < np.inf):
-            raise ValueError(
-                f"width must be a positive, finite number or None. Got {width!r} instead."
-            )
-        if not isinstance(resolution, Integral) or resolution < 2:
-            raise ValueError(
-                f"resolution must be an integer from 2 on. Got {resolution!r} instead."
-            )
-        model, X = _checked(estimator, X)
+        _check_grid(width, resolution)
+        model, X = _model_and_data(estimator, X)
         objective = ModelObjective(model, X, y, sample_weight, reset=False)
         to_raw, to_fitting = objective.coordinates.from_model, objective.fitting.from_model
         middle = to_fitting(*objective.model(*model_of(model), "estimator"))
         tracks = {
-            name: np.array([to_fitting(*_weights(objective, point, "paths")) for point in path])
-            for name, path in _named(paths).items()
+            name: np.array([to_fitting(*_finite(objective, point, "paths")) for point in path])
+            for name, path in _paths_by_name(paths).items()
         }
         basis, labels = _basis(
             objective, middle, list(tracks.values()), directions, n_directions, random_state
@@ -178,24 +175,24 @@ class LossLandscapeDisplay:
         def value(w):
             return objective(to_raw(*objective.fitting.to_model(w)))
 
-        # Beyond the reach of floats the objective is infinite, which the picture leaves out.
+        # Where the objective overflows it is infinite, and is not drawn.
         with np.errstate(over="ignore", invalid="ignore"):
             projection = np.linalg.pinv(basis)
-            drawn = {
+            projected = {
                 name: ((track - middle) @ projection, np.array([value(w) for w in track]))
                 for name, track in tracks.items()
             }
-            offsets = _offsets([place for place, _ in drawn.values()], middle, basis, width)
-            offsets = tuple(np.linspace(*ends, resolution) for ends in offsets)
+            ends = _ends([places for places, _ in projected.values()], middle, basis, width)
+            offsets = tuple(np.linspace(low, high, resolution) for low, high in ends)
             grid = np.meshgrid(*offsets)
-            places = np.stack([each.ravel() for each in grid], axis=1)
-            values = np.array([value(middle + place @ basis) for place in places])
-        if width is not None and _levels(values) is None:
+            points = np.stack([each.ravel() for each in grid], axis=1)
+            values = np.array([value(middle + point @ basis) for point in points])
+        if width is not None and _contour_levels(values) is None:
             raise ValueError(
                 "width must be such that the objective changes by more than rounding errors and "
-                f"stays within the reach of floats. Got {width!r} instead."
+                f"does not overflow. Got {width!r} instead."
             )
-        display = cls(offsets, values.reshape(grid[0].shape), value(middle), drawn, labels)
+        display = cls(offsets, values.reshape(grid[0].shape), value(middle), projected, labels)
         return display.plot(ax, colorbar=colorbar)
 
     def plot(self, ax=None, *, path_kwargs=None, colorbar=True):
@@ -204,11 +201,11 @@ class LossLandscapeDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Where to draw; by default on a new figure.
+            The axes to draw on. By default, a new figure is created.
         path_kwargs : dict, default=None
-            For ``ax.plot``, of every path.
+            Keyword arguments passed to ``ax.plot`` for every path.
         colorbar : bool, default=True
-            Whether a bar beside a plane says what the colours mean.
+            Whether to add a colour bar to a plane.
 
         Returns
         -------
@@ -220,23 +217,23 @@ class LossLandscapeDisplay:
         plane = len(self.offsets) == 2
         self.lines_ = []
         if plane:
-            self._surface(ax, colorbar)
+            self._draw_contours(ax, colorbar)
         else:
             (self.surface_,) = ax.plot(*self.offsets, self.values, color="0.4", label="objective")
             ax.set_ylabel("objective")
         for i, (name, (places, values)) in enumerate((self.paths or {}).items()):
-            # The contours are light on dark pages, too.
-            style = line_style(i, len(places), ink="black" if plane else None)
+            # The contours are light on dark pages, too: the text's colour would not show.
+            style = line_style(i, len(places), text_color="black" if plane else None)
             if plane:
                 from matplotlib.patheffects import Normal, Stroke
 
-                # A light edge, to be told from the contours.
+                # A light edge separates the path from the contours.
                 edge = [Stroke(linewidth=3.5, foreground="white"), Normal()]
                 style |= {"path_effects": edge, "markeredgecolor": "white", "markersize": 6}
             style |= {"label": name, **line_kwargs(path_kwargs)}
             self.lines_ += ax.plot(places[:, 0], places[:, 1] if plane else values, **style)
         star = {"marker": "*", "markersize": 14, "linestyle": "", "zorder": 4}
-        star |= {"color": "#D55E00", "markeredgecolor": "white", "label": "fitted model"}
+        star |= {"color": HIGHLIGHT, "markeredgecolor": "white", "label": "fitted model"}
         ax.plot(0, 0 if plane else self.centre, **star)
         ax.set_xlabel(self.labels[0])
         if plane:
@@ -246,12 +243,12 @@ class LossLandscapeDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
-    def _surface(self, ax, colorbar):
-        """Contours, the closer the nearer to the lowest."""
+    def _draw_contours(self, ax, colorbar):
+        """Draw the contours, which are closer together at low values."""
         from matplotlib.colors import LinearSegmentedColormap
 
         known = np.ma.masked_invalid(self.values)
-        levels = _levels(self.values)
+        levels = _contour_levels(self.values)
         if levels is None:
             raise ValueError(
                 "values must differ by more than rounding errors, and some must be finite. "
@@ -262,25 +259,25 @@ class LossLandscapeDisplay:
         ax.contour(*self.offsets, known, levels=levels, colors="0.35", linewidths=0.5)
         if colorbar:
             bar = ax.figure.colorbar(self.surface_, ax=ax, label="objective")
-            bar.set_ticks(levels[::3], labels=told_apart(levels[::3].tolist()))
+            bar.set_ticks(levels[::3], labels=distinct_texts(levels[::3].tolist()))
 
 
-def _levels(values):
-    """Levels of the objective for contours, None if there are no such numbers."""
+def _contour_levels(values):
+    """Return the levels of the contours, or None if the values allow none."""
     known = values[np.isfinite(values)]
     if known.size < 2:
         return None
     low, high = known.min(), known.max()
     if low == high:
-        # A constant objective has no contours: a level beside it lets it be drawn.
+        # A constant objective has no contours: draw it between two levels.
         high = low + max(1.0, abs(low))
     with np.errstate(over="ignore"):
-        levels = low + (high - low) * np.linspace(0, 1, LEVELS) ** 3
+        levels = low + (high - low) * np.linspace(0, 1, N_LEVELS) ** 3
     return levels if np.all(np.diff(levels) > 0) and np.isfinite(levels[-1]) else None
 
 
-class _Recorder:
-    """A callback that keeps the model of every epoch."""
+class _PathRecorder:
+    """A callback that keeps the model after each epoch."""
 
     def __init__(self):
         self.path = []
@@ -300,15 +297,16 @@ class _Recorder:
 
 
 def record_path(estimator, X, y, *, sample_weight=None):
-    """Train a clone of an estimator, and keep its model after every epoch.
+    """Train a clone of an estimator and keep its model after each epoch.
 
-    It is the path of ``fit`` itself, with its schedule, stopping rule and
-    averages; that of ``max_iter`` epochs if ``tol=None``.
+    The path is that of ``fit``, with its schedule, stopping rule and averaging. It
+    has ``max_iter`` epochs if ``tol=None``.
 
     Parameters
     ----------
     estimator : GDRegressor, GDClassifier or Pipeline
-        Need not be fitted; the transformers of a pipeline must be.
+        The estimator, which need not be fitted. The transformers of a pipeline must be
+        fitted.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Data.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -319,7 +317,7 @@ def record_path(estimator, X, y, *, sample_weight=None):
     Returns
     -------
     list of (coef, intercept)
-        The model that training begins with, and that after each epoch.
+        The model before training and after each epoch.
 
     Examples
     --------
@@ -331,18 +329,28 @@ def record_path(estimator, X, y, *, sample_weight=None):
     >>> len(path)
     6
     """
-    model, X = _checked(estimator, X, fitted=False)
-    model, recorder = clone(model), _Recorder()
+    model, X = _model_and_data(estimator, X, fitted=False)
+    model, recorder = clone(model), _PathRecorder()
     model.set_callbacks(recorder).fit(X, y, sample_weight=sample_weight)
     objective = ModelObjective(model, X, y, sample_weight, reset=False)
     raw = model.precondition is None
     coordinates = objective.coordinates if raw else objective.fitting
     begin = coordinates.to_model(np.zeros(coordinates.n_outputs * coordinates.n_columns))
-    return [model._shape(*begin), *recorder.path]
+    return [objective.published(*begin), *recorder.path]
 
 
-def _checked(estimator, X, fitted=True):
-    """The estimator, and the data as it sees them, the last step of a pipeline."""
+def _check_grid(width, resolution):
+    """Raise a ValueError if the extent or the resolution of the grid is not a valid number."""
+    if width is not None and not (is_number(width) and 0 < width < np.inf):
+        raise ValueError(f"width must be a positive, finite number or None. Got {width!r} instead.")
+    if not isinstance(resolution, Integral) or resolution < 2:
+        raise ValueError(
+            f"resolution must be an integer of at least 2. Got {resolution!r} instead."
+        )
+
+
+def _model_and_data(estimator, X, fitted=True):
+    """Return the last step of a pipeline, or the estimator, and the data as this step sees them."""
     model = last_step(estimator)
     if not isinstance(model, GDEstimator):
         raise TypeError(
@@ -356,8 +364,8 @@ def _checked(estimator, X, fitted=True):
     return model, X
 
 
-def _named(paths):
-    """The paths by their names."""
+def _paths_by_name(paths):
+    """Return the paths as a dict by name."""
     if paths is None:
         return {}
     if isinstance(paths, list | tuple) and paths and _is_model(paths[0]):
@@ -366,8 +374,8 @@ def _named(paths):
     for name, path in named.items():
         if not isinstance(path, list | tuple) or not all(map(_is_model, path)):
             raise ValueError(
-                "paths must be a list of (coef, intercept), as record_path makes it, or a list or "
-                f"dict of such lists. Got {path!r} for {name!r}."
+                "paths must be a list of (coef, intercept), as record_path returns it, or a list "
+                f"or dict of such lists. Got {path!r} for {name!r}."
             )
         if not path:
             raise ValueError(f"paths must have at least one model each. Got none for {name!r}.")
@@ -375,7 +383,7 @@ def _named(paths):
 
 
 def _is_model(given):
-    """Whether it is a pair of a coef and an intercept, not one of two such pairs."""
+    """Whether `given` is a pair of a coef and an intercept, and not a pair of such pairs."""
     if not isinstance(given, list | tuple) or len(given) != 2:
         return False
     coef, intercept = given
@@ -385,85 +393,92 @@ def _is_model(given):
     return np.iterable(coef) and all(is_number(number) for number in numbers)
 
 
-def _weights(objective, given, name):
-    """The model that was given, in the shapes of the objective."""
+def _finite(objective, given, name):
+    """Return a model in the shapes of the objective; raise a ValueError if it is not finite."""
     coef, intercept = objective.model(*given, name)
     if not (np.all(np.isfinite(coef)) and np.all(np.isfinite(intercept))):
-        raise ValueError(f"{name} must be of finite weights. Got NaN or infinity.")
+        raise ValueError(f"{name} must have finite weights. Got NaN or infinity.")
     return coef, intercept
 
 
 def _basis(objective, middle, tracks, directions, n_directions, random_state):
-    """The directions, in the rows, in coordinates of standardised data, and what they are called.
+    """Return the directions, as the rows of a matrix, and the labels of the axes.
 
-    The differences of two models do not depend on the origin of the coordinates.
+    The directions are in coordinates of standardised data.
     """
-    names = ("a", "b")
     if isinstance(directions, list | tuple):
-        if not all(map(_is_model, directions)):
-            raise ValueError(
-                "directions must be 'random', 'pca' or a list of one or two (coef, intercept). "
-                f"Got {directions!r} instead."
-            )
-        if len(directions) not in (1, 2):
-            raise ValueError(f"directions must be one or two. Got {len(directions)} instead.")
-        fitting = objective.fitting
-        origin = fitting.from_model(*_zero(objective))
-        given = (_weights(objective, direction, "directions") for direction in directions)
-        basis = np.array([fitting.from_model(*direction) - origin for direction in given])
-        if np.linalg.matrix_rank(basis) < len(basis):
-            raise ValueError("directions must be linearly independent. Got dependent ones.")
-        return basis, tuple(f"{name}, along a given direction" for name in names[: len(basis)])
-    if not (isinstance(n_directions, Integral) and is_number(n_directions)) or not (
+        basis = _given_directions(objective, directions)
+        kinds = ["a given direction"] * len(basis)
+    elif not (isinstance(n_directions, Integral) and is_number(n_directions)) or not (
         1 <= n_directions <= 2
     ):
         raise ValueError(f"n_directions must be 1 or 2. Got {n_directions!r} instead.")
-    if isinstance(directions, str) and directions == "random":
-        normal = check_random_state(random_state).normal(size=(len(middle), n_directions))
-        if n_directions > len(middle):
-            raise ValueError(
-                f"n_directions must be at most the number of weights, {len(middle)}. "
-                f"Got {n_directions} instead."
-            )
-        basis = np.linalg.qr(normal)[0].T
-        return basis, tuple(f"{name}, along a random direction" for name in names[:n_directions])
-    if not isinstance(directions, str) or directions != "pca":
+    elif isinstance(directions, str) and directions == "random":
+        basis = _random_directions(len(middle), n_directions, random_state)
+        kinds = ["a random direction"] * n_directions
+    elif isinstance(directions, str) and directions == "pca":
+        basis, shares = _principal_directions(middle, tracks, n_directions)
+        kinds = [f"a principal direction ({share:.1%} of the paths)" for share in shares]
+    else:
+        raise ValueError(f"{DIRECTIONS} Got {directions!r} instead.")
+    return basis, tuple(f"{name}, along {kind}" for name, kind in zip("ab", kinds, strict=False))
+
+
+def _given_directions(objective, directions):
+    """Return the user's directions in coordinates of standardised data."""
+    if not all(map(_is_model, directions)):
+        raise ValueError(f"{DIRECTIONS} Got {directions!r} instead.")
+    if len(directions) not in (1, 2):
+        raise ValueError(f"directions must be one or two. Got {len(directions)} instead.")
+    fitting, coordinates = objective.fitting, objective.coordinates
+    zero = np.zeros((coordinates.n_outputs, coordinates.n_features))
+    # A direction is a difference of two models, which does not depend on the origin.
+    origin = fitting.from_model(zero, np.zeros(coordinates.n_outputs))
+    given = (_finite(objective, direction, "directions") for direction in directions)
+    basis = np.array([fitting.from_model(*direction) - origin for direction in given])
+    if np.linalg.matrix_rank(basis) < len(basis):
+        raise ValueError("directions must be linearly independent. Got dependent ones.")
+    return basis
+
+
+def _random_directions(n_weights, n_directions, random_state):
+    """Return random directions at right angles."""
+    if n_directions > n_weights:
         raise ValueError(
-            "directions must be 'random', 'pca' or a list of (coef, intercept). "
-            f"Got {directions!r} instead."
+            f"n_directions must be at most the number of weights, {n_weights}. "
+            f"Got {n_directions} instead."
         )
+    normal = check_random_state(random_state).normal(size=(n_weights, n_directions))
+    return np.linalg.qr(normal)[0].T
+
+
+def _principal_directions(middle, tracks, n_directions):
+    """Return the principal directions of the paths, and their shares of the squared distances."""
     if not tracks:
         raise ValueError(
-            "directions='pca' are those of paths. Got paths=None; make some with record_path."
+            "directions='pca' needs paths. Got paths=None; make some with record_path."
         )
-    away = np.concatenate(tracks) - middle
-    _, sizes, basis = np.linalg.svd(away, full_matrices=False)
+    _, sizes, basis = np.linalg.svd(np.concatenate(tracks) - middle, full_matrices=False)
     if np.sum(sizes > 1e-12 * max(sizes[0], 1e-300)) < n_directions:
         raise ValueError(
             f"directions='pca' needs paths that go in {n_directions} directions. Got fewer; set "
             "n_directions=1 or directions='random'."
         )
     shares = sizes**2 / np.sum(sizes**2)
-    parts = zip(names[:n_directions], shares, strict=False)
-    return basis[:n_directions], tuple(
-        f"{name}, along a principal direction ({share:.1%} of the paths)" for name, share in parts
-    )
+    return basis[:n_directions], shares[:n_directions]
 
 
-def _zero(objective):
-    """The model without any weights."""
-    shape = objective.coordinates.n_outputs, objective.coordinates.n_features
-    return np.zeros(shape), np.zeros(shape[0])
+def _ends(places, middle, basis, width):
+    """Return the lowest and the highest offset along each direction.
 
-
-def _offsets(places, middle, basis, width):
-    """Where each direction begins and ends."""
+    `places` are the offsets of the models of each path.
+    """
     if width is not None:
         return [(-width, width)] * len(basis)
     if not places:
         distance = np.linalg.norm(middle) or 1.0
         return [(-distance / size, distance / size) for size in np.linalg.norm(basis, axis=1)]
-    together = np.concatenate([*places, np.zeros((1, len(basis)))])
-    low, high = together.min(axis=0), together.max(axis=0)
-    room = MARGIN * np.where(high > low, high - low, 1.0)
-    return list(zip(low - room, high + room, strict=True))
+    with_middle = np.concatenate([*places, np.zeros((1, len(basis)))])
+    low, high = with_middle.min(axis=0), with_middle.max(axis=0)
+    margin = MARGIN * np.where(high > low, high - low, 1.0)
+    return list(zip(low - margin, high + margin, strict=True))

@@ -1,4 +1,4 @@
-"""What the pictures have in common: axes, legends, and lines told apart without colours."""
+"""What the displays share: axes, legends, short names, and lines that differ without colours."""
 
 import re
 from numbers import Real
@@ -6,21 +6,25 @@ from numbers import Real
 from sklearn.pipeline import Pipeline
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
-# Okabe and Ito's colours, which the colour-blind can tell apart; of different lightness in a row.
-# Their black is that of the text, which is white on dark pages.
+# The colours of Okabe and Ito, which colour-blind readers can tell apart. Neighbours differ in
+# lightness. None stands for their black: the colour of the text, which is white on dark pages.
 COLOURS = ("#0072B2", "#E69F00", None, "#CC79A7", "#009E73", "#D55E00", "#56B4E9")
+# The colour of what a reader should find first.
+HIGHLIGHT = "#D55E00"
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
 MARKERS = "os^DvPX*<>h"
-# Width of a letter, as a share of the size of the font.
-LETTER = 0.6
-# Names that a legend has room for inside the axes; letters in a line of it.
-INSIDE, NAME = 8, 40
-# The smallest letters of a legend, in points.
-SMALLEST = 4
+# Width of a letter, as a share of the font size.
+LETTER_WIDTH = 0.6
+# The smallest font size that can be read, in points.
+MIN_FONT_SIZE = 4
+# A legend of more lines than this stands beside the axes.
+MAX_NAMES_INSIDE = 8
+# Letters in each line of a name in a legend.
+NAME_WIDTH = 40
 
 
 def new_axes(display, ax):
-    """The axes to draw on, new ones by default."""
+    """Return the axes to draw on; by default those of a new figure."""
     check_matplotlib_support(f"{type(display).__name__}.plot")
     import matplotlib.pyplot as plt
 
@@ -30,86 +34,93 @@ def new_axes(display, ax):
 
 
 def line_kwargs(kwargs):
-    """What was given for ``ax.plot``, short names written out: ``lw`` is ``linewidth``."""
+    """Return keyword arguments of ``ax.plot`` by their long names: ``lw`` is ``linewidth``."""
     from matplotlib.cbook import normalize_kwargs
     from matplotlib.lines import Line2D
 
     return normalize_kwargs(kwargs, Line2D)
 
 
-def line_style(i, n_points, kwargs=None, ink=None):
-    """Colour, dashes and marker of the line `i`, of so many points; `kwargs` go first.
+def line_style(i, n_points, kwargs=None, text_color=None):
+    """Return colour, dashes and markers of line number `i`, which has `n_points` points.
 
-    `ink` is black where the ground is light on every page.
+    `kwargs` override them. `text_color` is used for the line in the colour of the text.
     """
     from matplotlib import rcParams
 
     every = max(1, n_points // 8)
     return {
-        "color": COLOURS[i % len(COLOURS)] or ink or rcParams["text.color"],
+        "color": COLOURS[i % len(COLOURS)] or text_color or rcParams["text.color"],
         "linestyle": DASHES[i % len(DASHES)],
         "marker": MARKERS[i % len(MARKERS)],
-        # Markers of lines that lie on each other take turns.
+        # The markers of different lines are at different points, in case the lines coincide.
         "markevery": (i * every // 5 % every, every),
         "markersize": 5,
         **line_kwargs(kwargs),
     }
 
 
-def points(ax, artist):
-    """Width and height of what is drawn in the axes, or of these, in points."""
+def size_in_points(ax, artist):
+    """Return width and height of an artist in the axes, or of the axes themselves, in points."""
     box = artist.get_window_extent().transformed(ax.figure.dpi_scale_trans.inverted())
     return 72 * box.width, 72 * box.height
 
 
 def set_title(ax, text):
-    """The title, in lines that are no wider than the axes; a long one in small letters."""
-    text, (width, _) = str(text), points(ax, ax)
+    """Set the title, in lines no wider than the axes; a long title is in small letters."""
+    text, (width, _) = str(text), size_in_points(ax, ax)
     for size in ("medium", "small"):
         title = ax.set_title(text, fontsize=size)
-        title.set_text(wrapped(text, width / (LETTER * title.get_size())))
+        title.set_text(wrap(text, width / (LETTER_WIDTH * title.get_size())))
         if title.get_text() == text:
             return
 
 
-def set_legend(ax, own):
-    """Names of the lines: in the axes if they are few, else beside them.
+def name_lines(ax, lines, title, own):
+    """Name the lines: several in a legend, a single one by the title."""
+    if len(lines) > 1:
+        set_legend(ax, own)
+    else:
+        set_title(ax, title)
 
-    A figure of the display's `own` grows for them. In another the letters
-    shrink until they are no higher than the axes, which make way.
+
+def set_legend(ax, own):
+    """Show the names of the lines: inside the axes if they are few, else beside the axes.
+
+    If the figure is the display's `own`, it grows to make room. In any other figure the
+    letters shrink until the legend is no higher than the axes, and the axes become narrower.
     """
-    if len(ax.get_legend_handles_labels()[0]) <= INSIDE:
-        _legend(ax)
+    if len(ax.get_legend_handles_labels()[0]) <= MAX_NAMES_INSIDE:
+        _add_legend(ax)
         return
     beside = {"loc": "upper left", "bbox_to_anchor": (1, 1), "labelspacing": 0.3, "frameon": False}
-    legend = _legend(ax, fontsize="x-small", **beside)
-    (width, height), (_, room) = points(ax, legend), points(ax, ax)
+    legend = _add_legend(ax, fontsize="x-small", **beside)
+    (width, height), (_, room) = size_in_points(ax, legend), size_in_points(ax, ax)
     if own:
         across, up = ax.figure.get_size_inches()
         ax.figure.set_size_inches(across + width / 72, up * max(1, height / room))
         return
     if height > room:
         size = legend.get_texts()[0].get_size() * room / height
-        legend = _legend(ax, fontsize=max(SMALLEST, size), **beside)
+        legend = _add_legend(ax, fontsize=max(MIN_FONT_SIZE, size), **beside)
     if ax.figure.get_layout_engine() is None:
-        place = ax.get_position()
+        box = ax.get_position()
         share = legend.get_window_extent().width / ax.figure.bbox.width
-        ax.set_position(
-            [place.x0, place.y0, max(place.width / 3, place.width - share), place.height]
-        )
-        # Axes that were placed once still belong to a layout that the caller asks for later.
+        ax.set_position([box.x0, box.y0, max(box.width / 3, box.width - share), box.height])
+        # Without this, a layout that the caller asks for later would leave these axes out.
         ax.set_in_layout(True)
 
 
-def _legend(ax, **options):
+def _add_legend(ax, **options):
+    """Add a legend in which long names are broken into lines."""
     legend = ax.legend(**options)
     for text in legend.get_texts():
-        text.set_text(wrapped(text.get_text(), NAME))
+        text.set_text(wrap(text.get_text(), NAME_WIDTH))
     return legend
 
 
 def as_dict(given, name):
-    """`given` itself if it is a dict, else one by what `name` calls each of them."""
+    """Return a dict of the objects by name; `name` names them unless `given` is a dict."""
     if isinstance(given, dict):
         return dict(given)
     named = {}
@@ -123,20 +134,20 @@ def as_dict(given, name):
     return named
 
 
-def written(thing):
-    """What an optimizer or a schedule is called in a legend."""
+def short_name(thing):
+    """Return the name of an optimizer, a schedule or another value in a legend."""
     if isinstance(thing, str):
         return thing
     # Matplotlib leaves names that begin with an underscore out of legends.
     name = getattr(thing, "__name__", "").lstrip("_")
     text = name or " ".join(repr(thing).split()).removesuffix("()")
-    # Where something lies in memory says nothing to the reader.
+    # Addresses in memory are of no use to the reader.
     text = re.sub(r"<(?:function )?(?:\S*\.)?(\S+?)(?: object)? at 0x\w+>", r"\1", text)
     return re.sub(r" at 0x\w+", "", text)
 
 
-def told_apart(numbers):
-    """The numbers with as few digits, from three on, as let different ones look different."""
+def distinct_texts(numbers):
+    """Format the numbers with as few digits, but at least three, as keep different ones apart."""
     for digits in range(3, 18):
         texts = [f"{number:.{digits}g}" for number in numbers]
         if len(set(texts)) == len(set(numbers)):
@@ -144,8 +155,8 @@ def told_apart(numbers):
     return texts
 
 
-def wrapped(text, width):
-    """The text in lines of at most so many letters, broken at spaces and brackets."""
+def wrap(text, width):
+    """Break the text into lines of at most `width` letters, at spaces and brackets."""
     lines = [""]
     for part in re.findall(r"[^\s(]*(?:[\s(]+|$)", text):
         if lines[-1] and len(lines[-1]) + len(part.rstrip()) > width:
@@ -155,10 +166,10 @@ def wrapped(text, width):
 
 
 def is_number(value):
-    """Whether it is a real number; True and False are none."""
+    """Whether `value` is a real number; True and False are not."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def last_step(estimator):
-    """The estimator, or the last step of a pipeline."""
+    """Return the last step of a pipeline, or the estimator itself."""
     return estimator[-1] if isinstance(estimator, Pipeline) else estimator

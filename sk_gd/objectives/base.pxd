@@ -8,7 +8,7 @@ cdef class Objective:
     cdef double value(self, double[::1] w) except? -1 nogil
     cdef double gradient(self, double[::1] w, double[::1] out) except? -1 nogil
     cdef double full_gradient(self, double[::1] w, double[::1] out) except? -1 nogil
-    cdef void shrink(self, double[::1] w, double rate) noexcept nogil
+    cdef int prox(self, double[::1] w, double step) except -1 nogil
     cdef Py_ssize_t steps(self) noexcept nogil
     cdef bint begins_epoch(self) noexcept nogil
     cdef bint begins_data(self) noexcept nogil

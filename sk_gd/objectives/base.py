@@ -1,35 +1,34 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""What an optimizer's rule may ask of the function it minimises."""
+"""Objective: what an optimizer's rule may ask about the function that it minimises."""
 
 import cython
 
 
 @cython.cclass
 class Objective:
-    """A function of one flat vector, in the coordinates the rule works in.
+    """A function of one flat vector, in the coordinates of the rule.
 
-    Before a rule advances, `g` holds the gradient at the point the rule's
-    `probe` named; most rules need nothing else. A rule that does asks for it,
-    of the same mini-batch or of all the data. An L1 penalty that is left to a
-    proximal step is in neither value nor gradient.
+    Before a step `g` holds the gradient at the point that the rule's `probe` has written. Most
+    rules need nothing else. The others call the methods, for the same mini-batch or for all the
+    data. A part of the penalty that is left to a proximal step is in neither value nor gradient.
 
     Attributes
     ----------
     g : ndarray
-        The gradient at the point that the rule named.
+        The gradient at the point of the rule.
     f : float
-        The value there, if it was a by-product of the gradient; a rule asks `here`.
+        The value there, if it came with the gradient; a rule calls `here`.
     asked : int
-        How often value or gradient were asked for.
+        How often a value or a gradient was asked for.
     """
 
     def here(self):
-        """Value at the point that the rule named."""
+        """The value at the point of the rule."""
         return self.f
 
     def value(self, w):
-        """Value at `w`."""
+        """The value at `w`."""
         raise NotImplementedError
 
     def gradient(self, w, out):
@@ -37,14 +36,15 @@ class Objective:
         raise NotImplementedError
 
     def full_gradient(self, w, out):
-        """The same for all the data."""
+        """`gradient` for all the data."""
         raise NotImplementedError
 
-    def shrink(self, w, rate):
-        """What the proximal step of the penalty will make of `w` after a step of this rate."""
+    def prox(self, w, step):
+        """Take the proximal step of the penalty, of size `step` in all coordinates, in place."""
+        return 0
 
     def steps(self):
-        """Steps in an epoch."""
+        """The number of steps in an epoch."""
         return 1
 
     def begins_epoch(self):
@@ -52,5 +52,5 @@ class Objective:
         return True
 
     def begins_data(self):
-        """Whether the data may be others than those of the step before."""
+        """Whether the data may differ from those of the last step."""
         return False

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""Any function, written in Python."""
+"""Function: any Python function as an objective."""
 
 import cython
 import numpy as np
@@ -11,12 +11,12 @@ if cython.compiled:
 else:
     from .base import Objective
 
-# Of a forward difference, relative to the entry: it balances truncation and rounding.
+# Step of a forward difference, relative to the entry. It balances truncation and rounding.
 STEP = float(np.sqrt(np.finfo(float).eps))
 
 
 class Evaluated:
-    """What is known of the function at one point; None is not known."""
+    """Value and gradient of the function at one point; None if not known."""
 
     def __init__(self, x, key):
         self.x = x
@@ -27,15 +27,15 @@ class Evaluated:
 
 @cython.cclass
 class Function(Objective):
-    """A Python function of one vector, and its gradient, evaluated when asked and counted.
+    """A Python function of one vector and its gradient, evaluated on demand and counted.
 
-    What is known of the point where the rule is, of the last other one and of the
-    lowest is not evaluated again: the function is taken for deterministic.
+    The values at three points are kept: that of the rule, the last other one, and the lowest.
+    They are not evaluated again: the function must be deterministic.
 
     Parameters
     ----------
     fun : callable or None
-        ``fun(x, *args)`` returns a float; None if nobody will ask for a value.
+        ``fun(x, *args)`` returns a float; None if no value is needed.
     jac : callable or None
         ``jac(x, *args)`` returns the gradient. None: by forward differences of `fun`.
     args : tuple
@@ -44,15 +44,15 @@ class Function(Objective):
     Attributes
     ----------
     nfev, njev : int
-        How often the function, and the gradient, were evaluated; differences
-        are evaluations of the function, too.
+        How often the function and the gradient were evaluated. Finite differences count as
+        evaluations of the function.
     """
 
     fun: object
     jac: object
     args: tuple
     paired: cython.bint
-    place: object
+    current: object
     other: object
     lowest: object
     nfev = cython.declare(cython.Py_ssize_t, visibility="readonly")
@@ -62,17 +62,17 @@ class Function(Objective):
         self.fun = fun
         self.jac = jac
         self.args = args
-        # For jac=True scipy hands over two faces of one function that returns both.
+        # For jac=True scipy passes one function, which returns both, as `fun` and `jac`.
         self.paired = jac is not None and jac == getattr(fun, "derivative", None)
-        self.place = self.other = self.lowest = None
+        self.current = self.other = self.lowest = None
         self.nfev = self.njev = self.asked = 0
         self.g = None
-        # Not a number that a rule could use without having asked.
+        # NaN, so that a rule that reads it without calling `here` is noticed.
         self.f = np.nan
 
     def look(self, w, with_gradient):
-        """Go to `w`, the point that a rule has named."""
-        self.place = self.at(w)
+        """Move to `w`, the point of the rule."""
+        self.current = self.at(w)
         if with_gradient:
             if self.g is None:
                 self.g = np.empty(len(w))
@@ -81,7 +81,7 @@ class Function(Objective):
     def at(self, w):
         """What is known at `w`."""
         key = bytes(w)
-        for known in (self.place, self.other, self.lowest):
+        for known in (self.current, self.other, self.lowest):
             if known is not None and known.key == key:
                 return known
         self.other = Evaluated(np.array(w, dtype=float), key)
@@ -102,18 +102,18 @@ class Function(Objective):
         return known.gradient
 
     def evaluate(self, known):
-        """Find the value."""
+        """Compute the value."""
         known.value = self.call(known.x)
         if self.lowest is None or not self.lowest.value <= known.value:
             self.lowest = known
         if self.paired:
             self.njev += 1
-            # At a point that was an error the other face would have the last one's gradient.
+            # After an error of the function `jac` would return the gradient of the last point.
             finite = np.isfinite(known.value)
             known.gradient = self.slopes(known.x) if finite else np.full(known.x.size, np.nan)
 
     def differentiate(self, known):
-        """Find the gradient."""
+        """Compute the gradient."""
         if (self.paired or self.jac is None) and known.value is None:
             self.evaluate(known)
         if known.gradient is None:
@@ -121,12 +121,12 @@ class Function(Objective):
             known.gradient = self.differences(known) if self.jac is None else self.slopes(known.x)
 
     def call(self, x):
-        """The value at `x`, which the function may keep or change: it gets a copy."""
+        """Call the function with a copy of `x`, which it may keep or change."""
         self.nfev += 1
         try:
             value = np.asarray(self.fun(x.copy(), *self.args))
         except OverflowError:
-            # What is infinite in numpy is an error of Python's own numbers.
+            # Where numpy gives infinity, Python's own numbers raise an error.
             return np.inf
         if value.size != 1 or value.dtype.kind not in "buif":
             raise ValueError(
@@ -136,7 +136,7 @@ class Function(Objective):
         return float(value.item())
 
     def slopes(self, x):
-        """The gradient at `x` as `jac` has it."""
+        """Call `jac` for the gradient at `x`."""
         try:
             gradient = np.asarray(self.jac(x.copy(), *self.args))
         except OverflowError:
@@ -149,7 +149,7 @@ class Function(Objective):
         return np.array(gradient, dtype=float).ravel()
 
     def differences(self, known):
-        """The gradient by forward differences from the value at the point itself."""
+        """The gradient by forward differences, from the value at the point."""
         if not np.isfinite(known.value):
             return np.full(known.x.size, np.nan)
 
@@ -163,7 +163,7 @@ class Function(Objective):
     @cython.exceptval(-1, check=True)
     def here(self) -> cython.double:
         with cython.gil:
-            return self.value_at(self.place.x)
+            return self.value_at(self.current.x)
 
     @cython.cfunc
     @cython.nogil

@@ -4,7 +4,7 @@ import numpy as np
 import scipy.linalg
 from scipy.linalg.lapack import dpstrf
 
-from .coordinates import Moments
+from .moments import Moments
 
 # With more columns the Gram matrix costs more than some dozen passes over the data.
 MAX_COLUMNS = 1024

@@ -2,118 +2,101 @@
 # cython: initializedcheck=False, freethreading_compatible=True
 """The linear objective: predictions of a block of rows, their losses, the gradient.
 
-What is done here is the same for float32, float64, shuffled, dense and sparse
-rows, and for one lane or many.
+The code here is the same for float32 and float64, shuffled and ordered, dense and sparse rows,
+and for one lane or many.
 """
 
 import numpy as np
+import scipy.sparse as sp
 
-from libc.math cimport fabs, sqrt
-from libc.stdlib cimport free, malloc
+cimport cython
 from libc.string cimport memset
-from scipy.linalg.cython_blas cimport dgemm, dnrm2
 
-from sk_gd.objectives.losses cimport LossKernel
-from sk_gd.objectives.penalties cimport ElasticNet
-from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH
+from sk_gd.losses.base cimport LossKernel
+from sk_gd.objectives.lanes cimport LaneObjective
+from sk_gd.objectives.rows cimport AHEAD, SK_GD_PREFETCH, Rows
 
-from .rows import CSRRows, make_rows
+from .csr_rows import CSRRows
+from .dense_rows import DenseRows
+
+# Entries of a block of rows: it should stay in the cache.
+BLOCK = 4096
 
 
-cdef class LinearObjective:
+@cython.final
+cdef class LinearObjective(LaneObjective):
     """F of a linear model on the current batch, for one or many lanes at once.
 
-    A lane is one model in training: `n_outputs` rows of `n_columns` weights.
-    All lanes read the same rows, in the same coordinates, with one gather and
-    one product.
+    All lanes read the same rows, with one gather and one product.
 
     Parameters
     ----------
-    X, y, weight : ndarray or CSR matrix, (n, n_targets) ndarray, (n,) ndarray or None
-        Data; weights have mean one over the rows that are used.
-    loss : LossKernel
-        The formula of the loss.
+    problem : Problem
+        The data: `X`, an ndarray or CSR matrix, `y` of shape (n, n_targets), `weight` of shape
+        (n,), with mean one over the rows that are used, or None, and the `loss`.
     coordinates : Coordinates
         How the optimizer's coordinates relate to X and y.
-    penalties : list of ElasticNet
-        One a lane, in those coordinates.
+    penalties : list of PenaltyKernel
+        The penalty of each lane, in those coordinates.
     batch_size, n_ordered : int
-        Rows a batch, and rows in an epoch's order.
+        Rows of a batch, and rows in the order of an epoch.
     """
 
-    def __init__(self, X, y, weight, LossKernel loss, coordinates, list penalties, batch_size,
-                 n_ordered):
-        cdef Py_ssize_t lane
-        self.loss = loss
-        self.penalties = penalties
-        self.n_lanes = len(penalties)
-        self.penalty = <void **> malloc(self.n_lanes * sizeof(void *))
-        if self.penalty == NULL:
-            raise MemoryError
-        self.n_outputs = coordinates.n_outputs
-        self.n_rows = self.n_lanes * self.n_outputs
-        self.rows = make_rows(X, coordinates, self.n_lanes, batch_size, n_ordered)
-        self.n_columns = self.rows.n_columns
-        self.n_weights = self.n_outputs * self.n_columns
-        self.y = y
-        self.weight = weight
+    cdef Rows rows
+    cdef LossKernel loss
+    cdef const double[:, ::1] y
+    cdef const double[::1] weight
+    cdef bint in_units
+    cdef double[::1] origin
+    cdef double[::1] unit
+    cdef double[:, ::1] y_block
+    cdef double[::1] weight_block
+    cdef double[:, ::1] p
+    cdef double[:, ::1] slopes
+    cdef Py_ssize_t[::1] stamp
+    cdef Py_ssize_t mark
+
+    def __init__(self, problem, coordinates, list penalties, batch_size, n_ordered):
+        LaneObjective.__init__(self, coordinates, penalties)
+        X = problem.X
+        self.y = problem.y
+        self.weight = problem.weight
+        self.rows = make_rows(X, coordinates, np.asarray(self.level), batch_size, n_ordered)
         self.in_units = coordinates.in_units
         self.origin = np.tile(coordinates.origin, self.n_lanes)
         self.unit = np.tile(coordinates.unit, self.n_lanes)
-        self.energy = np.tile(coordinates.energy, self.n_lanes)
-        self.rotation = coordinates.rotation
         capacity = self.rows.capacity
-        self.y_block = np.empty((y.shape[1], capacity))
+        self.y_block = np.empty((self.y.shape[1], capacity))
         self.weight_block = np.ones(capacity)
-        self.p = np.empty((self.n_rows, capacity))
-        self.slopes = np.empty((self.n_rows, capacity))
+        self.p = np.empty((self.n_responses, capacity))
+        self.slopes = np.empty((self.n_responses, capacity))
+        self.loss = problem.loss.kernel(self.n_outputs)
         self.loss.bind(self.y_block, self.p, self.weight_block, self.slopes)
-        self.total = np.zeros(self.n_lanes)
-        self.scaled = np.zeros(self.n_lanes)
-        if self.rotation is not None:
-            self.lengths = np.linalg.norm(coordinates.rotation, axis=0)
-            self.rotated = np.empty((self.n_lanes, self.n_weights))
-            self.rotated_gradients = np.empty((self.n_lanes, self.n_weights))
         self.where = np.empty(self.n_weights, dtype=np.intp)
         self.stamp = np.zeros(self.n_columns, dtype=np.intp)
         self.mark = 0
-        self.n_where = -1
         # Where a batch has entries in most columns, listing them is no gain.
         self.local = (
             isinstance(self.rows, CSRRows)
             and self.rotation is None
             and 2 * X.nnz * batch_size < X.shape[0] * X.shape[1]
+            and not any(penalty.has_gradient or penalty.has_prox for penalty in penalties)
         )
-        for lane in range(self.n_lanes):
-            self.penalty[lane] = <void *> <ElasticNet?> penalties[lane]
-            self.local = self.local and not (penalties[lane].ridge or penalties[lane].lasso)
-
-    def __dealloc__(self):
-        free(self.penalty)
 
     cdef int evaluate(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, const double *points,
         double *gradients,
     ) except -1 nogil:
-        """Gradients of all lanes at `points` (lanes × weights) on order[begin:begin + count].
-
-        `total` holds the weighted sum of the loss of each lane. Without a place
-        for the gradients (NULL) that is all. While `local` holds, `gradients`
-        must come in as the last call left it: only the entries listed in
-        `where` are not zero.
-        """
-        cdef Py_ssize_t lane, i, k, rows, done = 0
-        cdef int stride = <int> self.p.shape[1]
+        cdef Py_ssize_t lane, i, rows, done = 0
         cdef const double *w = points
         cdef double *g = gradients
-        cdef double factor
         if self.rotation is not None:
-            self.rotate(b'T', points, &self.rotated[0, 0])
-            w = &self.rotated[0, 0]
+            w = self.rotate_points(points)
             g = &self.rotated_gradients[0, 0]
-        self.current = w
+        self.last_points = w
         for lane in range(self.n_lanes):
             self.total[lane] = self.scaled[lane] = 0
+            # The last sparse batch left a few entries only.
             for i in range(self.n_where):
                 g[lane * self.n_weights + self.where[i]] = 0
         self.rows.local = self.local
@@ -123,44 +106,36 @@ cdef class LinearObjective:
         self.n_where = 0 if self.local else -1
         while done < count:
             rows = min(self.rows.capacity, count - done)
-            self.rows.forward(order, begin + done, rows, &self.p[0, 0], stride)
-            self.gather_targets(order, begin + done, rows)
-            if self.in_units:
-                for k in range(self.n_rows):
-                    for i in range(rows):
-                        self.p[k, i] = self.origin[k] + self.unit[k] * self.p[k, i]
-            if self.weight is not None:
-                # A row that does not count must not, be its prediction infinite.
-                for i in range(rows):
-                    if self.weight_block[i] == 0:
-                        for k in range(self.n_rows):
-                            self.p[k, i] = 0
+            self.predict(order, begin + done, rows)
             self.add_losses(order, begin + done, rows)
             done += rows
-            if gradients == NULL:
-                continue
-            for k in range(self.n_rows):
-                factor = self.unit[k] / (self.energy[k] * count)
-                for i in range(rows):
-                    self.slopes[k, i] *= factor
-            self.rows.backward(&self.slopes[0, 0], stride, g)
-            if self.local:
-                self.n_where = self.rows.touch(
-                    &self.where[0], self.n_where, &self.stamp[0], self.mark
-                )
+            if gradients != NULL:
+                self.add_gradients(rows, count, g)
         if gradients == NULL:
             return 0
         self.rows.finish(g)
         if self.local:
             self.repeat_for_outputs()
-        for lane in range(self.n_lanes):
-            (<ElasticNet> self.penalty[lane]).add_gradient(
-                w + lane * self.n_weights, g + lane * self.n_weights
-            )
-        if self.rotation is not None:
-            self.rotate(b'N', g, gradients)
-            self.drop_rounding(g, gradients)
+        self.finish(g, gradients)
         return 0
+
+    cdef void predict(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
+    ) noexcept nogil:
+        """Fill a block: predictions, in the units of the targets, targets and weights."""
+        cdef Py_ssize_t i, k
+        self.rows.forward(order, begin, rows, &self.p[0, 0], <int> self.p.shape[1])
+        self.gather_targets(order, begin, rows)
+        if self.in_units:
+            for k in range(self.n_responses):
+                for i in range(rows):
+                    self.p[k, i] = self.origin[k] + self.unit[k] * self.p[k, i]
+        if self.weight is not None:
+            # The prediction of a row without weight may be infinite; zero times it is not zero.
+            for i in range(rows):
+                if self.weight_block[i] == 0:
+                    for k in range(self.n_responses):
+                        self.p[k, i] = 0
 
     cdef int add_losses(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
@@ -171,33 +146,37 @@ cdef class LinearObjective:
         for lane in range(self.n_lanes):
             first = lane * self.n_outputs
             if order != NULL and self.n_lanes > 1:
-                # Memory has little else to do meanwhile: a part of the next block for each lane.
+                # Memory is idle meanwhile: each lane prefetches a part of the next block.
                 self.rows.fetch(order, begin + rows + lane * share, share)
             total = self.loss.evaluate(first, self.n_outputs, rows)
             self.total[lane] += total
             if self.n_outputs == 1:
-                self.scaled[lane] += total / self.energy[first]
+                self.scaled[lane] += total / self.loss_scale[first]
             elif self.in_units:
                 for k in range(first, first + self.n_outputs):
-                    self.scaled[lane] += self.loss.totals[k] / self.energy[k]
+                    self.scaled[lane] += self.loss.totals[k] / self.loss_scale[k]
             else:
                 self.scaled[lane] += total
         return 0
 
-    cdef double value(self, Py_ssize_t lane, Py_ssize_t count) noexcept nogil:
-        """What the last `evaluate` computed the gradient of, for a lane."""
-        return (
-            self.scaled[lane] / count
-            + (<ElasticNet> self.penalty[lane]).smooth(self.current + lane * self.n_weights)
-        )
-
-    cdef double penalty_value(self, Py_ssize_t lane) noexcept nogil:
-        """The penalty of a lane at the points of the last `evaluate`."""
-        return (<ElasticNet> self.penalty[lane]).value(self.current + lane * self.n_weights)
+    cdef void add_gradients(self, Py_ssize_t rows, Py_ssize_t count, double *g) noexcept nogil:
+        """Add the gradient of a block of a batch of `count` rows to the sums of the lanes."""
+        cdef Py_ssize_t i, k
+        cdef double factor
+        for k in range(self.n_responses):
+            factor = self.unit[k] / (self.loss_scale[k] * count)
+            for i in range(rows):
+                self.slopes[k, i] *= factor
+        self.rows.backward(&self.slopes[0, 0], <int> self.p.shape[1], g)
+        if self.local:
+            self.n_where = self.rows.touch(
+                &self.where[0], self.n_where, &self.stamp[0], self.mark
+            )
 
     cdef void gather_targets(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
     ) noexcept nogil:
+        """Copy the targets and the weights of a block, and prefetch those of the next one."""
         cdef Py_ssize_t i, k, n_targets = self.y.shape[1]
         cdef Py_ssize_t known = min(rows, self.rows.n_ordered - begin - AHEAD)
         cdef const double *y = &self.y[0, 0]
@@ -221,35 +200,27 @@ cdef class LinearObjective:
                 target[i] = weight[begin + i if order == NULL else order[begin + i]]
 
     cdef void repeat_for_outputs(self) noexcept nogil:
-        """A column that is touched is touched in every output."""
+        """List the touched columns for every output: a column is touched in all of them."""
         cdef Py_ssize_t i, k, found = self.n_where
         for k in range(1, self.n_outputs):
             for i in range(found):
                 self.where[k * found + i] = self.where[i] + k * self.n_columns
         self.n_where = found * self.n_outputs
 
-    cdef void drop_rounding(self, const double *g, double *rotated) noexcept nogil:
-        """Zero what the rotation of the gradients `g` left of sums that cancel.
 
-        Directions in which the data have no extent have no gradient either.
-        """
-        cdef int n = <int> self.n_columns, one = 1
-        cdef Py_ssize_t j, k
-        cdef double size
-        for k in range(self.n_rows):
-            size = ROUNDING * (sqrt(n) * self.rows.level[k] + dnrm2(&n, <double *> g, &one))
-            for j in range(n):
-                if fabs(rotated[j]) <= size * self.lengths[j]:
-                    rotated[j] = 0
-            g += n
-            rotated += n
-
-    cdef void rotate(self, char side, const double *source, double *target) noexcept nogil:
-        """target = source · Rᵀ ('T': weights) or source · R ('N': gradients), row by row."""
-        cdef int k = <int> self.n_columns, rows = <int> self.n_rows
-        cdef double plus = 1, none = 0
-        cdef char no = b'N'
-        dgemm(
-            &side, &no, &k, &rows, &k, &plus, &self.rotation[0, 0], &k, <double *> source, &k,
-            &none, target, &k,
-        )
+def make_rows(X, coordinates, level, batch_size, n_ordered):
+    """Rows of a dense or CSR `X`, in blocks that fit the cache and the batch."""
+    kind, width = DenseRows, X.shape[1]
+    if sp.issparse(X):
+        kind, width = CSRRows, X.nnz // X.shape[0]
+    # Blocks of the same size: none is a small rest.
+    n_blocks = -(-batch_size // max(1, BLOCK // max(width, 1)))
+    return kind(
+        X,
+        coordinates.shift,
+        coordinates.scale,
+        level,
+        coordinates.intercept,
+        -(-batch_size // n_blocks),
+        n_ordered,
+    )

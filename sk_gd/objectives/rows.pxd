@@ -11,15 +11,19 @@ cdef extern from *:
     #define SK_GD_ROUNDING (8 * DBL_EPSILON)
     """
     void SK_GD_PREFETCH(const void *) noexcept nogil
-    # A sum of slopes this small against what it was computed from is zero, but for
-    # rounding: the intercept of centred data has no gradient at all. A rule that
-    # divides by the size of the gradient would make a full step of it.
+    # A sum that cancels is zero if it is smaller than this share of its terms: the rest is
+    # rounding. The intercept of centred data, for example, has no gradient at all, and a rule
+    # that divides by the size of the gradient would make a full step of the rounding.
     const double ROUNDING "SK_GD_ROUNDING"
 
-# Rows fetched ahead of the one in use: a shuffled epoch is a walk through
-# memory that no hardware prefetcher can guess.
+# How many rows ahead of the one in use are prefetched. In a shuffled epoch the processor cannot
+# guess the next row by itself.
 cdef enum:
     AHEAD = 32
+
+ctypedef fused real:
+    float
+    double
 
 
 cdef class Rows:

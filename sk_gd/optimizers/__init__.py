@@ -1,9 +1,11 @@
 """The optimizers, by name."""
 
+from .. import auto
 from ..parameters import lookup
 from .adam import Adam, AdamW, AMSGrad, NAdam, RAdam
-from .adam_kin import AdaBelief, Adamax, Adan, Amos, Yogi
+from .adam_variants import AdaBelief, Adamax, Adan, Yogi
 from .adaptive import FTRL, Adadelta, Adagrad, RMSprop
+from .amos import Amos
 from .averaging import ScheduleFreeAdamW, ScheduleFreeSGD
 from .base import Optimizer
 from .curvature import AdGD, BarzilaiBorwein
@@ -100,7 +102,7 @@ TABLE = {
 
 
 def names():
-    """The names that ``optimizer=`` understands, in the order of the catalogue.
+    """List the names that the parameter `optimizer` accepts, in the order of the catalogue.
 
     Returns
     -------
@@ -111,13 +113,13 @@ def names():
 
 
 def get(optimizer):
-    """An instance of the optimizer called `optimizer`, or `optimizer` itself if it is one.
+    """Turn a name into an optimizer; an instance is returned as it is.
 
     Parameters
     ----------
     optimizer : str or Optimizer
-        Name or instance; "auto" is the default of the estimators, which is
-        `ScheduleFreeAdamW` with settings of its own.
+        A name or an instance. "auto" is the default of the estimators, which is
+        `ScheduleFreeAdamW` with other settings than its defaults.
 
     Returns
     -------
@@ -127,10 +129,15 @@ def get(optimizer):
     Raises
     ------
     ValueError
-        If there is no such name; the message has the nearest one.
+        If there is no such name. The message suggests the closest one.
     TypeError
         If it is neither a name nor an instance.
     """
     if isinstance(optimizer, str) and optimizer == "auto":
-        return ScheduleFreeAdamW(beta_1=0.975, beta_2=0.988)
+        name, parameters = auto.OPTIMIZER
+        return TABLE[name](**parameters)
     return lookup(optimizer, TABLE, Optimizer, "optimizer")
+
+
+# Optimizers around another one are given its name.
+Optimizer._get = staticmethod(get)

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""Adam, and what differs from it in one place."""
+"""Adam, and optimizers that differ from it in one part of the step."""
 
 import cython
 
@@ -20,7 +20,7 @@ else:
 
 
 class _AdamLike(Optimizer):
-    """Parameters shared by the optimizers with two moving averages."""
+    """Parameters that the optimizers with two moving averages share."""
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
         self.beta_1 = beta_1
@@ -34,7 +34,7 @@ class _AdamLike(Optimizer):
 
 
 class Adam(_AdamLike):
-    r"""Adam: momentum, and steps divided by the root of the mean squared gradient.
+    r"""Adam: momentum, with steps divided by the root of the mean squared gradient.
 
     .. math::
         m_t &= \beta_1 m_{t-1} + (1 - \beta_1) g_t, \quad
@@ -42,20 +42,21 @@ class Adam(_AdamLike):
         w_t &= w_{t-1} - \eta_t \, \hat m_t / (\sqrt{\hat v_t} + \epsilon), \quad
         \hat m_t = m_t / (1 - \beta_1^t), \; \hat v_t = v_t / (1 - \beta_2^t)
 
-    At a constant rate Adam ends in a ball of noise on mini-batches: use a
-    schedule or ``average=True`` to settle, or `ScheduleFreeAdamW`.
+    On mini-batches at a constant learning rate, Adam does not converge: the weights
+    keep moving in a ball around the minimiser. Use a schedule, ``average=True`` or
+    `ScheduleFreeAdamW`.
 
-    Good for mini-batches of nearly anything.
+    Good for mini-batches of nearly any data.
 
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
-        Share of the moving averages of the gradient and of its square that
-        each step keeps.
+        Decay rates of the moving averages of the gradient and of its square: the
+        share of the average that each step keeps.
     epsilon : float, default=1e-8
         Added to the root.
     epsilon_in_sqrt : bool, default=False
-        Divide by :math:`\sqrt{\hat v_t + \epsilon}` instead.
+        Whether to divide by :math:`\sqrt{\hat v_t + \epsilon}` instead.
 
     References
     ----------
@@ -88,7 +89,7 @@ class Adam(_AdamLike):
 
 @cython.cclass
 class AdamRule(Rule):
-    """Adam's step, in the three parts that its kin exchange."""
+    """Adam's step, in three parts, of which its variants replace one."""
 
     def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
@@ -101,12 +102,12 @@ class AdamRule(Rule):
         self.divisor = self.v
 
     def correct(self):
-        """What the averages, which begin at zero, lack at step t."""
+        """Bias corrections."""
         self.correction_1 = 1 - pow(self.beta_1, self.t)
         self.correction_2 = 1 - pow(self.beta_2, self.t)
 
     def remember(self, g):
-        """The moving averages."""
+        """Update the moving averages."""
         j: cython.Py_ssize_t
         for j in range(self.n):
             self.m[j] = self.beta_1 * self.m[j] + (1 - self.beta_1) * g[j]
@@ -121,7 +122,7 @@ class AdamRule(Rule):
         return lr / root if root > 0 else 0.0
 
     def descend(self, w, lr):
-        """The step along the averages."""
+        """Take the step."""
         j: cython.Py_ssize_t
         for j in range(self.n):
             w[j] -= AdamRule.rate(self, j, lr) * (self.m[j] / self.correction_1)
@@ -137,25 +138,26 @@ class AdamRule(Rule):
 
 
 class AMSGrad(_AdamLike):
-    r"""Adam whose steps never grow again: divided by the largest mean square so far.
+    r"""Adam whose steps never grow again: they are divided by the largest mean square so far.
 
     .. math::
         \bar v_t &= \max(\bar v_{t-1}, v_t) \\
         w_t &= w_{t-1} - \eta_t \, \hat m_t / (\sqrt{\bar v_t / (1 - \beta_2^t)} + \epsilon)
 
-    with the moving averages of `Adam`. As in torch the largest :math:`v` is
-    taken before the correction for the start; the paper corrects nothing.
-    It repairs Adam's lack of convergence where rare, large gradients are
-    forgotten too early. A single outlier makes all later steps of a coordinate
-    shorter: where tails are heavy, Adam is faster.
+    with the moving averages of `Adam`. As in torch, the largest :math:`v` is taken
+    before the bias correction. The paper has no bias correction.
+
+    AMSGrad converges in cases in which Adam does not, because Adam forgets rare, large
+    gradients too early. But a single outlier shortens all later steps of a coordinate:
+    with heavy tails, Adam is faster.
 
     Good for mini-batches in which large gradients are rare and matter.
 
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
-        Share of the moving averages of the gradient and of its square that
-        each step keeps.
+        Decay rates of the moving averages of the gradient and of its square: the
+        share of the average that each step keeps.
     epsilon : float, default=1e-8
         Added to the root.
 
@@ -198,7 +200,7 @@ class AMSGradRule(AdamRule):
 
 
 class NAdam(_AdamLike):
-    r"""Adam that looks ahead, with Nesterov's momentum.
+    r"""Adam with Nesterov's momentum, which looks ahead.
 
     .. math::
         \mu_t &= \beta_1 (1 - \tfrac12 \, 0.96^{t \psi}), \quad
@@ -207,22 +209,22 @@ class NAdam(_AdamLike):
                \left[ \frac{\mu_{t+1} m_t}{1 - P_t \mu_{t+1}}
                + \frac{(1 - \mu_t) g_t}{1 - P_t} \right]
 
-    with the moving averages of `Adam`. The form is torch's; Keras has
-    :math:`\psi = 1`. It reacts to a gradient one step sooner than Adam, which
-    helps on large batches and adds noise on small ones: use a schedule or
-    ``average=True`` there.
+    with the moving averages of `Adam`. This is the form of torch; Keras uses
+    :math:`\psi = 1`. NAdam reacts to a gradient one step sooner than Adam. This helps
+    on large batches and adds noise on small ones: use a schedule or ``average=True``
+    there.
 
-    Good for large batches, where Adam is right but reacts late.
+    Good for large batches on which Adam works but reacts late.
 
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
-        Share of the moving averages of the gradient and of its square that
-        each step keeps.
+        Decay rates of the moving averages of the gradient and of its square: the
+        share of the average that each step keeps.
     epsilon : float, default=1e-8
         Added to the root.
     momentum_decay : float, default=0.004
-        How soon the momentum rises from half of `beta_1` to all of it
+        How fast the momentum rises from half of `beta_1` to `beta_1`
         (:math:`\psi`).
 
     References
@@ -289,7 +291,7 @@ class NAdamRule(AdamRule):
 
 
 class RAdam(_AdamLike):
-    r"""Adam with a warm-up of its own: steps as long as the mean square can be trusted.
+    r"""Adam with a built-in warm-up: the steps grow as the mean square becomes reliable.
 
     .. math::
         \rho_\infty &= 2 / (1 - \beta_2) - 1, \quad
@@ -300,21 +302,21 @@ class RAdam(_AdamLike):
                \frac{\sqrt{1 - \beta_2^t}}{\sqrt{v_t} + \epsilon}
                \quad \text{if } \rho_t > 5, \text{ else } w_{t-1} - \eta_t \hat m_t
 
-    with the moving averages of `Adam`; the form is torch's. The first steps
-    (five with the default `beta_2`) are plain momentum, whose length depends
-    on the unit of the gradient: keep ``precondition`` on, or use `Adam` with a
-    warm-up schedule.
+    with the moving averages of `Adam`, in the form of torch. The first steps (five
+    with the default `beta_2`) are plain momentum, whose length depends on the unit of
+    the gradient. Therefore keep ``precondition`` on, or use `Adam` with a warm-up
+    schedule.
 
-    Good for starts that Adam needs a warm-up for, in standardised or whitened
+    Good for training in which Adam needs a warm-up, in standardised or whitened
     coordinates.
 
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
-        Share of the moving averages of the gradient and of its square that
-        each step keeps.
+        Decay rates of the moving averages of the gradient and of its square: the
+        share of the average that each step keeps.
     epsilon : float, default=1e-8
-        Added to the root, before its correction for the start.
+        Added to the root, before its bias correction.
 
     References
     ----------
@@ -382,22 +384,24 @@ class AdamW(_AdamLike):
         w_{t-1}' &= (1 - \eta_t \lambda) \, w_{t-1} \\
         w_t &= w_{t-1}' - \eta_t \, \hat m_t / (\sqrt{\hat v_t} + \epsilon)
 
-    with the moving averages of `Adam`. The decay is not part of the objective:
-    it pulls every weight, the intercept too, towards zero in the coordinates
-    of ``precondition``, so the minimiser is not that of ``alpha`` alone.
+    with the moving averages of `Adam`. The decay is not part of the objective. It
+    pulls each weight, including the intercept, towards zero in the coordinates of
+    ``precondition``. Therefore the minimiser is not that of the objective with
+    ``alpha`` alone.
 
-    Good for reproducing recipes that regularise by weight decay; for a ridge
-    that is part of the objective use ``alpha``.
+    Good for reproducing recipes that regularise by weight decay. For a ridge penalty
+    that is part of the objective, use ``alpha``.
 
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
-        Share of the moving averages of the gradient and of its square that
-        each step keeps.
+        Decay rates of the moving averages of the gradient and of its square: the
+        share of the average that each step keeps.
     epsilon : float, default=1e-8
         Added to the root.
     weight_decay : float, default=0.01
-        :math:`\lambda`, multiplied by the learning rate, as in torch.
+        Strength of the decay (:math:`\lambda`). It is multiplied by the learning
+        rate, as in torch.
 
     References
     ----------
@@ -448,6 +452,6 @@ class AdamWRule(AdamRule):
 
 
 def epsilons(optimizer):
-    """What is added inside and outside the root."""
+    """The numbers that are added inside and outside the root."""
     inside = getattr(optimizer, "epsilon_in_sqrt", False)
     return (optimizer.epsilon, 0.0) if inside else (0.0, optimizer.epsilon)

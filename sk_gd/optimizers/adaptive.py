@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""A learning rate of its own for every coordinate."""
+"""Optimizers that adapt the step size of each coordinate to its gradients."""
 
 import cython
 
@@ -9,32 +9,34 @@ from .adam import epsilons
 
 if cython.compiled:
     from cython.cimports.libc.math import sqrt
-    from cython.cimports.sk_gd.optimizers.base import LocalRule, Rule
+    from cython.cimports.sk_gd.optimizers.base import Rule
+    from cython.cimports.sk_gd.penalties.base import PenaltyKernel
 
     from .base import Optimizer
 else:
     from math import sqrt
 
-    from .base import LocalRule, Optimizer, Rule
+    from ..penalties.base import PenaltyKernel
+    from .base import Optimizer, Rule
 
 
 class Adagrad(Optimizer):
-    r"""AdaGrad: steps divided by the root of all squared gradients so far.
+    r"""AdaGrad: steps divided by the root of the sum of all squared gradients.
 
     .. math::
         a_t &= a_{t-1} + g_t^2 \\
         w_t &= w_{t-1} - \eta_t \, g_t / (\sqrt{a_t} + \epsilon)
 
-    The steps shrink like :math:`1/\sqrt t` by themselves. The sum begins at
-    zero and :math:`\epsilon` is outside the root, as in torch.
+    The steps shrink like :math:`1/\sqrt t` without a schedule. As in torch, the sum
+    begins at zero, and :math:`\epsilon` is added outside the root.
 
-    Good for sparse data, whose rare features keep large steps, and for
-    training without a schedule.
+    Good for sparse data, because rare features keep large steps, and for training
+    without a schedule.
 
     Parameters
     ----------
     epsilon : float, default=1e-10
-        Added to the root; keeps the first step finite.
+        Added to the root, so that the first step is finite.
 
     References
     ----------
@@ -65,12 +67,13 @@ class Adagrad(Optimizer):
 
 @cython.final
 @cython.cclass
-class AdagradRule(LocalRule):
+class AdagradRule(Rule):
     epsilon: cython.double
     a: cython.double[::1]
 
     def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
+        self.local = True
         self.epsilon = optimizer.epsilon
         self.a = self.array("a")
 
@@ -84,12 +87,21 @@ class AdagradRule(LocalRule):
 
     @cython.cfunc
     @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.inline
+    def step_along(
+        self, w: cython.double[::1], j: cython.Py_ssize_t, g: cython.double, lr: cython.double
+    ) -> cython.void:
+        self.a[j] += g * g
+        w[j] -= self.rate(j, lr) * g
+
+    @cython.cfunc
+    @cython.nogil
     @cython.exceptval(-1, check=False)
     def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
         j: cython.Py_ssize_t
         for j in range(self.n):
-            self.a[j] += g[j] * g[j]
-            w[j] -= self.rate(j, lr) * g[j]
+            self.step_along(w, j, g[j], lr)
         return 0
 
     @cython.cfunc
@@ -103,17 +115,14 @@ class AdagradRule(LocalRule):
         where: cython.Py_ssize_t[::1],
         count: cython.Py_ssize_t,
     ) -> cython.int:
-        j: cython.Py_ssize_t
         k: cython.Py_ssize_t
         for k in range(count):
-            j = where[k]
-            self.a[j] += g[j] * g[j]
-            w[j] -= self.rate(j, lr) * g[j]
+            self.step_along(w, where[k], g[where[k]], lr)
         return 0
 
 
 class Adadelta(Optimizer):
-    r"""Adadelta: steps in the units of the weights, from the steps before.
+    r"""Adadelta: steps in the units of the weights, scaled by the previous steps.
 
     .. math::
         a_t &= \rho a_{t-1} + (1 - \rho) g_t^2, \quad
@@ -121,18 +130,18 @@ class Adadelta(Optimizer):
         w_t &= w_{t-1} - \eta_t \Delta_t, \quad
         d_t = \rho d_{t-1} + (1 - \rho) \Delta_t^2
 
-    The paper has no learning rate, which is 1 there. The steps begin at the
-    root of `epsilon` and grow by themselves. For a fast start use `RMSprop` or
-    `Adam`.
+    The paper has no learning rate, which corresponds to a learning rate of 1. The
+    steps begin at the root of `epsilon` and grow by themselves. For a fast start, use
+    `RMSprop` or `Adam`.
 
-    Good for gradients of unknown unit, where a slow start does no harm.
+    Good for gradients of unknown unit, if a slow start does no harm.
 
     Parameters
     ----------
     rho : float in [0, 1), default=0.9
         Share of both moving averages that each step keeps.
     epsilon : float > 0, default=1e-6
-        Added inside the roots; its own root is the first step.
+        Added inside the roots. Its own root is the size of the first step.
 
     References
     ----------
@@ -178,7 +187,7 @@ class AdadeltaRule(Rule):
         self.epsilon = optimizer.epsilon
         self.a = self.array("a")
         self.d = self.array("d")
-        # Of the last step, in whose metric its penalty is taken.
+        # The metric of the last step, in which the proximal step is taken.
         self.ratio = self.array("ratio")
 
     @cython.cfunc
@@ -210,10 +219,10 @@ class RMSprop(Optimizer):
         a_t &= \rho a_{t-1} + (1 - \rho) g_t^2 \\
         w_t &= w_{t-1} - \eta_t \, g_t / (\sqrt{a_t} + \epsilon)
 
-    Forgets old gradients, unlike AdaGrad, and so keeps moving.
+    Unlike AdaGrad, it forgets old gradients, so the steps do not shrink to zero.
 
-    Good for mini-batches of features that differ in what they need, with a
-    schedule or ``average=True``.
+    Good for mini-batches, if features need different step sizes, with a schedule or
+    ``average=True``.
 
     Parameters
     ----------
@@ -222,7 +231,7 @@ class RMSprop(Optimizer):
     epsilon : float, default=1e-8
         Added to the root.
     epsilon_in_sqrt : bool, default=False
-        Divide by :math:`\sqrt{a_t + \epsilon}` instead, as Keras does.
+        Whether to divide by :math:`\sqrt{a_t + \epsilon}` instead, as Keras does.
 
     References
     ----------
@@ -289,28 +298,30 @@ class RMSpropRule(Rule):
 
 
 class FTRL(Optimizer):
-    r"""FTRL-Proximal: AdaGrad that thresholds sums and not steps, for sparse models.
+    r"""FTRL-Proximal: AdaGrad for sparse models, with a threshold on sums of gradients.
 
     .. math::
         z_t &= z_{t-1} + g_t - (h_t - h_{t-1}) w_{t-1}, \quad
         h_t = \frac{1}{\eta} \left( \beta + \sqrt{\textstyle\sum_{s \le t} g_s^2} \right) \\
         w_t &= -\operatorname{soft}(z_t, t \, l_1) / h_t
 
-    where soft moves its argument towards zero by :math:`t \, l_1`, at most to
-    zero. The threshold comes from the ``alpha`` and ``l1_ratio`` of the
-    estimator, once a step, which makes the minimiser that of the objective;
-    the ridge is in the gradient. A coefficient is zero as long as the sum of
-    all its gradients says so: noise of mini-batches does not wake it. Without
-    an L1 penalty this is `Adagrad` with :math:`\beta` for its epsilon. (It is
-    computed so; the sums are kept relative to the weights.)
+    where soft moves its argument towards zero by :math:`t \, l_1`, but not beyond
+    zero. The threshold :math:`l_1` comes from the ``alpha`` and ``l1_ratio`` of the
+    estimator. It is added once for each step, so that the minimiser is that of the
+    objective. The ridge penalty is part of the gradient.
 
-    Good for sparse models of sparse data: coefficients that are exactly zero,
+    A coefficient is zero as long as the sum of all its gradients is below the
+    threshold, so the noise of mini-batches does not make it nonzero. Without an L1
+    penalty, this is `Adagrad` with :math:`\beta` as its epsilon. (The steps are
+    computed in that form, and the sums are stored relative to the weights.)
+
+    Good for sparse models of sparse data, with coefficients that are exactly zero,
     in one pass over a stream.
 
     Parameters
     ----------
     beta : float, default=1
-        Added to the root of the sum of squares: shortens the first steps.
+        Added to the root of the sum of squares. It shortens the first steps.
 
     References
     ----------
@@ -343,21 +354,21 @@ class FTRL(Optimizer):
 
 @cython.final
 @cython.cclass
-class FTRLRule(LocalRule):
+class FTRLRule(Rule):
     beta: cython.double
     a: cython.double[::1]
-    threshold: cython.double[::1]
-    # The part of a sum that its threshold has taken: -z - h w, of either sign.
+    # How many proximal steps each weight has had.
+    count: cython.double[::1]
+    # The part of the sum of gradients that the penalty holds back: -z - h w.
     held: cython.double[::1]
-    lr: cython.double
 
     def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
+        self.local = True
         self.beta = optimizer.beta
         self.a = self.array("a")
-        self.threshold = self.array("threshold")
+        self.count = self.array("count")
         self.held = self.array("held")
-        self.lr = 0.0
 
     @cython.cfunc
     @cython.nogil
@@ -371,33 +382,18 @@ class FTRLRule(LocalRule):
     @cython.nogil
     @cython.exceptval(check=False)
     @cython.inline
-    def push(
-        self, w: cython.double[::1], j: cython.Py_ssize_t, by: cython.double, eta: cython.double
-    ) -> cython.void:
-        """Move the sum behind a weight, and let the threshold hold what it can."""
-        moved: cython.double = w[j] + eta * (self.held[j] + by)
-        w[j] = moved
-        self.held[j] = 0.0
-        if self.threshold[j] > 0 and eta > 0:
-            Rule.shrink(self, w, j, eta * self.threshold[j])
-            self.held[j] = (moved - w[j]) / eta
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    @cython.inline
     def step_along(
         self, w: cython.double[::1], j: cython.Py_ssize_t, g: cython.double, lr: cython.double
     ) -> cython.void:
         self.a[j] += g * g
-        self.push(w, j, -g, self.rate(j, lr))
+        w[j] += self.rate(j, lr) * (self.held[j] - g)
+        self.held[j] = 0.0
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
     def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
         j: cython.Py_ssize_t
-        self.lr = lr
         for j in range(self.n):
             self.step_along(w, j, g[j], lr)
         return 0
@@ -414,18 +410,27 @@ class FTRLRule(LocalRule):
         count: cython.Py_ssize_t,
     ) -> cython.int:
         k: cython.Py_ssize_t
-        self.lr = lr
         for k in range(count):
             self.step_along(w, where[k], g[where[k]], lr)
         return 0
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(check=False)
-    def shrink(
-        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
-    ) -> cython.void:
-        eta: cython.double = self.rate(j, self.lr)
-        if eta > 0:
-            self.threshold[j] += threshold / eta
-            self.push(w, j, 0.0, eta)
+    @cython.exceptval(-1, check=False)
+    def proximal_step(
+        self, w: cython.double[::1], penalty: PenaltyKernel, lr: cython.double
+    ) -> cython.int:
+        j: cython.Py_ssize_t
+        eta: cython.double
+        self.keep_stepped(w)
+        for j in range(self.n):
+            eta = self.rate(j, lr)
+            if eta > 0:
+                self.count[j] += 1
+            self.steps[j] = eta * self.count[j]
+        penalty.prox(w, self.steps)
+        for j in range(self.n):
+            eta = self.rate(j, lr)
+            if eta > 0:
+                self.held[j] = (self.stepped[j] - w[j]) / eta
+        return 0

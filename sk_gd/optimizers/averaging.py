@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""Rules that average their iterates, and predict with the average."""
+"""Optimizers that average their iterates and predict with the average."""
 
 import cython
 
@@ -9,18 +9,20 @@ from ..parameters import check_range
 if cython.compiled:
     from cython.cimports.libc.math import fmax, pow, sqrt
     from cython.cimports.sk_gd.optimizers.base import Rule
+    from cython.cimports.sk_gd.penalties.base import PenaltyKernel
 
     from .base import Optimizer
 else:
     from math import pow, sqrt
 
+    from ..penalties.base import PenaltyKernel
     from .base import Optimizer, Rule
 
     fmax = max
 
 
 class _ScheduleFree(Optimizer):
-    """Checks shared by the optimizers without a schedule."""
+    """Checks that the schedule-free optimizers share."""
 
     def check(self):
         check_range(self, "beta_1", 0, 1)
@@ -37,25 +39,25 @@ class ScheduleFreeSGD(_ScheduleFree):
         x_t &= (1 - c_t) x_{t-1} + c_t z_t, \quad
         c_t = \eta_{\max}^2 \, t^r / \textstyle\sum_{s \le t} \eta_{\max}^2 \, s^r
 
-    The gradient is taken at y, the steps go to z, and the model is x: an
-    average that settles the noise of mini-batches without a schedule or a
-    horizon. Use it where plain descent is right and its noise is not. On
-    ill-conditioned data `ScheduleFreeAdamW` is much faster, and on the full
-    batch, where there is no noise to average, `Nesterov` is.
+    The gradient is taken at y, the steps move z, and the model is x. This average
+    reduces the noise of mini-batches without a schedule or a horizon. Use it if plain
+    descent works except for its noise. On ill-conditioned data, `ScheduleFreeAdamW` is
+    much faster. On the full batch there is no noise to average, and `Nesterov` is
+    faster.
 
     Good for mini-batches of well-conditioned data, and for streams.
 
     Parameters
     ----------
     beta_1 : float in [0, 1), default=0.9
-        How far the gradient is taken towards the average, from z to x: the
-        authors' ``momentum``. At 0 the model is the plain mean of the iterates.
+        Where the gradient is taken, on the way from z (0) to the average x (1): the
+        authors' ``momentum``. With 0, the model is the plain mean of the iterates.
     weight_decay : float, default=0
-        Decay at y (:math:`\lambda`). Not part of the objective; the ``alpha``
-        of the estimator is.
+        Weight decay at y (:math:`\lambda`). Unlike the ``alpha`` of the estimator, it
+        is not part of the objective.
     r : float, default=0
-        Power of the step number with which the average weights the steps:
-        larger forgets the beginning faster.
+        Exponent of the step number in the weights of the average. A larger value
+        forgets the beginning faster.
 
     References
     ----------
@@ -92,30 +94,30 @@ class ScheduleFreeAdamW(_ScheduleFree):
         x_t &= (1 - c_t) x_{t-1} + c_t z_t, \quad
         c_t = \eta_{\max}^2 \, t^r / \textstyle\sum_{s \le t} \eta_{\max}^2 \, s^r
 
-    The gradient is taken at y, the steps go to z, and the model is x. No
-    horizon has to be known in advance: stopping early, ``partial_fit`` and
-    grids over ``max_iter`` all see a settled model. Takes larger learning
-    rates than Adam.
+    The gradient is taken at y, the steps move z, and the model is x. The horizon need
+    not be known in advance: the model is good whenever training stops early, after
+    each call of ``partial_fit``, and at each ``max_iter`` of a grid. The method allows
+    larger learning rates than Adam.
 
-    Good for the first try on any data, and wherever the number of epochs is
-    not known before: it is the default of the estimators.
+    Good for the first try on any data, and whenever the number of epochs is not known
+    in advance. It is the default of the estimators.
 
     Parameters
     ----------
     beta_1 : float in [0, 1), default=0.9
-        How far the gradient is taken towards the average, from z to x. More is
-        less noisy; the authors recommend up to 0.98 for long runs.
+        Where the gradient is taken, on the way from z (0) to the average x (1). A
+        larger value is less noisy. The authors recommend up to 0.98 for long runs.
     beta_2 : float in [0, 1), default=0.999
         Share of the moving average of squared gradients that each step keeps.
-        Features with heavy tails want a shorter memory.
+        Features with heavy tails need a smaller value.
     epsilon : float, default=1e-8
         Added to the root.
     weight_decay : float, default=0
-        Decoupled weight decay, at y (:math:`\lambda`). Not part of the
-        objective; the ``alpha`` of the estimator is.
+        Decoupled weight decay, at y (:math:`\lambda`). Unlike the ``alpha`` of the
+        estimator, it is not part of the objective.
     r : float, default=0
-        Power of the step number with which the average weights the steps:
-        larger forgets the beginning faster.
+        Exponent of the step number in the weights of the average. A larger value
+        forgets the beginning faster.
 
     References
     ----------
@@ -141,8 +143,8 @@ class ScheduleFreeAdamW(_ScheduleFree):
 
     @property
     def default_rate(self):
-        # Of the noise of z a share of 1 - beta_1 reaches the gradient point:
-        # the less, the longer the steps may be.
+        # The gradient point has a share of 1 - beta_1 of the noise of z. The smaller this
+        # share is, the longer the steps may be.
         return 0.15 / sqrt(1 - self.beta_1)
 
     def check(self):
@@ -156,15 +158,15 @@ class ScheduleFreeAdamW(_ScheduleFree):
 
 @cython.cclass
 class ScheduleFreeRule(Rule):
-    """The three points: steps go to `w` (z), the model is `x`, gradients are taken between."""
+    """Three points: the steps change `w` (z), the model is `x`, the gradient is taken between."""
 
     beta_1: cython.double
     weight_decay: cython.double
     r: cython.double
     share: cython.double
     x: cython.double[::1]
-    pushed: cython.double[::1]
-    threshold: cython.double[::1]
+    held: cython.double[::1]
+    all_steps: cython.double[::1]
     largest_lr: cython.double[::1]
     total: cython.double[::1]
 
@@ -175,8 +177,9 @@ class ScheduleFreeRule(Rule):
         self.r = optimizer.r
         self.share = 0.0
         self.x = self.array("x", position=True)
-        self.pushed = self.array("pushed")
-        self.threshold = self.array("threshold")
+        # What the penalty took from the sum of all steps, and the sum of their sizes.
+        self.held = self.array("held")
+        self.all_steps = self.array("all_steps")
         self.largest_lr = self.array("largest_lr", 1)
         self.total = self.array("total", 1)
 
@@ -195,7 +198,7 @@ class ScheduleFreeRule(Rule):
     @cython.exceptval(check=False)
     @cython.inline
     def between(self, z: cython.double, j: cython.Py_ssize_t) -> cython.double:
-        """y: where the gradient is taken."""
+        """The point y, at which the gradient is taken."""
         return (1 - self.beta_1) * z + self.beta_1 * self.x[j]
 
     @cython.final
@@ -203,7 +206,7 @@ class ScheduleFreeRule(Rule):
     @cython.nogil
     @cython.exceptval(check=False)
     def weigh(self, lr: cython.double) -> cython.void:
-        """Find the share that the step at hand has in the average."""
+        """Compute the share of this step in the average."""
         weight: cython.double
         self.largest_lr[0] = fmax(self.largest_lr[0], lr)
         weight = self.largest_lr[0] * self.largest_lr[0] * pow(self.t, self.r)
@@ -216,22 +219,27 @@ class ScheduleFreeRule(Rule):
     @cython.exceptval(check=False)
     @cython.inline
     def follow(self, z: cython.double, j: cython.Py_ssize_t) -> cython.void:
-        """Take the new z into the average."""
+        """Add the new z to the average."""
         self.x[j] = (1 - self.share) * self.x[j] + self.share * z
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(check=False)
-    def shrink(
-        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
-    ) -> cython.void:
-        # All pushes and all thresholds so far are summed apart (dual averaging):
-        # thresholding noisy steps one by one would bias their average.
-        stepped: cython.double = w[j]
-        self.pushed[j] += stepped - _soft(self.pushed[j], self.threshold[j])
-        self.threshold[j] += threshold
-        w[j] = _soft(self.pushed[j], self.threshold[j])
-        self.x[j] += self.share * (w[j] - stepped)
+    @cython.exceptval(-1, check=False)
+    def proximal_step(
+        self, w: cython.double[::1], penalty: PenaltyKernel, lr: cython.double
+    ) -> cython.int:
+        j: cython.Py_ssize_t
+        self.keep_stepped(w)
+        # Dual averaging: one proximal step for all steps so far. After noisy steps, proximal
+        # steps one by one would bias their average.
+        for j in range(self.n):
+            self.all_steps[j] += self.rate(j, lr)
+            w[j] += self.held[j]
+        penalty.prox(w, self.all_steps)
+        for j in range(self.n):
+            self.held[j] += self.stepped[j] - w[j]
+            self.x[j] += self.share * (w[j] - self.stepped[j])
+        return 0
 
     @cython.cfunc
     @cython.nogil
@@ -300,15 +308,3 @@ class ScheduleFreeAdamWRule(ScheduleFreeRule):
             w[j] -= self.rate(j, lr) * g[j] + lr * self.weight_decay * y
             self.follow(w[j], j)
         return 0
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def _soft(value: cython.double, threshold: cython.double) -> cython.double:
-    """Soft thresholding."""
-    if value > threshold:
-        return value - threshold
-    if value < -threshold:
-        return value + threshold
-    return 0.0

@@ -9,6 +9,7 @@ rules write.
 """
 
 import warnings
+from numbers import Real
 
 import cython
 import numpy as np
@@ -26,37 +27,43 @@ class Rule:
     ----------
     t : int
         Steps begun; 1 during the first step.
+    local : bool
+        Whether the rule only needs one gradient, at the weights, and a zero gradient changes
+        nothing. For a sparse batch `step_at` then steps over the touched coordinates only.
     arrays : dict of str to ndarray
-        The run's memory, by name; everything that must survive a pickle.
+        The state of the run, by name. Whatever must survive a pickle is here.
     positions : set of str
-        The arrays that are points in the space of the weights, to be moved
-        with them when the coordinates change.
+        The names of the arrays that are points in the space of the weights. They move with
+        the weights when the coordinates change.
     """
 
     def __init__(self, optimizer, n):
         self.optimizer = optimizer
         self.n = n
         self.t = 0
+        self.local = False
         self.arrays = {}
         self.positions = set()
+        self.stepped = None
+        self.steps = None
 
     def array(self, name, size=None, *, position=False):
-        """A zeroed array that is pickled under `name`."""
+        """Make an array of zeros that is pickled under `name`."""
         self.arrays[name] = np.zeros(self.n if size is None else size)
         if position:
             self.positions.add(name)
         return self.arrays[name]
 
     def start(self, w):
-        """Begin at `w`: the arrays that are positions start there."""
+        """Begin at `w`: fill the arrays that are positions with it."""
         for name in self.positions:
             self.arrays[name][:] = w
 
     def seed(self, seed):
-        """Take the seed of the run, an int, if the rule draws random numbers."""
+        """Set the seed, an int, if the rule draws random numbers."""
 
     def memory(self):
-        """Everything that must survive a pickle but `t`, as a dict."""
+        """Everything but `t` that must survive a pickle, as a dict."""
         return self.arrays
 
     def restore(self, t, memory):
@@ -71,65 +78,87 @@ class Rule:
     def __call__(self, w, function, lr):
         """One step from Python: change `w` in place.
 
-        `function` is a `Function`, or only its gradient for a rule that asks for nothing else.
+        `function` is a `Function`, or a callable that returns the gradient, for a rule that
+        needs no more.
         """
         if not isinstance(function, Function):
             function = Function(None, function)
-        function.look(self.place(w), self.needs_gradient())
+        function.look(self.gradient_point(w), self.needs_gradient())
         self.t += 1
         self.advance(w, function, lr)
 
-    def place(self, w):
-        """The point at which the rule wants its gradient, when the run is at `w`."""
+    def gradient_point(self, w):
+        """The point at which the rule needs the gradient when the weights are `w`."""
         point = np.empty(self.n)
         return point if self.probe(w, point) else w
 
     def model(self, w):
-        """The weights to predict with, when the run is at `w`."""
+        """The weights to predict with when the iterate is `w`."""
         out = np.empty(self.n)
         self.report(w, out)
         return out
 
     def has_metric(self):
-        """Whether the rule has a metric, for a proximal step."""
+        """Whether the rule has a metric in which a proximal step can be taken."""
         return self.rate(0, 1.0) >= 0
 
     def descends(self):
-        """Whether the rule wants gradients."""
+        """Whether the rule needs gradients."""
         return self.needs_gradient()
 
     def probe(self, w, point):
-        """Where the rule wants its gradient: False for `w`, or fill `point` and say True."""
+        """Write the point at which the rule needs the gradient, and return True; False for `w`."""
         return False
 
     def needs_gradient(self):
-        """Whether the rule wants a gradient at all; if not, only the value at `w` is computed."""
+        """Whether the rule needs a gradient; if not, only the value at `w` is computed."""
         return True
 
     def advance(self, w, objective, lr):
-        """One step, with the right to ask `objective` for more than one gradient."""
+        """One step of a rule that asks `objective` for more than one gradient."""
         return self.step(w, objective.g, lr)
 
     def step(self, w, g, lr):
         """One step: change `w` in place, given the gradient `g` at the probed point."""
         raise NotImplementedError
 
-    def rate(self, j, lr):
-        """Step per unit of gradient at coordinate `j`: the rule's metric; -1 if it has none.
+    def step_at(self, w, g, lr, where, count):
+        """`step` of a local rule over the first `count` coordinates listed in `where`."""
+        # A local rule has its formula in `step_along`, which `step` and `step_at` inline. Loops
+        # in this class would be six times as slow: they would call it for every coordinate.
+        raise NotImplementedError
 
-        The proximal step scales its threshold by it, so that the fixed point
-        is the minimiser of the penalised objective.
+    def rate(self, j, lr):
+        """Step per unit of gradient at coordinate `j`: the metric of the rule; -1 for none.
+
+        The proximal step is taken in this metric. Otherwise the fixed point of the rule would
+        not be the minimiser of the penalised objective.
         """
         return -1.0
 
-    def shrink(self, w, j, threshold):
-        """Bring `w[j]` nearer to zero by `threshold`, at most to zero."""
-        if w[j] > threshold:
-            w[j] -= threshold
-        elif w[j] < -threshold:
-            w[j] += threshold
-        else:
-            w[j] = 0.0
+    def proximal_step(self, w, penalty, lr):
+        """Take the proximal step of `penalty` after `step`, in the metric of the rule.
+
+        Called only if the penalty has a proximal step. A rule overrides this if its state
+        depends on the change; `stepped` has the weights as they were after `step`.
+        """
+        j: cython.Py_ssize_t
+        self.keep_stepped(w)
+        for j in range(self.n):
+            self.steps[j] = self.rate(j, lr)
+        penalty.prox(w, self.steps)
+        return 0
+
+    def keep_stepped(self, w):
+        """Copy the weights to `stepped`. The first call allocates `stepped` and `steps`."""
+        j: cython.Py_ssize_t
+        if self.steps is None:
+            with cython.gil:
+                self.stepped = np.empty(self.n)
+                self.steps = np.empty(self.n)
+        for j in range(self.n):
+            self.stepped[j] = w[j]
+        return 0
 
     def report(self, w, out):
         """Write the weights to predict with into `out`."""
@@ -143,24 +172,12 @@ def _revive(optimizer, n, t, memory):
 
 
 @cython.cclass
-class LocalRule(Rule):
-    """A rule for which a zero gradient changes nothing.
-
-    It can therefore step over the touched coordinates of a sparse batch only.
-    """
-
-    def step_at(self, w, g, lr, where, count):
-        """`step` over the first `count` coordinates listed in `where`."""
-        raise NotImplementedError
-
-
-@cython.cclass
 class NumpyRule(Rule):
     """A run of a user's optimizer, whose `step` is written in numpy.
 
-    The user's state is whatever `Optimizer.init` returned. A rule of unknown
-    metric takes the subgradient of the L1 penalty, which has the right fixed
-    point for every rule.
+    The state is the dict that `Optimizer.init` returned. The metric of the rule is not known.
+    Therefore a subgradient of the L1 penalty joins the gradient: the fixed point is then right
+    for every rule.
     """
 
     def __init__(self, optimizer, n):
@@ -186,8 +203,8 @@ class NumpyRule(Rule):
     @cython.exceptval(-1, check=False)
     def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
         with cython.gil:
-            # Wrapping a buffer as an array costs more than the step of a short
-            # vector; the loop hands over the same two buffers every time.
+            # Making an array of a buffer takes longer than a step of a short vector. The loop
+            # passes the same two buffers every time, so the arrays are kept.
             if cython.compiled:
                 at_w: cython.size_t = cython.cast(cython.size_t, cython.address(w[0]))
                 at_g: cython.size_t = cython.cast(cython.size_t, cython.address(g[0]))
@@ -206,7 +223,7 @@ class NumpyRule(Rule):
                     f"{type(self.optimizer).__name__}.step must change w in place, as by w -= ..., "
                     f"and return nothing. Got {type(result).__name__} instead."
                 )
-            # One that only keeps something knows what it does.
+            # A step that only fills the state, and leaves w, is meant so.
             still = before is not None and not self.state and np.all(before == self.w)
             if still and lr > 0 and np.any(self.g):
                 warnings.warn(
@@ -218,10 +235,37 @@ class NumpyRule(Rule):
         return 0
 
 
+def _check_choices(cls):
+    """Raise a TypeError if a class sets an attribute, or a value, that is not known."""
+    for name, instead in (
+        ("parameter_free", 'default_rate = "own" if the rule finds the size of its steps'),
+        ("default_full_batch", 'full_batch = "preferred" if the rule is better with it'),
+    ):
+        if hasattr(cls, name):
+            raise TypeError(f"{cls.__name__}.{name} is not known: write {instead}, else nothing.")
+    rate, batch = cls.default_rate, cls.full_batch
+    number = isinstance(rate, Real) and not isinstance(rate, bool) and 0 < rate < float("inf")
+    if not (number or _depends(rate) or rate in ("smoothness", "own")):
+        raise TypeError(
+            f"{cls.__name__}.default_rate must be a positive number, 'smoothness' (formerly None) "
+            f"or 'own'. Got {rate!r} instead."
+        )
+    if not (_depends(batch) or batch in ("optional", "preferred", "required")):
+        raise TypeError(
+            f"{cls.__name__}.full_batch must be 'optional' (formerly False), 'preferred' or "
+            f"'required' (formerly True). Got {batch!r} instead."
+        )
+
+
+def _depends(value):
+    """Whether an attribute of a class is a property: its value depends on the instance."""
+    return hasattr(value, "__get__")
+
+
 class Optimizer(BaseEstimator):
     """Base of all optimizers, and of your own.
 
-    Your own optimizer is a subclass with the two methods below, in numpy:
+    To write your own optimizer, subclass `Optimizer` and define two methods, in numpy:
 
     * ``init(w)`` returns the state of a run that begins at `w`, as a dict;
     * ``step(w, g, lr, state)`` changes `w` (and `state`) in place, given the
@@ -231,36 +275,33 @@ class Optimizer(BaseEstimator):
     names, so that ``get_params``, ``clone`` and ``GridSearchCV`` over
     ``optimizer__momentum`` work.
 
-    Every optimizer, your own too, is also a `method` of
-    `scipy.optimize.minimize`, on any function of a vector. Its options are
-    ``learning_rate`` ("auto" knows nothing of the function: plain descent asks for a
-    number), ``schedule`` (an iteration is an epoch), ``max_iter`` (10000), ``tol`` (the largest
-    entry of the gradient at which to stop, 1e-5) and ``random_state``.
+    Every optimizer, also your own, is a `method` of `scipy.optimize.minimize` for any function of
+    a vector. The options are ``learning_rate`` (plain descent needs a number, since "auto" knows
+    nothing of the function), ``schedule`` (an iteration is an epoch), ``max_iter`` (10000),
+    ``tol`` (training stops if no entry of the gradient is larger, 1e-5) and ``random_state``.
 
     Attributes
     ----------
-    default_rate : float or None
-        What ``learning_rate="auto"`` means for rules whose steps do not scale
-        with the gradient: the rate in coordinates in which the Hessian has the
-        trace one. It is divided by the root of the trace, which in standardised
-        coordinates is the root of the number of features times the curvature of
-        the loss: a step then changes the loss by as much whatever they are. None
-        for rules without a scale of their own: the rate is one over the
-        smoothness constant of the data.
-    full_batch : bool
-        Whether the rule makes sense of the full batch only: then that is what
-        ``batch_size="auto"`` means, and a smaller batch is an error.
-    default_full_batch : bool
-        Whether the full batch is what ``batch_size="auto"`` means, though the rule
-        takes smaller ones.
+    default_rate : float, "smoothness" or "own"
+        What ``learning_rate="auto"`` means.
+
+        - A number is for rules whose steps do not scale with the gradient. The
+          learning rate is this number over the root of the trace of the Hessian. In
+          standardised coordinates the trace is the number of features times the
+          curvature of the loss. A step then changes the loss by the same amount
+          whatever the number of features is.
+        - "smoothness", the default, is for rules whose steps scale with the gradient.
+          The learning rate is one over the smoothness constant of the data.
+        - "own" is for rules that find the size of their steps. The learning rate is 1.
+    full_batch : {"optional", "preferred", "required"}
+        Whether the rule needs the full batch. "optional", the default: it works with
+        mini-batches. "preferred": it does, but ``batch_size="auto"`` is the full batch.
+        "required": a smaller batch is an error.
     noise_gain : float
-        By how much the rule multiplies the noise of a mini-batch gradient,
-        which then counts as much more in that constant.
+        The factor by which the rule multiplies the noise of a mini-batch gradient. The
+        noise is multiplied by it in the smoothness constant, too.
     smooth_only : bool
         Whether the rule needs a smooth objective: then an L1 penalty is an error.
-    parameter_free : bool
-        Whether the rule finds the size of its steps by itself, so that
-        ``learning_rate="auto"`` is exactly 1.
     default_average : bool
         What ``average="auto"`` means.
 
@@ -297,17 +338,19 @@ class Optimizer(BaseEstimator):
     array([3.])
     """
 
-    default_rate = None
-    full_batch = False
-    default_full_batch = False
+    default_rate = "smoothness"
+    full_batch = "optional"
     noise_gain = 1.0
     smooth_only = False
-    parameter_free = False
     default_average = False
+    # `optimizers.get`, which is defined where all names are known.
+    _get = None
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        # A step of its own would never be asked where a compiled rule is inherited.
+        _check_choices(cls)
+        # A subclass of a compiled optimizer that defines `step` must not inherit the compiled
+        # rule, which would never call it.
         if comes_first(cls, "step", "rule"):
             cls.rule = Optimizer.rule
 
@@ -333,7 +376,7 @@ class Optimizer(BaseEstimator):
 
     def __call__(self, fun, x0, args=(), **arguments):
         """Minimise any function: scipy calls its `method`; see `sk_gd.minimize.minimize`."""
-        # In here, as it needs schedules, of which nothing else in this file knows.
+        # Imported here, since nothing else in this file needs schedules.
         from ..minimize import minimize
 
         return minimize(self, fun, x0, args, **arguments)

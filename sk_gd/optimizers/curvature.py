@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""Step sizes from the change of the gradient between two steps, on the full batch."""
+"""Optimizers whose step size follows from the change of the gradient, on the full batch."""
 
 import cython
 
@@ -19,22 +19,22 @@ else:
 
     fmin = min
 
-# By what a step grows that met no curvature at all.
+# The factor by which a step grows if the gradient has not changed.
 GROWTH = cython.declare(cython.double, 10.0)
 
 
 class _Secant(Optimizer):
-    """What the two have in common: no rate to choose, and nothing but full batches."""
+    """Base of both: they find the size of their steps, and need the full batch."""
 
-    parameter_free = True
-    full_batch = True
+    default_rate = "own"
+    full_batch = "required"
 
     def check(self):
         check_range(self, "lambda_0", 0, float("inf"), closed="neither")
 
 
 class AdGD(_Secant):
-    r"""Adaptive gradient descent: the step follows the local curvature.
+    r"""Adaptive gradient descent: the step size follows the local curvature.
 
     .. math::
         \lambda_t &= \min\left( \sqrt{1 + \theta_{t-1}} \, \lambda_{t-1}, \;
@@ -42,11 +42,11 @@ class AdGD(_Secant):
         \theta_t = \lambda_t / \lambda_{t-1}, \quad \theta_1 = \infty \\
         w_t &= w_{t-1} - \eta_t \lambda_t \, g_t
 
-    Plain descent that needs no smoothness constant, not even a global one to
-    exist, and that provably converges on every convex function with a continuous
-    gradient. It is steadier than `BarzilaiBorwein` and slower near the minimiser.
-    Full batch only: two mini-batches differ by more than the curvature. Not for
-    the hinge loss, whose gradient jumps.
+    This is plain descent without a smoothness constant. It provably converges on every
+    convex function whose gradient is locally Lipschitz continuous, even if there is no
+    global constant. It is more stable than `BarzilaiBorwein`, and slower near the
+    minimiser. It needs the full batch: the gradients of two mini-batches differ by more
+    than the curvature. It does not suit the hinge loss, whose gradient jumps.
 
     Good for the full batch of smooth losses whose curvature has no bound, as
     with a logarithmic link.
@@ -54,8 +54,8 @@ class AdGD(_Secant):
     Parameters
     ----------
     lambda_0 : float, default=1e-6
-        The first step, as small as the rounding allows: it serves to measure
-        the curvature. (In the estimators' full batches it costs one epoch).
+        The first step size, as small as rounding allows: the first step only measures
+        the curvature. In the estimators, it costs one epoch.
 
     References
     ----------
@@ -80,7 +80,7 @@ class AdGD(_Secant):
 
 
 class BarzilaiBorwein(_Secant):
-    r"""Barzilai and Borwein's method: the step is the inverse of the last curvature met.
+    r"""Barzilai and Borwein's method: the step size is the inverse of the last curvature.
 
     .. math::
         \lambda_t &= \min\left( \rho \lambda_{t-1}, \;
@@ -88,16 +88,17 @@ class BarzilaiBorwein(_Secant):
                      s = w_{t-1} - w_{t-2}, \; y = g_t - g_{t-1} \\
         w_t &= w_{t-1} - \eta_t \lambda_t \, g_t
 
-    A quasi-Newton method with one number for the Hessian: much faster than
+    This is a quasi-Newton method with one number for the Hessian. It is much faster than
     plain descent on ill-conditioned smooth problems, at the same cost. The objective
-    does not fall at every step. Full batch only: two mini-batches differ by more
-    than the curvature. Not for the hinge loss, whose gradient jumps.
+    does not fall at every step. The method needs the full batch: the gradients of two
+    mini-batches differ by more than the curvature. It does not suit the hinge loss,
+    whose gradient jumps.
 
-    Of the two steps of the paper this is the shorter; the longer one,
-    :math:`\|s\|^2 / \langle s, y \rangle`, overshoots by orders of magnitude on
-    logistic models. It grows by no more than :math:`\rho` at a time, or the
-    flat regions of a loss would throw the weights far away, and where the
-    function is not convex, :math:`\langle s, y \rangle \le 0`, it is
+    Of the two step sizes in the paper, this is the shorter one. The longer one,
+    :math:`\|s\|^2 / \langle s, y \rangle`, overshoots by orders of magnitude on logistic
+    models. The step size grows at most by the factor :math:`\rho` in one step; without
+    this limit, flat regions of a loss would throw the weights far away. Where the
+    function is not convex, :math:`\langle s, y \rangle \le 0`, the step size is
     :math:`\|s\| / \|y\|` (Dai, Al-Baali & Yang, 2015).
 
     Good for the full batch of ill-conditioned smooth problems.
@@ -105,10 +106,11 @@ class BarzilaiBorwein(_Secant):
     Parameters
     ----------
     growth : float in (1, inf], default=10
-        By what the step grows at most, from the second on (:math:`\rho`).
+        Largest factor by which the step size may grow, from the second step on
+        (:math:`\rho`).
     lambda_0 : float, default=1e-6
-        The first step, as small as the rounding allows: it serves to measure
-        the curvature. (In the estimators' full batches it costs one epoch).
+        The first step size, as small as rounding allows: the first step only measures
+        the curvature. In the estimators, it costs one epoch.
 
     References
     ----------
@@ -139,7 +141,7 @@ class BarzilaiBorwein(_Secant):
 
 @cython.cclass
 class SecantRule(Rule):
-    """Keeps the last weights and gradient, and takes a step in the size of their changes."""
+    """A rule whose step size comes from the last change of the weights and of the gradient."""
 
     before: cython.double[::1]
     last_g: cython.double[::1]
@@ -156,14 +158,14 @@ class SecantRule(Rule):
     @cython.nogil
     @cython.exceptval(check=False)
     def measured(self, ss: cython.double, sy: cython.double, yy: cython.double) -> cython.double:
-        """The step that fits changes s of the weights and y of the gradient."""
+        """The step size that fits a change s of the weights and y of the gradient."""
         return sqrt(ss / yy)
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def longest(self) -> cython.double:
-        """The longest step allowed, given the last one."""
+        """The largest step size, given the last one."""
         return INFINITY
 
     @cython.cfunc
@@ -256,5 +258,5 @@ class BarzilaiBorweinRule(SecantRule):
     @cython.nogil
     @cython.exceptval(check=False)
     def longest(self) -> cython.double:
-        # The first step was tiny, to measure the curvature: the second is free.
+        # The first step was tiny, to measure the curvature: the second has no bound.
         return self.growth * self.step_size[0] if self.t > 2 else INFINITY

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""Random weights, of which the better ones are kept: no gradient is ever asked for."""
+"""Optimizers without gradients: they try random weights and keep the better ones."""
 
 import cython
 import numpy as np
@@ -18,10 +18,10 @@ else:
 
 
 class _Random(Optimizer):
-    """What the two have in common: how many candidates there are in a step."""
+    """Base of both: the number of candidates of a step."""
 
-    # Of many candidates the best on a few rows is the luckiest.
-    default_full_batch = True
+    # On a few rows the best of many candidates is the one with the most luck.
+    full_batch = "preferred"
 
     def __init__(self, n_candidates=40):
         self.n_candidates = n_candidates
@@ -31,31 +31,30 @@ class _Random(Optimizer):
 
 
 class RandomSearch(_Random):
-    r"""Random search: draw weights, and keep the best.
+    r"""Random search: draw random weights and keep the best.
 
     .. math::
         w_t = \arg\min_{w \in \{w_{t-1}, \, u_1, \ldots, u_k\}} f(w), \quad
         u_i \sim \mathcal N(0, \eta_t^2 I)
 
-    The weights so far and the candidates are compared on the same batch. Needs
-    values only, so any loss will do, whatever its gradient is; but every
-    further digit, and every further feature, multiplies the number of draws.
-    On small mini-batches the best of many is the luckiest:
-    ``batch_size="auto"`` is the full batch. The learning rate is the deviation
-    of the draws; with "auto" their predictions are a third as far apart
-    as the targets are: the larger, the better is the best of the draws, but
-    the rarer a better one.
+    The current weights and the candidates are compared on the same batch. The method
+    needs only values, so the loss may have any gradient or none. But each further digit
+    of accuracy, and each further feature, multiplies the number of draws. On small
+    mini-batches, the best of many draws is merely the luckiest: ``batch_size="auto"`` is
+    the full batch. The learning rate is the standard deviation of the draws. With
+    "auto", the predictions of the draws vary a third as much as the targets. With a
+    larger learning rate, the best draw can be better, but improvements are rarer.
 
-    The numbers of a step come from Philox, a counter-based generator, with
-    the ``random_state`` of the estimator and the number of the step as its key.
+    The random numbers of a step come from Philox, a counter-based generator. Its key is
+    the ``random_state`` of the estimator and the number of the step.
 
-    Good for a first look at a loss without a usable gradient, in a handful of
-    weights; and for teaching, as what every other method must beat.
+    Good for a first look at a loss without a usable gradient, with few weights, and for
+    teaching, as the baseline that every other method must beat.
 
     Parameters
     ----------
     n_candidates : int, default=40
-        Draws a step (:math:`k`), each of which costs an evaluation.
+        Number of draws in each step (:math:`k`). Each draw costs one evaluation.
 
     References
     ----------
@@ -80,29 +79,28 @@ class RandomSearch(_Random):
 
 
 class RandomLocalSearch(_Random):
-    r"""Random local search: try a step in a random direction, and take it if it leads down.
+    r"""Random local search: try a random step, and take it if the objective falls.
 
     .. math::
         u = w + \eta_t \, \delta, \quad \delta \sim \mathcal N(0, I), \qquad
         w \leftarrow u \;\text{ if }\; f(u) < f(w)
 
-    A step makes several such trials, one after the other, on the same batch:
-    never is a value of one batch compared with that of another. On small
-    mini-batches much of what leads down is luck: ``batch_size="auto"`` is the
-    full batch. Needs values only, so any loss will do, whatever its gradient
-    is; a gradient costs as much as two trials and is worth one trial a weight.
-    The learning rate is the deviation of the steps: a schedule that ends at
-    zero makes them fine.
+    A step makes several such trials, one after the other, on the same batch. Values of
+    different batches are never compared. On small mini-batches, many trials succeed by
+    luck: ``batch_size="auto"`` is the full batch. The method needs only values, so the
+    loss may have any gradient or none. But a gradient costs as much as two trials, and
+    is worth one trial for each weight. The learning rate is the standard deviation of
+    the trial steps. A schedule that ends at zero makes them finer and finer.
 
-    The numbers of a step come from Philox, a counter-based generator, with
-    the ``random_state`` of the estimator and the number of the step as its key.
+    The random numbers of a step come from Philox, a counter-based generator. Its key is
+    the ``random_state`` of the estimator and the number of the step.
 
     Good for losses without a usable gradient, in few weights.
 
     Parameters
     ----------
     n_candidates : int, default=40
-        Trials a step, each of which costs an evaluation.
+        Number of trials in each step. Each trial costs one evaluation.
 
     References
     ----------
@@ -128,7 +126,7 @@ class RandomLocalSearch(_Random):
 
 @cython.cclass
 class RandomRule(Rule):
-    """Compares candidates with the weights, one by one, and moves to those that are better."""
+    """A rule that compares candidates with the weights, and moves to one that is better."""
 
     n_candidates: cython.Py_ssize_t
     key: cython.double[::1]
@@ -144,7 +142,7 @@ class RandomRule(Rule):
         self.key[0] = seed
 
     def draw(self):
-        """Fill `draws` with the normal deviates of the step at hand."""
+        """Fill `draws` with the normal deviates of this step."""
         generator = np.random.Generator(np.random.Philox(key=[int(self.key[0]), self.t]))
         generator.standard_normal(out=np.asarray(self.draws))
 

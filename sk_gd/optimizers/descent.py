@@ -1,28 +1,30 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""Descent along the gradient, with and without momentum."""
+"""Gradient descent, with and without momentum."""
 
 import cython
 
 from ..parameters import check_range
 
 if cython.compiled:
-    from cython.cimports.sk_gd.optimizers.base import LocalRule, Rule
+    from cython.cimports.sk_gd.optimizers.base import Rule
+    from cython.cimports.sk_gd.penalties.base import PenaltyKernel
 
     from .base import Optimizer
 else:
-    from .base import LocalRule, Optimizer, Rule
+    from ..penalties.base import PenaltyKernel
+    from .base import Optimizer, Rule
 
 
 class SGD(Optimizer):
-    r"""Gradient descent: batch, mini-batch or stochastic, as ``batch_size`` says.
+    r"""Gradient descent: batch, mini-batch or stochastic, depending on ``batch_size``.
 
     .. math:: w_t = w_{t-1} - \eta_t \, g_t
 
-    ``learning_rate="auto"`` is one over the expected-smoothness constant of
-    the batch size, with which the full batch descends at every step. At a
-    constant rate mini-batches end in a ball of noise around the minimiser;
-    use a schedule, or iterate averaging (``average=True``).
+    ``learning_rate="auto"`` is one over the expected-smoothness constant for the
+    batch size. With it, the full batch descends at every step. At a constant
+    learning rate, mini-batches do not converge: the weights keep moving in a ball
+    around the minimiser. Use a schedule or iterate averaging (``average=True``).
 
     Good for the full batch of well-conditioned data, for teaching, and, with
     averaging or a schedule, for streams and very sparse data.
@@ -47,14 +49,27 @@ class SGD(Optimizer):
 
 @cython.final
 @cython.cclass
-class SGDRule(LocalRule):
+class SGDRule(Rule):
+    def __init__(self, optimizer, n):
+        Rule.__init__(self, optimizer, n)
+        self.local = True
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.inline
+    def step_along(
+        self, w: cython.double[::1], j: cython.Py_ssize_t, g: cython.double, lr: cython.double
+    ) -> cython.void:
+        w[j] -= lr * g
+
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
     def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
         j: cython.Py_ssize_t
         for j in range(self.n):
-            w[j] -= lr * g[j]
+            self.step_along(w, j, g[j], lr)
         return 0
 
     @cython.cfunc
@@ -70,7 +85,7 @@ class SGDRule(LocalRule):
     ) -> cython.int:
         k: cython.Py_ssize_t
         for k in range(count):
-            w[where[k]] -= lr * g[where[k]]
+            self.step_along(w, where[k], g[where[k]], lr)
         return 0
 
     @cython.cfunc
@@ -86,8 +101,8 @@ class _WithMomentum(Optimizer):
 
     @property
     def noise_gain(self):
-        # A gradient moves the weights by 1 + momentum + momentum² + … of a step.
-        # Twice that halves the gap that the noise leaves on the worst data sets.
+        # In all, a gradient moves the weights by 1 + momentum + momentum² + … steps. With twice
+        # that number the noise leaves half the gap on the worst data sets.
         return 2 / (1 - self.momentum)
 
     def check(self):
@@ -95,18 +110,18 @@ class _WithMomentum(Optimizer):
 
 
 class Momentum(_WithMomentum):
-    r"""Gradient descent with momentum: a ball that rolls, with friction.
+    r"""Gradient descent with momentum: like a ball that rolls with friction.
 
     .. math::
         v_t &= \mu v_{t-1} + \eta_t \, g_t \\
         w_t &= w_{t-1} - v_t
 
-    The learning rate is inside the velocity, as Sutskever et al. have it;
-    torch multiplies the velocity by the rate instead, which is the same as
-    long as the rate is constant.
+    The learning rate is part of the velocity, as in the paper of Sutskever et al.
+    torch multiplies the velocity by the learning rate instead. As long as the
+    learning rate is constant, both are the same.
 
-    Good for smooth problems that plain descent is slow on, in the form most
-    textbooks have.
+    Good for smooth problems on which plain descent is slow, in the form of most
+    textbooks.
 
     Parameters
     ----------
@@ -160,33 +175,34 @@ class MomentumRule(Rule):
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(check=False)
-    def shrink(
-        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
-    ) -> cython.void:
-        # The velocity is the way the weights really went: only then does it
-        # come to rest at the minimiser of the penalised objective.
-        stepped: cython.double = w[j]
-        Rule.shrink(self, w, j, threshold)
-        self.v[j] -= w[j] - stepped
+    @cython.exceptval(-1, check=False)
+    def proximal_step(
+        self, w: cython.double[::1], penalty: PenaltyKernel, lr: cython.double
+    ) -> cython.int:
+        j: cython.Py_ssize_t
+        Rule.proximal_step(self, w, penalty, lr)
+        # The velocity is the way that the weights really went. Otherwise it would not come
+        # to rest at the minimiser of the penalised objective.
+        for j in range(self.n):
+            self.v[j] -= w[j] - self.stepped[j]
+        return 0
 
 
 class HeavyBall(_WithMomentum):
-    r"""Polyak's heavy ball: a step down the gradient, and a share of the step before.
+    r"""Polyak's heavy ball: a gradient step plus a share of the previous step.
 
     .. math:: w_t = w_{t-1} - \eta_t \, g_t + \beta (w_{t-1} - w_{t-2})
 
-    The iterates are those of `Momentum`, which keeps the velocity in place of
-    the point before, whatever the schedule does to the rate. `Nesterov` is
-    safer at a large momentum.
+    The iterates are those of `Momentum`, with any schedule. `Momentum` keeps the
+    velocity instead of the previous point. At a large momentum, `Nesterov` is safer.
 
-    Good for smooth problems in the full batch; on mini-batches momentum
-    multiplies their noise.
+    Good for smooth problems with the full batch. On mini-batches, momentum amplifies
+    the noise.
 
     Parameters
     ----------
     momentum : float in [0, 1), default=0.9
-        Share of the step before (:math:`\beta`).
+        Share of the previous step (:math:`\beta`).
 
     References
     ----------
@@ -239,19 +255,19 @@ class HeavyBallRule(Rule):
 
 
 class Nesterov(_WithMomentum):
-    r"""Nesterov's accelerated gradient: momentum that looks ahead.
+    r"""Nesterov's accelerated gradient: momentum with a gradient that looks ahead.
 
     .. math::
         g_t &= \nabla f(w_{t-1} - \mu v_{t-1}) \\
         v_t &= \mu v_{t-1} + \eta_t \, g_t \\
         w_t &= w_{t-1} - v_t
 
-    The gradient is taken where the velocity is about to carry the weights.
-    torch and Keras use a change of variables in which the gradient is taken at
-    the weights themselves: theirs are :math:`\theta = w - \mu v`.
+    The gradient is taken at the point to which the velocity is about to carry the
+    weights. torch and Keras change the variables, so that the gradient is taken at
+    the weights themselves: their weights are :math:`\theta = w - \mu v`.
 
-    Good for the full batch and large batches of smooth problems; the safest of
-    the momentum methods when the momentum is large.
+    Good for smooth problems with the full batch or large batches. It is the safest
+    momentum method if the momentum is large.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""The Hessian from the last few changes of the gradient, on the full batch."""
+"""L-BFGS: the Hessian from the last few changes of the gradient, on the full batch."""
 
 import cython
 import numpy as np
@@ -24,53 +24,56 @@ else:
     DBL_EPSILON = 2.0**-52
     fabs, fmax, fmin = abs, max, min
 
-# Of the weak Wolfe conditions: the share of the decrease that the slope promises, and by how
-# much the slope must flatten; the usual ones, which accept the first trial nearly always.
+# The weak Wolfe conditions: the objective falls by this share of what the slope promises, and the
+# slope becomes flatter by this share. With these usual numbers the first trial is nearly always
+# accepted.
 DECREASE = cython.declare(cython.double, 1e-4)
 FLATTER = cython.declare(cython.double, 0.1)
-# Values that differ by less, relatively, are compared by their slopes (Hager & Zhang, 2005).
+# If two values differ by less than this, relatively, slopes decide (Hager & Zhang, 2005).
 NOISE = cython.declare(cython.double, 1e-10)
-# Trials of one search.
+# The most trials of one search.
 TRIALS = cython.declare(cython.int, 25)
-# Steps so many times as long as the last one are tried with care: where the loss is an exponential
-# they may lead to infinity.
+# The gradient is not taken ahead at a step that is longer than the last one by this factor: an
+# exponential loss may be infinite there.
 LONGER = cython.declare(cython.double, 4.0)
-# A gradient that differs by more, relative to the first one, is that of other data.
+# If a gradient at the same weights differs by more, relative to the first one, the data are others.
 OTHER = cython.declare(cython.double, 1e-8)
 
 
 class LBFGS(Optimizer):
-    r"""Limited-memory BFGS: Newton's method with a Hessian made from the last gradients.
+    r"""Limited-memory BFGS: Newton's method with a Hessian estimated from recent gradients.
 
     .. math::
         w_t &= w_{t-1} - \sigma_t H_t \, g_t, \quad
         H_{t+1} = (I - \rho s y^\top) H_t (I - \rho y s^\top) + \rho s s^\top \\
         &\text{with } s = w_t - w_{t-1}, \; y = g_{t+1} - g_t, \; \rho = 1 / \langle s, y \rangle
 
-    where H is never formed, but applied from the last pairs (s, y), the oldest
-    of which begins at :math:`\langle s, y \rangle / \langle y, y \rangle`. The
-    size :math:`\sigma` satisfies the weak Wolfe conditions; it is the learning
-    rate, 1 unless you want it shorter, in nearly all steps, so that an epoch
-    costs one evaluation. Tens of epochs lead to all digits, and with
-    ``precondition="whiten"``, where the Hessian hardly differs from the
-    identity, about ten. Full batch only: two mini-batches differ by more than
-    the curvature. Needs a smooth objective: neither an L1 penalty (which is an
-    error) nor the hinge loss.
+    where H is never formed. It is applied by means of the last pairs (s, y), beginning
+    with the identity times :math:`\langle s, y \rangle / \langle y, y \rangle`. The
+    step size :math:`\sigma` satisfies the weak Wolfe conditions. In nearly all steps it
+    is the learning rate, so that an epoch costs one evaluation. The learning rate is 1
+    unless you want shorter steps.
 
-    An epoch is one iteration. The run is scikit-learn's and scipy's L-BFGS in all
-    but the line search; scipy's own cannot be stopped, pickled and taken
-    up again between two iterations, which callbacks, ``warm_start`` and ``partial_fit`` need.
-    A search that finds nothing lower forgets the pairs and begins again
-    from the gradient. A ``partial_fit`` on other data keeps them: they are
-    wrong by as much as the data differ, which costs some trials.
+    Full accuracy takes tens of epochs, or about ten with ``precondition="whiten"``,
+    where the Hessian is close to the identity. The method needs the full batch: the
+    gradients of two mini-batches differ by more than the curvature. It needs a smooth
+    objective: an L1 penalty is an error, and the hinge loss does not suit it.
 
-    Good for smooth losses on data of which a pass is affordable: the method of
-    choice for all the digits.
+    An epoch is one iteration. The method is that of scikit-learn and scipy except for
+    the line search. scipy's own code cannot be stopped, pickled and resumed between two
+    iterations, which callbacks, ``warm_start`` and ``partial_fit`` need. If the line
+    search finds no lower value, the pairs are discarded and the method begins again
+    from the gradient. A ``partial_fit`` on other data keeps the pairs. They are wrong by
+    as much as the data differ, which costs some trials.
+
+    Good for smooth losses on data of which full passes are affordable. It is the method
+    of choice for high accuracy.
 
     Parameters
     ----------
     maxcor : int, default=10
-        Pairs (s, y) that are kept, by scipy's name. Two vectors of the size of the weights each.
+        Number of pairs (s, y) that are kept (scipy's name). Each pair takes two vectors
+        of the size of the weights.
 
     References
     ----------
@@ -91,8 +94,8 @@ class LBFGS(Optimizer):
     True
     """
 
-    parameter_free = True
-    full_batch = True
+    default_rate = "own"
+    full_batch = "required"
     smooth_only = True
 
     def __init__(self, maxcor=10):
@@ -108,32 +111,32 @@ class LBFGS(Optimizer):
 @cython.final
 @cython.cclass
 class LBFGSRule(Rule):
-    """Has the gradient taken at the first trial of the next search, where that is safe.
+    """A rule that lets the loop take the gradient at the first trial of the next search.
 
-    An iteration then costs one evaluation: that of a trial that is accepted is
-    the one of the next weights.
+    If the trial is accepted, this is also the gradient at the next weights, so that an
+    iteration costs one evaluation.
     """
 
     maxcor: cython.Py_ssize_t
-    # At the weights: value, gradient, direction, and the slope along it.
+    # At the weights: the value, the gradient, the direction, and the slope along the direction.
     f: cython.double[::1]
     g: cython.double[::1]
     direction: cython.double[::1]
     slope: cython.double[::1]
-    # The first trial of the next search, how far away it is, and whether the loop is to go there.
+    # The first trial of the next search, its distance, and whether to take the gradient there.
     trial: cython.double[::1]
     length: cython.double[::1]
     ahead: cython.double[::1]
-    # Length of the first gradient and of the last step.
+    # The lengths of the first gradient and of the last step.
     largest: cython.double[::1]
     last: cython.double[::1]
-    # The pairs, of which there have been so many, and 1 / <s, y>.
+    # How many pairs there have been, the pairs (s, y) that are kept, and 1 / <s, y>.
     pairs: cython.double[::1]
     s: cython.double[:, ::1]
     y: cython.double[:, ::1]
     rho: cython.double[::1]
-    # The largest curvature met.
-    steepest: cython.double[::1]
+    # The largest curvature so far.
+    max_curvature: cython.double[::1]
     there: cython.double[::1]
     share: cython.double[::1]
 
@@ -153,7 +156,7 @@ class LBFGSRule(Rule):
         self.s = self.array("s", (self.maxcor, n))
         self.y = self.array("y", (self.maxcor, n))
         self.rho = self.array("rho", self.maxcor)
-        self.steepest = self.array("steepest", 1)
+        self.max_curvature = self.array("max_curvature", 1)
         self.there = np.empty(n)
         self.share = np.empty(self.maxcor)
 
@@ -198,9 +201,9 @@ class LBFGSRule(Rule):
     @cython.nogil
     @cython.exceptval(check=False)
     def arrive(self, g: cython.double[::1], f: cython.double, first: cython.bint) -> cython.bint:
-        """Take value and gradient at the weights; whether they are those of another function.
+        """Store value and gradient at the weights if they are of another function.
 
-        If not, what is known stays, to the bit.
+        Returns whether they are. If not, the stored ones stay the same to the bit.
         """
         j: cython.Py_ssize_t
         apart: cython.double = 0
@@ -221,7 +224,7 @@ class LBFGSRule(Rule):
     @cython.nogil
     @cython.exceptval(check=False)
     def aim(self) -> cython.void:
-        """The direction -H g, by the two loops over the pairs."""
+        """Compute the direction -H g by two loops over the pairs."""
         i: cython.Py_ssize_t
         j: cython.Py_ssize_t
         k: cython.Py_ssize_t
@@ -246,7 +249,7 @@ class LBFGSRule(Rule):
                 dot += self.y[i, j] * self.y[i, j]
             scale = 1 / (self.rho[i] * dot)
         else:
-            # Nothing is known of the curvature; like scipy, a step of length one at most.
+            # The curvature is not known yet. As in scipy the step has a length of one at most.
             dot = 0
             for j in range(self.n):
                 dot += self.g[j] * self.g[j]
@@ -278,7 +281,7 @@ class LBFGSRule(Rule):
     @cython.nogil
     @cython.exceptval(check=False)
     def look_ahead(self, w: cython.double[::1], lr: cython.double) -> cython.void:
-        """Choose the first trial of the next search, and whether the loop is to go there."""
+        """Choose the first trial of the next search, and whether to take the gradient there."""
         j: cython.Py_ssize_t
         size: cython.double = 0
         for j in range(self.n):
@@ -298,9 +301,9 @@ class LBFGSRule(Rule):
         ahead: cython.bint,
         lr: cython.double,
     ) -> cython.bint:
-        """Go along the direction to where the weak Wolfe conditions hold; False if nowhere.
+        """Search along the direction until the weak Wolfe conditions hold; False if they never do.
 
-        If `ahead`, the first trial has been evaluated: `f` and `there`.
+        If `ahead`, the first trial has been evaluated already: `f` and `there`.
         """
         j: cython.Py_ssize_t
         k: cython.int
@@ -320,7 +323,7 @@ class LBFGSRule(Rule):
             slope = self.slope_of(self.there)
             if not self.is_lower(f, slope, size):
                 if -size * self.slope[0] < DBL_EPSILON * fabs(self.f[0]):
-                    # Whatever is left to gain is lost in the rounding.
+                    # The decrease that is left is smaller than the rounding.
                     return False
                 high = size
                 size = self.between(low, low_slope, high, slope, isfinite(f))
@@ -357,7 +360,7 @@ class LBFGSRule(Rule):
         slope: cython.double,
         finite: cython.bint,
     ) -> cython.double:
-        """A size within: where the slope is zero if it changes evenly."""
+        """A size between `low` and `high`: where a slope that changes evenly is zero."""
         share: cython.double = 0.5
         if not finite or not isfinite(slope):
             share = 0.1
@@ -376,7 +379,7 @@ class LBFGSRule(Rule):
         slope: cython.double,
         high: cython.double,
     ) -> cython.double:
-        """A size beyond `size`, likewise."""
+        """A size beyond `size`, in the same way."""
         more: cython.double = 100 * size
         if high < INFINITY:
             return 0.5 * (size + high)
@@ -388,7 +391,7 @@ class LBFGSRule(Rule):
     @cython.nogil
     @cython.exceptval(check=False)
     def accept(self, w: cython.double[::1], f: cython.double) -> cython.void:
-        """Move to the trial, and keep the pair unless rounding is all there is to it."""
+        """Move to the trial, and keep the pair unless it is only rounding."""
         i: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, self.pairs[0]) % self.maxcor
         j: cython.Py_ssize_t
         ss: cython.double = 0
@@ -402,9 +405,9 @@ class LBFGSRule(Rule):
             ss += s * s
             sy += s * y
             yy += y * y
-        # Along a direction without curvature the gradient changes by its rounding only.
-        if sy > DBL_EPSILON * yy and sy > DBL_EPSILON * self.steepest[0] * ss:
-            self.steepest[0] = fmax(self.steepest[0], yy / sy)
+        # In a direction without curvature the change of the gradient is only rounding.
+        if sy > DBL_EPSILON * yy and sy > DBL_EPSILON * self.max_curvature[0] * ss:
+            self.max_curvature[0] = fmax(self.max_curvature[0], yy / sy)
             for j in range(self.n):
                 self.s[i, j] = self.trial[j] - w[j]
                 self.y[i, j] = self.there[j] - self.g[j]

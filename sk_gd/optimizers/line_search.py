@@ -20,9 +20,9 @@ else:
 
     fmin = min
 
-# Trials of a search; after them there is no step.
+# The most trials of a search; if all fail there is no step.
 TRIALS = cython.declare(cython.int, 60)
-# Two values that differ by less than this, relative to one of them, are the same but for rounding.
+# If two values differ by less than this, relative to one of them, the difference is rounding.
 ROUNDING = cython.declare(cython.double, 1e-15)
 
 
@@ -35,40 +35,40 @@ class Armijo(Optimizer):
         &\text{with the smallest } k \ge 0 \text{ such that } \;
         f(w_t) \le f(w_{t-1}) - c \, \sigma_t \|g_t\|^2
 
-    The values are those of the batch that the gradient was taken of, m being
-    the number of batches in an epoch: on the full batch this is the classical
-    method, on mini-batches that of Vaswani et al. It adapts to the curvature
-    where it is, and needs no smoothness constant. It costs some two
-    evaluations a step more than plain descent (``evaluation_curve_`` has their
-    number). Mini-batches that contradict each other keep it moving around the
-    minimiser, like plain descent: use a schedule or ``average``. Not for the
-    hinge loss, where the negative gradient need not lead down.
+    The values are those of the batch on which the gradient was taken, and m is the
+    number of batches in an epoch. On the full batch, this is the classical method; on
+    mini-batches, it is the method of Vaswani et al. It adapts to the local curvature
+    and needs no smoothness constant. It costs about two evaluations more per step than
+    plain descent (see ``evaluation_curve_``). If mini-batches contradict each other,
+    the weights keep moving around the minimiser, as with plain descent: use a schedule
+    or ``average``. The method does not suit the hinge loss, for which the objective
+    need not fall along the negative gradient.
 
-    Under an L1 penalty, which is left to a proximal step, with
-    :math:`d = w_t - w_{t-1}` after that step, the condition is
-    :math:`f(w_t) \le f(w_{t-1}) + \langle g_t, d \rangle + (1 - c) \|d\|^2 / \sigma_t`;
-    without the penalty this is the one above.
+    An L1 penalty is left to a proximal step. With :math:`d = w_t - w_{t-1}` after that
+    step, the condition is
+    :math:`f(w_t) \le f(w_{t-1}) + \langle g_t, d \rangle + (1 - c) \|d\|^2 / \sigma_t`.
+    Without the penalty, it is the condition above.
 
-    The search begins with the learning rate (:math:`\eta_1`). "auto" is
-    one over the smoothness constant, in which the noise of mini-batches counts
-    as much more as steps may become longer.
+    The search begins with the learning rate (:math:`\eta_1`). "auto" is one over the
+    smoothness constant. In this constant the noise of mini-batches counts more, in
+    proportion to `longest`.
 
-    Good for smooth losses whose smoothness constant is much too careful, or
-    does not exist, as with a log link.
+    Good for smooth losses whose smoothness constant is much too cautious or does not
+    exist, as with a log link.
 
     Parameters
     ----------
     c : float in (0, 1), default=0.5
-        Share of the decrease that the gradient promises. With 1/2, which the
-        theory of Vaswani et al. wants (their code has 0.1), a step never goes
+        Share of the decrease promised by the gradient that a step must reach. With
+        1/2, as in the theory of Vaswani et al. (their code has 0.1), a step never goes
         beyond the minimum of a parabola.
     beta : float in (0, 1), default=0.7
-        What a step that goes too far is multiplied by. The authors' 0.9 finds longer
-        steps, in three times as many trials.
+        Factor that shortens a step which goes too far. The authors' 0.9 finds longer
+        steps, but needs three times as many trials.
     gamma : float in [1, inf), default=2.0
-        By how much the step may grow in an epoch.
+        Factor by which the step may grow in an epoch.
     longest : float in [1, inf), default=10.0
-        The longest step allowed, in learning rates (:math:`s`).
+        Longest step allowed, as a multiple of the learning rate (:math:`s`).
 
     References
     ----------
@@ -99,9 +99,9 @@ class Armijo(Optimizer):
 
     @property
     def noise_gain(self):
-        # What the search sees of a batch it cannot tell from its noise: there
-        # even the longest step is to be a sixth of that of plain descent, the
-        # longest with which no seed of 150 leaves a small data set half-fitted.
+        # In a mini-batch the search cannot tell the objective from the noise. Therefore even
+        # the longest step is a sixth of that of plain descent. With longer steps some of 150
+        # seeds left a small data set half-fitted.
         return 6 * self.longest
 
     def check(self):
@@ -115,42 +115,44 @@ class Armijo(Optimizer):
 
 
 class Polyak(Optimizer):
-    r"""Polyak's step: as far as the objective is above its minimum, over the squared gradient.
+    r"""Polyak's step: the gap of the objective to its minimum over the squared gradient.
 
     .. math::
         w_t = w_{t-1} - \sigma_t \, g_t, \quad
         \sigma_t = \min\left( \frac{f(w_{t-1}) - f^*}{c \, \|g_t\|^2}, \;
                    \gamma^{1/m} \sigma_{t-1}, \; \eta_t \right)
 
-    Value and gradient are those of the batch, m being the number of batches in an
-    epoch. Where the minimum is known no other step is as good:
-    without any constant of smoothness or strong convexity, descent is as fast
-    as if both were known, and convex objectives need not be smooth. It is known,
-    and zero for every batch, where the model can fit all rows exactly. Elsewhere
-    zero is a lower bound, and the learning rate, which limits the step, does the
-    rest: with "auto", one over the smoothness constant, in which the noise of
-    mini-batches counts 2 / c times, this is plain descent that takes shorter
-    steps on batches that are steeper than their value justifies. With a true
-    `f_star` use a large learning rate.
+    The value and the gradient are those of the batch, and m is the number of batches
+    in an epoch. If the minimum is known, no other step is as good: descent is as fast
+    as if the constants of smoothness and strong convexity were known, and convex
+    objectives need not be smooth. If the model can fit all rows exactly, the minimum is
+    known: it is zero for every batch.
 
-    The epsilon that the authors' code adds to the denominator is not needed: there is
-    no step where the gradient is zero, and none longer than the learning rate.
+    Otherwise zero is a lower bound, and the learning rate limits the step. "auto" is
+    one over the smoothness constant, in which the noise of mini-batches counts 2 / c
+    times. The method then is plain descent with shorter steps on batches whose gradient
+    is large for their value. With the true minimum as `f_star`, use a large learning
+    rate.
 
-    Good for objectives whose minimum is known, and models that can fit all
-    rows exactly, for which it is zero.
+    The authors' code adds an epsilon to the denominator. It is not needed here: no step
+    is taken if the gradient is zero, and no step is longer than the learning rate.
+
+    Good for objectives whose minimum is known, and for models that can fit all rows
+    exactly, for which it is zero.
 
     Parameters
     ----------
     f_star : float, default=0.0
-        The minimum, or a lower bound (:math:`f^*`): of the objective with its penalty
-        but for L1, in the units of ``tol``, for regression relative to the
-        variance of the target unless ``precondition`` is None.
+        The minimum, or a lower bound of it (:math:`f^*`). It is that of the objective
+        with the ridge penalty and without the L1 penalty. Its units are those of
+        ``tol``: for regression, unless ``precondition`` is None, it is relative to the
+        scale of the loss, which for ``squared_error`` is the variance of the target.
     c : float in (0, inf), default=0.5
-        What the squared gradient is multiplied by. 1 is Polyak's step, the best
-        on the full batch; 1/2 is the authors' choice for mini-batches of
-        strongly convex functions, and twice as long.
+        Factor of the squared gradient. 1 is Polyak's step, which is best on the full
+        batch. 1/2 is the authors' choice for mini-batches of strongly convex
+        functions; its steps are twice as long.
     gamma : float in (1, inf], default=2.0
-        By how much the step may grow in an epoch.
+        Factor by which the step may grow in an epoch.
 
     References
     ----------
@@ -164,7 +166,8 @@ class Polyak(Optimizer):
 
     Examples
     --------
-    Rows that a model fits exactly, at a learning rate that means no limit:
+    The model can fit these rows exactly. The learning rate is so large that it does
+    not limit the steps:
 
     >>> from sk_gd import GDRegressor
     >>> from sk_gd.optimizers import Polyak
@@ -181,8 +184,8 @@ class Polyak(Optimizer):
 
     @property
     def noise_gain(self):
-        # Where the batches contradict each other no step should be as long as Polyak's
-        # is there; it is longer by 1 / c. Twice that halves what the noise leaves.
+        # If the batches contradict each other even Polyak's own step is too long, and this one
+        # is longer by 1 / c. With twice that number the noise leaves half the gap.
         return 2 / self.c
 
     def check(self):
@@ -196,9 +199,9 @@ class Polyak(Optimizer):
 
 @cython.cclass
 class SizedRule(Rule):
-    """A rule that finds a size, and goes so far along the negative gradient.
+    """A rule that finds a step size, and steps along the negative gradient.
 
-    A step that could not be taken leaves the size as it was.
+    If no step is taken the size stays as it was.
     """
 
     gamma: cython.double
@@ -217,7 +220,7 @@ class SizedRule(Rule):
     def grown(
         self, objective: Objective, first: cython.double, most: cython.double
     ) -> cython.double:
-        """The last size after a step's share of the growth of an epoch; `first` is the first."""
+        """The last size, grown by the share of one step in an epoch; `first` at the first step."""
         if self.size[0] == 0:
             return fmin(first, most)
         return fmin(pow(self.gamma, 1.0 / objective.steps()) * self.size[0], most)
@@ -234,7 +237,7 @@ class SizedRule(Rule):
     def take(
         self, w: cython.double[::1], g: cython.double[::1], size: cython.double
     ) -> cython.void:
-        """The step; what the penalty makes of it is the loop's."""
+        """Take a step of this size; the proximal step follows."""
         j: cython.Py_ssize_t
         self.taken = self.size[0] = size
         for j in range(self.n):
@@ -271,7 +274,7 @@ class ArmijoRule(SizedRule):
         for _ in range(TRIALS):
             for j in range(self.n):
                 self.trial[j] = w[j] - size * objective.g[j]
-            objective.shrink(self.trial, size)
+            objective.prox(self.trial, size)
             slope = 0
             square = 0
             for j in range(self.n):

@@ -3,5 +3,4 @@ from sk_gd.optimizers.base cimport Rule
 
 
 cdef class MeasuringRule(Rule):
-    cdef double lr
     cdef double[::1] pull

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""Steps whose size the method finds by itself: the learning rate is one."""
+"""Optimizers that find the size of their steps by themselves: the learning rate is one."""
 
 import cython
 
@@ -9,11 +9,13 @@ from ..parameters import check_range
 if cython.compiled:
     from cython.cimports.libc.math import fabs, fmax, sqrt
     from cython.cimports.sk_gd.optimizers.base import Rule
+    from cython.cimports.sk_gd.penalties.base import PenaltyKernel
 
     from .base import Optimizer
 else:
     from math import fabs, sqrt
 
+    from ..penalties.base import PenaltyKernel
     from .base import Optimizer, Rule
 
     fmax = max
@@ -21,32 +23,32 @@ else:
 
 @cython.cclass
 class MeasuringRule(Rule):
-    """A rule that judges its steps by the gradients, the lasso's included.
+    """A rule that sets the size of its steps by the gradients of the whole objective.
 
-    The proximal step of the lasso leaves at the new weights a subgradient of it,
-    `pull`. At the minimum gradient and pull cancel, and measures of what is
-    still to be gained must see both, or they would never come to rest.
+    A proximal step gives a subgradient of the penalty at the new weights: `pull`. At the
+    minimum, gradient and pull cancel. A rule that measures the gradient alone would never
+    come to rest.
     """
 
     def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
-        self.lr = 0.0
         self.pull = self.array("pull")
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(check=False)
-    def shrink(
-        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
-    ) -> cython.void:
-        stepped: cython.double = w[j]
-        rate: cython.double = self.rate(j, self.lr)
-        Rule.shrink(self, w, j, threshold)
-        self.pull[j] = (stepped - w[j]) / rate if rate > 0 else 0.0
+    @cython.exceptval(-1, check=False)
+    def proximal_step(
+        self, w: cython.double[::1], penalty: PenaltyKernel, lr: cython.double
+    ) -> cython.int:
+        j: cython.Py_ssize_t
+        Rule.proximal_step(self, w, penalty, lr)
+        for j in range(self.n):
+            self.pull[j] = (self.stepped[j] - w[j]) / self.steps[j] if self.steps[j] > 0 else 0.0
+        return 0
 
 
 class DoG(Optimizer):
-    r"""Distance over gradients: steps as long as the way so far deserves.
+    r"""Distance over gradients: step sizes from the distance travelled so far.
 
     .. math::
         \bar r_t &= \max(\bar r_{t-1}, \|w_{t-1} - w_0\|), \quad
@@ -54,21 +56,21 @@ class DoG(Optimizer):
         w_t &= w_{t-1} - \eta_t \, \frac{\bar r_t}
                {\sqrt{\epsilon + \sum_{s \le t} \|g_s\|^2}} \, g_t
 
-    Nothing to tune: the distance grows until it is that of the minimiser. One
-    step size for all coordinates, hence for well-conditioned problems; where
-    features differ in what they need, `Prodigy` and `COCOB` are faster. The steps
-    do not settle by themselves: the authors call averaging crucial, and
-    ``average="auto"`` is their average here.
+    There is nothing to tune: the distance grows until it is that of the minimiser.
+    All coordinates have the same step size, so the method suits well-conditioned
+    problems. If features need different step sizes, `Prodigy` and `COCOB` are faster.
+    The steps do not shrink to zero by themselves. The authors call averaging crucial,
+    and ``average="auto"`` is their average.
 
     Good for well-conditioned problems without a learning rate to choose.
 
     Parameters
     ----------
     r_epsilon : float, default=1e-3
-        Distance assumed at first (:math:`r_\epsilon`), relative to one plus the
-        norm of the first weights. The authors' 1e-6 takes some fifty steps to
-        grow to the size of standardised weights, in which time training on a full
-        batch would stop for lack of progress.
+        First estimate of the distance (:math:`r_\epsilon`), relative to one plus the
+        norm of the initial weights. The authors' 1e-6 takes about fifty steps to grow
+        to the size of standardised weights. Before that, training on a full batch
+        would stop for lack of progress.
     epsilon : float, default=1e-8
         Added to the sum of squared norms.
 
@@ -87,7 +89,7 @@ class DoG(Optimizer):
     True
     """
 
-    parameter_free = True
+    default_rate = "own"
     default_average = True
 
     def __init__(self, r_epsilon=1e-3, epsilon=1e-8):
@@ -103,25 +105,24 @@ class DoG(Optimizer):
 
 
 class DoWG(DoG):
-    r"""Distance over weighted gradients: `DoG` that counts early gradients less.
+    r"""Distance over weighted gradients: `DoG` with a smaller weight on early gradients.
 
     .. math::
         \bar r_t &= \max(\bar r_{t-1}, \|w_{t-1} - w_0\|), \quad \bar r_1 = r_\epsilon \\
         v_t &= v_{t-1} + \bar r_t^2 \|g_t\|^2 \\
         w_t &= w_{t-1} - \eta_t \, \frac{\bar r_t^2}{\sqrt{v_t} + \epsilon} \, g_t
 
-    Gradients taken while the distance was still underestimated hardly count, so
-    the steps are longer than those of `DoG`: faster on smooth problems, less
-    steady in noise. As with it, ``average="auto"`` averages.
+    Gradients from the time when the distance was underestimated hardly count, so the
+    steps are longer than those of `DoG`. The method is faster on smooth problems and
+    less stable in noise. As for `DoG`, ``average="auto"`` averages the iterates.
 
-    Good for smooth, well-conditioned problems without a learning rate to
-    choose.
+    Good for smooth, well-conditioned problems without a learning rate to choose.
 
     Parameters
     ----------
     r_epsilon : float, default=1e-2
-        Distance assumed at first (:math:`r_\epsilon`); the authors' is the root
-        of their epsilon, the same.
+        First estimate of the distance (:math:`r_\epsilon`). The authors use the root
+        of their epsilon, which is the same number.
     epsilon : float, default=1e-4
         Added to the root.
 
@@ -149,7 +150,7 @@ class DoWG(DoG):
 
 @cython.cclass
 class DistanceRule(MeasuringRule):
-    """The largest distance from the first weights, and a sum over the gradients."""
+    """A rule that keeps the largest distance from the first weights, and a sum over gradients."""
 
     r_epsilon: cython.double
     epsilon: cython.double
@@ -198,7 +199,6 @@ class DistanceRule(MeasuringRule):
     ) -> cython.void:
         j: cython.Py_ssize_t
         rate: cython.double = self.rate(0, lr)
-        self.lr = lr
         for j in range(self.n):
             w[j] -= rate * g[j]
 
@@ -249,7 +249,7 @@ class DoWGRule(DistanceRule):
 
 
 class COCOB(Optimizer):
-    r"""Continuous coin betting: every coordinate bets its winnings on the next gradient.
+    r"""Continuous coin betting: each coordinate bets its winnings on the next gradient.
 
     .. math::
         L_t &= \max(L_{t-1}, |g_t|), \quad A_t = A_{t-1} + |g_t|, \quad
@@ -258,10 +258,11 @@ class COCOB(Optimizer):
         w_t &= w_{t-1} + \eta_t \left( w_0 + \frac{\theta_t (L_t + R_t)}
                {L_t \max(A_t + L_t, \alpha L_t)} - w_{t-1} \right)
 
-    No learning rate and none estimated: with :math:`\eta = 1` the weights are
-    the bet itself. Scale-free, coordinate by coordinate. The first step is
-    :math:`1 / \alpha` in every coordinate. Bets swing around the minimiser before
-    they settle: use ``schedule="cosine"`` or ``average=True`` for the last digits.
+    There is no learning rate, and none is estimated: with :math:`\eta = 1` the
+    weights are the bet itself. The method is scale-free in each coordinate. The first
+    step is :math:`1 / \alpha` in each coordinate. The bets oscillate around the
+    minimiser before they converge: for the last digits, use ``schedule="cosine"`` or
+    ``average=True``.
 
     Good for data whose coordinates differ in scale, without a learning rate to
     choose.
@@ -269,10 +270,10 @@ class COCOB(Optimizer):
     Parameters
     ----------
     alpha : float, default=100
-        Caution of the first bets: the part of the capital that they stake is at
-        most one over it.
+        Caution of the first bets (:math:`\alpha`). They stake at most the share
+        :math:`1 / \alpha` of the capital.
     epsilon : float, default=1e-8
-        The largest gradient assumed at first (:math:`L_0`).
+        First estimate of the largest gradient (:math:`L_0`).
 
     References
     ----------
@@ -289,7 +290,7 @@ class COCOB(Optimizer):
     True
     """
 
-    parameter_free = True
+    default_rate = "own"
 
     def __init__(self, alpha=100.0, epsilon=1e-8):
         self.alpha = alpha
@@ -338,7 +339,6 @@ class COCOBRule(MeasuringRule):
     def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
         j: cython.Py_ssize_t
         whole: cython.double
-        self.lr = lr
         for j in range(self.n):
             whole = g[j] + self.pull[j]
             self.largest[j] = fmax(self.largest[j], fabs(whole))
@@ -350,10 +350,13 @@ class COCOBRule(MeasuringRule):
 
     @cython.cfunc
     @cython.nogil
-    @cython.exceptval(check=False)
-    def shrink(
-        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
-    ) -> cython.void:
-        # What the lasso takes back is lost to the bet as well.
-        MeasuringRule.shrink(self, w, j, threshold)
-        self.theta[j] -= self.pull[j]
+    @cython.exceptval(-1, check=False)
+    def proximal_step(
+        self, w: cython.double[::1], penalty: PenaltyKernel, lr: cython.double
+    ) -> cython.int:
+        j: cython.Py_ssize_t
+        MeasuringRule.proximal_step(self, w, penalty, lr)
+        # The bet loses what the penalty takes back.
+        for j in range(self.n):
+            self.theta[j] -= self.pull[j]
+        return 0

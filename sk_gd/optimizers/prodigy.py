@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""Forms of Adam that estimate their learning rate, the distance to the minimiser."""
+"""Variants of Adam that estimate their learning rate: the distance to the minimiser."""
 
 import cython
 
@@ -21,9 +21,9 @@ else:
 
 
 class _AdaptedAdam(Optimizer):
-    """Checks shared by the forms of Adam that estimate their distance."""
+    """Checks that the forms of Adam with an estimated distance share."""
 
-    parameter_free = True
+    default_rate = "own"
     default_average = True
 
     def check(self):
@@ -36,7 +36,7 @@ class _AdaptedAdam(Optimizer):
 
 
 class DAdaptAdam(_AdaptedAdam):
-    r"""Adam by D-adaptation: the learning rate is a lower bound of the distance to go.
+    r"""Adam with D-adaptation: the learning rate bounds the distance to the minimiser from below.
 
     .. math::
         n_t &= \sqrt{\beta_2} \, n_{t-1} + (1 - \sqrt{\beta_2}) \, \lambda_t
@@ -48,35 +48,37 @@ class DAdaptAdam(_AdaptedAdam):
         d_t &= \max\left(d_{t-1}, \frac{n_t}{(1 - \sqrt{\beta_2}) \|s_t\|_1}\right) \\
         w_t &= w_{t-1} - m_t / (\sqrt{v_t} + \epsilon)
 
-    As long as the gradients agree, :math:`d` grows many times a step, and it is
-    never reduced. The steps are long and do not settle by themselves:
-    ``average="auto"`` averages. On the full batch they overshoot and swing;
-    there `Prodigy`, whose estimate is bounded by the distance gone, or a
-    schedule, is the better choice. (The formula is that without
-    `bias_correction`.) The estimate holds for subgradients and not for proximal
-    steps: with an L1 penalty coefficients come close to zero, but not to it.
+    As long as the gradients agree, :math:`d` grows by a large factor in each step. It
+    never falls. The steps are long and do not shrink to zero by themselves:
+    ``average="auto"`` averages the iterates. On the full batch, the steps overshoot
+    and oscillate. There, use a schedule, or `Prodigy`, whose estimate is bounded by
+    the distance travelled. (The formula is that without `bias_correction`.)
 
-    Good for mini-batches, where Adam is right and its rate is not known.
+    The estimate holds for subgradients, not for proximal steps. With an L1 penalty,
+    coefficients come close to zero but are not exactly zero.
+
+    Good for mini-batches on which Adam works, if its learning rate is not known.
 
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
-        Share of the moving averages of the gradient and of its square that
-        each step keeps.
+        Decay rates of the moving averages of the gradient and of its square: the
+        share of the average that each step keeps.
     epsilon : float, default=1e-8
         Added to the root.
     d_0 : float, default=1e-3
         The first lower bound. The authors' 1e-6 is far below the size of
-        standardised weights: training on a full batch would stop for lack of
-        progress while it grows.
+        standardised weights. While it grows, training on a full batch would stop for
+        lack of progress.
     bias_correction : bool, default=True
-        Multiply :math:`\lambda_t` by :math:`\sqrt{1 - \beta_2^t} / (1 - \beta_1^t)`,
-        as Adam does. Off in the authors' code, for networks; without it the
-        first steps are three times as long, and overshoot where the gradients
-        are as steady as those of a linear model.
+        Whether to multiply :math:`\lambda_t` by
+        :math:`\sqrt{1 - \beta_2^t} / (1 - \beta_1^t)`, as Adam does. The authors'
+        code, which is for networks, does not. Without it, the first steps are three
+        times as long, and overshoot if the gradients are as steady as those of a
+        linear model.
     weight_decay : float, default=0
-        Decoupled weight decay, multiplied by :math:`\lambda_t`. Not part of the
-        objective; the ``alpha`` of the estimator is.
+        Decoupled weight decay, multiplied by :math:`\lambda_t`. Unlike the ``alpha``
+        of the estimator, it is not part of the objective.
 
     References
     ----------
@@ -125,36 +127,37 @@ class Prodigy(_AdaptedAdam):
         d_t &= \max\left(d_{t-1}, c \, n_t / \|s_t\|_1\right) \\
         w_t &= w_{t-1} - \lambda_t m_t / (\sqrt{v_t} + d_t \epsilon)
 
-    `Adam` without a rate to choose. Its steps are long and, like Adam's, do not
-    settle by themselves: ``average="auto"`` averages. On the full batch, where
-    they swing around the minimiser, ``schedule="cosine"`` with ``tol=None`` is
-    better, and what the authors recommend. (The formula is that without
-    `bias_correction`.)
+    This is `Adam` without a learning rate to choose. The steps are long and, like
+    Adam's, do not shrink to zero by themselves: ``average="auto"`` averages the
+    iterates. On the full batch, the steps oscillate around the minimiser. There,
+    ``schedule="cosine"`` with ``tol=None`` is better, as the authors recommend. (The
+    formula is that without `bias_correction`.)
 
-    Good for mini-batches and, with a schedule, the full batch, where Adam is
-    right and its rate is not known.
+    Good for mini-batches and, with a schedule, the full batch, if Adam works on them
+    and its learning rate is not known.
 
     Parameters
     ----------
     beta_1, beta_2 : float in [0, 1), default=0.9 and 0.999
-        Share of the moving averages of the gradient and of its square that
-        each step keeps.
+        Decay rates of the moving averages of the gradient and of its square: the
+        share of the average that each step keeps.
     epsilon : float, default=1e-8
         Added to the root.
     d_0 : float, default=1e-3
         The first estimate. The authors' 1e-6 is far below the size of
-        standardised weights: training on a full batch would stop for lack of
-        progress while it grows.
+        standardised weights. While it grows, training on a full batch would stop for
+        lack of progress.
     d_coef : float, default=1
-        Factor of the estimate (:math:`c`): the authors' way to tune the method.
+        Factor of the estimate (:math:`c`). The authors tune the method by it.
     bias_correction : bool, default=True
-        Multiply :math:`\lambda_t` by :math:`\sqrt{1 - \beta_2^t} / (1 - \beta_1^t)`,
-        as Adam does. Off in the authors' code, for networks; without it the
-        first steps are three times as long, and overshoot where the gradients
-        are as steady as those of a linear model.
+        Whether to multiply :math:`\lambda_t` by
+        :math:`\sqrt{1 - \beta_2^t} / (1 - \beta_1^t)`, as Adam does. The authors'
+        code, which is for networks, does not. Without it, the first steps are three
+        times as long, and overshoot if the gradients are as steady as those of a
+        linear model.
     weight_decay : float, default=0
-        Decoupled weight decay, multiplied by :math:`\lambda_t`. Not part of the
-        objective; the ``alpha`` of the estimator is.
+        Decoupled weight decay, multiplied by :math:`\lambda_t`. Unlike the ``alpha``
+        of the estimator, it is not part of the objective.
 
     References
     ----------
@@ -199,7 +202,7 @@ class Prodigy(_AdaptedAdam):
 
 @cython.cclass
 class AdaptedAdamRule(MeasuringRule):
-    """The moving averages of Adam, and those that estimate the distance."""
+    """The moving averages of Adam, and those for the estimate of the distance."""
 
     beta_1: cython.double
     beta_2: cython.double
@@ -233,8 +236,7 @@ class AdaptedAdamRule(MeasuringRule):
     @cython.nogil
     @cython.exceptval(check=False)
     def begin(self, lr: cython.double) -> cython.double:
-        """The learning rate of the step at hand."""
-        self.lr = lr
+        """The learning rate of this step."""
         if self.corrects:
             self.correction = sqrt(1 - pow(self.beta_2, self.t)) / (1 - pow(self.beta_1, self.t))
         return self.d[0] * lr * self.correction

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""Steps that know the sign of the gradient only."""
+"""Optimizers that use only the sign of the gradient."""
 
 import cython
 
@@ -18,29 +18,30 @@ else:
 
 
 class Lion(Optimizer):
-    r"""Lion: the sign of a mix of the gradient and its moving average.
+    r"""Lion: steps along the sign of a mix of the gradient and its moving average.
 
     .. math::
         c_t &= \beta_1 m_{t-1} + (1 - \beta_1) g_t \\
         w_t &= (1 - \eta_t \lambda) \, w_{t-1} - \eta_t \operatorname{sign}(c_t) \\
         m_t &= \beta_2 m_{t-1} + (1 - \beta_2) g_t
 
-    All steps have the same length, whatever the gradient: it wants a rate a
-    few times smaller than Adam's, and never settles without a schedule that
-    ends at zero (``schedule="cosine"``). With an L1 penalty use a rule that
-    has a metric: coefficients come near zero here, and are not zero.
+    All steps have the same length, whatever the gradient is. Therefore Lion needs a
+    learning rate a few times smaller than Adam's, and it converges only with a
+    schedule that ends at zero (``schedule="cosine"``). With an L1 penalty,
+    coefficients come near zero but are not exactly zero: use an optimizer that is
+    not sign-based.
 
     Good for mini-batches with outliers, with a schedule that ends at zero.
 
     Parameters
     ----------
     beta_1 : float in [0, 1), default=0.9
-        Share of the moving average in the direction of a step.
+        Share of the moving average in the direction of the step.
     beta_2 : float in [0, 1), default=0.99
         Share of the moving average that each step keeps.
     weight_decay : float, default=0
-        Decoupled weight decay (:math:`\lambda`). Not part of the objective; the
-        ``alpha`` of the estimator is.
+        Decoupled weight decay (:math:`\lambda`). Unlike the ``alpha`` of the
+        estimator, it is not part of the objective.
 
     References
     ----------
@@ -101,7 +102,7 @@ class LionRule(Rule):
 
 
 class Rprop(Optimizer):
-    r"""Rprop: steps that grow while the gradient keeps its sign, on the full batch.
+    r"""Rprop: step sizes that grow while the gradient keeps its sign, on the full batch.
 
     .. math::
         \Delta_t &= \operatorname{clip}(\Delta_{t-1} \cdot (\eta_+, 1, \eta_-),
@@ -109,23 +110,23 @@ class Rprop(Optimizer):
                     \quad \text{as } g_t g_{t-1} \text{ is} > 0, = 0, < 0 \\
         w_t &= w_{t-1} - \Delta_t \operatorname{sign}(g_t)
 
-    where :math:`g_t` counts as zero once its sign has changed. The learning
-    rate is the first step; all others follow from the signs, so a schedule
-    changes nothing. Signs of mini-batches are noise to it:
-    ``batch_size="auto"`` is the full batch, and a smaller one is an error.
-    What `partial_fit` is given counts as all there is. With an L1 penalty use
-    a rule that has a metric.
+    where :math:`g_t` counts as zero in the step in which its sign changes. The
+    learning rate is the size of the first step. All later step sizes follow from the
+    signs, so a schedule has no effect. The signs of mini-batch gradients are mostly
+    noise: ``batch_size="auto"`` is the full batch, and a smaller batch is an error.
+    In `partial_fit`, the given data are the full batch. With an L1 penalty, use an
+    optimizer that is not sign-based.
 
     Good for small data that fit in one batch, without anything to tune.
 
     Parameters
     ----------
     eta_minus : float in (0, 1), default=0.5
-        Factor of a step when the sign changes.
+        Factor of the step size when the sign changes.
     eta_plus : float > 1, default=1.2
-        Factor of a step when it does not.
+        Factor of the step size when the sign stays the same.
     step_min, step_max : float, default=1e-6 and 50
-        Limits of a step, in the coordinates of ``precondition``.
+        Limits of the step size, in the coordinates of ``precondition``.
 
     References
     ----------
@@ -143,7 +144,7 @@ class Rprop(Optimizer):
     """
 
     default_rate = 0.1
-    full_batch = True
+    full_batch = "required"
 
     def __init__(self, eta_minus=0.5, eta_plus=1.2, step_min=1e-6, step_max=50.0):
         self.eta_minus = eta_minus

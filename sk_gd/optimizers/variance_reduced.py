@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""Mini-batch gradients without their noise."""
+"""Optimizers that subtract the noise of mini-batch gradients."""
 
 import cython
 import numpy as np
@@ -18,28 +18,28 @@ else:
 
 
 class SVRG(Optimizer):
-    r"""Stochastic variance-reduced gradient: the noise of a batch is measured and taken off.
+    r"""Stochastic variance-reduced gradient: the noise of a batch is estimated and subtracted.
 
     .. math::
         w_t = w_{t-1} - \eta_t \left[ g_t(w_{t-1}) - g_t(\tilde w) + \nabla f(\tilde w) \right]
 
-    Every few epochs the weights are remembered as :math:`\tilde w`, and the
-    gradient of all the data is taken there; :math:`g_t` is that of a batch.
-    The nearer the weights come to the snapshot, the less noise is left: with a
-    constant learning rate it converges to the minimiser, where plain descent
-    keeps moving around it. An epoch costs three passes over the data with a
-    snapshot in every epoch. For a good model after a few epochs
-    `ScheduleFreeAdamW` is faster, and on the full batch this is plain descent.
+    Every few epochs, the weights are stored as the snapshot :math:`\tilde w`, and the
+    gradient of all the data is computed there. :math:`g_t` is the gradient of a batch.
+    The nearer the weights are to the snapshot, the less noise is left. Therefore SVRG
+    converges to the minimiser at a constant learning rate, while plain descent keeps
+    moving around it. With a snapshot in every epoch, an epoch costs three passes over
+    the data. For a good model after a few epochs, `ScheduleFreeAdamW` is faster. On the
+    full batch, SVRG is plain descent.
 
-    Good for many digits from mini-batches of smooth losses.
+    Good for high accuracy from mini-batches of smooth losses.
 
     Parameters
     ----------
     update_frequency : int, default=1
-        Epochs from one snapshot to the next. The authors take 2 for convex
-        models; 1, at 3 gradients a row instead of 2.5, has the fresher
-        snapshot, and one for each call of ``partial_fit``, whose data are new:
-        leave it at 1 there.
+        Number of epochs from one snapshot to the next. The authors use 2 for convex
+        models. With 1, the snapshot is more recent, at 3 gradients per row instead of
+        2.5. With ``partial_fit``, leave it at 1: each call has new data and needs its
+        own snapshot.
 
     References
     ----------
@@ -56,7 +56,7 @@ class SVRG(Optimizer):
     True
     """
 
-    # Two batch gradients a step: their noises add up where they do not cancel.
+    # A step uses two gradients of a batch. Where their noise does not cancel it adds up.
     noise_gain = 2.0
 
     def __init__(self, update_frequency=1):
@@ -83,7 +83,7 @@ class SVRGRule(Rule):
         self.update_frequency = optimizer.update_frequency
         self.snapshot = self.array("snapshot", position=True)
         self.whole = self.array("whole")
-        # In epochs; old enough at the start.
+        # The age of the snapshot in epochs. At the start it is due.
         self.age = self.array("age", 1)
         self.age[0] = optimizer.update_frequency
         self.there = np.empty(n)

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False, freethreading_compatible=True
-"""Optimizers around another: clipped gradients."""
+"""Optimizers that wrap another one and clip its gradients."""
 
 import cython
 import numpy as np
@@ -10,74 +10,62 @@ from ..parameters import check_range
 if cython.compiled:
     from cython.cimports.libc.math import fabs, fmax, isinf, sqrt
     from cython.cimports.sk_gd.objectives.base import Objective
-    from cython.cimports.sk_gd.optimizers.base import LocalRule, Rule
+    from cython.cimports.sk_gd.optimizers.base import Rule
 
     from .base import Optimizer
 else:
     from math import fabs, isinf, sqrt
 
     from ..objectives.base import Objective
-    from .base import LocalRule, Optimizer, Rule
+    from .base import Optimizer, Rule
 
     fmax = max
 
 
 def _of_inner(name):
-    """An attribute that is that of the optimizer within."""
+    """An attribute that has the value of the inner optimizer."""
     return property(lambda self: getattr(self.inner(), name))
 
 
 class _Clip(Optimizer):
-    """What both have in common: in all but the gradient they are the optimizer within."""
-
-    def inner(self):
-        """The optimizer within, as an instance."""
-        if isinstance(self.optimizer, Optimizer):
-            return self.optimizer
-        # The names are known where all classes are, this one among them.
-        from . import get
-
-        return get(self.optimizer)
+    """Base of both: everything but the gradient is as in the inner optimizer."""
 
     default_rate = _of_inner("default_rate")
     noise_gain = _of_inner("noise_gain")
-    parameter_free = _of_inner("parameter_free")
     default_average = _of_inner("default_average")
     full_batch = _of_inner("full_batch")
-    default_full_batch = _of_inner("default_full_batch")
     smooth_only = _of_inner("smooth_only")
+
+    def inner(self):
+        """The inner optimizer, as an instance."""
+        if isinstance(self.optimizer, Optimizer):
+            return self.optimizer
+        return self._get(self.optimizer)
 
     def check(self):
         self.inner().check()
 
-    def rule(self, n):
-        rule = self.inner().rule(n)
-        if isinstance(rule, LocalRule):
-            return ClippedLocalRule(self, n, rule)
-        return ClippedRule(self, n, rule)
-
 
 class ClipNorm(_Clip):
-    r"""Another optimizer, on gradients of bounded length.
+    r"""Another optimizer, with gradients of bounded norm.
 
     .. math:: g_t \leftarrow g_t \, \min(1, \; c / \|g_t\|)
 
-    The direction is kept. The norm is that of all the weights of the model, of
-    all outputs or classes together. It has no effect on rules that divide by
-    the size of the gradient anyway, such as `Adam`, but for the gradients that
-    stand out; and where it keeps cutting mini-batches, their mean is no longer
+    The direction of the gradient is kept. The norm is taken over all weights of the
+    model, of all outputs or classes together. Optimizers such as `Adam` divide by the
+    size of the gradient anyway; for them, clipping matters only for gradients that stand
+    out. If it clips many mini-batches, the mean of the clipped gradients is no longer
     the gradient of the objective.
 
-    Good for rare rows, or a start, that would throw the weights far away:
-    heavy-tailed targets, a log link, losses with exponentials.
+    Good for rare rows, or first steps, that would throw the weights far away, as with
+    heavy-tailed targets, a log link, or losses with exponentials.
 
     Parameters
     ----------
     optimizer : str or Optimizer
-        What the clipped gradient is given to.
+        The optimizer that is given the clipped gradients.
     max_norm : float, default=1.0
-        The longest gradient let through (:math:`c`), in the coordinates of
-        ``precondition``.
+        Largest norm of a gradient (:math:`c`), in the coordinates of ``precondition``.
 
     References
     ----------
@@ -102,27 +90,26 @@ class ClipNorm(_Clip):
         check_range(self, "max_norm", 0, float("inf"), closed="neither")
         super().check()
 
-    def clipper(self, n):
-        """What clips the gradients of one run."""
-        return NormClipper(self.max_norm, n)
+    def rule(self, n):
+        return NormClippedRule(self, n, self.max_norm)
 
 
 class ClipValue(_Clip):
-    r"""Another optimizer, on gradients with bounded entries.
+    r"""Another optimizer, with gradients of bounded entries.
 
     .. math:: g_{t,j} \leftarrow \max(-c, \; \min(c, \; g_{t,j}))
 
-    Changes the direction, unlike `ClipNorm`, but only the coordinates that
-    stand out.
+    Unlike `ClipNorm`, it changes the direction of the gradient, but only the
+    coordinates that stand out.
 
     Good for features with heavy tails.
 
     Parameters
     ----------
     optimizer : str or Optimizer
-        What the clipped gradient is given to.
+        The optimizer that is given the clipped gradients.
     max_value : float, default=1.0
-        The largest entry let through (:math:`c`), in the coordinates of
+        Largest absolute entry of a gradient (:math:`c`), in the coordinates of
         ``precondition``.
 
     References
@@ -148,175 +135,20 @@ class ClipValue(_Clip):
         check_range(self, "max_value", 0, float("inf"), closed="neither")
         super().check()
 
-    def clipper(self, n):
-        """What clips the gradients of one run."""
-        return ValueClipper(self.max_value, n)
+    def rule(self, n):
+        return ValueClippedRule(self, n, self.max_value)
 
 
 @cython.cclass
-class Clipper:
-    """Clips a gradient in place, the whole of it or the entries that a batch touched."""
+class WrappedRule(Rule):
+    """A rule that passes every call on to another rule."""
 
-    most: cython.double
-    touched: cython.double[::1]
-
-    def __init__(self, most, n):
-        self.most = most
-        self.touched = np.empty(n)
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def clip(self, g: cython.double[::1], n: cython.Py_ssize_t) -> cython.void:
-        pass
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def clip_at(
-        self, g: cython.double[::1], where: cython.Py_ssize_t[::1], count: cython.Py_ssize_t
-    ) -> cython.void:
-        k: cython.Py_ssize_t
-        for k in range(count):
-            self.touched[k] = g[where[k]]
-        self.clip(self.touched, count)
-        for k in range(count):
-            g[where[k]] = self.touched[k]
-
-
-@cython.final
-@cython.cclass
-class NormClipper(Clipper):
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def clip(self, g: cython.double[::1], n: cython.Py_ssize_t) -> cython.void:
-        j: cython.Py_ssize_t
-        largest: cython.double = 0
-        norm: cython.double = 0
-        for j in range(n):
-            norm += g[j] * g[j]
-            largest = fmax(largest, fabs(g[j]))
-        if isinf(norm) and not isinf(largest):
-            # The squares are too large for numbers; those of the ratios are not.
-            norm = 0
-            for j in range(n):
-                g[j] /= largest
-                norm += g[j] * g[j]
-            norm = sqrt(norm)
-            for j in range(n):
-                g[j] *= self.most / norm
-            return
-        norm = sqrt(norm)
-        if norm > self.most:
-            for j in range(n):
-                g[j] *= self.most / norm
-
-
-@cython.final
-@cython.cclass
-class ValueClipper(Clipper):
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    @cython.inline
-    def bound(self, value: cython.double) -> cython.double:
-        if value > self.most:
-            return self.most
-        return -self.most if value < -self.most else value
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def clip(self, g: cython.double[::1], n: cython.Py_ssize_t) -> cython.void:
-        j: cython.Py_ssize_t
-        for j in range(n):
-            g[j] = self.bound(g[j])
-
-
-@cython.final
-@cython.cclass
-class ClippedObjective(Objective):
-    """An objective all gradients of which are clipped."""
-
-    whole: Objective
-    clipper: Clipper
-    n: cython.Py_ssize_t
-
-    def __init__(self, clipper, n):
-        self.whole = None
-        self.clipper = clipper
-        self.n = n
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(-1, check=True)
-    def here(self) -> cython.double:
-        return self.whole.here()
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(-1, check=True)
-    def value(self, w: cython.double[::1]) -> cython.double:
-        return self.whole.value(w)
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(-1, check=True)
-    def gradient(self, w: cython.double[::1], out: cython.double[::1]) -> cython.double:
-        value: cython.double = self.whole.gradient(w, out)
-        self.clipper.clip(out, self.n)
-        return value
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(-1, check=True)
-    def full_gradient(self, w: cython.double[::1], out: cython.double[::1]) -> cython.double:
-        value: cython.double = self.whole.full_gradient(w, out)
-        self.clipper.clip(out, self.n)
-        return value
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def shrink(self, w: cython.double[::1], rate: cython.double) -> cython.void:
-        self.whole.shrink(w, rate)
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def steps(self) -> cython.Py_ssize_t:
-        return self.whole.steps()
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def begins_epoch(self) -> cython.bint:
-        return self.whole.begins_epoch()
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def begins_data(self) -> cython.bint:
-        return self.whole.begins_data()
-
-
-@cython.final
-@cython.cclass
-class ClippedRule(Rule):
-    """A rule that clips the gradient and leaves all else to the one within."""
-
-    inner: Rule
-    clipper: Clipper
-    view: ClippedObjective
-
-    def __init__(self, optimizer, n, inner):
+    def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
-        self.clipper = optimizer.clipper(n)
-        self.view = ClippedObjective(self.clipper, n)
-        self.inner = inner
-        self.arrays = inner.arrays
-        self.positions = inner.positions
+        self.inner = optimizer.inner().rule(n)
+        self.local = self.inner.local
+        self.arrays = self.inner.arrays
+        self.positions = self.inner.positions
 
     def start(self, w):
         self.inner.start(w)
@@ -331,110 +163,145 @@ class ClippedRule(Rule):
         self.t = t
         self.inner.restore(t, memory)
 
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def probe(self, w: cython.double[::1], point: cython.double[::1]) -> cython.bint:
+    def probe(self, w, point):
         return self.inner.probe(w, point)
 
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(-1, check=False)
-    def advance(self, w: cython.double[::1], objective: Objective, lr: cython.double) -> cython.int:
+    def needs_gradient(self):
+        return self.inner.needs_gradient()
+
+    def advance(self, w, objective, lr):
+        self.inner.t = self.t
+        return self.inner.advance(w, objective, lr)
+
+    def step(self, w, g, lr):
+        self.inner.t = self.t
+        return self.inner.step(w, g, lr)
+
+    def step_at(self, w, g, lr, where, count):
+        self.inner.t = self.t
+        return self.inner.step_at(w, g, lr, where, count)
+
+    def rate(self, j, lr):
+        return self.inner.rate(j, lr)
+
+    def proximal_step(self, w, penalty, lr):
+        return self.inner.proximal_step(w, penalty, lr)
+
+    def report(self, w, out):
+        self.inner.report(w, out)
+
+
+@cython.cclass
+class ClippedRule(WrappedRule):
+    """A rule that is given clipped gradients; a subclass writes `clip`."""
+
+    def __init__(self, optimizer, n, most):
+        WrappedRule.__init__(self, optimizer, n)
+        self.most = most
+        self.touched = np.empty(n if self.local else 0)
+        self.view = ClippedObjective(self)
+
+    def clip(self, g, n):
+        """Clip the first `n` entries of a gradient, in place."""
+
+    def advance(self, w, objective, lr):
         if self.view.whole is not objective:
             with cython.gil:
                 self.view.whole = objective
         self.view.g = objective.g
-        if self.inner.needs_gradient():
-            self.clipper.clip(self.view.g, self.n)
-        self.inner.t = self.t
-        return self.inner.advance(w, self.view, lr)
+        if self.needs_gradient():
+            self.clip(objective.g, self.n)
+        return WrappedRule.advance(self, w, self.view, lr)
 
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def needs_gradient(self) -> cython.bint:
-        return self.inner.needs_gradient()
+    def step(self, w, g, lr):
+        self.clip(g, self.n)
+        return WrappedRule.step(self, w, g, lr)
 
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
-        return self.inner.rate(j, lr)
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def shrink(
-        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
-    ) -> cython.void:
-        self.inner.shrink(w, j, threshold)
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def report(self, w: cython.double[::1], out: cython.double[::1]) -> cython.void:
-        self.inner.report(w, out)
+    def step_at(self, w, g, lr, where, count):
+        k: cython.Py_ssize_t
+        for k in range(count):
+            self.touched[k] = g[where[k]]
+        self.clip(self.touched, count)
+        for k in range(count):
+            g[where[k]] = self.touched[k]
+        return WrappedRule.step_at(self, w, g, lr, where, count)
 
 
 @cython.final
 @cython.cclass
-class ClippedLocalRule(LocalRule):
-    """The same around a rule that steps over the touched coordinates of a sparse batch."""
+class NormClippedRule(ClippedRule):
+    def clip(self, g, n):
+        j: cython.Py_ssize_t
+        largest: cython.double = 0
+        norm: cython.double = length(g, n)
+        if isinf(norm):
+            for j in range(n):
+                largest = fmax(largest, fabs(g[j]))
+            if not isinf(largest):
+                # The squares are infinite; the squares of the ratios are not.
+                for j in range(n):
+                    g[j] /= largest
+                norm = length(g, n)
+        if largest > 0 or norm > self.most:
+            for j in range(n):
+                g[j] *= self.most / norm
 
-    inner: LocalRule
-    clipper: Clipper
 
-    def __init__(self, optimizer, n, inner):
-        Rule.__init__(self, optimizer, n)
-        self.clipper = optimizer.clipper(n)
-        self.inner = inner
-        self.arrays = inner.arrays
-        self.positions = inner.positions
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def length(g: cython.double[::1], n: cython.Py_ssize_t) -> cython.double:
+    """The norm of the first `n` entries."""
+    j: cython.Py_ssize_t
+    square: cython.double = 0
+    for j in range(n):
+        square += g[j] * g[j]
+    return sqrt(square)
 
-    def start(self, w):
-        self.inner.start(w)
 
-    def memory(self):
-        return self.inner.memory()
+@cython.final
+@cython.cclass
+class ValueClippedRule(ClippedRule):
+    def clip(self, g, n):
+        j: cython.Py_ssize_t
+        for j in range(n):
+            if fabs(g[j]) > self.most:
+                g[j] = self.most if g[j] > 0 else -self.most
 
-    def restore(self, t, memory):
-        self.t = t
-        self.inner.restore(t, memory)
 
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
-        self.clipper.clip(g, self.n)
-        self.inner.t = self.t
-        return self.inner.step(w, g, lr)
+@cython.final
+@cython.cclass
+class ClippedObjective(Objective):
+    """An objective whose gradients are clipped before the inner rule sees them."""
 
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(-1, check=False)
-    def step_at(
-        self,
-        w: cython.double[::1],
-        g: cython.double[::1],
-        lr: cython.double,
-        where: cython.Py_ssize_t[::1],
-        count: cython.Py_ssize_t,
-    ) -> cython.int:
-        self.clipper.clip_at(g, where, count)
-        self.inner.t = self.t
-        return self.inner.step_at(w, g, lr, where, count)
+    def __init__(self, rule):
+        self.whole = None
+        self.rule = rule
 
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
-        return self.inner.rate(j, lr)
+    def here(self):
+        return self.whole.here()
 
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def shrink(
-        self, w: cython.double[::1], j: cython.Py_ssize_t, threshold: cython.double
-    ) -> cython.void:
-        self.inner.shrink(w, j, threshold)
+    def value(self, w):
+        return self.whole.value(w)
+
+    def gradient(self, w, out):
+        value: cython.double = self.whole.gradient(w, out)
+        self.rule.clip(out, self.rule.n)
+        return value
+
+    def full_gradient(self, w, out):
+        value: cython.double = self.whole.full_gradient(w, out)
+        self.rule.clip(out, self.rule.n)
+        return value
+
+    def prox(self, w, step):
+        return self.whole.prox(w, step)
+
+    def steps(self):
+        return self.whole.steps()
+
+    def begins_epoch(self):
+        return self.whole.begins_epoch()
+
+    def begins_data(self):
+        return self.whole.begins_data()

@@ -1,7 +1,7 @@
-"""Learning-rate schedules: training time in, multiplier out."""
+"""Learning-rate schedules: what multiplies the learning rate over the training time."""
 
 from ..parameters import lookup
-from .base import Function, Schedule
+from .base import FunctionSchedule, Schedule
 from .cycles import CosineRestarts, Cyclic, OneCycle
 from .decay import Constant, Cosine, Exponential, InverseTime, Polynomial, Step
 from .plateau import Plateau
@@ -40,7 +40,7 @@ TABLE = {
 
 
 def names():
-    """The names that ``schedule=`` understands.
+    """List the names that the parameter `schedule` accepts.
 
     Returns
     -------
@@ -51,13 +51,13 @@ def names():
 
 
 def get(schedule):
-    """An instance of the schedule called `schedule`, or `schedule` itself if it is one.
+    """Turn a name or a function into a schedule; an instance is returned as it is.
 
     Parameters
     ----------
     schedule : str, Schedule or callable
-        Name, instance, or a function of the times in epochs (an array) and the
-        horizon that returns the multipliers.
+        A name, an instance, or a function that takes the times in epochs (an
+        array) and the horizon, and returns the multipliers.
 
     Returns
     -------
@@ -65,5 +65,9 @@ def get(schedule):
         The instance.
     """
     if callable(schedule) and not isinstance(schedule, (Schedule, type)):
-        return Function(schedule)
+        return FunctionSchedule(schedule)
     return lookup(schedule, TABLE, Schedule, "schedule")
+
+
+# Schedules around another one are given its name.
+Schedule._get = staticmethod(get)

@@ -1,4 +1,4 @@
-"""What a schedule is."""
+"""The base class of all schedules, and the schedule that wraps a function."""
 
 import contextlib
 import inspect
@@ -8,11 +8,12 @@ from sklearn.base import BaseEstimator
 
 
 class Schedule(BaseEstimator):
-    """Base of all schedules, and of your own: write `multiplier`.
+    """Base class of all schedules. To write your own, define `multiplier`.
 
-    A schedule is a pure function of the training time: it does not depend on
-    the batch size, and it never changes while a model is trained. One that
-    reacts to the loss says what it is after the losses so far (`after`).
+    A schedule is a pure function of the training time. It does not depend on
+    the batch size, and it never changes while a model is trained. A schedule
+    that reacts to the loss defines `after`, which returns the schedule to use
+    after the losses so far.
 
     Examples
     --------
@@ -25,72 +26,75 @@ class Schedule(BaseEstimator):
     array([1. , 0.5])
     """
 
+    # `schedules.get`, which is defined where all names are known.
+    _get = None
+
     def check(self):
-        """Raise a ValueError if a parameter is out of its range."""
+        """Raise a ValueError if a parameter is out of range."""
 
     def multiplier(self, epochs, horizon):
-        """The formula.
+        """Compute the multipliers of the learning rate: the formula of the schedule.
 
         Parameters
         ----------
         epochs : ndarray of float
-            Training times in epochs, from zero on; they may be beyond the horizon.
+            Training times in epochs, from zero on. They may lie beyond the horizon.
         horizon : float
-            Epochs that training is to take (``max_iter``).
+            Number of epochs that training is to take (``max_iter``).
 
         Returns
         -------
         ndarray of float, of the shape of `epochs`
-            What the learning rate is multiplied by at each of the times.
+            The multiplier of the learning rate at each of the times.
         """
         raise TypeError(
-            f"{type(self).__name__} has no multiplier: a schedule of your own defines "
-            "multiplier(epochs, horizon), what the learning rate is multiplied by."
+            f"{type(self).__name__} has no multiplier. A schedule of your own must define "
+            "multiplier(epochs, horizon), which returns what the learning rate is multiplied by."
         )
 
     def after(self, losses):
-        """The schedule from here on, epochs with these losses being over.
+        """Return the schedule to use after epochs with these losses.
 
-        Some losses first and then the others, or all at once, is the same.
+        The losses may come all at once or in several calls: the result is the same.
 
         Parameters
         ----------
         losses : list of float
-            The objective, or the validation loss if there is validation data,
-            of each of the epochs; NaN where it is not known.
+            The loss of each epoch: the validation loss if there is validation
+            data, else the training objective. NaN where it is not known.
 
         Returns
         -------
         Schedule
-            Another one, or, by default, the schedule itself.
+            The schedule from here on. By default it is the schedule itself.
         """
         return self
 
     def __call__(self, epochs, horizon):
-        """The multipliers at the times `epochs`, which must be finite and not negative."""
+        """Return the multipliers at the times `epochs`, checked to be finite and not negative."""
         epochs = np.asarray(epochs, dtype=float)
         values = np.asarray(self.multiplier(epochs, horizon))
         if values.shape != epochs.shape:
             raise ValueError(
                 f"The schedule {self!r} must return an array with one multiplier for each time it "
-                f"is given, of shape {epochs.shape}. Got shape {values.shape} instead; compute "
-                "with numpy, on all times at once."
+                f"is given, of shape {epochs.shape}. Got shape {values.shape} instead. Use numpy "
+                "functions, which work on all times at once."
             )
         if values.dtype.kind not in "buif":
             raise ValueError(
                 f"The schedule {self!r} must return real numbers. Got dtype {values.dtype} instead."
             )
         if values.size and not 0 <= values.min() <= values.max() < np.inf:
-            wrong = ~(np.isfinite(values) & (values >= 0))
+            invalid = ~(np.isfinite(values) & (values >= 0))
             raise ValueError(
                 f"The schedule {self!r} must return finite multipliers that are not negative. Got "
-                f"{values[wrong][0]} at epoch {epochs[wrong][0]:.6g} of {horizon} instead."
+                f"{values[invalid][0]} at epoch {epochs[invalid][0]:.6g} of {horizon} instead."
             )
         return values.astype(float, copy=False)
 
 
-class Function(Schedule):
-    """A plain Python function of the times and the horizon."""
+class FunctionSchedule(Schedule):
+    """A schedule made of a Python function of the times and the horizon."""
 
     def __init__(self, function):
         self.function = function
@@ -99,14 +103,15 @@ class Function(Schedule):
         return repr(self.function)
 
     def check(self):
-        with contextlib.suppress(ValueError):  # some that are written in C have no signature
+        with contextlib.suppress(ValueError):  # some functions written in C have no signature
             signature = inspect.signature(self.function)
             try:
                 signature.bind(None, None)
             except TypeError:
                 raise TypeError(
-                    "A function as the 'schedule' parameter must take two arguments, the times in "
-                    f"epochs (an array) and the horizon. Got {self!r} with {signature} instead."
+                    "A function given as the 'schedule' parameter must take two arguments: the "
+                    "times in epochs (an array) and the horizon. "
+                    f"Got {self!r} with the signature {signature} instead."
                 ) from None
 
     def multiplier(self, epochs, horizon):
@@ -114,5 +119,5 @@ class Function(Schedule):
 
 
 def half_cosine(begin, end, part):
-    """From `begin` to `end` along half a cosine; `part` of the way, from 0 to 1."""
+    """Go from `begin` to `end` along half a cosine; `part` is the share of the way done."""
     return end + (begin - end) * (1 + np.cos(np.pi * part)) / 2

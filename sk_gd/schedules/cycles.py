@@ -1,4 +1,4 @@
-"""Schedules that rise, once or again and again."""
+"""Schedules that rise and fall, once or in repeated cycles."""
 
 import math
 
@@ -9,20 +9,20 @@ from .base import Schedule, half_cosine
 
 
 class CosineRestarts(Schedule):
-    r"""`Cosine` over and over, :math:`s(e) = f + \frac{1-f}{2}(1+\cos(\pi e_i/T_i))`.
+    r"""Repeated `Cosine` cycles, :math:`s(e) = f + \frac{1-f}{2}(1+\cos(\pi e_i/T_i))`.
 
     :math:`e_i` is the time since the last restart, and cycle :math:`i` takes
-    :math:`T_i = T_0 T_{mult}^i` epochs. Needs no horizon: the model is good at
-    the end of each cycle. On a convex loss restarts gain nothing, and cost time.
+    :math:`T_i = T_0 T_{mult}^i` epochs. No horizon is needed: the model is good at
+    the end of each cycle. On a convex loss, restarts gain nothing and cost time.
 
-    Good for several models out of one run, each good at the end of its cycle.
+    Good for getting several models from one run, one at the end of each cycle.
 
     Parameters
     ----------
     T_0 : float > 0, default=10
-        Epochs of the first cycle.
+        Length of the first cycle in epochs.
     T_mult : float >= 1, default=1
-        How many times as long as the last one each cycle is.
+        Length of each cycle, divided by the length of the cycle before.
     final : float in [0, 1], default=0.0
         Multiplier at the end of a cycle (:math:`f`).
 
@@ -52,35 +52,35 @@ class CosineRestarts(Schedule):
         part = epochs / self.T_0
         if self.T_mult == 1:
             part = part % 1
-        # Cycle by cycle: a logarithm would round restarts into the cycle before.
+        # One cycle at a time: a logarithm would round some restarts into the cycle before.
         while np.any(part >= 1):
             part = np.where(part >= 1, (part - 1) / self.T_mult, part)
         return half_cosine(1, self.final, part)
 
 
 class Cyclic(Schedule):
-    r"""Up and down between ``base`` and a peak, along straight lines.
+    r"""Rise and fall between ``base`` and a peak, along straight lines.
 
     .. math::
         s(e) = b + (1 - b) \, \gamma^i \, \min(e_i / u, \; (u + d - e_i) / d)
 
-    with the number :math:`i` of the cycle from zero on, and the time
-    :math:`e_i` since it began. Needs no horizon. On a convex loss nothing is
-    gained by rising again.
+    where :math:`i` is the number of the cycle, counted from zero, and :math:`e_i`
+    is the time since the cycle began. No horizon is needed. On a convex loss,
+    rising again gains nothing.
 
-    Good for finding a good learning rate by looking at the loss.
+    Good for finding a learning rate by watching the loss while the rate changes.
 
     Parameters
     ----------
     base : float in [0, 1], default=0.25
         Multiplier at the ends of a cycle (:math:`b`).
     step_size_up : float > 0, default=5
-        Epochs of the rise (:math:`u`).
+        Length of the rise in epochs (:math:`u`).
     step_size_down : float > 0 or None, default=None
-        Epochs of the fall (:math:`d`); None: as many as of the rise.
+        Length of the fall in epochs (:math:`d`). None means `step_size_up`.
     gamma : float in (0, 1], default=1.0
-        How high each peak is, measured from ``base`` by the one before
-        (:math:`\gamma`): 1 is the paper's "triangular", 0.5 its "triangular2".
+        Height of each peak above ``base``, divided by the height of the peak before
+        (:math:`\gamma`). 1 is the paper's "triangular", 0.5 its "triangular2".
 
     References
     ----------
@@ -116,24 +116,26 @@ class Cyclic(Schedule):
 
 
 class OneCycle(Schedule):
-    r"""One rise to the peak and one fall to almost nothing, along half cosines.
+    r"""One rise to the peak and one fall to almost zero, along half cosines.
 
-    Begins at :math:`1/D`, is one at the time :math:`p T`, and ends at
-    :math:`1 / (D F)` at the horizon :math:`T`, where it stays. `learning_rate`
-    is the peak (torch's ``max_lr``) and may be larger than one that is safe
-    from the first step on. torch counts steps from 0 to ``total_steps - 1``,
-    which is the horizon here, and has its peak at ``pct_start * total_steps - 1``.
+    The multiplier begins at :math:`1/D`, is one at the time :math:`p T`, and falls
+    to :math:`1 / (D F)` at the horizon :math:`T`. After the horizon it stays there.
+    `learning_rate` is the peak (torch's ``max_lr``). It may be larger than a rate
+    that is safe from the first step on.
 
-    Good for few epochs at a large rate, with momentum.
+    torch counts the steps from 0 to ``total_steps - 1``, and its last step is the
+    horizon here. torch's peak is at step ``pct_start * total_steps - 1``.
+
+    Good for training of few epochs at a large learning rate, with momentum.
 
     Parameters
     ----------
     pct_start : float in (0, 1), default=0.3
-        Share of the rise (:math:`p`).
+        Share of the horizon that the rise takes (:math:`p`).
     div_factor : float >= 1, default=25
-        Peak over beginning (:math:`D`).
+        Multiplier at the peak, divided by the first multiplier (:math:`D`).
     final_div_factor : float >= 1, default=1e4
-        Beginning over end (:math:`F`).
+        First multiplier, divided by the last multiplier (:math:`F`).
 
     References
     ----------

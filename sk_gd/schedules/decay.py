@@ -1,4 +1,4 @@
-"""Schedules that only fall."""
+"""Schedules that never raise the learning rate."""
 
 import math
 
@@ -9,9 +9,9 @@ from .base import Schedule, half_cosine
 
 
 class Constant(Schedule):
-    r"""The learning rate as it is, :math:`s(e) = 1`.
+    r"""The same learning rate at all times, :math:`s(e) = 1`.
 
-    Good for methods that settle by themselves, or with ``average=True``.
+    Good for methods that converge without a schedule, or with ``average=True``.
 
     Examples
     --------
@@ -27,17 +27,17 @@ class Constant(Schedule):
 class Step(Schedule):
     r"""A staircase, :math:`s(e) = \gamma^{\lfloor e / k \rfloor}`.
 
-    Where the steps should be is a matter of trial, for which `Plateau` has a
-    rule.
+    The times of the reductions must be found by trial. `Plateau` chooses them
+    from the loss.
 
-    Good for recipes that are known to need it.
+    Good for training recipes that are known to need it.
 
     Parameters
     ----------
     step_size : float > 0, default=30
-        Epochs between two steps (:math:`k`).
+        Number of epochs between two reductions (:math:`k`).
     gamma : float in (0, 1], default=0.1
-        What each step multiplies by (:math:`\gamma`).
+        Factor of each reduction (:math:`\gamma`).
 
     References
     ----------
@@ -64,17 +64,18 @@ class Step(Schedule):
 
 
 class Exponential(Schedule):
-    r"""Geometric decay, :math:`s(e) = \gamma^e`, smooth within the epochs too.
+    r"""Exponential decay, :math:`s(e) = \gamma^e`, which is smooth within each epoch.
 
-    Needs no horizon, but is soon too small to move anything: all steps
-    together reach no further than some :math:`1 / (1 - \gamma)` epochs do.
+    No horizon is needed. But the multiplier is soon too small to move the weights:
+    all steps together go no further than about :math:`1 / (1 - \gamma)` epochs at
+    the full learning rate.
 
     Good for training of unknown length, if it is short.
 
     Parameters
     ----------
     gamma : float in (0, 1], default=0.95
-        What an epoch multiplies by (:math:`\gamma`).
+        Factor of each epoch (:math:`\gamma`).
 
     References
     ----------
@@ -101,15 +102,15 @@ class Exponential(Schedule):
 class InverseTime(Schedule):
     r"""Hyperbolic decay, :math:`s(e) = 1 / (1 + k e)`.
 
-    Needs no horizon. The classical choice with a proof; `Cosine` is mostly
-    better where the number of epochs is known.
+    No horizon is needed. This is the classical choice, with a proof of
+    convergence. If the number of epochs is known, `Cosine` is usually better.
 
-    Good for streams, and wherever the model has to be good at any moment.
+    Good for streams, and whenever the model must be good at any moment.
 
     Parameters
     ----------
     decay : float >= 0, default=1.0
-        :math:`k`, per epoch.
+        Rate of the decay per epoch (:math:`k`).
 
     References
     ----------
@@ -134,17 +135,17 @@ class InverseTime(Schedule):
 
 
 class Polynomial(Schedule):
-    r"""From one to `final` along a power, :math:`s(e) = f + (1 - f)(1 - e/T)^p`.
+    r"""A power that falls from one to `final`, :math:`s(e) = f + (1 - f)(1 - e/T)^p`.
 
-    Stays at `final` after the horizon :math:`T`.
+    The multiplier stays at `final` after the horizon :math:`T`.
 
-    Good for training of known length; with the default it is the straight
-    line, as good as `Cosine` in many comparisons.
+    Good for training of known length. The default is a straight line, which is as
+    good as `Cosine` in many comparisons.
 
     Parameters
     ----------
     power : float > 0, default=1.0
-        :math:`p`.
+        Exponent (:math:`p`).
     final : float in [0, 1], default=0.0
         Multiplier at the horizon (:math:`f`).
 
@@ -169,18 +170,18 @@ class Polynomial(Schedule):
         check_range(self, "final", 0, 1, closed="both")
 
     def multiplier(self, epochs, horizon):
-        rest = 1 - np.minimum(epochs / horizon, 1)
-        return self.final + (1 - self.final) * rest**self.power
+        remaining = 1 - np.minimum(epochs / horizon, 1)
+        return self.final + (1 - self.final) * remaining**self.power
 
 
 class Cosine(Schedule):
     r"""Half a cosine from one to `final`, :math:`s(e) = f + \frac{1-f}{2}(1+\cos(\pi e/T))`.
 
-    Stays at `final` after the horizon :math:`T`, where torch's
-    ``CosineAnnealingLR`` would rise again. Not for streams, nor for training
-    that stops early.
+    The multiplier stays at `final` after the horizon :math:`T`, where torch's
+    ``CosineAnnealingLR`` rises again. This schedule suits neither streams nor
+    training that stops early.
 
-    Good for training of known length: the first to try.
+    Good for training of known length: the schedule to try first.
 
     Parameters
     ----------

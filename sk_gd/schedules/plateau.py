@@ -1,4 +1,4 @@
-"""Reaction to the loss."""
+"""The schedule that reacts to the loss."""
 
 import math
 
@@ -11,28 +11,29 @@ from .base import Schedule
 class Plateau(Schedule):
     r"""Reduces the learning rate whenever the loss has stopped falling.
 
-    An epoch is good if its loss is below :math:`\ell - t |\ell|`, with
-    :math:`\ell` the loss of the last good one. After more than `patience` bad
-    epochs in a row the multiplier becomes :math:`\max(\gamma s, f)`. The loss
-    is the training objective, or the validation loss if there is validation
-    data. torch's threshold is that for positive losses; of negative ones it
-    would take a stalled one for good.
+    An epoch is good if its loss is below :math:`\ell - t |\ell|`, where
+    :math:`\ell` is the loss of the last good epoch. After more than `patience`
+    bad epochs in a row, the multiplier :math:`s` becomes :math:`\max(\gamma s, f)`.
+    The loss is the validation loss if there is validation data, else the
+    training objective. For positive losses this is torch's rule. For negative
+    losses torch's rule would count a loss that does not change as an improvement.
 
-    Full-batch training at a safe rate never needs it.
+    Full-batch training at a safe learning rate never needs this schedule.
 
-    Good for training of unknown length, or with a rate that is large at first.
+    Good for training of unknown length, or with a learning rate that is large at
+    first.
 
     Parameters
     ----------
     factor : float in (0, 1), default=0.1
-        What the rate is multiplied by (:math:`\gamma`).
+        Factor of each reduction (:math:`\gamma`).
     patience : int >= 0, default=2
-        Bad epochs in a row that are let pass. The estimator stops at
-        `n_iter_no_change` of them: patience should be less.
+        Number of bad epochs in a row that are allowed. The estimator stops after
+        `n_iter_no_change` epochs without improvement, so `patience` should be less.
     threshold : float in [0, 1), default=1e-4
         Relative improvement that makes an epoch good (:math:`t`).
     cooldown : int >= 0, default=0
-        Epochs after a reduction that are not counted as bad.
+        Number of epochs after a reduction that are not counted as bad.
     final : float in [0, 1], default=0.0
         Smallest multiplier (:math:`f`).
 
@@ -69,33 +70,37 @@ class Plateau(Schedule):
         return np.ones_like(epochs)
 
     def after(self, losses):
-        return _Reacting(self, 1.0, math.inf, 0, 0).after(losses)
+        return _PlateauAfterLosses(self, 1.0, math.inf, 0, 0).after(losses)
 
 
-class _Reacting(Schedule):
-    """A plateau on its way: the multiplier now, and what is to be remembered."""
+class _PlateauAfterLosses(Schedule):
+    """A plateau in training: its present multiplier and its counts of epochs.
 
-    def __init__(self, plateau, s, mark, bad, cooling):
+    A loss below `target` makes an epoch good.
+    """
+
+    def __init__(self, plateau, s, target, n_bad, cooldown_left):
         self.plateau = plateau
         self.s = s
-        self.mark = mark
-        self.bad = bad
-        self.cooling = cooling
+        self.target = target
+        self.n_bad = n_bad
+        self.cooldown_left = cooldown_left
 
     def multiplier(self, epochs, horizon):
         return np.full_like(epochs, self.s)
 
     def after(self, losses):
         plateau = self.plateau
-        s, mark, bad, cooling = self.s, self.mark, self.bad, self.cooling
+        s, target = self.s, self.target
+        n_bad, cooldown_left = self.n_bad, self.cooldown_left
         for loss in losses:
-            if loss < mark:
-                mark, bad = loss - plateau.threshold * abs(loss), 0
-            elif cooling <= 0 and not math.isnan(loss):
-                bad += 1
-            if cooling > 0:
-                cooling -= 1
-            if bad > plateau.patience:
+            if loss < target:
+                target, n_bad = loss - plateau.threshold * abs(loss), 0
+            elif cooldown_left <= 0 and not math.isnan(loss):
+                n_bad += 1
+            if cooldown_left > 0:
+                cooldown_left -= 1
+            if n_bad > plateau.patience:
                 s = max(plateau.factor * s, plateau.final)
-                bad, cooling = 0, plateau.cooldown
-        return _Reacting(plateau, s, mark, bad, cooling)
+                n_bad, cooldown_left = 0, plateau.cooldown
+        return _PlateauAfterLosses(plateau, s, target, n_bad, cooldown_left)

@@ -5,33 +5,34 @@ import math
 
 import numpy as np
 
-# The table of names is there; it is looked at when a schedule is used.
-from .. import schedules
 from ..parameters import check_range
 from .base import Schedule
 
 
 class Warmup(Schedule):
-    r"""A straight rise over the first epochs, and then any other schedule.
+    r"""A linear rise over the first epochs, followed by any other schedule.
 
     .. math::
         s(e) = \left[ \sigma + (1 - \sigma) \min(e / E, 1) \right]
         \; s_{then}(\max(e - E, 0), \; T - E)
 
-    The other schedule begins after the warm-up and has the rest of the horizon
-    :math:`T`; what it begins with is what the warm-up leads to.
+    The warm-up rises to the first value of the other schedule. The other
+    schedule begins after the warm-up, and its horizon is what is left of the
+    horizon :math:`T`.
 
-    Good for adaptive methods, whose first steps follow a scale known from few
-    gradients.
+    Good for adaptive methods, which estimate the scale of their first steps from
+    few gradients.
 
     Parameters
     ----------
     epochs : float > 0, default=5
-        Epochs of the warm-up (:math:`E`).
+        Length of the warm-up in epochs (:math:`E`).
     start_factor : float in [0, 1], default=1/3
-        Where the warm-up begins (:math:`\sigma`). With 0 the first step is none.
+        Multiplier at the beginning of the warm-up (:math:`\sigma`). With 0, the
+        first step does not move the weights.
     then : str, Schedule or callable, default="constant"
-        The schedule after the warm-up, all that `schedule` may be.
+        The schedule after the warm-up: anything that the parameter `schedule` of
+        the estimators accepts.
 
     References
     ----------
@@ -45,8 +46,8 @@ class Warmup(Schedule):
     array([0. , 0.5, 1. , 0.5, 0. ])
     """
 
-    # Epochs whose losses are known.
-    _over = 0
+    # Number of epochs whose losses are known.
+    _n_epochs_done = 0
 
     def __init__(self, epochs=5, start_factor=1 / 3, then="constant"):
         self.epochs = epochs
@@ -57,19 +58,20 @@ class Warmup(Schedule):
         check_range(self, "epochs", 0, math.inf, closed="neither")
         check_range(self, "start_factor", 0, 1, closed="both")
         try:
-            schedules.get(self.then).check()
+            self._get(self.then).check()
         except (TypeError, ValueError) as error:
             raise type(error)(f"In the 'then' parameter of Warmup: {error}") from error
 
     def multiplier(self, epochs, horizon):
         rise = self.start_factor + (1 - self.start_factor) * np.minimum(epochs / self.epochs, 1)
-        # A warm-up that outlasts the training leaves no horizon: an epoch is the shortest there is.
+        # A warm-up that takes all of the training leaves no horizon: use the shortest, one epoch.
         rest = horizon - self.epochs if horizon > self.epochs else 1
-        return rise * schedules.get(self.then)(np.maximum(epochs - self.epochs, 0), rest)
+        return rise * self._get(self.then)(np.maximum(epochs - self.epochs, 0), rest)
 
     def after(self, losses):
-        other = copy.copy(self)
-        rising = max(math.ceil(self.epochs) - self._over, 0)
-        other.then = schedules.get(self.then).after(losses[rising:])
-        other._over = self._over + len(losses)
-        return other
+        updated = copy.copy(self)
+        # The other schedule does not see the losses of the warm-up.
+        of_warmup = max(math.ceil(self.epochs) - self._n_epochs_done, 0)
+        updated.then = self._get(self.then).after(losses[of_warmup:])
+        updated._n_epochs_done = self._n_epochs_done + len(losses)
+        return updated

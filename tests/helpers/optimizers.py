@@ -6,15 +6,15 @@ from sk_gd import optimizers
 from sk_gd.optimizers import Optimizer
 
 DRAWN = [name for name in optimizers.names() if name.startswith("random")]
-MINI_BATCH = [name for name in optimizers.names() if not optimizers.get(name).full_batch]
+MINI_BATCH = [name for name in optimizers.names() if optimizers.get(name).full_batch != "required"]
 SMOOTH_ONLY = [name for name in optimizers.names() if optimizers.get(name).smooth_only]
-PARAMETER_FREE = [name for name in optimizers.names() if optimizers.get(name).parameter_free]
+PARAMETER_FREE = [name for name in optimizers.names() if optimizers.get(name).default_rate == "own"]
 
 
 def has_own_rate(name):
     """Whether the optimizer needs no learning rate, or has one of its own for any objective."""
     optimizer = optimizers.get(name)
-    return optimizer.parameter_free or optimizer.default_rate is not None
+    return optimizer.default_rate != "smoothness"
 
 
 def batch_size_for(name, rows):

@@ -3,36 +3,40 @@
 If a private name changes, change it here (and in `uncompiled`, which loads sources by name).
 """
 
-import inspect
+import copy
 from types import SimpleNamespace
 
 import numpy as np
 import scipy.sparse as sp
-from sk_gd.objectives.rows import BLOCK
-from sklearn.model_selection._search import BaseSearchCV
 
 from sk_gd import (
     GDClassifier,
-    GDGridSearchCV,
     GDRegressor,
     _links,
-    loop,
     losses,
     optimizers,
-    problem,
     schedules,
-    side_by_side,
 )
 from sk_gd.gradients import Recorder
-from sk_gd.indices import Packed, are_different, packed, without_copy
-from sk_gd.objectives import coordinates as coordinates_module
-from sk_gd.objectives.coordinates import Coordinates, Moments, reach, smoothness
+from sk_gd.indices import without_copy
+from sk_gd.objectives import data as data_module
+from sk_gd.objectives import moments as moments_module
+from sk_gd.objectives import problem as problem_module
+from sk_gd.objectives.coordinates import Coordinates, coordinates_for
 from sk_gd.objectives.functions import Function
 from sk_gd.objectives.gram import condense
-from sk_gd.problem import Problem
-from sk_gd.search import SideBySide
-from sk_gd.search_tasks import Rows
-from sk_gd.training import Config, Run
+from sk_gd.objectives.linear import BLOCK
+from sk_gd.objectives.moments import Moments, observe
+from sk_gd.objectives.problem import Problem
+from sk_gd.objectives.smoothness import reach, smoothness
+from sk_gd.penalties import ElasticNet
+from sk_gd.search import backend, lanes
+from sk_gd.search.rows import RowView
+from sk_gd.search.splits import Packed, are_different, packed
+from sk_gd.targets import ClassTargets, RealTargets
+from sk_gd.training.epochs import watched_objective
+from sk_gd.training.loop import run_epoch
+from sk_gd.training.run import Config, Run
 
 __all__ = [
     "BLOCK",
@@ -47,6 +51,7 @@ __all__ = [
     "condense",
     "count_fits",
     "count_lanes",
+    "count_received",
     "count_rows",
     "epoch",
     "finish_epoch",
@@ -70,7 +75,6 @@ __all__ = [
     "recorded_gradient",
     "rule_of",
     "run_of",
-    "search_replaces_parallel",
     "set_schedule",
     "small_chunks",
     "steps_in_average",
@@ -79,7 +83,7 @@ __all__ = [
 ]
 
 # The private classes in the file of a fitted model.
-STORED_TYPES = ["sk_gd.training.Run"]
+STORED_TYPES = ["sk_gd.penalties.elastic_net.ElasticNet", "sk_gd.training.run.Run"]
 
 
 # Data and runs.
@@ -102,30 +106,29 @@ def make_data(
     y = np.ascontiguousarray(np.reshape(y, (X.shape[0], -1)), dtype=float)
     weight = None if weight is None else np.asarray(weight) / np.mean(weight)
     loss = losses.get(loss)
-    problem = Problem(X, y, weight, loss)
-    run = Run(0)
-    run.observe(problem, full=precondition == "whiten", running=False)
-    targets = run.targets if "regressor" in loss.kinds else None
-    curvature = loss.curvature(outputs, targets)
-    coordinates = Coordinates(X.shape[1], outputs, intercept, curvature)
-    if precondition is not None:
-        centre = intercept and not sp.issparse(X)
-        units = loss.units(targets)
-        coordinates.standardize(run.features, units, curvature, ridge, centre=centre)
-        if precondition == "whiten":
-            coordinates.whiten(run.features, coordinates.curvature, ridge, centre=centre)
+    if "regressor" in loss.kinds:
+        targets = RealTargets(outputs)
+    else:
+        targets = ClassTargets(np.arange(max(outputs, 2)))
+    problem = Problem(X, y, weight, loss, targets)
+    coordinates = coordinates_for(
+        problem,
+        observe(problem, precondition),
+        precondition,
+        fit_intercept=intercept,
+        ridge=ridge,
+    )
     return problem.data(coordinates, batch_size or X.shape[0], False)
 
 
 def make_run(data, optimizer, *, learning_rate=1.0, alpha=0.0, l1_ratio=0.0, start=None):
     """A run of `optimizer` on the data that begins at `start`."""
-    run = Run(0)
+    run = Run(0, None)
     config = Config(
         learning_rate=learning_rate,
         schedule=schedules.get("constant"),
         horizon=1,
-        alpha=alpha,
-        l1_ratio=l1_ratio,
+        penalty=ElasticNet(alpha, l1_ratio),
         average=0,
         tol=None,
         n_iter_no_change=5,
@@ -142,10 +145,11 @@ def make_run(data, optimizer, *, learning_rate=1.0, alpha=0.0, l1_ratio=0.0, sta
 def epoch(data, *runs):
     """One epoch of all runs side by side, without shuffling."""
     steps = -(-data.n // data.batch_size)
-    rates = [run.rates(steps) for run in runs]
+    rates = [run.begin_epoch(steps) for run in runs]
     order = data.order(None)
     lanes = [run.lane for run in runs]
-    loop.run_epoch(data.objective(runs), lanes, rates, order, data.n, data.batch_size)
+    objective = watched_objective(data, lanes)
+    run_epoch(objective, lanes, rates, order, data.n, data.batch_size)
 
 
 def finish_epoch(data, *runs):
@@ -156,7 +160,7 @@ def finish_epoch(data, *runs):
 
 def set_schedule(run, schedule):
     """Give the run another schedule."""
-    run.schedule = schedule
+    run.rates = run.rates.with_schedule(schedule)
 
 
 def begin_average(run):
@@ -225,7 +229,7 @@ def steps_in_average(run):
 
 def multipliers(run, steps):
     """What the schedule multiplies the learning rate with, in each step of the next epoch."""
-    return run.rates(steps) / run.config.learning_rate
+    return run.begin_epoch(steps) / run.config.learning_rate
 
 
 # Coordinates and curvature.
@@ -233,20 +237,20 @@ def multipliers(run, steps):
 
 def loss_scale(coordinates):
     """The factor by which the loss of each output is divided."""
-    return coordinates.energy
+    return coordinates.loss_scale
 
 
 def largest_curvature(data, curvature, batch_size):
     """The bound L on the curvature of a batch; the automatic learning rate is 1 / L."""
-    at = data.coordinates
-    return smoothness(
-        reach(data.problem.X, data.problem.weight, at), at, curvature, 0.0, batch_size
-    )
+    at = copy.copy(data.coordinates)
+    at.curvature = curvature
+    no_penalty = ElasticNet(0.0)
+    return smoothness(reach(data.problem.X, data.problem.weight, at), at, no_penalty, batch_size)
 
 
 def small_chunks(monkeypatch, entries):
     """Compute statistics in chunks of `entries` entries of X."""
-    monkeypatch.setattr(coordinates_module, "CHUNK", entries)
+    monkeypatch.setattr(moments_module, "CHUNK", entries)
 
 
 # Full batches with the squared error, which a few rows can replace.
@@ -255,19 +259,19 @@ def small_chunks(monkeypatch, entries):
 def count_rows(monkeypatch):
     """A list that gets the number of rows of every data set that is trained on from now on."""
     seen = []
-    original = problem.LinearObjective
+    original = data_module.LinearObjective
 
-    def spy(X, *rest):
-        seen.append(X.shape[0])
-        return original(X, *rest)
+    def spy(data, *rest):
+        seen.append(data.X.shape[0])
+        return original(data, *rest)
 
-    monkeypatch.setattr(problem, "LinearObjective", spy)
+    monkeypatch.setattr(data_module, "LinearObjective", spy)
     return seen
 
 
 def never_condense(monkeypatch):
     """Train on all rows from now on, even where a few rows could replace them."""
-    monkeypatch.setattr(problem, "pays", lambda n_rows, n_columns: False)
+    monkeypatch.setattr(problem_module, "pays", lambda n_rows, n_columns: False)
 
 
 # Searches.
@@ -290,26 +294,32 @@ def count_fits(monkeypatch):
 def count_lanes(monkeypatch):
     """A list that gets the number of models in every pass of a search from now on."""
     seen = []
-    original = side_by_side.train
+    original = lanes.train
 
     def train(runs, *arguments, **options):
         seen.append(len(runs))
         return original(runs, *arguments, **options)
 
-    monkeypatch.setattr(side_by_side, "train", train)
+    monkeypatch.setattr(lanes, "train", train)
     return seen
 
 
-def search_replaces_parallel():
-    """Whether scikit-learn's search still uses the name that the one of sk_gd replaces."""
-    used = inspect.unwrap(BaseSearchCV.fit).__code__.co_names
-    replaced = GDGridSearchCV._search.__globals__["Parallel"]
-    return "Parallel" in used and replaced is SideBySide
+def count_received(monkeypatch):
+    """A list that gets, for every search from now on, how many fits reach its backend."""
+    received = []
+
+    class Noting(backend.SharedFits):
+        def __init__(self, calls):
+            received.append(len(calls))
+            super().__init__(calls)
+
+    monkeypatch.setattr(backend, "SharedFits", Noting)
+    return received
 
 
 def predictions_of_rows(X, rows, fitted):
     """Predictions for some rows, computed as a search does, by a model with these attributes."""
-    return Rows(X, rows, [fitted]).predictions(SimpleNamespace(**fitted))
+    return RowView(X, rows, [fitted]).predictions(SimpleNamespace(**fitted))
 
 
 # Links from a notebook.

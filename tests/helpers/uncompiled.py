@@ -18,11 +18,12 @@ SOURCES = (
     "parameters",
     "objectives.base",
     "objectives.functions",
-    "objectives.losses",
-    "objectives.classification_losses",
-    "objectives.regression_losses",
+    "losses.base",
+    "losses.classification",
+    "losses.regression",
+    "penalties.base",
+    "penalties.elastic_net",
     "optimizers.base",
-    "objectives.penalties",
     *(
         f"optimizers.{path.stem}"
         for path in sorted((FOLDER / "optimizers").glob("[a-z]*.py"))
@@ -33,7 +34,7 @@ SOURCES = (
 
 def load():
     """The sources by name, loaded as plain Python under a package of their own."""
-    for name in ("", ".objectives", ".optimizers"):
+    for name in ("", ".losses", ".objectives", ".optimizers", ".penalties"):
         package = types.ModuleType(ALIAS + name)
         package.__path__ = []
         sys.modules[ALIAS + name] = package
@@ -105,7 +106,7 @@ def rows_of(plain, X, y, kernel, outputs, penalty):
                 if len(rows) > 1 and abs(g[k * width + d]) <= 8 * 2.0**-52 * (sizes[k] + 1):
                     g[k * width + d] = 0.0
             penalty.add_gradient(w, g)
-            return total / len(rows) + penalty.smooth(w)
+            return total / len(rows) + penalty.smooth_value(w)
 
         def value(self, w):
             return self.of([self.t % n], w, np.empty(len(w)))
@@ -116,8 +117,8 @@ def rows_of(plain, X, y, kernel, outputs, penalty):
         def full_gradient(self, w, out):
             return self.of(range(n), w, out)
 
-        def shrink(self, w, rate):
-            penalty.shrink(w, plain["optimizers.descent"].SGD().rule(len(w)), rate)
+        def prox(self, w, step):
+            penalty.prox(w, np.full(len(w), step))
 
         def steps(self):
             return n
@@ -134,11 +135,10 @@ def plain_fit(plain, optimizer, loss, X, y, outputs, alpha, l1_ratio, lr, steps)
     width = d + 1
     rule = counterpart(plain, optimizer).rule(outputs * width)
     kernel = counterpart(plain, loss).kernel(outputs)
-    strength = np.zeros((outputs, width))
-    strength[:, :d] = alpha
-    penalty = plain["objectives.penalties"].ElasticNet(
-        l1_ratio * strength.ravel(), (1 - l1_ratio) * strength.ravel(), proximal=rule.has_metric()
-    )
+    size = np.ones((outputs, width))
+    size[:, d] = 0
+    penalty = plain["penalties.elastic_net"].ElasticNet(alpha, l1_ratio)
+    penalty = penalty.kernel(size.ravel(), np.ones(size.size), proximal=rule.has_metric())
     w, point = np.zeros(outputs * width), np.zeros(outputs * width)
     rule.seed(0)
     rule.start(w)
@@ -147,8 +147,9 @@ def plain_fit(plain, optimizer, loss, X, y, outputs, alpha, l1_ratio, lr, steps)
         objective.go(t, point if rule.probe(w, point) else w)
         rule.t += 1
         rule.advance(w, objective, lr)
-        penalty.shrink(w, rule, lr)
+        if penalty.has_prox:
+            rule.proximal_step(w, penalty, lr)
     model = rule.model(w).reshape(outputs, width)
-    if penalty.lasso and penalty.proximal:
+    if penalty.has_prox:
         model[w.reshape(outputs, width) == 0] = 0
     return model[:, :d], model[:, d]

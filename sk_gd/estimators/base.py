@@ -1,0 +1,111 @@
+"""What the two estimators share: parameters, their checks, and the calls of a fit."""
+
+import warnings
+from numbers import Integral, Real
+
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model._base import SparseCoefMixin
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+
+from .. import losses, optimizers, schedules
+from .._links import DocumentationLink
+from . import fitting
+
+# The parameters that take names, and where these are.
+NAMED = {"optimizer": "optimizers", "loss": "losses", "schedule": "schedules"}
+
+
+class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
+    """Parameters and their checks, `fit` and `partial_fit`; a subclass adds the predictions.
+
+    A fitted estimator has, besides its public attributes, `_run`: what training continues
+    from. A call that fails changes nothing.
+    """
+
+    _parameter_constraints = {
+        "optimizer": [str, optimizers.Optimizer],
+        "loss": [str, losses.Loss],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "fit_intercept": ["boolean"],
+        "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "schedule": [str, schedules.Schedule, callable],
+        "batch_size": [StrOptions({"auto", "full"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "average": [StrOptions({"auto"}), "boolean", Interval(Integral, 1, None, closed="left")],
+        "precondition": [StrOptions({"standardize", "whiten"}), None],
+        "shuffle": ["boolean"],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    def _validate_params(self):
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            message = str(error)
+            for name in ("optimizer", "loss"):
+                value = getattr(self, name)
+                if f"The {name!r} parameter" in message and isinstance(value, type):
+                    message += f" Write {value.__name__}(): an instance, not the class."
+            if "The 'learning_rate' parameter" in message and isinstance(self.learning_rate, str):
+                message += " The 'schedule' parameter changes the rate during training."
+            raise InvalidParameterError(message) from None
+
+    def set_params(self, **params):
+        """Set the parameters of this estimator, and of the instances that it has been given.
+
+        Parameters
+        ----------
+        **params : dict
+            Values by name; ``optimizer__momentum`` is the `momentum` of the optimizer.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        for name in params:
+            value, *owners = self, *name.split("__")[:-1]
+            for depth, owner in enumerate(owners, 1):
+                path = "__".join(owners[:depth])
+                value = params.get(path, getattr(value, owner, None))
+                if owners[0] in NAMED and isinstance(value, str):
+                    raise ValueError(
+                        f"{name!r} is the parameter of an instance, and {path}={value!r} is a "
+                        f"name. Give {path} as an instance, such as "
+                        f"{NAMED[owners[0]]}.get({value!r})."
+                    )
+        return super().set_params(**params)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "coef_")
+
+    def _fit(self, X, y, sample_weight, validation):
+        message = fitting.fit(self, X, y, sample_weight, validation)
+        if message is not None:
+            warnings.warn(message, ConvergenceWarning, stacklevel=4)
+        return self
+
+    def _partial_fit(self, X, y, sample_weight, classes=None):
+        # scikit-learn leaves out the validation of a fitted estimator's parameters.
+        check_parameters(self)
+        fitting.partial_fit(self, X, y, sample_weight, classes)
+        return self
+
+
+def check_parameters(estimator):
+    """Raise an InvalidParameterError if a parameter of an estimator is of the wrong kind."""
+    estimator._validate_params()

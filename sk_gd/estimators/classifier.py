@@ -1,0 +1,160 @@
+"""GDClassifier: linear classification."""
+
+from sklearn.base import _fit_context
+from sklearn.linear_model._base import LinearClassifierMixin
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from .. import losses
+from .base import GDEstimator
+from .docstrings import ATTRIBUTES, CLASSES, FIT, PARTIAL_FIT, documented, parameters
+
+__all__ = ["GDClassifier"]
+
+
+def _has_probabilities(classifier):
+    loss = losses.get(classifier.loss, "classifier")
+    if not hasattr(loss, "probabilities"):
+        raise AttributeError(
+            f"Probabilities are not available with loss={classifier.loss!r}; "
+            "use loss='log_loss' or loss='modified_huber', or "
+            "sklearn.calibration.CalibratedClassifierCV."
+        )
+    return True
+
+
+class GDClassifier(LinearClassifierMixin, GDEstimator):
+    __doc__ = f"""Linear classification, trained by any gradient descent.
+
+    Minimises
+
+    .. math::
+        F(W, b) = \\frac{{\\sum_i s_i \\, \\ell(y_i, W x_i + b)}}{{\\sum_i s_i}}
+        + \\alpha \\left[ \\rho \\|W\\|_1 + \\tfrac12 (1 - \\rho) \\|W\\|^2 \\right]
+
+    with the weights s of the rows and :math:`\\rho` the `l1_ratio`. With more
+    than two classes the loss is the multinomial one, never one-versus-all.
+
+    Parameters
+    ----------{parameters("classifier", loss="log_loss")}
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes; "balanced" gives every class the same total.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        Coefficients, of the type of X; one row for two classes.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        Intercept.{ATTRIBUTES.format(score="Accuracy")}
+
+    See Also
+    --------
+    GDRegressor : The same for regression.
+    sklearn.linear_model.SGDClassifier : Stochastic gradient descent, one row a step.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sk_gd import GDClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = GDClassifier("adam", random_state=0).fit(X, y)
+    >>> bool(model.score(X, y) > 0.97)
+    True
+    """
+
+    _kind = "classifier"
+    _parameter_constraints = {
+        **GDEstimator._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
+    def __init__(
+        self,
+        optimizer="auto",
+        *,
+        loss="log_loss",
+        alpha=1e-4,
+        l1_ratio=0.0,
+        fit_intercept=True,
+        learning_rate="auto",
+        schedule="constant",
+        batch_size="auto",
+        max_iter=100,
+        tol=1e-4,
+        n_iter_no_change=5,
+        early_stopping=False,
+        validation_fraction=0.1,
+        average="auto",
+        precondition="standardize",
+        shuffle=True,
+        warm_start=False,
+        random_state=None,
+        verbose=0,
+        class_weight=None,
+    ):
+        self.optimizer = optimizer
+        self.loss = loss
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.fit_intercept = fit_intercept
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.average = average
+        self.precondition = precondition
+        self.shuffle = shuffle
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.class_weight = class_weight
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @documented(FIT, y="(n_samples,)", target="Labels")
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @documented(PARTIAL_FIT, y="(n_samples,)", target="Labels", classes=CLASSES)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        return self._partial_fit(X, y, sample_weight, classes)
+
+    @available_if(_has_probabilities)
+    def predict_proba(self, X):
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities, in the order of `classes_`.
+        """
+        scores = self.decision_function(X)
+        return losses.get(self.loss, "classifier").probabilities(scores)
+
+    @available_if(_has_probabilities)
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Log-probabilities, in the order of `classes_`.
+        """
+        scores = self.decision_function(X)
+        return losses.get(self.loss, "classifier").log_probabilities(scores)

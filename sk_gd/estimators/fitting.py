@@ -1,0 +1,174 @@
+"""The line of a fit: settings, data, targets, problem, statistics, coordinates, run, attributes.
+
+Each step is a function of what came before, and nothing is set on the estimator before the
+end. `fit`, `partial_fit`, the search and `check_gradient` call the same steps with other values.
+"""
+
+from .. import auto
+from ..objectives.coordinates import coordinates_for
+from ..objectives.moments import observe
+from ..targets import all_classes
+from ..training.blas_threads import one_blas_thread
+from ..training.callbacks import EpochTasks
+from ..training.epochs import train
+from ..training.run import Config, Run
+from .posing import pose, targets_of
+from .publishing import convergence_message, epoch_line, fitted_attributes, published
+from .settings import check_parts, draw_seed, settings_of
+from .validation import Witness, validate_held_out
+
+
+def fit(estimator, X, y, sample_weight, validation):
+    """Train until the stopping rule, or `max_iter`, says enough, and publish the result.
+
+    `validation` is (X_val, y_val, sample_weight_val). Returns the text of a convergence
+    warning, or None.
+    """
+    settings = settings_of(estimator)
+    before = getattr(estimator, "_run", None) if settings.warm_start else None
+    with one_blas_thread:
+        witness = Witness(estimator)
+        given = witness.validate(X, y, sample_weight)
+        given_val = validate_held_out(witness, *validation)
+        targets = targets_of(settings, given.y, before and getattr(estimator, "classes_", None))
+        problem = pose(settings, targets, given, given_val)
+        run = _run(settings, problem, before, observe(problem, settings.precondition))
+        anew = run.begin_fit(problem.fingerprint(settings.penalty) if settings.warm_start else None)
+        data = set_up(run, settings, problem, anew=anew)
+        tasks = EpochTasks(estimator, X, y, sample_weight, settings.max_iter)
+        unfinished = _train(estimator, run, data, problem, tasks, witness.attributes)
+    return convergence_message(run, settings, unfinished)
+
+
+def partial_fit(estimator, X, y, sample_weight, classes=None):
+    """Train for one epoch over a part of the data, and publish the result.
+
+    `classes` are all labels there will be; None for those of the first call.
+    """
+    settings = settings_of(estimator)
+    check_parts(settings)
+    before = getattr(estimator, "_run", None)
+    with one_blas_thread:
+        witness = Witness(estimator)
+        given = witness.validate(X, y, sample_weight, reset=before is None)
+        if settings.kind == "classifier":
+            classes = all_classes(classes, before and estimator.classes_)
+        problem = pose(settings, targets_of(settings, given.y, classes), given)
+        so_far = None if before is None else before.statistics
+        run = _run(settings, problem, before, observe(problem, settings.precondition, so_far))
+        run.fingerprint = None
+        coordinates = _coordinates(settings, problem, run.statistics)
+        rows = auto.batch_size(settings.batch_size, settings.optimizer, problem)
+        data = problem.data(coordinates, rows, settings.shuffle)
+        rate = _learning_rate(settings, data, coordinates, run.statistics, sample=True)
+        if run.config is not None and settings.learning_rate == "auto":
+            # Parts of the data give different rates. The rate never grows.
+            rate = min(rate, run.config.learning_rate)
+        config = _config(settings, problem, rate, settings.max_iter)
+        run.configure(config, coordinates, settings.optimizer)
+        tasks = EpochTasks(estimator, X, y, sample_weight, 1)
+        _train(estimator, run, data, problem, tasks, witness.attributes)
+
+
+def set_up(run, settings, problem, *, anew=False):
+    """Prepare a run for a fit with these settings; returns the data to train on."""
+    coordinates = _coordinates(settings, problem, run.statistics)
+    data = problem.data(
+        coordinates,
+        auto.batch_size(settings.batch_size, settings.optimizer, problem),
+        settings.shuffle,
+        condensed=True,
+    )
+    rate = _learning_rate(settings, data, coordinates, run.statistics)
+    # A fit that continues has max_iter epochs ahead of it, as the first one had.
+    horizon = run.history.n_recent + settings.max_iter
+    config = _config(settings, problem, rate, horizon)
+    run.configure(config, coordinates, settings.optimizer, anew=anew)
+    return data
+
+
+def _coordinates(settings, problem, statistics):
+    return coordinates_for(
+        problem,
+        statistics,
+        settings.precondition,
+        fit_intercept=settings.fit_intercept,
+        ridge=settings.penalty.ridge,
+    )
+
+
+def _learning_rate(settings, data, coordinates, statistics, *, sample=False):
+    return auto.learning_rate(
+        settings.learning_rate,
+        settings.optimizer,
+        data,
+        coordinates,
+        statistics,
+        settings.penalty,
+        sample=sample,
+    )
+
+
+def _config(settings, problem, learning_rate, horizon):
+    return Config(
+        learning_rate=learning_rate,
+        schedule=settings.schedule,
+        horizon=horizon,
+        penalty=settings.penalty,
+        average=auto.average(settings.average, settings.optimizer),
+        tol=settings.tol,
+        n_iter_no_change=settings.n_iter_no_change,
+        validated=problem.held_out is not None,
+        dtype=problem.X.dtype.name,
+    )
+
+
+def _run(settings, problem, before, statistics):
+    """A new run, or one that continues from `before`, with these statistics."""
+    if before is None:
+        return Run(draw_seed(settings.random_state), statistics)
+    _check_same_shape(before.coordinates, settings, problem)
+    run = before.copy()
+    run.statistics = statistics
+    return run
+
+
+def _check_same_shape(before, settings, problem):
+    """Raise a ValueError unless the model so far, with these coordinates, has the same shape."""
+    for what, known, now in (
+        ("X must have the {} features", before.n_features, problem.X.shape[1]),
+        ("y must have the {} outputs", before.n_outputs, problem.targets.n_outputs),
+        ("fit_intercept must be the {}", before.intercept, settings.fit_intercept),
+    ):
+        if known != now:
+            raise ValueError(
+                f"{what.format(known)} of the last call, from which this one continues. "
+                f"Got {now} instead; to begin anew call fit with warm_start=False."
+            )
+
+
+def _train(estimator, run, data, problem, tasks, seen):
+    """Train one run and publish it; whether it was stopped by the number of epochs only."""
+
+    def attributes():
+        return fitted_attributes(run, problem, seen)
+
+    def end_epoch(active):
+        if estimator.verbose:
+            print(epoch_line(run))
+        return tasks.end_epoch(attributes)
+
+    tasks.begin()
+    unfinished = train(
+        [run],
+        data,
+        epochs=[tasks.n_epochs],
+        held_out=problem.held_out,
+        begin_epoch=tasks.begin_epoch,
+        end_epoch=end_epoch,
+    )
+    if run.error is not None:
+        raise run.error
+    with published(estimator, attributes() | {"_run": run}):
+        tasks.end()
+    return bool(unfinished)

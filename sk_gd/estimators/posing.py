@@ -1,0 +1,109 @@
+"""From validated data to the problem: targets encoded, rows weighed, some of them held out."""
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from ..objectives.held_out import HeldOut
+from ..objectives.problem import Problem, normalise, spread
+from ..targets import ClassTargets, RealTargets
+from .settings import check_whitening
+from .validation import errors_of_validation_data
+
+
+def targets_of(settings, y, classes=None):
+    """What y is; `classes` are those known before."""
+    if settings.kind == "regressor":
+        return RealTargets.of(y)
+    return ClassTargets.of(y, settings.class_weight, classes)
+
+
+def pose(settings, targets, given, given_val=None, rows=None):
+    """The problem that the data pose.
+
+    Parameters
+    ----------
+    settings : Settings
+        The parameters of the estimator.
+    targets : RealTargets or ClassTargets
+        What y is.
+    given : Given
+        The data to learn from.
+    given_val : Given, optional
+        Validation data.
+    rows : ndarray of intp, optional
+        The rows of ``given.X`` that ``given.y`` and the weights belong to, each once; the
+        other rows are not read. None: all rows.
+
+    Returns
+    -------
+    Problem
+        With its own, completed, `targets`.
+    """
+    X = given.X
+    check_whitening(settings, X.shape[1])
+    y = targets.encode(given.y)
+    _check_domain(settings, y)
+    targets = targets.balanced(given.sample_weight, y)
+    weight = targets.weigh(given.sample_weight, y)
+    subset = held_out = None
+    if given_val is not None:
+        held_out = _encoded(settings, targets, given_val)
+    elif settings.early_stopping:
+        subset, rest = _split(settings, targets.stratify(y), len(y))
+        X_rest = X[rest if rows is None else rows[rest]]
+        weight_rest = None if weight is None else weight[rest]
+        held_out = _held_out_by_chance(settings, targets, X_rest, y[rest], weight_rest)
+    if weight is not None:
+        weight = normalise(weight, subset)
+    if rows is not None:
+        weight = None if weight is None else spread(weight, rows, X.shape[:1])
+        y = spread(y, rows, (X.shape[0], y.shape[1]))
+        subset = rows if subset is None else rows[subset]
+    return Problem(X, y, weight, settings.loss, targets, rows, subset, held_out)
+
+
+def _check_domain(settings, y):
+    """Raise a ValueError unless the loss is defined for all targets."""
+    refused = y[~settings.loss.allows(y)]
+    if len(refused):
+        raise ValueError(
+            f"With loss={settings.given_loss!r} y must have {settings.loss.domain} only. "
+            f"Got {refused[0]} instead."
+        )
+
+
+def _encoded(settings, targets, given_val):
+    """Validation data that were given, as `HeldOut`."""
+    with errors_of_validation_data():
+        y = targets.encode(given_val.y, "y_val")
+        _check_domain(settings, y)
+        weight = targets.weigh(given_val.sample_weight, y)
+    return HeldOut(given_val.X, y, weight, settings.loss, targets)
+
+
+def _split(settings, stratify, n):
+    """Which of n rows train, in ascending order, and which are held out."""
+    try:
+        subset, rest = train_test_split(
+            np.arange(n),
+            test_size=settings.validation_fraction,
+            random_state=settings.random_state,
+            stratify=stratify,
+        )
+    except ValueError as error:
+        raise ValueError(
+            "early_stopping cannot hold out validation_fraction="
+            f"{settings.validation_fraction} of {n} rows. Give X_val and y_val, or change one of "
+            f"the two. {error}"
+        ) from error
+    return np.sort(subset), rest
+
+
+def _held_out_by_chance(settings, targets, X, y, weight):
+    """The rows that early stopping holds out, as `HeldOut`."""
+    if weight is not None and not np.any(weight):
+        raise ValueError(
+            "sample_weight must be non-zero somewhere in the rows that early_stopping holds "
+            "out. Got zeros only; increase validation_fraction or give X_val and y_val."
+        )
+    return HeldOut(X, y, weight, settings.loss, targets)

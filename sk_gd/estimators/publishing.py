@@ -1,0 +1,79 @@
+"""What a run leaves behind: fitted attributes, lines of progress, convergence warnings."""
+
+import contextlib
+
+import numpy as np
+
+# Fitted attributes that some fits have and others have not.
+OPTIONAL = ("feature_names_in_", "validation_loss_curve_", "validation_scores_")
+
+
+def fitted_attributes(run, problem, seen):
+    """The fitted attributes of a run; `seen` are those that the validation of X gave."""
+    history, dtype = run.history, problem.X.dtype
+    coef, intercept = problem.targets.published(problem.loss, *run.model())
+    fitted = {
+        **seen,
+        **problem.targets.attributes(),
+        "coef_": np.asarray(coef, dtype=dtype),
+        "intercept_": intercept.astype(dtype),
+        "n_iter_": history.n_epochs,
+        "t_": run.n_steps,
+        "loss_curve_": list(history.loss_curve),
+        "evaluation_curve_": list(history.evaluation_curve),
+        "learning_rate_": run.config.learning_rate,
+        "optimizer_": run.lane.rule.optimizer,
+    }
+    if run.config.validated:
+        fitted["validation_loss_curve_"] = list(history.validation_loss_curve)
+        fitted["validation_scores_"] = list(history.validation_scores)
+    return fitted
+
+
+@contextlib.contextmanager
+def published(estimator, attributes):
+    """Give an estimator its fitted attributes; take them back if the block fails."""
+    state, before = vars(estimator), dict(vars(estimator))
+    for name in OPTIONAL:
+        state.pop(name, None)
+    state.update(attributes)
+    try:
+        yield
+    except BaseException:
+        for name in (*OPTIONAL, *attributes):
+            state.pop(name, None)
+            if name in before:
+                state[name] = before[name]
+        raise
+
+
+def epoch_line(run):
+    """What `verbose` prints after an epoch."""
+    history = run.history
+    line = f"epoch {history.n_epochs}: objective {history.loss_curve[-1]:.6g}"
+    if run.config.validated:
+        line += (
+            f", validation loss {history.validation_loss_curve[-1]:.6g}"
+            f", validation score {history.validation_scores[-1]:.4g}"
+        )
+    return line
+
+
+def convergence_message(run, settings, unfinished):
+    """The text of a warning if training ended too early, or above where it began; else None."""
+    rate = run.config.learning_rate
+    curve = run.history.recent(run.history.loss_curve)
+    if curve[-1] > curve[0] and run.stopping.stale >= settings.n_iter_no_change:
+        return (
+            f"The objective is {curve[-1]:.6g} after {len(curve)} epochs and was "
+            f"{curve[0]:.6g} after the first: decrease the learning_rate (it was "
+            f"{rate:.3g}) or use learning_rate='auto'."
+        )
+    if unfinished and settings.tol is not None:
+        return (
+            f"max_iter={settings.max_iter} epochs were over before the objective settled to within "
+            f"tol={settings.tol} for {settings.n_iter_no_change} epochs. Increase max_iter, change "
+            f"the learning_rate (it was {rate:.3g}), loosen tol, or set tol=None to "
+            "run max_iter epochs without this warning."
+        )
+    return None

@@ -1,0 +1,97 @@
+"""Validates data in place of an estimator, which stays as it is."""
+
+import contextlib
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from ..targets import TARGETS
+
+
+@dataclass(frozen=True)
+class Given:
+    """Validated data.
+
+    Attributes
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        Data, of float32 or float64.
+    y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
+        Targets or labels.
+    sample_weight : ndarray of shape (n_samples,) or None
+        Weights of the rows; None if they are equal.
+    """
+
+    X: object
+    y: np.ndarray
+    sample_weight: np.ndarray | None = None
+
+
+class Witness:
+    """Validates data in place of an estimator, and keeps what scikit-learn notes about them.
+
+    scikit-learn sets number and names of the features on the estimator that validates. This
+    is a copy of it: the estimator itself stays as it is until the fit has succeeded.
+    """
+
+    def __init__(self, estimator):
+        self._copy = copy.copy(estimator)
+
+    def validate(self, X, y, sample_weight=None, *, reset=True):
+        """X, y and weights as `Given`; without `reset` X must be like the one seen before."""
+        checks = TARGETS[self._copy._kind].checks
+        X, y = validate_data(
+            self._copy,
+            X,
+            y,
+            reset=reset,
+            accept_sparse="csr",
+            dtype=[np.float64, np.float32],
+            order="C",
+            **checks,
+        )
+        if sp.issparse(X) and not X.has_canonical_format:
+            # An entry that is there twice counts as the sum, in squares as well.
+            X = X.copy()
+            X.sum_duplicates()
+        return Given(X, y, check_weight(sample_weight, y))
+
+    @property
+    def attributes(self):
+        """Number and names of the features, as fitted attributes."""
+        names = ("n_features_in_", "feature_names_in_")
+        return {name: vars(self._copy)[name] for name in names if name in vars(self._copy)}
+
+
+def check_weight(sample_weight, y):
+    """Weights as floats, none of them negative; None if there are none."""
+    if sample_weight is None:
+        return None
+    return _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
+
+
+@contextlib.contextmanager
+def errors_of_validation_data():
+    """Say in an error that it is about the validation data."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(
+            f"In the validation data (X_val, y_val, sample_weight_val): {error}"
+        ) from error
+
+
+def validate_held_out(witness, X_val=None, y_val=None, sample_weight_val=None):
+    """The validation data as `Given`; None if there are none."""
+    if (X_val is None) != (y_val is None):
+        missing = "y_val" if y_val is None else "X_val"
+        raise ValueError(f"X_val and y_val go together. Got no {missing}.")
+    if X_val is None:
+        if sample_weight_val is not None:
+            raise ValueError("sample_weight_val needs X_val and y_val. Got neither.")
+        return None
+    with errors_of_validation_data():
+        return witness.validate(X_val, y_val, sample_weight_val, reset=False)

@@ -1,0 +1,99 @@
+"""The losses: what a prediction costs, by name or as an instance."""
+
+from ..parameters import lookup
+from .base import Loss
+from .classification import (
+    Hinge,
+    LogLoss,
+    ModifiedHuber,
+    Perceptron,
+    SquaredHinge,
+)
+from .regression import (
+    AbsoluteError,
+    EpsilonInsensitive,
+    Gamma,
+    Huber,
+    Poisson,
+    Quantile,
+    SquaredError,
+)
+
+__all__ = [
+    "AbsoluteError",
+    "EpsilonInsensitive",
+    "Gamma",
+    "Hinge",
+    "Huber",
+    "LogLoss",
+    "Loss",
+    "ModifiedHuber",
+    "Perceptron",
+    "Poisson",
+    "Quantile",
+    "SquaredError",
+    "SquaredHinge",
+    "get",
+    "names",
+]
+
+TABLE = {
+    "squared_error": SquaredError,
+    "absolute_error": AbsoluteError,
+    "huber": Huber,
+    "quantile": Quantile,
+    "epsilon_insensitive": EpsilonInsensitive,
+    "poisson": Poisson,
+    "gamma": Gamma,
+    "log_loss": LogLoss,
+    "hinge": Hinge,
+    "squared_hinge": SquaredHinge,
+    "modified_huber": ModifiedHuber,
+    "perceptron": Perceptron,
+}
+
+
+def names(kind):
+    """The names that ``loss=`` of the "regressor" or the "classifier" understands.
+
+    Parameters
+    ----------
+    kind : {"regressor", "classifier"}
+        The kind of estimator.
+
+    Returns
+    -------
+    list of str
+        The names.
+    """
+    if kind not in ("regressor", "classifier"):
+        raise ValueError(f"kind must be 'regressor' or 'classifier'. Got {kind!r} instead.")
+    return [name for name, loss in TABLE.items() if kind in loss.kinds]
+
+
+def get(loss, kind=None):
+    """The loss with this name, or `loss` itself if it is an instance.
+
+    Parameters
+    ----------
+    loss : str or Loss
+        Name or instance.
+    kind : {"regressor", "classifier"}, optional
+        Accept only losses for this kind of estimator.
+
+    Returns
+    -------
+    Loss
+        The instance.
+    """
+    table = TABLE if kind is None else {name: TABLE[name] for name in names(kind)}
+    given, known = loss, isinstance(loss, str) and loss in TABLE
+    # A loss for the other kind of estimator has an error message of its own.
+    loss = lookup(loss, TABLE if known else table, Loss, "loss")
+    if kind is not None and kind not in loss.kinds:
+        raise ValueError(
+            f"The 'loss' parameter must be a loss for a {kind}: one of "
+            f"{', '.join(map(repr, table))}, or an instance whose kinds have {kind!r}. "
+            f"Got {given!r}, whose kinds are {loss.kinds!r}, instead."
+        )
+    return loss

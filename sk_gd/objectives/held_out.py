@@ -1,0 +1,57 @@
+"""Held-out data: the loss and the score of a model on rows that do not train."""
+
+import numpy as np
+from sklearn.utils import gen_batches
+
+# Rows whose predictions are computed together.
+CHUNK = 8192
+
+
+class HeldOut:
+    """Rows that do not train, by which training is judged.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        Data.
+    y : ndarray of shape (n_samples, n_targets)
+        Targets, or class indices.
+    weight : ndarray of shape (n_samples,) or None
+        Weights of the rows; None if they are equal.
+    loss : Loss
+        The loss.
+    targets : RealTargets or ClassTargets
+        Knows how predictions are scored.
+    """
+
+    def __init__(self, X, y, weight, loss, targets):
+        self.X = X
+        self.y = y
+        self.weight = weight
+        self.loss = loss
+        self.targets = targets
+
+    def judge(self, coef, intercept):
+        """Mean loss and score of the model."""
+        p = raw_predictions(self.X, coef, intercept)
+        loss = mean_loss(self.loss, self.y, p, self.weight)
+        return loss, self.targets.score(self.loss, self.y, p, self.weight)
+
+
+def raw_predictions(X, coef, intercept):
+    """Predictions (rows × outputs) of a model, without link; X is read a chunk at a time."""
+    p = np.empty((X.shape[0], len(coef)))
+    for rows in gen_batches(X.shape[0], CHUNK):
+        p[rows] = X[rows] @ coef.T + intercept
+    return p
+
+
+def mean_loss(loss, y, p, weight):
+    """Weighted mean of the loss of predictions `p` (rows × outputs)."""
+    kernel = loss.kernel(p.shape[1])
+    total = count = 0.0
+    for rows in gen_batches(len(p), CHUNK):
+        w = np.ones(len(p[rows])) if weight is None else weight[rows]
+        total += kernel.total(np.ascontiguousarray(y[rows].T), np.ascontiguousarray(p[rows].T), w)
+        count += w.sum()
+    return total / count

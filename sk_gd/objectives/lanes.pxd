@@ -1,0 +1,32 @@
+# cython: language_level=3
+
+cdef class LaneObjective:
+    cdef list penalties
+    cdef void **penalty
+    cdef readonly Py_ssize_t n_lanes
+    cdef readonly Py_ssize_t n_outputs
+    cdef readonly Py_ssize_t n_responses
+    cdef readonly Py_ssize_t n_columns
+    cdef readonly Py_ssize_t n_weights
+    cdef double[::1] loss_scale
+    cdef double[::1] level
+    cdef const double[:, ::1] rotation
+    cdef double[::1] lengths
+    cdef double[:, ::1] rotated
+    cdef double[:, ::1] rotated_gradients
+    cdef double[::1] total
+    cdef double[::1] scaled
+    cdef public bint local
+    cdef Py_ssize_t[::1] where
+    cdef Py_ssize_t n_where
+    cdef const double *last_points
+    cdef int evaluate(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, const double *points,
+        double *gradients,
+    ) except -1 nogil
+    cdef const double *rotate_points(self, const double *points) noexcept nogil
+    cdef int finish(self, double *g, double *gradients) except -1 nogil
+    cdef double value(self, Py_ssize_t lane, Py_ssize_t count) except? -1 nogil
+    cdef double penalty_value(self, Py_ssize_t lane) except? -1 nogil
+    cdef void drop_rounding(self, const double *g, double *rotated) noexcept nogil
+    cdef void rotate(self, char side, const double *source, double *target) noexcept nogil

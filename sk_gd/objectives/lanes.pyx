@@ -1,0 +1,142 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, freethreading_compatible=True
+"""The objective of models in training side by side, without the data: what the loop asks."""
+
+import numpy as np
+
+from libc.math cimport fabs, sqrt
+from libc.stdlib cimport free, malloc
+from scipy.linalg.cython_blas cimport dgemm, dnrm2
+
+from sk_gd.objectives.rows cimport ROUNDING
+from sk_gd.penalties.base cimport PenaltyKernel
+
+
+cdef class LaneObjective:
+    """F of one or many lanes on a batch: penalties, values, and the rotation of the weights.
+
+    A lane is one model in training: `n_outputs` rows of `n_columns` weights. All lanes are in the
+    same coordinates. A subclass has the data. Its `evaluate` sets `last_points`, sums the losses of
+    the rows into `total` and `scaled` and their gradients, and calls `finish`.
+
+    Parameters
+    ----------
+    coordinates : Coordinates
+        How the optimizer's coordinates relate to the features and the targets.
+    penalties : list of PenaltyKernel
+        The penalty of each lane, in those coordinates.
+
+    Attributes
+    ----------
+    n_lanes, n_outputs, n_responses : int
+        Lanes, outputs of a lane, and their product: the predictions of a row.
+    total : ndarray of shape (n_lanes,)
+        Weighted sum of the loss over the batch.
+    scaled : ndarray of shape (n_lanes,)
+        The same, with the loss of each output divided by its loss scale.
+    last_points : pointer to (n_lanes, n_weights)
+        The weights of the columns at the last evaluation.
+    local : bool
+        Whether only the entries of the gradients that are listed in `where` are not zero.
+    """
+
+    def __init__(self, coordinates, list penalties):
+        cdef Py_ssize_t lane
+        self.penalties = penalties
+        self.n_lanes = len(penalties)
+        self.penalty = <void **> malloc(self.n_lanes * sizeof(void *))
+        if self.penalty == NULL:
+            raise MemoryError
+        for lane in range(self.n_lanes):
+            self.penalty[lane] = <void *> <PenaltyKernel?> penalties[lane]
+        self.n_outputs = coordinates.n_outputs
+        self.n_responses = self.n_lanes * self.n_outputs
+        self.n_columns = coordinates.n_columns
+        self.n_weights = self.n_outputs * self.n_columns
+        self.loss_scale = np.tile(coordinates.loss_scale, self.n_lanes)
+        # How large predictions are, in the units of the optimizer.
+        self.level = np.tile(1 + np.abs(coordinates.origin) / coordinates.unit, self.n_lanes)
+        self.rotation = coordinates.rotation
+        if self.rotation is not None:
+            self.lengths = np.linalg.norm(coordinates.rotation, axis=0)
+            self.rotated = np.empty((self.n_lanes, self.n_weights))
+            self.rotated_gradients = np.empty((self.n_lanes, self.n_weights))
+        self.total = np.zeros(self.n_lanes)
+        self.scaled = np.zeros(self.n_lanes)
+        self.local = False
+        self.n_where = -1
+
+    def __dealloc__(self):
+        free(self.penalty)
+
+    cdef int evaluate(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, const double *points,
+        double *gradients,
+    ) except -1 nogil:
+        """Gradients of all lanes at `points` (lanes × weights) on order[begin:begin + count].
+
+        Afterwards `total` holds the weighted sum of the loss of each lane. If `gradients` is
+        NULL only the losses are computed. While `local` holds, `gradients` must come in as the
+        last call left it.
+        """
+        return 0
+
+    cdef const double *rotate_points(self, const double *points) noexcept nogil:
+        """The points as weights of the columns, where there is a rotation."""
+        self.rotate(b'T', points, &self.rotated[0, 0])
+        return &self.rotated[0, 0]
+
+    cdef int finish(self, double *g, double *gradients) except -1 nogil:
+        """Add the penalties to the gradients `g` of the losses, and rotate them to `gradients`."""
+        cdef Py_ssize_t lane
+        for lane in range(self.n_lanes):
+            if (<PenaltyKernel> self.penalty[lane]).has_gradient:
+                (<PenaltyKernel> self.penalty[lane]).add_gradient(
+                    self.last_points + lane * self.n_weights, g + lane * self.n_weights
+                )
+        if self.rotation is not None:
+            self.rotate(b'N', g, gradients)
+            self.drop_rounding(g, gradients)
+        return 0
+
+    cdef double value(self, Py_ssize_t lane, Py_ssize_t count) except? -1 nogil:
+        """What the last `evaluate`, on `count` rows, computed the gradient of, for a lane."""
+        return (
+            self.scaled[lane] / count
+            + (<PenaltyKernel> self.penalty[lane]).smooth_value(
+                self.last_points + lane * self.n_weights
+            )
+        )
+
+    cdef double penalty_value(self, Py_ssize_t lane) except? -1 nogil:
+        """The penalty of a lane at the points of the last `evaluate`."""
+        return (<PenaltyKernel> self.penalty[lane]).value(
+            self.last_points + lane * self.n_weights
+        )
+
+    cdef void drop_rounding(self, const double *g, double *rotated) noexcept nogil:
+        """Set to zero what is only rounding in the rotated gradients; `g` has the others.
+
+        In a direction in which the data do not vary the gradient is zero. The rotation computes
+        it as a sum of terms that cancel.
+        """
+        cdef int n = <int> self.n_columns, one = 1
+        cdef Py_ssize_t j, k
+        cdef double size
+        for k in range(self.n_responses):
+            size = ROUNDING * (sqrt(n) * self.level[k] + dnrm2(&n, <double *> g, &one))
+            for j in range(n):
+                if fabs(rotated[j]) <= size * self.lengths[j]:
+                    rotated[j] = 0
+            g += n
+            rotated += n
+
+    cdef void rotate(self, char side, const double *source, double *target) noexcept nogil:
+        """target = source · Rᵀ ('T': weights) or source · R ('N': gradients), row by row."""
+        cdef int k = <int> self.n_columns, rows = <int> self.n_responses
+        cdef double plus = 1, none = 0
+        cdef char no = b'N'
+        dgemm(
+            &side, &no, &k, &rows, &k, &plus, &self.rotation[0, 0], &k, <double *> source, &k,
+            &none, target, &k,
+        )

@@ -1,0 +1,173 @@
+"""Statistics of the data: weighted means, variances and covariances of features and targets."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils.sparsefuncs import mean_variance_axis
+
+from ..indices import without_copy
+
+# Numbers of X in a chunk: enough to be fast, too few to show in the memory used.
+CHUNK = 32768
+
+
+class Moments:
+    """Weighted mean and second central moment of the rows seen so far.
+
+    Parameters
+    ----------
+    full : bool
+        Keep the covariance matrix, not only its diagonal.
+    """
+
+    def __init__(self, full=False):
+        self.full = full
+        self.total = 0.0
+        self.mean = None
+        self.scatter = None
+
+    def update(self, X, weight=None, rows=None):
+        """Add the rows of `X`, or some of them, chunk by chunk.
+
+        A sparse X is read as a whole: the weight of a row that is not among `rows` must be zero.
+        """
+        if sp.issparse(X):
+            self._merge(*self._of_sparse(X, weight))
+            return self
+        step = max(1, CHUNK // X.shape[1])
+        for begin in range(0, X.shape[0] if rows is None else len(rows), step):
+            chunk = slice(begin, begin + step)
+            if rows is not None:
+                chunk = without_copy(rows[chunk])
+            self._add_chunk(X[chunk], None if weight is None else weight[chunk])
+        return self
+
+    def _add_chunk(self, x, weight):
+        w = np.ones(len(x)) if weight is None else weight
+        total = w.sum()
+        if not total > 0:
+            return
+        # Subtract a value of each column first. A constant column then has a variance of
+        # exactly zero. The row must have weight: the value of another one may be far away,
+        # and its rounding larger than the deviation of the rest.
+        origin = x[np.argmax(w)].astype(float) if self.mean is None else self.mean
+        centred = x - origin
+        if weight is not None:
+            centred[w == 0] = 0  # the square of such a row may be infinite
+        shift = w @ centred / total
+        if self.full:
+            scaled = centred if weight is None else centred * w[:, None]
+            scatter = scaled.T @ centred - total * np.outer(shift, shift)
+        else:
+            np.square(centred, out=centred)
+            scatter = w @ centred - total * shift * shift
+        self._merge(total, origin + shift, scatter)
+
+    def _of_sparse(self, X, weight):
+        # mean_variance_axis needs weights of the same type as the data.
+        w = None if weight is None else weight.astype(X.dtype, copy=False)
+        mean, variance = (a.astype(float) for a in mean_variance_axis(X, axis=0, weights=w))
+        total = float(X.shape[0] if weight is None else weight.sum())
+        if not self.full:
+            return total, mean, variance * total
+        X = X.astype(np.float64)
+        scaled = X if weight is None else sp.diags_array(weight) @ X
+        scatter = np.asarray((scaled.T @ X).todense()) - total * np.outer(mean, mean)
+        # These differences cancel; the variances above are more accurate.
+        np.fill_diagonal(scatter, variance * total)
+        return total, mean, scatter
+
+    def _merge(self, total, mean, scatter):
+        if self.mean is None:
+            self.total, self.mean, self.scatter = total, mean, scatter
+            return
+        apart = mean - self.mean
+        both = self.total + total
+        between = np.outer(apart, apart) if self.full else apart * apart
+        self.mean = self.mean + apart * (total / both)
+        self.scatter = self.scatter + scatter + between * (self.total * total / both)
+        self.total = both
+
+    @property
+    def variance(self):
+        """Variance of every feature."""
+        return (np.diagonal(self.scatter) if self.full else self.scatter) / self.total
+
+    @property
+    def covariance(self):
+        """Covariance matrix; needs `full`."""
+        return self.scatter / self.total
+
+    @property
+    def deviation(self):
+        """Standard deviation of every feature; one for a constant."""
+        return np.sqrt(np.where(self.is_constant(), 1.0, self.variance))
+
+    def is_constant(self):
+        """Which features have no variance beyond rounding."""
+        eps = np.finfo(float).eps
+        n = max(self.total, 1.0)
+        return self.variance <= n * eps * self.variance + (n * self.mean * eps) ** 2
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What the coordinates are made from.
+
+    Attributes
+    ----------
+    features : Moments or None
+        Those of the columns of X; None if nothing needs them.
+    targets : Moments or None
+        Those of the columns of y; None for classes.
+    """
+
+    features: Moments | None = None
+    targets: Moments | None = None
+
+
+def observe(problem, precondition, before=None):
+    """The statistics of a problem, on top of those `before`.
+
+    Parameters
+    ----------
+    problem : Problem
+        Rows, targets and weights.
+    precondition : {"standardize", "whiten"} or None
+        Decides which moments of the features are needed, if any.
+    before : Statistics, optional
+        Those of the rows seen so far.
+
+    Returns
+    -------
+    Statistics
+        New ones; `before` is not changed.
+    """
+    before = before or Statistics()
+    features, targets = before.features, before.targets
+    if precondition is not None:
+        full = precondition == "whiten"
+        so_far = features if features is not None and features.full == full else Moments(full)
+        # A sparse X is read as a whole: rows that do not train need a weight of zero.
+        weight = problem.weights if problem.is_sparse else problem.weight
+        features = _updated(so_far, "X", problem.X, weight, problem.subset)
+    if problem.targets.kind == "regressor":
+        so_far = targets or Moments()
+        targets = _updated(so_far, "y", problem.y, problem.weight, problem.subset)
+    return Statistics(features, targets)
+
+
+def _updated(moments, name, values, weight, rows):
+    """New moments that include these rows; a ValueError if a variance is not finite."""
+    updated = Moments(moments.full)
+    # `update` replaces these arrays and never writes into them.
+    vars(updated).update(vars(moments))
+    with np.errstate(over="ignore", invalid="ignore"):
+        updated.update(values, weight, rows)
+    if not np.all(np.isfinite(updated.variance)):
+        raise ValueError(
+            f"{name} must have a finite variance. Got numbers that are too large: their squares "
+            f"overflow. Divide {name} by a constant."
+        )
+    return updated

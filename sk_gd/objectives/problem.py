@@ -1,0 +1,138 @@
+"""The problem that data pose to an estimator: which rows train, on which targets, by which loss."""
+
+import functools
+import weakref
+from dataclasses import dataclass, field
+
+import joblib
+import numpy as np
+import scipy.sparse as sp
+
+from ..parameters import fingerprint
+from .data import Data
+from .gram import condense, pays
+
+
+@dataclass
+class Problem:
+    """What there is to learn from.
+
+    Attributes
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        Read in place.
+    y : ndarray of shape (n_samples, n_targets)
+        Targets, or class indices.
+    weight : ndarray of shape (n_samples,) or None
+        Weights with mean one over the rows that train and zero on the others; None if
+        all rows that train have the same weight.
+    loss : Loss
+        The loss.
+    targets : RealTargets or ClassTargets
+        What y is.
+    rows : ndarray of intp or None
+        The rows of X that were given; None for all.
+    subset : ndarray of intp or None
+        The rows that train; None for all of X.
+    held_out : HeldOut or None
+        Rows to judge the training by.
+    """
+
+    X: object
+    y: np.ndarray
+    weight: np.ndarray | None
+    loss: object
+    targets: object
+    rows: np.ndarray | None = None
+    subset: np.ndarray | None = None
+    held_out: object = None
+    _known: weakref.WeakSet = field(default_factory=weakref.WeakSet)
+
+    @property
+    def n(self):
+        """Number of rows that train."""
+        return self.X.shape[0] if self.subset is None else len(self.subset)
+
+    @property
+    def is_sparse(self):
+        """Whether X is sparse."""
+        return sp.issparse(self.X)
+
+    @property
+    def weights(self):
+        """Weights that are zero on the rows that do not train; None if all train alike."""
+        if self.weight is not None or self.subset is None:
+            return self.weight
+        return spread(1.0, self.subset, self.X.shape[:1])
+
+    def fingerprint(self, penalty):
+        """Two strings: equal for the same objective and data, and for the same held-out data."""
+        objective = [repr(fingerprint(self.loss)), repr(fingerprint(penalty))]
+        watched = [self.subset]
+        for part, known in ((self, objective), (self.held_out, watched)):
+            if part is not None:
+                known += [part.X.shape, _trace(part.X), part.y]
+        # Rows held out at random have no weight. Another fit holds out others.
+        (objective if self.subset is None else watched).append(self.weight)
+        if self.held_out is not None:
+            watched.append(self.held_out.weight)
+        return joblib.hash(objective), joblib.hash(watched)
+
+    def data(self, coordinates, batch_size, shuffle, *, condensed=False):
+        """The data in these coordinates and batches; the same object for equal ones.
+
+        `condensed`: if every step reads all rows, a few rows with the same Gram matrix may
+        stand for them. Finding them costs some passes over the data.
+        """
+        problem = self
+        if condensed and batch_size >= self.n and self._condensed is not None:
+            problem, *means = self._condensed
+            coordinates = coordinates.measured_from(*means)
+        data = Data(problem, coordinates, batch_size, shuffle)
+        for known in self._known:
+            if known.same_as(data):
+                return known
+        self._known.add(data)
+        return data
+
+    @functools.cached_property
+    def _condensed(self):
+        """A problem of few rows with the same objective, and the means subtracted from them."""
+        X, y = self.X, self.y
+        if self.is_sparse or not (self.loss.quadratic and pays(self.n, X.shape[1] + y.shape[1])):
+            return None
+        found = condense(X, y, self.weight, self.subset)
+        if found is None:
+            return None
+        X, y, *means = found
+        return Problem(X, y, None, self.loss, self.targets), *means
+
+
+def _trace(X):
+    """A number that differs for different X: one pass over X, where a hash takes ten."""
+    rng = np.random.default_rng(0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return rng.standard_normal(X.shape[0]) @ (X @ rng.standard_normal(X.shape[1]))
+
+
+def spread(values, rows, shape):
+    """An array with the `values` in these rows, and zeros elsewhere."""
+    out = np.zeros(shape)
+    out[rows] = values
+    return out
+
+
+def normalise(weight, subset):
+    """Weights with mean one over the rows that train, and zero on the others."""
+    trains = slice(None) if subset is None else subset
+    with np.errstate(over="ignore"):
+        mean = weight[trains].mean()
+    if np.isinf(mean):
+        weight = weight / np.max(weight)
+        mean = weight[trains].mean()
+    if not mean > 0:
+        raise ValueError(
+            "sample_weight must be non-zero somewhere in the rows that train, after early_stopping "
+            "held out validation_fraction of them. Got zeros only."
+        )
+    return spread(weight[trains] / mean, trains, weight.shape)

@@ -1,0 +1,129 @@
+"""How long a step may be: smoothness constant, trace and largest eigenvalue of the Hessian."""
+
+import numpy as np
+import scipy.linalg
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+from .moments import Moments
+
+# Up to so many columns the Gram matrix is cheaper than a few passes over the data.
+MAX_GRAM_COLUMNS = 257
+
+
+def root_trace(mean_square, coordinates, penalty):
+    """Root of the trace of the Hessian, in the optimizer's coordinates.
+
+    The trace is the curvature of the loss times `mean_square`, the mean squared length of
+    the rows without the constant column, plus that of the penalty.
+    """
+    if coordinates.rotation is not None:
+        # These coordinates give loss and penalty together a curvature of one.
+        return np.sqrt(coordinates.n_features)
+    ridge = penalty.curvature(*coordinates.weight_scales())
+    trace = coordinates.curvature * mean_square + np.sum(ridge) / coordinates.n_outputs
+    return np.sqrt(trace) if trace > 0 else 1.0
+
+
+def reach(X, weight, coordinates):
+    """What the smoothness constant needs to know of the rows, in the optimizer's coordinates.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        Data.
+    weight : ndarray of shape (n_samples,) or None
+        Weights with mean one over the rows that train, zero on the others.
+    coordinates : Coordinates
+        The optimizer's coordinates.
+
+    Returns
+    -------
+    largest : float
+        The largest eigenvalue of the second moment of the rows; zero in whitened coordinates,
+        which do not need it.
+    longest : float
+        The largest squared length of a row, times its weight.
+    n : int
+        How many rows have weight.
+    """
+    w = np.ones(X.shape[0]) if weight is None else weight
+    norms = coordinates.squared_norms(X, weight)
+    largest = 0.0
+    if coordinates.rotation is None and np.any(norms):
+        largest = _largest_eigenvalue(X, w, coordinates)
+    return largest, float(np.max(w * norms)), int(np.count_nonzero(w))
+
+
+def smoothness(reach, coordinates, penalty, batch_size, noise_gain=1.0):
+    """Expected smoothness L of a mini-batch gradient, in the optimizer's coordinates.
+
+    It lies between the largest eigenvalue of the Hessian, for the full batch, and the
+    largest curvature of a single row, for a batch of one [1]_.
+
+    Parameters
+    ----------
+    reach : tuple
+        Of the data: largest eigenvalue, longest row and number of rows (infinite for a sample
+        of a larger population).
+    coordinates : Coordinates
+        The optimizer's coordinates.
+    penalty : Penalty
+        Its smooth part adds to the curvature.
+    batch_size : int
+        Rows a step.
+    noise_gain : float
+        By how much the rule multiplies the noise of a mini-batch gradient.
+
+    Returns
+    -------
+    float
+        The constant; one if there is no curvature at all.
+
+    References
+    ----------
+    .. [1] Gower, R. et al. (2019). SGD: general analysis and improved rates.
+       ICML. arXiv:1901.09401
+    """
+    largest, longest, n = reach
+    ridge = penalty.curvature(*coordinates.weight_scales())
+    if coordinates.rotation is None:
+        whole, stiffest = coordinates.curvature * largest, float(ridge.max())
+    else:
+        # These coordinates give loss and penalty together a curvature of one.
+        whole, stiffest = 1.0, 0.0
+    if batch_size >= n:
+        return whole + stiffest or 1.0
+    single = coordinates.curvature * longest
+    b = batch_size
+    noise = (n - b) / (b * (n - 1)) if np.isfinite(n) else 1 / b
+    return whole * (1 - noise) + noise_gain * noise * single + stiffest or 1.0
+
+
+def _largest_eigenvalue(X, weight, coordinates):
+    """Largest eigenvalue of the second moment of the columns; `weight` has mean one."""
+    z = coordinates.columns(X)
+    k = z.shape[1]
+    if k <= MAX_GRAM_COLUMNS:
+        gram = _second_moment(X, weight, coordinates)
+        return float(scipy.linalg.eigvalsh(gram, subset_by_index=[k - 1, k - 1])[0])
+    share = weight / np.sum(weight)
+    gram = LinearOperator((k, k), matvec=lambda v: z.rmatvec(share * z.matvec(v)), dtype=float)
+    # The same start every time, with a part in every direction.
+    start = np.random.default_rng(0).standard_normal(k)
+    # eigsh approaches the eigenvalue from below, and L must be a bound.
+    return 1.01 * float(eigsh(gram, k=1, v0=start, tol=1e-3, return_eigenvectors=False)[0])
+
+
+def _second_moment(X, weight, coordinates):
+    """Weighted mean of z zᵀ over the rows, z being the features and the constant one."""
+    d = coordinates.n_features
+    moments = Moments(full=True).update(X, weight)
+    mean, second = moments.mean, moments.covariance
+    if coordinates.scale is not None:
+        mean = (mean - coordinates.shift) * coordinates.scale
+        second = second * np.outer(coordinates.scale, coordinates.scale)
+    gram = np.ones((coordinates.n_columns, coordinates.n_columns))
+    gram[:d, :d] = second + np.outer(mean, mean)
+    if coordinates.intercept:
+        gram[d, :d] = gram[:d, d] = mean
+    return gram

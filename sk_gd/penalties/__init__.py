@@ -1,0 +1,6 @@
+"""The penalties on the coefficients: what the objective adds to the mean loss."""
+
+from .base import Penalty
+from .elastic_net import ElasticNet
+
+__all__ = ["ElasticNet", "Penalty"]

@@ -1,0 +1,144 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, freethreading_compatible=True
+"""The elastic net: the penalty of the estimators, from ridge to lasso."""
+
+import cython
+import numpy as np
+
+from ..parameters import check_range
+
+if cython.compiled:
+    from cython.cimports.libc.math import fabs
+    from cython.cimports.sk_gd.penalties.base import PenaltyKernel
+
+    from .base import Penalty
+else:
+    from math import fabs
+
+    from .base import Penalty, PenaltyKernel
+
+
+class ElasticNet(Penalty):
+    r"""The elastic net: squares and absolute values of the coefficients.
+
+    .. math::
+        \alpha \left( \rho \, \|w\|_1 + \tfrac12 (1 - \rho) \|w\|_2^2 \right)
+
+    Parameters
+    ----------
+    alpha : float in [0, inf), default=1e-4
+        The strength (:math:`\alpha`).
+    l1_ratio : float in [0, 1], default=0
+        Share of the L1 norm (:math:`\rho`): 0 is ridge, 1 is lasso.
+
+    References
+    ----------
+    Zou, H. & Hastie, T. (2005). Regularization and variable selection via the elastic net.
+    Journal of the Royal Statistical Society B 67(2). doi:10.1111/j.1467-9868.2005.00503.x
+
+    Examples
+    --------
+    >>> from sk_gd.penalties import ElasticNet
+    >>> penalty = ElasticNet(alpha=0.5, l1_ratio=0.25)
+    >>> penalty.lasso, penalty.ridge, penalty.smooth
+    (0.125, 0.375, False)
+    """
+
+    def __init__(self, alpha=1e-4, l1_ratio=0.0):
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+
+    @property
+    def lasso(self):
+        """Strength of the L1 norm."""
+        return self.alpha * self.l1_ratio
+
+    @property
+    def ridge(self):
+        """Strength of half the squared L2 norm."""
+        return self.alpha * (1 - self.l1_ratio)
+
+    @property
+    def smooth(self):
+        """Whether there is no L1 norm, which has a corner at zero."""
+        return not self.lasso > 0
+
+    def check(self):
+        check_range(self, "alpha", 0, float("inf"))
+        check_range(self, "l1_ratio", 0, 1, closed="both")
+
+    def kernel(self, size, loss_scale, proximal=True):
+        l1 = self.lasso * size / loss_scale
+        return ElasticNetKernel(l1, self.curvature(size, loss_scale), loss_scale, proximal)
+
+    def curvature(self, size, loss_scale):
+        return self.ridge * size**2 / loss_scale
+
+
+@cython.final
+@cython.cclass
+class ElasticNetKernel(PenaltyKernel):
+    r""":math:`\sum_j l1_j |w_j| + \frac12 l2_j w_j^2` on the weights of an optimizer.
+
+    The ridge is smooth and joins the gradient. The lasso is taken by a proximal step after the
+    rule's own step, so that weights become exactly zero.
+    """
+
+    def __init__(self, l1, l2, loss_scale, proximal):
+        self.l1 = np.array(l1, dtype=float)
+        self.l2 = np.array(l2, dtype=float)
+        self.loss_scale = np.array(loss_scale, dtype=float)
+        self.ridge = bool(np.any(l2))
+        self.lasso = bool(np.any(l1))
+        has_prox = self.lasso and proximal
+        PenaltyKernel.__init__(self, len(l1), self.ridge or (self.lasso and not proximal), has_prox)
+
+    def value(self, w):
+        total: cython.double = 0
+        j: cython.Py_ssize_t
+        for j in range(self.n):
+            total += self.loss_scale[j] * (self.l1[j] * fabs(w[j]) + 0.5 * self.l2[j] * w[j] * w[j])
+        return total
+
+    def smooth_value(self, w):
+        total: cython.double = 0
+        j: cython.Py_ssize_t
+        if self.ridge:
+            for j in range(self.n):
+                total += 0.5 * self.l2[j] * w[j] * w[j]
+        if self.lasso and not self.has_prox:
+            for j in range(self.n):
+                total += self.l1[j] * fabs(w[j])
+        return total
+
+    def add_gradient(self, w, g):
+        j: cython.Py_ssize_t
+        if self.ridge:
+            for j in range(self.n):
+                g[j] += self.l2[j] * w[j]
+        if self.lasso and not self.has_prox:
+            for j in range(self.n):
+                if w[j] != 0:
+                    g[j] += self.l1[j] if w[j] > 0 else -self.l1[j]
+        return 0
+
+    def prox(self, w, steps):
+        j: cython.Py_ssize_t
+        if self.has_prox:
+            for j in range(self.n):
+                if self.l1[j] > 0:
+                    w[j] = soft_threshold(w[j], self.l1[j] * steps[j])
+        return 0
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+@cython.inline
+def soft_threshold(value: cython.double, threshold: cython.double) -> cython.double:
+    """`value`, nearer to zero by `threshold`, but not beyond zero."""
+    if value > threshold:
+        return value - threshold
+    if value < -threshold:
+        return value + threshold
+    return 0.0

@@ -1,0 +1,216 @@
+"""One pass over the data for many candidates: each is trained as a lane, side by side."""
+
+import contextlib
+import copy
+import time
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from ..estimators import GDClassifier, GDRegressor
+from ..estimators.base import GDEstimator
+from ..estimators.fitting import set_up
+from ..estimators.posing import pose, targets_of
+from ..estimators.publishing import convergence_message, fitted_attributes
+from ..estimators.settings import Settings, draw_seed
+from ..estimators.validation import Given, check_weight
+from ..objectives.moments import observe
+from ..parameters import fingerprint
+from ..schedules import Schedule
+from ..training.blas_threads import one_blas_thread
+from ..training.callbacks import has_callbacks
+from ..training.epochs import train
+from ..training.run import Run
+
+# The parameters in which two candidates of one pass may differ. Every other parameter decides
+# which rows are read, in which order, or what an epoch is.
+OF_A_LANE = frozenset(
+    [
+        "optimizer",
+        "learning_rate",
+        "schedule",
+        "alpha",
+        "l1_ratio",
+        "average",
+        "max_iter",
+        "tol",
+        "n_iter_no_change",
+    ]
+)
+
+
+def reason_not_shared(model):
+    """Return why the fits of a model cannot be shared, or None if they can."""
+    if not isinstance(model, GDEstimator):
+        return f"{type(model).__name__} is neither a GDRegressor nor a GDClassifier"
+    if type(model).fit not in (GDRegressor.fit, GDClassifier.fit):
+        return f"{type(model).__name__} has a fit of its own"
+    if has_callbacks(model):
+        return f"{type(model).__name__} has callbacks, which are told of every fit"
+    if model.verbose:
+        return f"verbose={model.verbose!r} of {type(model).__name__} reports every fit"
+    return None
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What the candidates of a pass learn from.
+
+    Attributes
+    ----------
+    X, y : ndarray or CSR matrix, ndarray
+        Validated data.
+    rows : ndarray of intp or None
+        The rows that train; None for all.
+    sample_weight : array-like or None
+        Weights of the rows that train.
+    seen : dict
+        The fitted attributes that the validation of X gave.
+    """
+
+    X: object
+    y: np.ndarray
+    rows: np.ndarray | None
+    sample_weight: object
+    seen: dict
+
+    def pose(self, settings):
+        """The problem that the data pose."""
+        y = self.y if self.rows is None else self.y[self.rows]
+        given = Given(self.X, y, check_weight(self.sample_weight, y))
+        return pose(settings, targets_of(settings, y), given, rows=self.rows)
+
+
+@dataclass
+class Outcome:
+    """What the training of a candidate came to.
+
+    Attributes
+    ----------
+    attributes : dict or None
+        The fitted attributes, unless there was an error.
+    convergence_message : str or None
+        The text of a warning, if there is one.
+    error : Exception or None
+        The error to raise.
+    seconds : float
+        The candidate's share in the time of the pass.
+    """
+
+    attributes: dict | None = None
+    convergence_message: str | None = None
+    error: Exception | None = None
+    seconds: float = 0.0
+
+
+class Pass:
+    """One pass over the data for candidates that differ only in what lanes may differ in.
+
+    Candidates that differ in `max_iter` only are one run, if the schedule allows it: the
+    run of a shorter one is the beginning of the run of a longer one.
+
+    Parameters
+    ----------
+    candidates : list of Settings
+        The candidates.
+    data : TrainingSet
+        What they learn from.
+    resumable : bool
+        Whether anybody may continue to train the models.
+    """
+
+    def __init__(self, candidates, data, resumable):
+        self.candidates = candidates
+        self.seen = data.seen
+        self.resumable = resumable
+        self.outcomes = [None] * len(candidates)
+        first = candidates[0]
+        self.problem = data.pose(first)
+        statistics = observe(self.problem, first.precondition)
+        seed = draw_seed(first.random_state)
+        # For each run, by its id, the indices of the candidates that it serves.
+        self._served = {}
+        # For each kind of data, by its id, the data and the runs on them.
+        self._groups = {}
+        for twins in self._twins():
+            # A candidate that cannot be trained here is fitted by itself and reports the error.
+            with contextlib.suppress(Exception):
+                self._assign(twins, seed, statistics)
+
+    def _twins(self):
+        """Lists of candidates, by index, that differ in `max_iter` only; the longest first."""
+        names = [field.name for field in fields(Settings) if field.name != "max_iter"]
+        found = {}
+        for i, settings in enumerate(self.candidates):
+            key = fingerprint([getattr(settings, name) for name in names])
+            found.setdefault(key, []).append(i)
+        return [
+            sorted(twins, key=lambda i: -self.candidates[i].max_iter) for twins in found.values()
+        ]
+
+    def _assign(self, twins, seed, statistics):
+        """Give each of the twins a run; one run serves as many as it can."""
+        run = data = None
+        for i in twins:
+            settings = self.candidates[i]
+            if run is None or not foresees(run.config, settings.max_iter, data.n_batches):
+                run = Run(seed, statistics)
+                data = set_up(run, settings, self.problem)
+                self._groups.setdefault(id(data), (data, []))[1].append(run)
+            self._served.setdefault(id(run), []).append(i)
+
+    def train(self, begin_epoch):
+        """An `Outcome` for every candidate; None for one that must be fitted by itself."""
+        began = time.perf_counter()
+        with one_blas_thread:
+            for data, runs in self._groups.values():
+                self._train(data, runs, begin_epoch)
+        seconds = (time.perf_counter() - began) / len(self.candidates)
+        for outcome in self.outcomes:
+            if outcome is not None:
+                outcome.seconds = seconds
+        return self.outcomes
+
+    def _train(self, data, runs, begin_epoch):
+        generator = runs[0].generator
+
+        def end_epoch(active):
+            for run in active:
+                for i in self._served[id(run)]:
+                    more = self.candidates[i].max_iter - run.history.n_epochs
+                    if more == 0 or (more > 0 and run.is_settled):
+                        self._finish(i, run, generator, unfinished=not run.is_settled)
+
+        train(
+            runs,
+            data,
+            epochs=[self.candidates[self._served[id(run)][0]].max_iter for run in runs],
+            held_out=self.problem.held_out,
+            begin_epoch=begin_epoch,
+            end_epoch=end_epoch,
+        )
+        for run in runs:
+            for i in self._served[id(run)]:
+                if self.outcomes[i] is None:
+                    self._finish(i, run, generator, unfinished=False)
+
+    def _finish(self, i, run, generator, *, unfinished):
+        outcome = self.outcomes[i] = Outcome(error=run.error)
+        if run.error is None:
+            outcome.attributes = fitted_attributes(run, self.problem, self.seen)
+            outcome.convergence_message = convergence_message(run, self.candidates[i], unfinished)
+            if self.resumable:
+                resumed = outcome.attributes["_run"] = run.copy()
+                resumed.generator = copy.deepcopy(generator)
+
+
+def foresees(config, epochs, n_batches):
+    """Whether a run with this configuration is, after `epochs`, the run with that `max_iter`."""
+    schedule, horizon = config.schedule, config.horizon
+    if horizon == epochs:
+        return True
+    time = np.arange(epochs * n_batches) / n_batches
+    # A schedule that reacts to the loss may also use the horizon, later.
+    return type(schedule).after is Schedule.after and np.array_equal(
+        schedule(time, horizon), schedule(time, epochs)
+    )

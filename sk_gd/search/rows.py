@@ -1,0 +1,138 @@
+"""Rows of X that nobody copies: X as a search sees it in a split, and predictions for its rows."""
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import gen_batches
+
+from ..estimators import GDClassifier, GDRegressor
+from ..estimators.regressor import predictions
+from ..indices import without_copy
+from .sklearn_private import take_rows
+from .splits import positions
+
+# Numbers of X that are copied at a time to predict.
+CHUNK = 32768
+# Predictions of a row that are computed together: more would take memory.
+TOGETHER = 4
+
+
+class RowView:
+    """Some rows of X, not copied, for the models of `reading_rows`.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix
+        All rows.
+    rows : ndarray of intp
+        The rows that are viewed.
+    expected : list of dict
+        Attributes of the fitted models that are going to predict, in their order:
+        one product serves several of them.
+    """
+
+    def __init__(self, X, rows, expected):
+        self.X = X
+        self.shape = (len(rows), *X.shape[1:])
+        self._expected = expected
+        width = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
+        chunks = gen_batches(len(rows), max(1, CHUNK // max(1, width)))
+        self._chunks = [(chunk, without_copy(rows[chunk])) for chunk in chunks]
+        self._known = []
+
+    def predictions(self, model):
+        """Return the raw predictions of one of the models."""
+        known = [p for coef, p in self._known if coef is model.coef_]
+        if known:
+            return known[0]
+        all_coef = [each["coef_"] for each in self._expected]
+        begin = next(i for i, coef in enumerate(all_coef) if coef is model.coef_)
+        # A product of another shape rounds differently, which single precision would show.
+        several = TOGETHER // model.intercept_.size if model.coef_.dtype == np.float64 else 1
+        self._predict(self._expected[begin : begin + max(1, several)])
+        return self._known[0][1]
+
+    def _predict(self, fitted):
+        coef = np.vstack([each["coef_"] for each in fitted])
+        intercept = np.hstack([each["intercept_"] for each in fitted])
+        p = np.empty((self.shape[0], len(coef)), dtype=coef.dtype, order="F")
+        for chunk, rows in self._chunks:
+            p[chunk] = self.X[rows] @ coef.T + intercept
+        self._known = [
+            (each["coef_"], part.reshape(-1, *np.shape(each["intercept_"])))
+            for each, part in zip(fitted, np.split(p, len(fitted), axis=1), strict=True)
+        ]
+
+
+class _RowClassifier(GDClassifier):
+    def decision_function(self, X):
+        scores = X.predictions(self)
+        return scores.ravel() if scores.shape[1] == 1 else scores
+
+
+class _RowRegressor(GDRegressor):
+    def predict(self, X):
+        return predictions(self, X.predictions(self))
+
+
+# Scorers name the class of a model in their messages.
+_RowClassifier.__name__ = GDClassifier.__name__
+_RowRegressor.__name__ = GDRegressor.__name__
+
+READING_ROWS = {GDClassifier: _RowClassifier, GDRegressor: _RowRegressor}
+
+
+def reading_rows(model):
+    """Return a fitted model with the same attributes that predicts for a `RowView`."""
+    other = READING_ROWS[type(model)]()
+    vars(other).update(vars(model))
+    return other
+
+
+class Fold:
+    """X as scikit-learn sees it in one split: rows are copied only if somebody looks at them.
+
+    Parameters
+    ----------
+    X : array-like, sparse matrix or dataframe
+        All rows.
+    train, test : ndarray
+        The rows of the split.
+    whole : bool
+        Whether anybody but the estimator looks at the rows that train.
+    untouched : bool
+        Whether nobody changes rows: all candidates are then given the same object.
+    valid : ndarray, CSR matrix or None
+        X as the estimators read it, if nobody else looks at any rows.
+    """
+
+    def __init__(self, X, train, test, whole, untouched, valid):
+        self.X = X
+        self.train = train
+        self.test = test
+        self.whole = whole
+        self.untouched = untouched
+        # Without test rows scikit-learn is to raise its own error.
+        self.valid = valid if len(positions(test)) else None
+        self.shape = X.shape if hasattr(X, "shape") else (len(X),)
+        # Stands for the rows that train where nobody looks at them.
+        self.unseen = train[:0]
+        self.expected = []
+        self._taken = {}
+
+    def __getitem__(self, key):
+        rows = key[0] if isinstance(key, tuple) else key
+        return self if rows is self.unseen else self.take(rows)
+
+    def take(self, rows):
+        """Return these rows of X, which are `train` or `test`."""
+        name = "train" if rows is self.train else "test"
+        if name in self._taken:
+            return self._taken[name]
+        taken = (
+            take_rows(self.X, rows)
+            if self.valid is None
+            else RowView(self.valid, positions(rows), self.expected)
+        )
+        if self.untouched:
+            self._taken[name] = taken
+        return taken

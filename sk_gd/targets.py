@@ -1,0 +1,193 @@
+"""What y is: real numbers or classes.
+
+Either knows how y is encoded for the loss, how rows are weighed, which targets a loss allows,
+how predictions are scored, and which shape ``coef_`` has.
+"""
+
+import numpy as np
+from sklearn.metrics import r2_score
+from sklearn.utils import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+
+class RealTargets:
+    """Real numbers, one column an output.
+
+    Parameters
+    ----------
+    n_outputs : int
+        Number of outputs.
+    is_flat : bool
+        Whether y is 1-D: then ``coef_`` is, too.
+    """
+
+    kind = "regressor"
+    # How scikit-learn validates y.
+    checks = {"y_numeric": True, "multi_output": True}
+
+    def __init__(self, n_outputs=1, is_flat=True):
+        self.n_outputs = n_outputs
+        self.is_flat = is_flat
+
+    @classmethod
+    def of(cls, y):
+        """Those of a validated y."""
+        return cls(1 if y.ndim == 1 else y.shape[1], y.ndim == 1)
+
+    def attributes(self):
+        """The fitted attributes that describe the targets."""
+        return {}
+
+    def encode(self, y, name="y"):
+        """Targets as floats of shape (n_samples, n_outputs)."""
+        y = np.ascontiguousarray(y.reshape(len(y), -1), dtype=float)
+        if y.shape[1] != self.n_outputs:
+            raise ValueError(
+                f"{name} must have as many outputs as y, {self.n_outputs}. "
+                f"Got {y.shape[1]} instead."
+            )
+        return y
+
+    def balanced(self, weight, y):
+        """The targets, knowing the weights of the classes; numbers have no classes."""
+        return self
+
+    def weigh(self, weight, y):
+        """The weights of the rows; None if they are equal."""
+        return weight
+
+    def stratify(self, y):
+        """By what a random split is stratified; None for nothing."""
+        return None
+
+    def score(self, loss, y, p, weight):
+        """R² of raw predictions `p`."""
+        # A model that is about to diverge may have predictions whose squares overflow.
+        with np.errstate(over="ignore"):
+            return r2_score(y, loss.response(p), sample_weight=weight)
+
+    def published(self, loss, coef, intercept):
+        """``coef_`` and ``intercept_`` of coefficients (n_outputs, n_features) and intercepts."""
+        return (coef[0], intercept[0]) if self.is_flat else (coef, intercept)
+
+
+class ClassTargets:
+    """Classes, encoded by their indices.
+
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        The labels, sorted.
+    class_weight : dict, "balanced" or None
+        As in the estimator.
+    factors : ndarray of shape (n_classes,), optional
+        What the rows of each class are multiplied by; see `balanced`.
+    """
+
+    kind = "classifier"
+    checks = {}
+
+    def __init__(self, classes, class_weight=None, factors=None):
+        if len(classes) < 2:
+            raise ValueError(
+                "GDClassifier needs at least two classes in y. "
+                f"Got {len(classes)} class: {classes.tolist()}."
+            )
+        self.classes = classes
+        self.class_weight = class_weight
+        self.factors = factors
+
+    @classmethod
+    def of(cls, y, class_weight=None, classes=None):
+        """Those of a validated y, whose classes may be known already."""
+        check_classification_targets(y)
+        return cls(np.unique(y) if classes is None else classes, class_weight)
+
+    @property
+    def n_outputs(self):
+        """Scores a row: one for two classes, else one a class."""
+        return 1 if len(self.classes) == 2 else len(self.classes)
+
+    def attributes(self):
+        """The fitted attributes that describe the targets."""
+        return {"classes_": self.classes}
+
+    def encode(self, y, name="y"):
+        """The index of every label, as floats of shape (n_samples, 1)."""
+        codes = np.searchsorted(self.classes, y)
+        np.minimum(codes, len(self.classes) - 1, out=codes)
+        known = self.classes[codes] == y
+        if not np.all(known):
+            raise ValueError(
+                f"{name} must have the labels {self.classes.tolist()} only. "
+                f"Got {np.unique(y[~known]).tolist()} too."
+            )
+        return codes.astype(float)[:, None]
+
+    def balanced(self, weight, y):
+        """These targets, knowing the weights of the classes, from the rows that were given."""
+        if self.class_weight is None:
+            return self
+        present, labels = np.arange(len(self.classes)), y[:, 0].astype(np.intp)
+        if self.class_weight == "balanced":
+            if weight is not None:
+                labels, weight = labels[weight > 0], weight[weight > 0]
+            present = np.unique(labels)  # other classes have no frequency
+        factors = np.ones(len(self.classes))
+        factors[present] = compute_class_weight(
+            self.class_weight,
+            classes=self.classes[present],
+            y=self.classes[labels],
+            sample_weight=weight,
+        )
+        return ClassTargets(self.classes, self.class_weight, factors)
+
+    def weigh(self, weight, y):
+        """The weights of the rows, times those of their classes; None if they are equal."""
+        if self.factors is None:
+            return weight
+        each = self.factors[y[:, 0].astype(np.intp)]
+        weight = each if weight is None else each * weight
+        if not (np.all(weight >= 0) and np.all(np.isfinite(weight)) and np.any(weight > 0)):
+            raise ValueError(
+                "class_weight must be finite, not negative, and positive for a class that y has. "
+                f"Got {self.class_weight!r} instead."
+            )
+        return weight
+
+    def stratify(self, y):
+        """By what a random split is stratified."""
+        return y
+
+    def score(self, loss, y, p, weight):
+        """Accuracy of raw predictions `p`."""
+        predicted = p[:, 0] > 0 if p.shape[1] == 1 else p.argmax(axis=1)
+        # accuracy_score has checks that take longer than an epoch of few rows.
+        return np.average(predicted == y[:, 0], weights=weight)
+
+    def published(self, loss, coef, intercept):
+        """``coef_`` and ``intercept_`` of coefficients (n_outputs, n_features) and intercepts."""
+        # A relative loss fixes the intercepts up to a common number. Publish them with mean
+        # zero, as LogisticRegression does.
+        relative = len(intercept) > 1 and loss.relative
+        return coef, intercept - intercept.mean() if relative else intercept
+
+
+TARGETS = {"regressor": RealTargets, "classifier": ClassTargets}
+
+
+def all_classes(classes, known=None):
+    """The sorted labels of a stream: `classes`, which must be those `known` from earlier calls."""
+    if classes is None:
+        if known is None:
+            raise ValueError(
+                "The first call of partial_fit needs classes: all labels there will be. "
+                "Got None instead."
+            )
+        return known
+    classes = np.unique(classes)
+    if known is not None and not np.array_equal(classes, known):
+        raise ValueError(
+            f"classes must be those of the first call, {known}. Got {classes} instead."
+        )
+    return classes

@@ -1,0 +1,65 @@
+"""The loop over epochs: trains runs side by side, each until it ends."""
+
+from .loop import run_epoch
+
+
+def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None):
+    """Train `runs` side by side, each until its epochs are over or it stops by itself.
+
+    A run that diverges has its `error`, and does not disturb the others.
+
+    Parameters
+    ----------
+    runs : list of Run
+        Changed in place. They share the data, its coordinates, and the order
+        of the rows, which comes from the generator of the first.
+    data : Data
+        What to train on.
+    epochs : list of int
+        The largest number of epochs of each run.
+    held_out : HeldOut, optional
+        Data that do not train, by which stopping and best weights are decided.
+    begin_epoch : callable, optional
+        Called before every epoch.
+    end_epoch : callable, optional
+        Called after every epoch with the runs that took part and have not diverged. It
+        returns True to stop them all.
+
+    Returns
+    -------
+    list of Run
+        Those that were stopped by the number of epochs only.
+    """
+    generator = runs[0].generator
+    last = {id(run): run.history.n_epochs + more for run, more in zip(runs, epochs, strict=True)}
+    active, unfinished, objective = list(runs), [], None
+    while active:
+        if begin_epoch is not None:
+            begin_epoch()
+        if objective is None:
+            objective = watched_objective(data, [run.lane for run in active])
+        run_epoch(
+            objective,
+            [run.lane for run in active],
+            [run.begin_epoch(data.n_batches) for run in active],
+            data.order(generator),
+            data.n,
+            data.batch_size,
+        )
+        going = [run for run in active if not run.finish_epoch(data, held_out)]
+        recorded = [run for run in active if run.error is None]
+        if recorded and end_epoch is not None and end_epoch(recorded):
+            return []
+        unfinished += [run for run in going if run.history.n_epochs == last[id(run)]]
+        going = [run for run in going if run.history.n_epochs < last[id(run)]]
+        if len(going) < len(active):
+            active, objective = going, None
+    return unfinished
+
+
+def watched_objective(data, lanes):
+    """The objective of all lanes, which each of the lanes can also ask by itself."""
+    objective = data.objective([lane.penalty for lane in lanes])
+    for lane in lanes:
+        lane.connect(objective if len(lanes) == 1 else data.objective([lane.penalty]))
+    return objective

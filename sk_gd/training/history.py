@@ -1,0 +1,53 @@
+"""What the epochs of a run came to."""
+
+
+class History:
+    """One entry an epoch in each list.
+
+    Attributes
+    ----------
+    loss_curve : list of float
+        The training objective.
+    evaluation_curve : list of int
+        How often the objective was evaluated on a batch.
+    validation_loss_curve, validation_scores : list of float
+        Loss and score on held-out data, where there are any.
+    watched : list of float
+        What stopping and schedule look at: the validation loss if there is one, else the
+        objective. NaN for epochs of which it is not comparable with the present ones.
+    begin : int
+        The epoch at which training on the present objective and data began.
+    """
+
+    def __init__(self):
+        self.loss_curve = []
+        self.evaluation_curve = []
+        self.validation_loss_curve = []
+        self.validation_scores = []
+        self.watched = []
+        self.begin = 0
+
+    @property
+    def n_epochs(self):
+        """Epochs run."""
+        return len(self.loss_curve)
+
+    @property
+    def n_recent(self):
+        """Epochs run on the present objective and data."""
+        return self.n_epochs - self.begin
+
+    def recent(self, curve):
+        """The part of a curve that belongs to the present objective and data."""
+        return curve[self.begin :]
+
+    def forget_watched(self):
+        """Earlier losses are no longer comparable with those to come."""
+        self.watched = [float("nan")] * self.n_epochs
+
+    def copy(self):
+        """A history that continues by itself."""
+        other = History()
+        for name, value in vars(self).items():
+            setattr(other, name, list(value) if isinstance(value, list) else value)
+        return other

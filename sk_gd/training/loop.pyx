@@ -1,0 +1,295 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, freethreading_compatible=True
+"""The training loop: batches × lanes of one epoch, without the GIL."""
+
+import numpy as np
+
+cimport cython
+from libc.math cimport fabs, isfinite
+from libc.stdlib cimport free, malloc
+
+from sk_gd.objectives.base cimport Objective
+from sk_gd.objectives.lanes cimport LaneObjective
+from sk_gd.optimizers.base cimport Rule
+from sk_gd.penalties.base cimport PenaltyKernel
+
+# Exponent of the polynomial-decay average (Shamir & Zhang, 2013). Whenever training stops, the
+# last tenth or so of the steps have most of the weight.
+cdef double FORGET = 8
+
+
+@cython.final
+cdef class BatchObjective(Objective):
+    """What the rule of one lane may ask about the current batch, and about all the data."""
+
+    cdef LaneObjective whole
+    cdef PenaltyKernel penalty
+    cdef double[::1] sizes
+    cdef const Py_ssize_t *order
+    cdef Py_ssize_t n
+    cdef Py_ssize_t begin
+    cdef Py_ssize_t count
+    cdef Py_ssize_t n_steps
+    cdef bint new
+
+    def __init__(self, LaneObjective whole, PenaltyKernel penalty):
+        self.whole = whole
+        self.penalty = penalty
+        self.sizes = np.empty(whole.n_weights if penalty.has_prox else 0)
+        self.new = True
+
+    cdef double value(self, double[::1] w) except? -1 nogil:
+        self.asked += 1
+        self.whole.evaluate(self.order, self.begin, self.count, &w[0], NULL)
+        return self.whole.value(0, self.count)
+
+    cdef double gradient(self, double[::1] w, double[::1] out) except? -1 nogil:
+        self.asked += 1
+        self.whole.evaluate(self.order, self.begin, self.count, &w[0], &out[0])
+        return self.whole.value(0, self.count)
+
+    cdef double full_gradient(self, double[::1] w, double[::1] out) except? -1 nogil:
+        self.asked += 1
+        self.whole.evaluate(self.order, 0, self.n, &w[0], &out[0])
+        return self.whole.value(0, self.n)
+
+    cdef int prox(self, double[::1] w, double step) except -1 nogil:
+        if self.penalty.has_prox:
+            self.sizes[:] = step
+            self.penalty.prox(w, self.sizes)
+        return 0
+
+    cdef Py_ssize_t steps(self) noexcept nogil:
+        return self.n_steps
+
+    cdef bint begins_epoch(self) noexcept nogil:
+        return self.begin == 0
+
+    cdef bint begins_data(self) noexcept nogil:
+        return self.new and self.begin == 0
+
+
+@cython.final
+cdef class Lane:
+    """One model in training: its weights, the run of its rule, its average.
+
+    Attributes
+    ----------
+    w : ndarray of shape (n_weights,)
+        The iterate, in the optimizer's coordinates.
+    average : ndarray of shape (n_weights,) or None
+        Polynomial-decay average of the iterates; None if there is none yet.
+    averaged : int
+        Iterates in the average.
+    loss : float
+        Weighted sum of the loss over the rows of the last epoch. The loss of a batch is that
+        before its step.
+    penalty_value : float
+        The penalty at the point of the last gradient of the epoch.
+    alive : bool
+        False once the loss was not finite.
+    evaluations : int
+        How often the objective was evaluated on a batch in the last epoch.
+    """
+
+    cdef public Rule rule
+    cdef public PenaltyKernel penalty
+    cdef public BatchObjective objective
+    cdef public double[::1] w
+    cdef public double[::1] average
+    cdef public Py_ssize_t averaged
+    cdef public double loss
+    cdef public double penalty_value
+    cdef public bint alive
+    cdef public Py_ssize_t evaluations
+    cdef double[::1] rates
+    cdef double[::1] point
+    cdef double[::1] reported
+    # A local rule only wants one gradient, at w, so that less has to be made ready for it.
+    cdef bint steps_only
+
+    def __init__(self, rule, w):
+        self.rule = rule
+        self.w = np.array(w, dtype=float)
+        self.point = np.array(w, dtype=float)
+        self.reported = np.empty(len(w))
+        self.average = None
+        self.averaged = 0
+        self.loss = self.penalty_value = 0.0
+        self.alive = True
+        self.steps_only = rule.local
+
+    def connect(self, objective):
+        """Let the rule ask `objective`, a LaneObjective that has this lane only."""
+        objective.local = objective.local and self.steps_only
+        self.objective = BatchObjective(objective, self.penalty)
+
+    def begin_average(self):
+        """Average the iterates from the next step on."""
+        self.average = np.zeros(self.w.shape[0])
+
+    def transform(self, map):
+        """Move everything that is a point in the space of the weights by `map`."""
+        w = np.asarray(self.w)
+        w[:] = map(w)
+        for name in self.rule.positions:
+            self.rule.arrays[name][:] = map(self.rule.arrays[name])
+        if self.averaged:
+            self.average = map(np.asarray(self.average))
+
+    def is_within(self, double limit):
+        """Whether all weights are numbers, and no larger than `limit`."""
+        cdef Py_ssize_t j
+        for j in range(self.w.shape[0]):
+            if not fabs(self.w[j]) <= limit:
+                return False
+        return True
+
+    def model(self):
+        """The weights to predict with."""
+        w = np.asarray(self.w)
+        if self.averaged:
+            weights = np.array(self.average)
+        else:
+            weights = self.rule.model(w)
+        if self.penalty is not None and self.penalty.has_prox:
+            # The average of weights that become zero only comes close to zero. The iterate
+            # shows which weights are zero.
+            weights[w == 0] = 0
+        return weights
+
+    cdef int begin_epoch(
+        self, double[::1] rates, double[::1] g, const Py_ssize_t *order, Py_ssize_t n
+    ) except -1:
+        """Make ready for an epoch with these learning rates and this buffer for gradients."""
+        self.rates = rates
+        self.loss = 0
+        self.objective.g = g
+        self.objective.order = order
+        self.objective.n = n
+        self.objective.n_steps = rates.shape[0]
+        self.objective.asked = 0
+        return 0
+
+    cdef int finish_epoch(self) except -1:
+        """Count the evaluations of the epoch."""
+        self.evaluations = self.rates.shape[0] + self.objective.asked
+        self.objective.new = False
+        return 0
+
+    cdef const double *gradient_point(self) noexcept nogil:
+        """The point at which the lane wants its gradient."""
+        if not self.steps_only and self.rule.probe(self.w, self.point):
+            return &self.point[0]
+        return &self.w[0]
+
+    cdef void write_point(self, double[::1] row) noexcept nogil:
+        """Write that point into `row`."""
+        if not self.rule.probe(self.w, row):
+            row[:] = self.w
+
+    cdef int finish_batch(
+        self, LaneObjective objective, Py_ssize_t lane, Py_ssize_t batch, Py_ssize_t begin,
+        Py_ssize_t count,
+    ) except -1 nogil:
+        """One step, given the loss and (in `objective.g` of the lane) the gradient."""
+        self.loss += objective.total[lane]
+        self.alive = isfinite(self.loss)
+        if not self.alive:
+            return 0
+        if batch == self.rates.shape[0] - 1:
+            self.penalty_value = objective.penalty_value(lane)
+        if not self.steps_only:
+            self.objective.f = objective.value(lane, count)
+            self.objective.begin = begin
+            self.objective.count = count
+        return self.advance(objective, self.rates[batch])
+
+    cdef int advance(self, LaneObjective objective, double lr) except -1 nogil:
+        """The step of the rule, the proximal step of the penalty, and the average."""
+        cdef Py_ssize_t j
+        cdef double share
+        self.rule.t += 1
+        if objective.local:
+            self.rule.step_at(self.w, self.objective.g, lr, objective.where, objective.n_where)
+        elif self.steps_only:
+            self.rule.step(self.w, self.objective.g, lr)
+        else:
+            self.rule.advance(self.w, self.objective, lr)
+        if self.penalty.has_prox:
+            self.rule.proximal_step(self.w, self.penalty, lr)
+        if self.average is not None:
+            self.averaged += 1
+            share = (FORGET + 1) / (FORGET + self.averaged)
+            self.rule.report(self.w, self.reported)
+            for j in range(self.w.shape[0]):
+                self.average[j] += share * (self.reported[j] - self.average[j])
+        return 0
+
+
+cdef inline Py_ssize_t finish_batch(
+    LaneObjective objective, void **lane_of, Py_ssize_t batch, Py_ssize_t begin, Py_ssize_t count
+) except -1 nogil:
+    """One step of every lane that is alive; how many still are."""
+    cdef Py_ssize_t lane, n_alive = 0
+    for lane in range(objective.n_lanes):
+        if (<Lane> lane_of[lane]).alive:
+            (<Lane> lane_of[lane]).finish_batch(objective, lane, batch, begin, count)
+            n_alive += (<Lane> lane_of[lane]).alive
+    return n_alive
+
+
+def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t n,
+              Py_ssize_t batch_size):
+    """Take every lane through one epoch: all batches of `n` rows.
+
+    Parameters
+    ----------
+    objective : LaneObjective
+        With as many lanes.
+    lanes : list of Lane
+        Changed in place.
+    rates : list of ndarray
+        For each lane the learning rate of every batch.
+    order : ndarray of intp or None
+        The rows in the order of this epoch; None for the order in which they are stored.
+    n, batch_size : int
+        Rows of the epoch, and of a batch; the last batch has what is left.
+    """
+    cdef Py_ssize_t n_lanes = len(lanes), lane, batch, begin, count
+    cdef Py_ssize_t n_batches = (n + batch_size - 1) // batch_size
+    cdef const Py_ssize_t[::1] rows = order
+    cdef const Py_ssize_t *first_row = NULL if order is None else &rows[0]
+    cdef double[:, ::1] points = np.empty((n_lanes if n_lanes > 1 else 0, objective.n_weights))
+    cdef double[:, ::1] gradients = np.zeros((n_lanes, objective.n_weights))
+    cdef const double *at
+    cdef double *wanted = NULL
+    cdef Lane one
+    cdef void **lane_of = <void **> malloc(n_lanes * sizeof(void *))
+    if lane_of == NULL:
+        raise MemoryError
+    try:
+        for lane in range(n_lanes):
+            one = lanes[lane]
+            lane_of[lane] = <void *> one
+            one.begin_epoch(rates[lane], gradients[lane], first_row, n)
+            if one.rule.needs_gradient():
+                wanted = &gradients[0, 0]
+            objective.local = objective.local and one.rule.local and one.average is None
+        with nogil:
+            for batch in range(n_batches):
+                begin = batch * batch_size
+                count = min(batch_size, n - begin)
+                if n_lanes == 1:
+                    at = (<Lane> lane_of[0]).gradient_point()
+                else:
+                    for lane in range(n_lanes):
+                        (<Lane> lane_of[lane]).write_point(points[lane])
+                    at = &points[0, 0]
+                objective.evaluate(first_row, begin, count, at, wanted)
+                if finish_batch(objective, lane_of, batch, begin, count) == 0:
+                    break
+    finally:
+        free(lane_of)
+    for one in lanes:
+        one.finish_epoch()

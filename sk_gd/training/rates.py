@@ -1,0 +1,56 @@
+"""The learning rates of the steps to come."""
+
+import numpy as np
+
+# Steps whose rates are computed together.
+AT_ONCE = 256
+
+
+class Rates:
+    """The learning rate of every batch, epoch by epoch.
+
+    Parameters
+    ----------
+    learning_rate : float
+        What the schedule multiplies.
+    schedule : Schedule
+        The schedule after the losses so far.
+    horizon : int
+        Epochs that the schedule is stretched over.
+    """
+
+    def __init__(self, learning_rate, schedule, horizon):
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.horizon = horizon
+        self._computed = []  # of the epochs to come, the last one first
+
+    def next_epoch(self, epoch, n_batches):
+        """The rates of the batches of this epoch, the one after that of the last call."""
+        if not self._computed:
+            # Always the same epochs together, so that a run that is resumed has the same bits.
+            # Beyond the horizon they are computed one by one: the schedule may end there.
+            at_once = max(1, AT_ONCE // n_batches)
+            first = epoch - epoch % at_once
+            last = max(epoch + 1, min(first + at_once, self.horizon))
+            epochs = np.arange(first, last)[:, None]
+            time = (epochs + np.arange(n_batches) / n_batches).ravel()
+            rates = self.learning_rate * self.schedule(time, self.horizon)
+            rates = rates.reshape(len(epochs), n_batches)
+            self._computed = list(rates[: epoch - last - 1 : -1])
+        return self._computed.pop()
+
+    def after(self, loss):
+        """The rates after an epoch of this watched loss: a schedule may react to it."""
+        schedule = self.schedule.after([loss])
+        return self if schedule is self.schedule else self.with_schedule(schedule)
+
+    def with_schedule(self, schedule):
+        """The same rates under another schedule."""
+        return Rates(self.learning_rate, schedule, self.horizon)
+
+    def copy(self):
+        """A copy that continues by itself."""
+        other = self.with_schedule(self.schedule)
+        other._computed = list(self._computed)
+        return other

@@ -1,0 +1,309 @@
+"""One configuration in training: its lane, its history, its stopping rule."""
+
+import copy
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..exceptions import DivergenceError
+from ..objectives.coordinates import Coordinates
+from ..objectives.moments import Moments, Statistics
+from ..parameters import fingerprint
+from ..schedules import Schedule
+from .history import History
+from .loop import Lane
+from .rates import Rates
+from .stopping import Best, Stopping
+
+# Weights must stay so far below the largest number that sums over features stay finite.
+ROOM = 1e6
+
+
+@dataclass
+class Config:
+    """How a configuration is trained: the parameters of an estimator, all "auto" resolved."""
+
+    learning_rate: float
+    schedule: Schedule
+    horizon: int
+    penalty: object
+    average: int
+    tol: float | None
+    n_iter_no_change: int
+    validated: bool
+    dtype: str
+
+
+class Run:
+    """One configuration in training, with everything needed to continue after a pickle.
+
+    It is stored as numbers, arrays and what a user gave, such as the optimizer, in plain
+    containers. Formats that allow few types (skops) can then keep it, too.
+
+    Attributes
+    ----------
+    seed : int
+        Seeds everything random.
+    generator : numpy.random.Generator
+        Draws the orders of the rows.
+    statistics : Statistics
+        The moments from which the coordinates were made.
+    config : Config
+        How the run is trained.
+    coordinates : Coordinates
+        The coordinates of the lane's weights.
+    lane : Lane
+        Weights, rule and average.
+    rates : Rates
+        The learning rates to come.
+    history : History
+        What each epoch came to.
+    stopping : Stopping
+        Whether the loss still improves.
+    best : Best
+        The model of the lowest validation loss.
+    limit : float
+        Weights below it give a model, and predictions, of finite numbers.
+    fingerprint : tuple of str or None
+        Equal for two fits of the same objective to the same data, and with the same
+        held-out data; None if the run is not to be compared.
+    n_steps_before : int
+        Steps of the rules that this one has replaced.
+    error : DivergenceError or None
+        Set if the run diverged.
+    """
+
+    def __init__(self, seed, statistics):
+        self.seed = seed
+        self.generator = np.random.default_rng(seed)
+        self.statistics = statistics
+        self.config = None
+        self.coordinates = None
+        self.lane = None
+        self.rates = None
+        self.history = History()
+        self.stopping = Stopping()
+        self.best = Best()
+        self.limit = math.inf
+        self.fingerprint = None
+        self.n_steps_before = 0
+        self.error = None
+
+    def __getstate__(self):
+        state = dict(vars(self))
+        del state["rates"]  # they follow from the configuration and the losses
+        state["lane"] = None if self.lane is None else lane_state(self.lane)
+        state["statistics"] = {
+            name: None if moments is None else vars(moments)
+            for name, moments in vars(self.statistics).items()
+        }
+        for name in PARTS:
+            state[name] = None if state[name] is None else vars(state[name])
+        return state
+
+    def __setstate__(self, state):
+        if "statistics" not in state:
+            raise ValueError(
+                "This model was stored by an earlier version of sk_gd, before 0.1.0, whose format "
+                "this version does not read. Fit it again, or load it with the version that "
+                "stored it."
+            )
+        vars(self).update(state)
+        for name, kind in PARTS.items():
+            setattr(self, name, _revived(kind, state[name]))
+        self.statistics = Statistics(
+            **{name: _revived(Moments, stored) for name, stored in state["statistics"].items()}
+        )
+        self.lane = None if state["lane"] is None else lane_from(state["lane"])
+        self.rates = None if self.config is None else self._rates()
+
+    def copy(self):
+        """A run that continues from here by itself."""
+        other = Run.__new__(Run)
+        vars(other).update(vars(self))
+        other.generator = copy.deepcopy(self.generator)
+        if self.lane is not None:
+            other.lane = lane_from(copy.deepcopy(lane_state(self.lane)))
+        for name in ("rates", "history", "stopping"):
+            part = getattr(self, name)
+            setattr(other, name, None if part is None else part.copy())
+        return other
+
+    def begin_fit(self, fingerprint):
+        """Begin a fit; True if the optimizer must begin anew.
+
+        Same objective and data: resume. Otherwise keep only the weights.
+        """
+        known, self.fingerprint = self.fingerprint, fingerprint
+        if fingerprint is not None and fingerprint == known:
+            if self.is_settled:
+                self.stopping.restart()
+            return False
+        self._forget_losses()
+        # The second string differs if only the held-out data do.
+        anew = fingerprint is None or known is None or fingerprint[0] != known[0]
+        if anew:
+            self.history.begin = self.history.n_epochs
+        return anew
+
+    def _forget_losses(self):
+        self.best = Best()
+        self.stopping.restart()
+        self.history.forget_watched()
+
+    def configure(self, config, coordinates, optimizer, *, anew=False):
+        """Take a configuration. If the run continues, its model stays the same function.
+
+        `anew` keeps the weights only, and begins with the optimizer's first step.
+        """
+        if self.config is None or config.validated != self.config.validated:
+            # The losses so far are those of another quantity.
+            self._forget_losses()
+        self.config = config
+        self.rates = self._rates()
+        if self.lane is None:
+            start = np.zeros(coordinates.n_outputs * coordinates.n_columns)
+            self.lane = new_lane(optimizer, start, self.seed)
+        else:
+            if not coordinates.same_as(self.coordinates):
+                self.lane.transform(
+                    lambda weights: coordinates.from_model(*self.coordinates.to_model(weights))
+                )
+            if anew or fingerprint(optimizer) != fingerprint(self.lane.rule.optimizer):
+                self.n_steps_before += self.lane.rule.t
+                self.lane = new_lane(optimizer, self.lane.model(), self.seed)
+        self.coordinates = coordinates
+        self.limit = np.finfo(config.dtype).max / ROOM / max(1.0, coordinates.gain())
+        self.lane.penalty = config.penalty.kernel(
+            *coordinates.weight_scales(), proximal=self.lane.rule.has_metric()
+        )
+
+    def _rates(self):
+        config = self.config
+        schedule = config.schedule.after(self.history.recent(self.history.watched))
+        return Rates(config.learning_rate, schedule, config.horizon)
+
+    def begin_epoch(self, n_batches):
+        """The learning rates of the batches of the next epoch."""
+        begins = self.config.average
+        epoch = self.history.n_recent
+        if begins and self.lane.average is None and epoch + 1 >= begins:
+            self.lane.begin_average()  # the parameter counts epochs from one
+        return self.rates.next_epoch(epoch, n_batches)
+
+    def finish_epoch(self, data, held_out):
+        """Record the epoch. True if the run ends by itself, settled or diverged."""
+        config, history = self.config, self.history
+        loss = float(self.lane.loss / data.n + self.lane.penalty_value)
+        if not math.isfinite(loss) or not (
+            self.lane.is_within(self.limit)
+            or self.coordinates.can_hold(np.asarray(self.lane.w), config.dtype, ROOM)
+        ):
+            self.error = self._divergence(loss, data)
+            return True
+        history.loss_curve.append(loss)
+        history.evaluation_curve.append(self.lane.evaluations)
+        watched = loss
+        if held_out is not None:
+            model = self.coordinates.to_model(self.lane.model())
+            watched, score = (float(number) for number in held_out.judge(*model))
+            history.validation_loss_curve.append(watched)
+            history.validation_scores.append(score)
+            self.best = self.best.offer(watched, model)
+        history.watched.append(watched)
+        self.rates = self.rates.after(watched)
+        if config.tol is None:
+            return False
+        self.stopping.update(watched, config.tol * self._loss_unit())
+        return self.is_settled
+
+    def model(self):
+        """Coefficients and intercepts to predict with."""
+        return self.best.model or self.coordinates.to_model(self.lane.model())
+
+    @property
+    def n_steps(self):
+        """Steps taken."""
+        return self.n_steps_before + self.lane.rule.t
+
+    @property
+    def is_settled(self):
+        """Whether the loss has not improved by `tol` for `n_iter_no_change` epochs."""
+        config = self.config
+        return bool(
+            config and config.tol is not None and self.stopping.stale >= config.n_iter_no_change
+        )
+
+    def _loss_unit(self):
+        """A loss of one, in the coordinates of the optimizer, is this in the objective."""
+        return float(np.mean(self.coordinates.loss_scale))
+
+    def _divergence(self, loss, data):
+        config, curve = self.config, self.history.loss_curve
+        before = curve[-1] if curve else "not known yet"
+        safe = 2 / data.smoothness(config.penalty)
+        beyond = ""
+        if math.isfinite(loss):
+            beyond = f", with weights too large for predictions in {config.dtype}"
+        epoch = self.history.n_epochs + 1
+        return DivergenceError(
+            f"Training diverged in epoch {epoch} with learning_rate="
+            f"{config.learning_rate:.6g}: the objective was {before} an epoch ago and is {loss} "
+            f"now{beyond}. Plain gradient descent is stable on this data up to a learning_rate of "
+            f"2 / L = {safe:.6g}; choose a smaller one, or learning_rate='auto'.",
+            epoch=epoch,
+            learning_rate=config.learning_rate,
+            safe_learning_rate=safe,
+        )
+
+
+# The parts of a run that are stored as their attributes.
+PARTS = {
+    "config": Config,
+    "coordinates": Coordinates,
+    "history": History,
+    "stopping": Stopping,
+    "best": Best,
+}
+
+
+def _revived(kind, attributes):
+    """An object of this class with these attributes; None for None."""
+    if attributes is None:
+        return None
+    part = kind.__new__(kind)
+    vars(part).update(attributes)
+    return part
+
+
+def new_lane(optimizer, w, seed):
+    """A lane that begins at the weights `w`."""
+    rule = optimizer.rule(len(w))
+    rule.seed(seed)
+    rule.start(w)
+    return Lane(rule, w)
+
+
+def lane_state(lane):
+    """What a lane is stored as: plain numbers, arrays and the optimizer."""
+    return {
+        "optimizer": lane.rule.optimizer,
+        "t": lane.rule.t,
+        "memory": lane.rule.memory(),
+        "w": np.asarray(lane.w),
+        "average": None if lane.average is None else np.asarray(lane.average),
+        "averaged": lane.averaged,
+    }
+
+
+def lane_from(state):
+    """The lane that was stored as `state`."""
+    rule = state["optimizer"].rule(len(state["w"]))
+    rule.restore(state["t"], state["memory"])
+    lane = Lane(rule, state["w"])
+    if state["average"] is not None:
+        # A copy: the array of a file that is mapped into memory cannot be written to.
+        lane.average = np.array(state["average"])
+    lane.averaged = state["averaged"]
+    return lane

@@ -1,0 +1,56 @@
+"""When a run stops by itself, and which of its models is the best."""
+
+import math
+
+
+class Stopping:
+    """Stops a run whose loss no longer improves.
+
+    Attributes
+    ----------
+    mark : float
+        The last loss that was an improvement of at least `tol`. Smaller improvements do not
+        move it, so that many of them add up to one.
+    stale : int
+        Epochs since then.
+    """
+
+    def __init__(self):
+        self.restart()
+
+    def restart(self):
+        """Begin to count anew."""
+        self.mark, self.stale = math.inf, 0
+
+    def update(self, loss, tol):
+        """Take the loss of an epoch; `tol` is the least improvement that counts."""
+        if loss <= self.mark - tol:
+            self.mark, self.stale = loss, 0
+        else:
+            self.stale += 1
+
+    def copy(self):
+        """A copy that continues by itself."""
+        other = Stopping()
+        other.mark, other.stale = self.mark, self.stale
+        return other
+
+
+class Best:
+    """The model with the lowest validation loss so far.
+
+    Attributes
+    ----------
+    loss : float
+        Its loss.
+    model : tuple or None
+        Its coefficients and intercepts; None if there is none.
+    """
+
+    def __init__(self, loss=math.inf, model=None):
+        self.loss = loss
+        self.model = model
+
+    def offer(self, loss, model):
+        """The better one of this and another model."""
+        return Best(loss, model) if loss < self.loss else self
