@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import Pipeline
 
+from helpers.runs import count_shared
 from sk_gd import GDClassifier, GDGridSearchCV
-from sk_gd.search import backend
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 4))
@@ -42,16 +42,7 @@ class Noting(ThreadingBackend):
 @pytest.fixture
 def shared(monkeypatch):
     """How many fits have been shared."""
-    counted = []
-
-    class Counting(backend.SharedFits):
-        def run(self, *arguments):
-            found = super().run(*arguments)
-            counted.append(sum(result is not None for result in found))
-            return found
-
-    monkeypatch.setattr(backend, "SharedFits", Counting)
-    return counted
+    return count_shared(monkeypatch)
 
 
 class Seeing(TransformerMixin, BaseEstimator):

@@ -8,7 +8,8 @@
 - `naive`: the objective as its definition reads
 - `optimizers`: names of optimizers by what they need, users' optimizers, single rules
 - `records`: steps and values that others have published or recorded
-- `runs`: training runs without an estimator; the only module that uses names that are private
+- `runs`: all uses of private names of sk_gd, such as training runs without an estimator
+- `schedules`: schedules to test with, and their multipliers during training
 - `searches`: a search of this package against scikit-learn's
 - `uncompiled`: the sources of the formulas, run by Python itself
 """

@@ -53,6 +53,7 @@ __all__ = [
     "count_lanes",
     "count_received",
     "count_rows",
+    "count_shared",
     "epoch",
     "finish_epoch",
     "forget_site",
@@ -315,6 +316,20 @@ def count_received(monkeypatch):
 
     monkeypatch.setattr(backend, "SharedFits", Noting)
     return received
+
+
+def count_shared(monkeypatch):
+    """A list that gets, for every search from now on, how many of its fits are shared."""
+    shared = []
+
+    class Counting(backend.SharedFits):
+        def run(self, *arguments):
+            found = super().run(*arguments)
+            shared.append(sum(result is not None for result in found))
+            return found
+
+    monkeypatch.setattr(backend, "SharedFits", Counting)
+    return shared
 
 
 def predictions_of_rows(X, rows, fitted):
