@@ -39,8 +39,8 @@ cdef void take_dense(
 cdef class DenseRows(Rows):
     """Rows of a C-contiguous array of float32 or float64.
 
-    Not the rows are shifted and scaled, but the weights before the product and the gradient
-    after it. That is less work, unless the batch is a single row. Rows of doubles are used
+    The weights are shifted and scaled before the product, and the gradient after it, in place
+    of the rows. That is less work, unless the batch is a single row. Rows of doubles are used
     where they are; for several outputs they are copied side by side, for one matrix product.
     """
 

@@ -4,8 +4,7 @@
 
 An `Optimizer` is a small scikit-learn object that never changes while a model
 is trained. `Optimizer.rule(n)` creates the `Rule` that holds the arrays of one
-run over `n` weights. A rule's `step` is the formula, and is all that most
-rules write.
+run over `n` weights. Most rules define `step` only: the formula.
 """
 
 import warnings
@@ -107,7 +106,7 @@ class Rule:
         return self.needs_gradient()
 
     def probe(self, w, point):
-        """Write the point at which the rule needs the gradient, and return True; False for `w`."""
+        """Write where the gradient is needed into `point` and return True; return False for `w`."""
         return False
 
     def needs_gradient(self):
