@@ -42,7 +42,7 @@ ORDER = [
 
 MAX_FILE, MAX_FUNCTION, MAX_ARGUMENTS = 500, 60, 7
 
-# What public functions and methods of public classes may have more arguments than that.
+# Public functions and methods may have more arguments than that.
 LONG_SIGNATURES = {
     r"__init__": "scikit-learn's convention: a constructor has each parameter by name",
     r"fit|partial_fit": "data and validation data are arguments, as in scikit-learn's `fit`",
@@ -264,7 +264,7 @@ def test_argument_lists_are_short():
 
 
 def test_modules_begin_with_what_they_are_for():
-    """One line, a sentence."""
+    """The first line of the docstring is a sentence."""
     sources = [path for path in OURS if path.suffix != ".pxd"]
     texts = {path: re.sub(r"\A(#.*\n|\n)*", "", path.read_text("utf-8")) for path in sources}
     wanted = r'r?"""\S.*\.("""|$)'

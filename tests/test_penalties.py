@@ -23,7 +23,7 @@ RULES = {
     "cocob": (0.5, 4000),
     "armijo": (0.3, 600),
 }
-# In their sums all steps so far count the same: the error falls as 1 / t.
+# These sum all steps with equal weights, so the error falls like 1 / t.
 DUAL_AVERAGING = ("schedule_free_sgd", "ftrl")
 
 
@@ -59,7 +59,7 @@ class GroupLasso(Penalty):
 
 
 class Ridge(Penalty):
-    """Half the squares, each with a strength of its own; smooth."""
+    """A smooth penalty: half the squares, each with its own strength."""
 
     def __init__(self, strength):
         self.strength = strength
@@ -87,7 +87,7 @@ def trained(penalty, name, precondition="standardize"):
     data = make_data(X, Y, "squared_error", precondition=precondition)
     optimizer = optimizers.get(name)
     if name == "schedule_free_sgd":
-        optimizer.set_params(r=5.0)  # forgets the beginning, which a plain mean does too slowly
+        optimizer.set_params(r=5.0)  # a plain mean forgets the start too slowly
     run = make_run(data, optimizer, learning_rate=rate)
     run.lane.penalty = penalty.kernel(
         *data.coordinates.weight_scales(), proximal=run.lane.rule.has_metric()
@@ -101,7 +101,7 @@ def trained(penalty, name, precondition="standardize"):
 
 @pytest.mark.parametrize("name", RULES)
 def test_non_negative_weights(name):
-    """The minimiser of Lawson's and Hanson's algorithm."""
+    """The minimiser is that of Lawson's and Hanson's algorithm."""
     expected, _ = nnls(CENTRED, RESIDUAL)
     run, coef = trained(NonNegative(), name)
     np.testing.assert_allclose(coef, expected, rtol=1e-4, atol=1e-6)
@@ -111,7 +111,7 @@ def test_non_negative_weights(name):
 
 @pytest.mark.parametrize("name", RULES)
 def test_groups_of_weights(name):
-    """The conditions of optimality: in a group that is not zero gradient and pull cancel."""
+    """Optimality: in a group that is not zero, the gradients of loss and penalty cancel."""
     groups, alpha = ([0, 1], [2, 3], [4, 5]), 0.7
     run, coef = trained(GroupLasso(alpha, groups), name)
     slope = CENTRED.T @ (RESIDUAL - CENTRED @ coef) / len(Y)
@@ -139,7 +139,7 @@ def test_smooth(name):
 
 @pytest.mark.parametrize("name", ["sgd", "armijo"])
 def test_smooth_and_not(name):
-    """A ridge is rows of zeros below the data."""
+    """A ridge equals more rows, with targets of zero."""
     root = np.sqrt(len(Y) * 0.1)
     rows, targets = np.vstack([CENTRED, root * np.eye(6)]), np.append(RESIDUAL, np.zeros(6))
     _, coef = trained(NonNegativeRidge(0.1), name)
@@ -178,7 +178,7 @@ class TestErrors:
 
 
 def test_the_elastic_net_in_units():
-    """Weights of any size, and losses of any scale, have the penalty of their coefficients."""
+    """The penalty is that of the coefficients, for weights in any unit and any loss scale."""
     size, loss_scale = np.array([2.0, 0.5, 0.0]), np.array([4.0, 4.0, 4.0])
     w = np.array([3.0, -8.0, 100.0])
     penalty = ElasticNet(alpha=0.1, l1_ratio=0.25)

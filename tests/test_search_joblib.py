@@ -1,4 +1,4 @@
-"""The searches as users of joblib: whose backend runs what, and what is left when a search ends."""
+"""The searches and joblib: which backend runs which fits, and that nothing is left afterwards."""
 
 import pickle
 import threading
@@ -26,7 +26,7 @@ GRID = {"alpha": [1e-4, 1e-2]}
 
 
 class Noting(ThreadingBackend):
-    """A backend of the user's own, which counts what it runs."""
+    """A user's backend, which counts what it runs."""
 
     def __init__(self, **options):
         super().__init__(**options)
@@ -46,7 +46,7 @@ def shared(monkeypatch):
 
 
 class Seeing(TransformerMixin, BaseEstimator):
-    """Notes the active backend where it is fitted."""
+    """Records the active backend of each fit."""
 
     seen = []
 
@@ -104,7 +104,7 @@ def test_what_runs_in_a_thread_of_a_search_is_nested_in_it(shared):
     ("n_jobs", "configured", "threads"), [(None, 2, True), (1, 2, False), (2, 1, True)]
 )
 def test_number_of_threads(n_jobs, configured, threads):
-    """That of the search, else that of the user's configuration."""
+    """`n_jobs` of the search decides, or else the user's configuration."""
     seen = set()
 
     def noting(model, X, y):
@@ -171,7 +171,7 @@ def test_joblib_in_a_callback_of_the_search(shared):
 def test_a_search_in_a_search(shared):
     inner = GDGridSearchCV(MODEL, GRID, cv=3)
     search = GDGridSearchCV(inner, {"estimator__max_iter": [2, 3]}, cv=3).fit(X, Y)
-    # The outer search shares none of its six fits; each of these, and the last, shares its own.
+    # The outer search shares none of its six fits. Each of them, and the last fit, shares its own.
     assert shared == [0] + [6] * 7
     plain = GridSearchCV(GridSearchCV(MODEL, GRID, cv=3), {"estimator__max_iter": [2, 3]}, cv=3)
     np.testing.assert_allclose(
@@ -186,7 +186,7 @@ def test_searches_inside_a_cross_validation(backend):
     search = GDGridSearchCV(MODEL, GRID, cv=3, n_jobs=2)
     with joblib.parallel_config(backend, n_jobs=2):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that nested processes are threads
+            warnings.simplefilter("ignore")  # joblib warns that nested processes become threads
             scores = cross_val_score(search, X, Y, cv=3)
     np.testing.assert_array_equal(scores, cross_val_score(search, X, Y, cv=3))
 
