@@ -41,7 +41,7 @@ PARAMETERS = """
         None is the ``score`` of the estimator.
     n_jobs : int, default=None
         Number of threads that train. Each takes one fold at a time, or some of
-        its candidates. None means 1 unless `joblib.parallel_config` says
+        its candidates. None means 1 unless ``joblib.parallel_config`` says
         otherwise; -1 means all processors. Fits that cannot be shared run in
         processes, as in scikit-learn.
     refit : bool, str or callable, default=True
