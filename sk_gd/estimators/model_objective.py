@@ -1,7 +1,5 @@
 """The objective of an estimator on data, as a function of the model."""
 
-import dataclasses
-
 import numpy as np
 import scipy.sparse as sp
 
@@ -42,7 +40,7 @@ class ModelObjective:
     """
 
     def __init__(self, estimator, X, y, sample_weight=None, *, reset=True):
-        settings = dataclasses.replace(settings_of(estimator), early_stopping=False)
+        settings = settings_of(estimator)._replace(early_stopping=False)
         witness = Witness(estimator)
         given = witness.validate(X, y, sample_weight, reset=reset)
         targets = targets_of(settings, given.y, getattr(estimator, "classes_", None))

@@ -1,8 +1,8 @@
 """The parameters of an estimator, checked, with instances in place of names."""
 
 import copy
-from dataclasses import dataclass, fields
 from numbers import Integral
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -15,8 +15,7 @@ from ..penalties import ElasticNet
 from ..schedules import Schedule
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What a fit needs to know of an estimator; the names are those of its parameters.
 
     Attributes
@@ -54,9 +53,9 @@ class Settings:
 
 # What is read off the estimator as it is.
 AS_GIVEN = tuple(
-    field.name
-    for field in fields(Settings)
-    if field.name not in ("kind", "optimizer", "loss", "given_loss", "penalty", "schedule")
+    name
+    for name in Settings._fields
+    if name not in ("kind", "optimizer", "loss", "given_loss", "penalty", "schedule")
 )
 
 

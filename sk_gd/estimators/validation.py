@@ -2,7 +2,7 @@
 
 import contextlib
 import copy
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,8 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from ..targets import TARGETS
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(NamedTuple):
     """Validated data.
 
     Attributes

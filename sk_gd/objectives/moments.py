@@ -1,6 +1,6 @@
 """Statistics of the data: weighted means, variances and covariances of features and targets."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -111,8 +111,7 @@ class Moments:
         return self.variance <= n * eps * self.variance + (n * self.mean * eps) ** 2
 
 
-@dataclass(frozen=True)
-class Statistics:
+class Statistics(NamedTuple):
     """What the coordinates are made from.
 
     Attributes

@@ -3,7 +3,8 @@
 import contextlib
 import copy
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -52,8 +53,7 @@ def reason_not_shared(model):
     return None
 
 
-@dataclass(frozen=True)
-class TrainingSet:
+class TrainingSet(NamedTuple):
     """What the candidates of a pass learn from.
 
     Attributes
@@ -139,7 +139,7 @@ class Pass:
 
     def _twins(self):
         """Lists of candidates, by index, that differ in `max_iter` only; the longest first."""
-        names = [field.name for field in fields(Settings) if field.name != "max_iter"]
+        names = [name for name in Settings._fields if name != "max_iter"]
         found = {}
         for i, settings in enumerate(self.candidates):
             key = fingerprint([getattr(settings, name) for name in names])

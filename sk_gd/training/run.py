@@ -2,7 +2,7 @@
 
 import copy
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,7 @@ from .stopping import Best, Stopping
 ROOM = 1e6
 
 
-@dataclass
-class Config:
+class Config(NamedTuple):
     """How a configuration is trained: the parameters of an estimator, all "auto" resolved."""
 
     learning_rate: float
@@ -96,8 +95,9 @@ class Run:
         state["lane"] = None if self.lane is None else lane_state(self.lane)
         state["statistics"] = {
             name: None if moments is None else vars(moments)
-            for name, moments in vars(self.statistics).items()
+            for name, moments in self.statistics._asdict().items()
         }
+        state["config"] = None if self.config is None else self.config._asdict()
         for name in PARTS:
             state[name] = None if state[name] is None else vars(state[name])
         return state
@@ -110,6 +110,7 @@ class Run:
                 "stored it."
             )
         vars(self).update(state)
+        self.config = None if state["config"] is None else Config(**state["config"])
         for name, kind in PARTS.items():
             setattr(self, name, _revived(kind, state[name]))
         self.statistics = Statistics(
@@ -260,7 +261,6 @@ class Run:
 
 # The parts of a run that are stored as their attributes.
 PARTS = {
-    "config": Config,
     "coordinates": Coordinates,
     "history": History,
     "stopping": Stopping,
