@@ -32,7 +32,7 @@ for title, (X, y) in PROBLEMS.items():
     found = [model.intercept_, *model.coef_]
 
     columns = np.column_stack([np.ones(len(X)), X])
-    exact = np.linalg.lstsq(columns, y)[0].round(10) + 0.0  # no minus before a zero
+    exact = np.linalg.lstsq(columns, y, rcond=None)[0].round(10) + 0.0  # no minus before a zero
 
     print(f"{title}\n  {'':<13} {STEPS} steps           least squares")
     for j, (value, solution) in enumerate(zip(found, exact, strict=True)):

@@ -14,6 +14,7 @@ from sklearn.utils.estimator_checks import (
     check_param_validation,
     parametrize_with_checks,
 )
+from sklearn.utils.fixes import parse_version, sp_version
 
 from sk_gd import GDClassifier, GDRegressor, losses, optimizers, schedules
 
@@ -141,6 +142,7 @@ for estimator in (GDRegressor(max_iter=5), GDClassifier(max_iter=5)):
 """
 
 
+@pytest.mark.skipif(sp_version < parse_version("1.14"), reason="array types need SciPy 1.14")
 def test_array_api_check_is_not_skipped():
     """This needs a new process, as SCIPY_ARRAY_API must be set before scipy is imported."""
     pytest.importorskip("array_api_strict")

@@ -75,7 +75,7 @@ class TestTraining:
         settled = GDRegressor(schedule=Plateau(factor=0.3, patience=1), **settings).fit(X, TARGET)
         y = TARGET - TARGET.mean()
         design = X - X.mean(axis=0)
-        least = np.sum((y - design @ np.linalg.lstsq(design, y)[0]) ** 2)
+        least = np.sum((y - design @ np.linalg.lstsq(design, y, rcond=None)[0]) ** 2)
         excess = [
             np.sum((TARGET - model.predict(X)) ** 2) / least - 1 for model in (hovering, settled)
         ]
