@@ -93,7 +93,7 @@ def _check_smooth(estimator, optimizer, penalty):
         return
     if estimator.precondition == "whiten":
         raise ValueError(
-            "precondition='whiten' turns the coordinates, in which the L1 penalty has no "
+            "precondition='whiten' rotates the coordinates, where the L1 penalty has no "
             f"proximal step: l1_ratio must be 0. Got l1_ratio={estimator.l1_ratio} instead; set it "
             "to 0 or use precondition='standardize'."
         )
