@@ -288,6 +288,13 @@ def test_going_on_with_another_number_of_outputs(method):
     )
 
 
+def test_going_on_with_fewer_of_several_outputs():
+    """Before the statistics, whose shapes do not fit together either."""
+    estimator = GDRegressor(random_state=0).partial_fit(X, np.c_[TARGET, TARGET, TARGET])
+    words = [r"\by\b", r"\b3\b", r"\b2\b", "outputs"]
+    assert_refused(estimator, "partial_fit", words, X, np.c_[TARGET, TARGET])
+
+
 class TestLabelsOfPartialFit:
     def test_first_call_needs_classes(self):
         words = ["classes", "None"]

@@ -32,7 +32,8 @@ def fit(estimator, X, y, sample_weight, validation):
         given_val = validate_held_out(witness, *validation)
         targets = targets_of(settings, given.y, before and getattr(estimator, "classes_", None))
         problem = pose(settings, targets, given, given_val)
-        run = _run(settings, problem, before, observe(problem, settings.precondition))
+        _check_same_shape(before, settings, problem)
+        run = _run(settings, before, observe(problem, settings.precondition))
         anew = run.begin_fit(problem.fingerprint(settings.penalty) if settings.warm_start else None)
         data = set_up(run, settings, problem, anew=anew)
         tasks = EpochTasks(estimator, X, y, sample_weight, settings.max_iter)
@@ -54,8 +55,9 @@ def partial_fit(estimator, X, y, sample_weight, classes=None):
         if settings.kind == "classifier":
             classes = all_classes(classes, before and estimator.classes_)
         problem = pose(settings, targets_of(settings, given.y, classes), given)
+        _check_same_shape(before, settings, problem)
         so_far = None if before is None else before.statistics
-        run = _run(settings, problem, before, observe(problem, settings.precondition, so_far))
+        run = _run(settings, before, observe(problem, settings.precondition, so_far))
         run.fingerprint = None
         coordinates = _coordinates(settings, problem, run.statistics)
         rows = auto.batch_size(settings.batch_size, settings.optimizer, problem)
@@ -123,22 +125,24 @@ def _config(settings, problem, learning_rate, horizon):
     )
 
 
-def _run(settings, problem, before, statistics):
+def _run(settings, before, statistics):
     """A new run, or one that continues from `before`, with these statistics."""
     if before is None:
         return Run(draw_seed(settings.random_state), statistics)
-    _check_same_shape(before.coordinates, settings, problem)
     run = before.copy()
     run.statistics = statistics
     return run
 
 
 def _check_same_shape(before, settings, problem):
-    """Raise a ValueError unless the model so far, with these coordinates, has the same shape."""
+    """Raise a ValueError unless the run `before`, if there is one, has a model of this shape."""
+    if before is None:
+        return
+    model = before.coordinates
     for what, known, now in (
-        ("X must have the {} features", before.n_features, problem.X.shape[1]),
-        ("y must have the {} outputs", before.n_outputs, problem.targets.n_outputs),
-        ("fit_intercept must be the {}", before.intercept, settings.fit_intercept),
+        ("X must have the {} features", model.n_features, problem.X.shape[1]),
+        ("y must have the {} outputs", model.n_outputs, problem.targets.n_outputs),
+        ("fit_intercept must be the {}", model.intercept, settings.fit_intercept),
     ):
         if known != now:
             raise ValueError(

@@ -89,7 +89,7 @@ def settings_of(estimator):
 
 def _check_smooth(estimator, optimizer, penalty):
     """Raise a ValueError if the L1 penalty meets coordinates or an optimizer without prox."""
-    if not penalty.lasso > 0:
+    if penalty.smooth:
         return
     if estimator.precondition == "whiten":
         raise ValueError(
