@@ -1,17 +1,136 @@
-"""What every "auto" means: optimizer, learning rate, batch size, averaging."""
+"""What every "auto" means: optimizer, penalty, learning rate, batch size, averaging."""
+
+import re
 
 import numpy as np
 
+from .objectives.evidence import MAX_EXACT, trace_of
 from .objectives.smoothness import root_trace
+from .schedules import Constant
 
-# The optimizer: its name, and its parameters. Of all optimizers that work on mini-batches it left
-# the smallest gap to the optimum on the worst of many data sets after 100 epochs.
-OPTIMIZER = ("schedule_free_adamw", {"beta_1": 0.975, "beta_2": 0.988})
+# Optimizers: their names, and their parameters. Of all optimizers that work on mini-batches this
+# one left the smallest gap to the optimum on the worst of many data sets after 100 epochs.
+MINI_BATCH = ("schedule_free_adamw", {"beta_1": 0.975, "beta_2": 0.988})
+FULL_BATCH = ("lbfgs", {})
+
+# Whitening pays if a pass costs more than so many products with its matrix. Trials on some ninety
+# tables: a third fewer iterations with more rows, as many with fewer, where it costs time.
+MANY_ROWS = 50
+
+# Multiplications of a pass over the data beyond which some dozens of passes are too many.
+LONG_PASS = 1e9
+
+# "auto", or a multiple of it.
+MULTIPLE = re.compile(r"(?:(?P<factor>\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?)\s*\*\s*)?auto", re.IGNORECASE)
+# The evidence trusts a strong signal too much if the data have outliers.
+SHRINK = 0.2
 
 # Up to so many rows are one batch: weights and repeated rows then give the same model.
 TINY = 100
 # Beyond: a hundredth of the rows, within these bounds.
 FEWEST, MOST = 32, 256
+
+
+def optimizer(settings, problem, *, streaming=False):
+    """What ``optimizer="auto"`` is: an optimizer, and the coordinates that it works in.
+
+    L-BFGS on full batches is the soonest at the minimum wherever it can be used: it needs a
+    smooth objective and some dozen passes over all rows. It works in whitened coordinates if
+    the matrix costs less than it saves, and always for the squared error, where the Gram
+    matrix stands for the rows. Else it is the mini-batch default, which is good after few
+    epochs: for losses with corners, for an L1 penalty, in `partial_fit`, where a pass takes
+    seconds, and if the user has set a learning rate, a batch size, a schedule or averaging.
+
+    Parameters
+    ----------
+    settings : Settings
+        The parameters.
+    problem : Problem
+        The data.
+    streaming : bool
+        Whether the data are a part of many more, as in ``partial_fit``.
+
+    Returns
+    -------
+    optimizer : tuple of (str, dict)
+        The name of the optimizer, and its parameters.
+    precondition : {"standardize", "whiten"} or None
+        The coordinates.
+    """
+    n, d = problem.n, problem.X.shape[1]
+    entries = problem.X.nnz if problem.is_sparse else n * d
+    precondition = settings.precondition
+    if (
+        streaming
+        or settings.learning_rate != "auto"
+        or settings.batch_size != "auto"
+        or settings.average not in ("auto", False)
+        or not isinstance(settings.schedule, Constant)
+        or settings.has_corner
+        or not problem.loss.smooth
+        or entries * problem.targets.n_outputs > LONG_PASS
+    ):
+        return MINI_BATCH, precondition
+    has_matrix = d <= min(n, MAX_EXACT)
+    pays = problem.loss.quadratic or entries > MANY_ROWS * d * d
+    if precondition == "standardize" and (problem.condenses or (has_matrix and pays)):
+        precondition = "whiten"
+    return FULL_BATCH, precondition
+
+
+def check_alpha(given):
+    """Raise a ValueError unless the string `given` is "auto" or a multiple of it."""
+    if MULTIPLE.fullmatch(given) is None:
+        raise ValueError(
+            "The 'alpha' parameter must be a number that is not negative, 'auto', or a multiple "
+            f"such as '10 * auto'. Got {given!r} instead."
+        )
+
+
+def alpha(given, problem, statistics, size, ratio, *, streaming=False):
+    r"""The strength of the penalty as a number.
+
+    With the squared error, ridge regression of strength :math:`\alpha` has a normal prior on the
+    margins (the predictions without the intercept) of the variance
+    :math:`T \sigma^2 / (n \alpha)`, where :math:`\sigma^2` is the variance of the noise and
+    T that of all features, in their sizes. It should be the variance of the signal, so that
+    :math:`\alpha = T / (n \rho)` with the ratio :math:`\rho` of signal and noise. Another loss
+    is a parabola with its typical curvature :math:`\kappa`:
+
+    .. math:: \alpha = \kappa \, \frac{T}{n \rho}
+
+    Parameters
+    ----------
+    given : str
+        The parameter: "auto", or a multiple such as "10 * auto".
+    problem : Problem
+        Rows, targets and loss.
+    statistics : Statistics
+        The moments of features and targets.
+    size : ndarray of shape (n_features,) or float
+        The sizes of the features.
+    ratio : float
+        The ratio of signal and noise.
+    streaming : bool
+        Whether the rows of all calls count, and not their weights.
+
+    Returns
+    -------
+    float
+        The strength.
+    """
+    factor = float(MULTIPLE.fullmatch(given)["factor"] or 1)
+    features, n_outputs = statistics.features, problem.targets.n_outputs
+    total = problem.total
+    if streaming or total is None:
+        total = features.total
+    trace = trace_of(features, size)
+    curvature = float(np.mean(problem.loss.typical_curvature(n_outputs, statistics.targets)))
+    n_classes = max(2, n_outputs) if problem.targets.kind == "classifier" else 0
+    strongest = 4 * n_classes * ratio if n_classes else ratio
+    if strongest > trace > 0:
+        ratio = ratio * (trace / strongest) ** SHRINK
+    return factor * curvature * trace / (total * ratio)
 
 
 def batch_size(given, optimizer, problem):

@@ -48,6 +48,10 @@ class RealTargets:
             )
         return y
 
+    def columns(self, y):
+        """What a linear model without a link is to predict, a column an output."""
+        return y
+
     def balanced(self, weight, y):
         """The targets, knowing the weights of the classes; numbers have no classes."""
         return self
@@ -123,6 +127,12 @@ class ClassTargets:
                 f"Got {np.unique(y[~known]).tolist()} too."
             )
         return codes.astype(float)[:, None]
+
+    def columns(self, y):
+        """The indicator of every class, of two classes that of the second only."""
+        if len(self.classes) == 2:
+            return y
+        return (y == np.arange(len(self.classes))).astype(float)
 
     def balanced(self, weight, y):
         """These targets, knowing the weights of the classes, from the rows that were given."""

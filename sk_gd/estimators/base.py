@@ -27,8 +27,9 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
     _parameter_constraints = {
         "optimizer": [str, optimizers.Optimizer],
         "loss": [str, losses.Loss],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "alpha": [str, Interval(Real, 0, None, closed="left")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "scale_penalty": ["boolean"],
         "fit_intercept": ["boolean"],
         "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "schedule": [str, schedules.Schedule, callable],

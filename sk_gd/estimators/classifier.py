@@ -30,7 +30,7 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
 
     .. math::
         F(W, b) = \\frac{{\\sum_i s_i \\, \\ell(y_i, W x_i + b)}}{{\\sum_i s_i}}
-        + \\alpha \\left[ \\rho \\|W\\|_1 + \\tfrac12 (1 - \\rho) \\|W\\|^2 \\right]
+        + \\alpha \\left[ \\rho \\|U\\|_1 + \\tfrac12 (1 - \\rho) \\|U\\|^2 \\right]
 
     with the weights s of the rows and :math:`\\rho` the `l1_ratio`. With more
     than two classes the loss is the multinomial one, never one-versus-all.
@@ -75,8 +75,9 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
         optimizer="auto",
         *,
         loss="log_loss",
-        alpha=1e-4,
+        alpha="auto",
         l1_ratio=0.0,
+        scale_penalty=True,
         fit_intercept=True,
         learning_rate="auto",
         schedule="constant",
@@ -98,6 +99,7 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
         self.loss = loss
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.scale_penalty = scale_penalty
         self.fit_intercept = fit_intercept
         self.learning_rate = learning_rate
         self.schedule = schedule

@@ -4,9 +4,12 @@ Each step is a function of what came before, and nothing is set on the estimator
 end. `fit`, `partial_fit`, the search and `check_gradient` call the same steps with other values.
 """
 
+import numpy as np
+
 from .. import auto
 from ..objectives.coordinates import coordinates_for
 from ..objectives.moments import observe
+from ..penalties import ElasticNet
 from ..targets import all_classes
 from ..training.blas_threads import one_blas_thread
 from ..training.callbacks import EpochTasks
@@ -14,7 +17,7 @@ from ..training.epochs import train
 from ..training.run import Config, Run
 from .posing import pose, targets_of
 from .publishing import convergence_message, epoch_line, fitted_attributes, published
-from .settings import check_parts, draw_seed, settings_of
+from .settings import check_parts, draw_seed, settings_of, with_optimizer
 from .validation import Witness, validate_held_out
 
 
@@ -32,10 +35,11 @@ def fit(estimator, X, y, sample_weight, validation):
         given_val = validate_held_out(witness, *validation)
         targets = targets_of(settings, given.y, before and getattr(estimator, "classes_", None))
         problem = pose(settings, targets, given, given_val)
+        settings = with_optimizer(settings, problem)
         _check_same_shape(before, settings, problem)
-        run = _run(settings, before, observe(problem, settings.precondition))
-        anew = run.begin_fit(problem.fingerprint(settings.penalty) if settings.warm_start else None)
-        data = set_up(run, settings, problem, anew=anew)
+        run = _run(settings, before, observe(problem, settings.moments))
+        identity = problem.fingerprint(settings.penalty_given) if settings.warm_start else None
+        data = set_up(run, settings, problem, anew=run.begin_fit(identity))
         tasks = EpochTasks(estimator, X, y, sample_weight, settings.max_iter)
         unfinished = _train(estimator, run, data, problem, tasks, witness.attributes)
     return convergence_message(run, settings, unfinished)
@@ -55,18 +59,25 @@ def partial_fit(estimator, X, y, sample_weight, classes=None):
         if settings.kind == "classifier":
             classes = all_classes(classes, before and estimator.classes_)
         problem = pose(settings, targets_of(settings, given.y, classes), given)
+        settings = with_optimizer(settings, problem, streaming=True)
         _check_same_shape(before, settings, problem)
         so_far = None if before is None else before.statistics
-        run = _run(settings, before, observe(problem, settings.precondition, so_far))
+        run = _run(settings, before, observe(problem, settings.moments, so_far))
         run.fingerprint = None
-        coordinates = _coordinates(settings, problem, run.statistics)
+        if settings.needs_ratio:
+            run.signal = _larger_part(run.signal, settings, problem)
+        size = settings.feature_size(run.statistics)
+        penalty = penalty_of(settings, problem, run, size, streaming=True)
+        coordinates = _coordinates(settings, problem, run.statistics, penalty, size)
         rows = auto.batch_size(settings.batch_size, settings.optimizer, problem)
         data = problem.data(coordinates, rows, settings.shuffle)
-        rate = _learning_rate(settings, data, coordinates, run.statistics, sample=True)
+        rate = _learning_rate(settings, data, coordinates, run.statistics, penalty, sample=True)
         if run.config is not None and settings.learning_rate == "auto":
             # Parts of the data give different rates. The rate never grows.
             rate = min(rate, run.config.learning_rate)
-        config = _config(settings, problem, rate, settings.max_iter)
+        config = _config(
+            settings, problem, penalty, rate, settings.max_iter, run.statistics
+        )
         run.configure(config, coordinates, settings.optimizer)
         tasks = EpochTasks(estimator, X, y, sample_weight, 1)
         _train(estimator, run, data, problem, tasks, witness.attributes)
@@ -74,54 +85,82 @@ def partial_fit(estimator, X, y, sample_weight, classes=None):
 
 def set_up(run, settings, problem, *, anew=False):
     """Prepare a run for a fit with these settings; returns the data to train on."""
-    coordinates = _coordinates(settings, problem, run.statistics)
+    size = settings.feature_size(run.statistics)
+    if settings.needs_ratio:
+        run.signal = problem.signal_to_noise(run.statistics.features, size), problem.n
+    penalty = penalty_of(settings, problem, run, size)
+    shaping = penalty
+    if settings.shares_coordinates and settings.alpha != "auto":
+        shaping = penalty_of(settings._replace(alpha="auto"), problem, run, size)
+    coordinates = _coordinates(settings, problem, run.statistics, shaping, size)
     data = problem.data(
         coordinates,
         auto.batch_size(settings.batch_size, settings.optimizer, problem),
         settings.shuffle,
         condensed=True,
     )
-    rate = _learning_rate(settings, data, coordinates, run.statistics)
+    rate = _learning_rate(settings, data, coordinates, run.statistics, penalty)
     # A fit that continues has max_iter epochs ahead of it, as the first one had.
     horizon = run.history.n_recent + settings.max_iter
-    config = _config(settings, problem, rate, horizon)
+    config = _config(settings, problem, penalty, rate, horizon, run.statistics)
     run.configure(config, coordinates, settings.optimizer, anew=anew)
     return data
 
 
-def _coordinates(settings, problem, statistics):
+def penalty_of(settings, problem, run, size, *, streaming=False):
+    """The penalty with a number for its strength; `size` are the sizes of the features."""
+    strength = settings.alpha
+    if isinstance(strength, str):
+        strength = auto.alpha(
+            strength, problem, run.statistics, size, run.signal[0], streaming=streaming
+        )
+    return ElasticNet(float(strength), settings.l1_ratio)
+
+
+def _larger_part(known, settings, problem):
+    """The ratio of signal and noise, and of how many rows: of those known or of this part."""
+    if problem.n <= known[1]:
+        return known
+    part = observe(problem, "variances")
+    return problem.signal_to_noise(part.features, settings.feature_size(part)), problem.n
+
+
+def _coordinates(settings, problem, statistics, penalty, size):
     return coordinates_for(
         problem,
         statistics,
         settings.precondition,
         fit_intercept=settings.fit_intercept,
-        ridge=settings.penalty.ridge,
+        ridge=penalty.ridge,
+        feature_size=size,
     )
 
 
-def _learning_rate(settings, data, coordinates, statistics, *, sample=False):
+def _learning_rate(settings, data, coordinates, statistics, penalty, *, sample=False):
     return auto.learning_rate(
         settings.learning_rate,
         settings.optimizer,
         data,
         coordinates,
         statistics,
-        settings.penalty,
+        penalty,
         sample=sample,
     )
 
 
-def _config(settings, problem, learning_rate, horizon):
+def _config(settings, problem, penalty, learning_rate, horizon, statistics):
+    units = problem.loss.units(statistics.targets)
     return Config(
         learning_rate=learning_rate,
         schedule=settings.schedule,
         horizon=horizon,
-        penalty=settings.penalty,
+        penalty=penalty,
         average=auto.average(settings.average, settings.optimizer),
         tol=settings.tol,
         n_iter_no_change=settings.n_iter_no_change,
         validated=problem.held_out is not None,
         dtype=problem.X.dtype.name,
+        loss_unit=1.0 if units is None else float(np.mean(units[2])),
     )
 
 

@@ -6,6 +6,8 @@ import scipy.sparse as sp
 from ..objectives.coordinates import coordinates_for
 from ..objectives.held_out import mean_loss, raw_predictions
 from ..objectives.moments import observe
+from ..training.run import Run
+from .fitting import penalty_of
 from .posing import pose, targets_of
 from .settings import settings_of
 from .validation import Witness
@@ -45,10 +47,17 @@ class ModelObjective:
         given = witness.validate(X, y, sample_weight, reset=reset)
         targets = targets_of(settings, given.y, getattr(estimator, "classes_", None))
         self.problem = problem = pose(settings, targets, given)
-        self.statistics = observe(problem, "standardize")
+        self.statistics = observe(problem, "variances")
         intercept = settings.fit_intercept
-        self.coordinates = coordinates_for(problem, self.statistics, None, fit_intercept=intercept)
-        self.penalty = settings.penalty.kernel(*self.coordinates.weight_scales(), proximal=False)
+        size = settings.feature_size(self.statistics)
+        self.coordinates = coordinates_for(
+            problem, self.statistics, None, fit_intercept=intercept, feature_size=size
+        )
+        run = Run(0, self.statistics)
+        if settings.needs_ratio:
+            run.signal = problem.signal_to_noise(self.statistics.features, size), problem.n
+        penalty = penalty_of(settings, problem, run, size)
+        self.penalty = penalty.kernel(*self.coordinates.weight_scales(), proximal=False)
         self.fitting = coordinates_for(
             problem, self.statistics, "standardize", fit_intercept=intercept, centre=intercept
         )

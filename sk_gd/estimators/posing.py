@@ -53,13 +53,15 @@ def pose(settings, targets, given, given_val=None, rows=None):
         X_rest = X[rest if rows is None else rows[rest]]
         weight_rest = None if weight is None else weight[rest]
         held_out = _held_out_by_chance(settings, targets, X_rest, y[rest], weight_rest)
+    total = None
     if weight is not None:
+        total = float(np.sum(weight if subset is None else weight[subset]))
         weight = normalise(weight, subset)
     if rows is not None:
         weight = None if weight is None else spread(weight, rows, X.shape[:1])
         y = spread(y, rows, (X.shape[0], y.shape[1]))
         subset = rows if subset is None else rows[subset]
-    return Problem(X, y, weight, settings.loss, targets, rows, subset, held_out)
+    return Problem(X, y, weight, settings.loss, targets, rows, subset, held_out, total)
 
 
 def _check_domain(settings, y):

@@ -21,6 +21,7 @@ def fitted_attributes(run, problem, seen):
         "t_": run.n_steps,
         "loss_curve_": list(history.loss_curve),
         "evaluation_curve_": list(history.evaluation_curve),
+        "alpha_": run.config.penalty.alpha,
         "learning_rate_": run.config.learning_rate,
         "optimizer_": run.lane.rule.optimizer,
     }

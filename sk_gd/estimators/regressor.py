@@ -22,9 +22,10 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
 
     .. math::
         F(W, b) = \\frac{{\\sum_i s_i \\, \\ell(y_i, W x_i + b)}}{{\\sum_i s_i}}
-        + \\alpha \\left[ \\rho \\|W\\|_1 + \\tfrac12 (1 - \\rho) \\|W\\|^2 \\right]
+        + \\alpha \\left[ \\rho \\|U\\|_1 + \\tfrac12 (1 - \\rho) \\|U\\|^2 \\right]
 
-    with the weights s of the rows and :math:`\\rho` the `l1_ratio`.
+    with the weights s of the rows, :math:`\\rho` the `l1_ratio`, and U the coefficients in the
+    sizes of their features (see `scale_penalty`).
 
     Parameters
     ----------{parameters("regressor", loss="squared_error")}
@@ -58,8 +59,9 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
         optimizer="auto",
         *,
         loss="squared_error",
-        alpha=1e-4,
+        alpha="auto",
         l1_ratio=0.0,
+        scale_penalty=True,
         fit_intercept=True,
         learning_rate="auto",
         schedule="constant",
@@ -80,6 +82,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
         self.loss = loss
         self.alpha = alpha
         self.l1_ratio = l1_ratio
+        self.scale_penalty = scale_penalty
         self.fit_intercept = fit_intercept
         self.learning_rate = learning_rate
         self.schedule = schedule

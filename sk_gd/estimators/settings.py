@@ -7,12 +7,15 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .. import losses, optimizers, schedules
+from .. import auto, losses, optimizers, schedules
 from ..losses import Loss
 from ..objectives.coordinates import MAX_WHITEN_FEATURES
 from ..optimizers import Optimizer
-from ..penalties import ElasticNet
 from ..schedules import Schedule
+
+
+# What may be needed of the features, from the least to the most.
+MOMENTS = (None, "variances", "covariances")
 
 
 class Settings(NamedTuple):
@@ -22,17 +25,22 @@ class Settings(NamedTuple):
     ----------
     kind : {"regressor", "classifier"}
         The kind of estimator.
-    penalty : ElasticNet
-        Made from `alpha` and `l1_ratio`.
+    optimizer : Optimizer or "auto"
+        The optimizer; "auto" until the problem is known.
     given_loss : str or Loss
         The loss as it was given, for messages.
+    shares_coordinates : bool
+        Whether the coordinates are the same for all strengths of the penalty. They are if
+        they were not chosen by the user, so that a search over strengths is one pass.
     """
 
     kind: str
-    optimizer: Optimizer
+    optimizer: Optimizer | str
     loss: Loss
     given_loss: object
-    penalty: ElasticNet
+    alpha: object
+    l1_ratio: float
+    scale_penalty: bool
     schedule: Schedule
     fit_intercept: bool
     learning_rate: object
@@ -49,13 +57,42 @@ class Settings(NamedTuple):
     random_state: object
     verbose: object
     class_weight: object = None
+    shares_coordinates: bool = False
+
+    @property
+    def has_corner(self):
+        """Whether the penalty has an L1 norm, which has a corner at zero."""
+        return bool(self.l1_ratio > 0 and self.alpha != 0)
+
+    @property
+    def moments(self):
+        """Which moments of the features are needed."""
+        if self.precondition == "whiten":
+            return "covariances"
+        if self.precondition is None and not self.scale_penalty and not self.needs_ratio:
+            return None
+        return "variances"
+
+    @property
+    def needs_ratio(self):
+        """Whether the ratio of signal and noise is needed."""
+        return isinstance(self.alpha, str) or self.shares_coordinates
+
+    def feature_size(self, statistics):
+        """What coefficients are multiplied by before they are penalised."""
+        return statistics.features.size if self.scale_penalty else 1.0
+
+    @property
+    def penalty_given(self):
+        """What decides the penalty, on the same data."""
+        return self.alpha, self.l1_ratio, self.scale_penalty
 
 
 # What is read off the estimator as it is.
 AS_GIVEN = tuple(
     name
     for name in Settings._fields
-    if name not in ("kind", "optimizer", "loss", "given_loss", "penalty", "schedule")
+    if name not in ("kind", "optimizer", "loss", "given_loss", "schedule")
 )
 
 
@@ -68,39 +105,60 @@ def settings_of(estimator):
         If a name is unknown, or if parameters do not go together.
     """
     given = vars(estimator)
-    optimizer = copy.deepcopy(optimizers.get(estimator.optimizer))
-    optimizer.check()
+    optimizer = estimator.optimizer
+    if not _is_auto(optimizer):
+        optimizer = copy.deepcopy(optimizers.get(optimizer))
+        optimizer.check()
     schedule = schedules.get(estimator.schedule)
     schedule.check()
-    penalty = ElasticNet(estimator.alpha, estimator.l1_ratio)
-    _check_smooth(estimator, optimizer, penalty)
+    if isinstance(estimator.alpha, str):
+        auto.check_alpha(estimator.alpha)
     loss = losses.get(estimator.loss, estimator._kind)
     loss.check()
-    return Settings(
+    settings = Settings(
         kind=estimator._kind,
         optimizer=optimizer,
         loss=loss,
         given_loss=estimator.loss,
-        penalty=penalty,
         schedule=schedule,
         **{name: given[name] for name in AS_GIVEN if name in given},
     )
+    if settings.has_corner:
+        _check_smooth(settings)
+    return settings
 
 
-def _check_smooth(estimator, optimizer, penalty):
-    """Raise a ValueError if the L1 penalty meets coordinates or an optimizer without prox."""
-    if penalty.smooth:
-        return
-    if estimator.precondition == "whiten":
+def _is_auto(optimizer):
+    return isinstance(optimizer, str) and optimizer == "auto"
+
+
+def with_optimizer(settings, problem, *, streaming=False):
+    """The settings with an instance in place of ``optimizer="auto"``.
+
+    `streaming`: the problem is a part of many more data.
+    """
+    if not _is_auto(settings.optimizer):
+        return settings
+    (name, parameters), precondition = auto.optimizer(settings, problem, streaming=streaming)
+    return settings._replace(
+        optimizer=optimizers.TABLE[name](**parameters),
+        precondition=precondition,
+        shares_coordinates=precondition != settings.precondition,
+    )
+
+
+def _check_smooth(settings):
+    """Raise a ValueError if an L1 penalty meets coordinates or an optimizer without prox."""
+    if settings.precondition == "whiten":
         raise ValueError(
             "precondition='whiten' rotates the coordinates, where the L1 penalty has no "
-            f"proximal step: l1_ratio must be 0. Got l1_ratio={estimator.l1_ratio} instead; set it "
+            f"proximal step: l1_ratio must be 0. Got l1_ratio={settings.l1_ratio} instead; set it "
             "to 0 or use precondition='standardize'."
         )
-    if optimizer.smooth_only:
+    if not _is_auto(settings.optimizer) and settings.optimizer.smooth_only:
         raise ValueError(
-            f"{type(optimizer).__name__} needs a smooth objective, and the L1 penalty has a "
-            f"corner at zero: l1_ratio must be 0. Got l1_ratio={estimator.l1_ratio} instead; set "
+            f"{type(settings.optimizer).__name__} needs a smooth objective, and the L1 penalty has "
+            f"a corner at zero: l1_ratio must be 0. Got l1_ratio={settings.l1_ratio} instead; set "
             "it to 0 or use another optimizer."
         )
 

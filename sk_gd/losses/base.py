@@ -149,6 +149,9 @@ class Loss(BaseEstimator):
     relative : bool
         Whether the loss stays the same if one number is added to the scores of all
         classes. The intercepts of the classes then have the mean zero.
+    smooth : bool
+        Whether the derivative has no jumps. ``optimizer="auto"`` then trains on full
+        batches by L-BFGS. False unless you say so.
     quadratic : bool
         Whether the loss is half the squared error. It only depends on the means and
         covariances of the data, so that full batches read the data once.
@@ -175,6 +178,7 @@ class Loss(BaseEstimator):
     kinds = ()
     domain = "real numbers"
     relative = False
+    smooth = False
     quadratic = False
 
     def __init_subclass__(cls, **options):
@@ -183,6 +187,8 @@ class Loss(BaseEstimator):
         # kernel, which would never call it.
         if comes_first(cls, "value", "kernel") or comes_first(cls, "gradient", "kernel"):
             cls.kernel = Loss.kernel
+            if "smooth" not in vars(cls):
+                cls.smooth = False
 
     def check(self):
         """Raise a ValueError if a parameter is out of its range."""
@@ -229,6 +235,13 @@ class Loss(BaseEstimator):
         change = kernel.slope(np.repeat(y, 2, axis=1), y + apart * [-1.0, 1.0]) @ [-0.5, 0.5]
         # Where the loss is flat that far, take it to have a corner in the middle.
         return np.where(change > 0, change, 1.0) / targets.deviation
+
+    def typical_curvature(self, n_outputs, targets=None):
+        """The second derivative of most rows: the unit of the strength of ``alpha="auto"``.
+
+        By default it is `curvature`.
+        """
+        return self.curvature(n_outputs, targets)
 
     def units(self, targets=None):
         """Origin and unit of the predictions, and the loss scale, from moments of the targets.

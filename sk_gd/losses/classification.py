@@ -105,6 +105,7 @@ class LogLoss(Loss):
 
     kinds = ("classifier",)
     relative = True
+    smooth = True
 
     def kernel(self, n_outputs):
         return BinomialKernel() if n_outputs == 1 else SoftmaxKernel()
@@ -112,6 +113,11 @@ class LogLoss(Loss):
     def curvature(self, n_outputs, targets=None):
         # The Hessian of softmax is at most half the identity (Böhning, 1992).
         return 0.25 if n_outputs == 1 else 0.5
+
+    def typical_curvature(self, n_outputs, targets=None):
+        # Half of what it is for equal probabilities of two classes, since most rows have a class
+        # that is more probable, and in the same way for more classes.
+        return 1 / (4 * max(2, n_outputs))
 
     def probabilities(self, scores):
         """Class probabilities, (n_samples, n_classes), of decision scores."""
@@ -190,6 +196,14 @@ class MarginLoss(Loss):
         if self.max_second_derivative is None:
             return 1.0
         return self.max_second_derivative * max(n_outputs, 1)
+
+    @property
+    def smooth(self):
+        """Whether the derivative has no jumps."""
+        return self.max_second_derivative is not None
+
+    def typical_curvature(self, n_outputs, targets=None):
+        return self.max_second_derivative or 0.25
 
 
 @cython.final

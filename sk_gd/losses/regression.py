@@ -53,6 +53,7 @@ class SquaredError(Loss):
     """
 
     kinds = ("regressor",)
+    smooth = True
 
     @property
     def quadratic(self):
@@ -168,6 +169,7 @@ class Huber(Loss):
     """
 
     kinds = ("regressor",)
+    smooth = True
 
     def __init__(self, epsilon=1.35):
         self.epsilon = epsilon
@@ -307,6 +309,7 @@ class LogLink(Loss):
     """Base of the losses with a logarithmic link: the model predicts the log of the mean."""
 
     kinds = ("regressor",)
+    smooth = True
 
     def response(self, p):
         """The mean, whose logarithm the raw prediction `p` is; at most the largest number."""

@@ -23,7 +23,14 @@ MAX_WHITEN_FEATURES = 10_000
 
 
 def coordinates_for(
-    problem, statistics, precondition, *, fit_intercept=True, ridge=0.0, centre=None
+    problem,
+    statistics,
+    precondition,
+    *,
+    fit_intercept=True,
+    ridge=0.0,
+    feature_size=1.0,
+    centre=None,
 ):
     """The coordinates that `precondition` names.
 
@@ -39,6 +46,8 @@ def coordinates_for(
         Whether the model has an intercept.
     ridge : float
         Strength of the ridge penalty.
+    feature_size : ndarray of shape (n_features,) or float
+        What coefficients are multiplied by before they are penalised.
     centre : bool, optional
         Whether to subtract the means of the features. By default where an intercept makes
         up for it and X stays sparse if it is.
@@ -51,6 +60,7 @@ def coordinates_for(
     n_features, n_outputs = problem.X.shape[1], problem.targets.n_outputs
     curvature = problem.loss.curvature(n_outputs, statistics.targets)
     coordinates = Coordinates(n_features, n_outputs, fit_intercept, curvature)
+    coordinates.feature_size = feature_size
     if precondition is None:
         return coordinates
     if centre is None:
@@ -84,7 +94,11 @@ class Coordinates:
         Whether origin and unit differ from zero and one.
     curvature : float
         Bound on the second derivative of the loss in the prediction, in these coordinates.
+    feature_size : ndarray of shape (n_features,) or float
+        What coefficients are multiplied by before they are penalised.
     """
+
+    feature_size = 1.0
 
     def __init__(self, n_features, n_outputs, intercept, curvature=1.0):
         self.n_features = n_features
@@ -121,6 +135,7 @@ class Coordinates:
         if not centre:
             constant &= moments.mean == 0
         stiffest = np.sqrt(ridge / self.curvature * np.max(self.unit**2 / self.loss_scale))
+        stiffest = stiffest * self.feature_size
         deviation = np.maximum(np.sqrt(np.maximum(variance, 0.0)), stiffest)
         self.scale = 1 / np.where(constant, 1.0, deviation)
         return self
@@ -133,7 +148,7 @@ class Coordinates:
             second = second + np.outer(moments.mean, moments.mean)
         second = second * np.outer(self.scale, self.scale)
         strength = ridge * np.mean(self.unit**2 / self.loss_scale)
-        curved = curvature * second + np.diag(strength * self.scale**2)
+        curved = curvature * second + np.diag(strength * (self.scale * self.feature_size) ** 2)
         # A direction without data and without ridge has no curvature to invert: add a
         # small share of the curvature of its features.
         diagonal = np.diagonal(curved)
@@ -151,11 +166,12 @@ class Coordinates:
     def weight_scales(self):
         """What a penalty needs to know of every weight, before the rotation; two flat arrays.
 
-        The first is how large a raw coefficient one unit of the weight is, zero for an
+        The first is how large a penalised coefficient one unit of the weight is, zero for an
         intercept. The second is the loss scale of the output that the weight belongs to.
         """
         size = np.zeros((self.n_outputs, self.n_columns))
-        size[:, : self.n_features] = 1.0 if self.scale is None else self.scale
+        scale = 1.0 if self.scale is None else self.scale
+        size[:, : self.n_features] = scale * self.feature_size
         size *= self.unit[:, None]
         return size.ravel(), np.repeat(self.loss_scale, self.n_columns)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import scipy.linalg
+import scipy.sparse as sp
 from scipy.linalg.lapack import dpstrf
 
 from .moments import Moments
@@ -26,7 +27,35 @@ def pays(n_rows, n_columns):
     return n_columns <= MAX_COLUMNS and n_rows > 2 * (n_columns + 1)
 
 
-def condense(X, y, weight=None, rows=None):
+def joint_moments(X, Y, weight=None, rows=None):
+    """Moments, covariances included, of the columns of X and of Y side by side.
+
+    Parameters
+    ----------
+    X : ndarray or CSR matrix of shape (n_samples, n_features)
+        Features.
+    Y : ndarray of shape (n_samples, n_columns)
+        What stands beside them.
+    weight : ndarray of shape (n_samples,) or None
+        Weights of the rows. If X is sparse, those of rows that do not count are zero.
+    rows : ndarray of intp or None
+        The rows of a dense X that count; None for all.
+
+    Returns
+    -------
+    Moments or None
+        None if squares of the numbers are too large to be numbers.
+    """
+    moments = Moments(full=True)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if sp.issparse(X):
+            moments.update_sparse(X, Y, weight)
+        else:
+            moments.update(_Joined(X, Y), weight, rows)
+    return moments if np.isfinite(moments.covariance).all() else None
+
+
+def condense(moments, n_features):
     r"""Few rows that have the weighted means and covariances of many.
 
     The mean of the squared error is a function of these: it is the same for
@@ -37,32 +66,25 @@ def condense(X, y, weight=None, rows=None):
 
     Parameters
     ----------
-    X, y : ndarray of shape (n_samples, n_features) and (n_samples, n_targets)
-        Features and targets.
-    weight : ndarray of shape (n_samples,) or None
-        Weights of the rows.
-    rows : ndarray of intp or None
-        The rows that count; None for all.
+    moments : Moments
+        Those of features and targets, as `joint_moments` gives them.
+    n_features : int
+        How many of the columns are features.
 
     Returns
     -------
-    tuple of ndarray or None
+    tuple of ndarray
         ``X, y, x_mean, y_mean``: at most n_features + n_targets + 1 rows, all of
         the same weight, measured from the means (added to the rows, these would
-        round them), and the means. None if squares of the numbers are too large to
-        be numbers.
+        round them), and the means.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        moments = Moments(full=True).update(_Joined(X, y), weight, rows)
-    if not np.isfinite(moments.covariance).all():
-        return None
     unit = np.sqrt(np.where(moments.variance > 0, moments.variance, 1.0))
     # With pivots, since columns may depend on each other: beyond the rank is rounding only.
     factor, pivots, rank, _ = dpstrf(moments.covariance / np.outer(unit, unit))
     root = np.empty((rank, len(unit)))
     root[:, pivots - 1] = np.triu(factor)[:rank]
     few = np.sqrt(rank + 1) * scipy.linalg.helmert(rank + 1).T @ (root * unit)
-    d = X.shape[1]
+    d = n_features
     return (
         np.ascontiguousarray(few[:, :d]),
         np.ascontiguousarray(few[:, d:]),

@@ -4,12 +4,15 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from ..indices import without_copy
 
 # Numbers of X in a chunk: enough to be fast, too few to show in the memory used.
 CHUNK = 32768
+# How many times more rows of a sparse matrix are in a chunk: most of its numbers are zero.
+SPARSE_ROWS = 32
 
 
 class Moments:
@@ -19,6 +22,17 @@ class Moments:
     ----------
     full : bool
         Keep the covariance matrix, not only its diagonal.
+
+    Attributes
+    ----------
+    total : float
+        Sum of the weights.
+    mean : ndarray of shape (n_columns,)
+        Mean of every column.
+    scatter : ndarray of shape (n_columns,) or (n_columns, n_columns)
+        Sum of the squares, or of the products, of the deviations from the mean.
+    filled : ndarray of shape (n_columns,)
+        Sum of the weights of the rows in which a column is not zero.
     """
 
     def __init__(self, full=False):
@@ -26,6 +40,15 @@ class Moments:
         self.total = 0.0
         self.mean = None
         self.scatter = None
+        self.filled = None
+
+    def part(self, columns):
+        """The moments of some of the columns, a slice."""
+        other = Moments(self.full)
+        other.total, other.mean = self.total, self.mean[columns]
+        other.scatter = self.scatter[columns, columns] if self.full else self.scatter[columns]
+        other.filled = self.filled[columns]
+        return other
 
     def update(self, X, weight=None, rows=None):
         """Add the rows of `X`, or some of them, chunk by chunk.
@@ -36,11 +59,27 @@ class Moments:
             self._merge(*self._of_sparse(X, weight))
             return self
         step = max(1, CHUNK // X.shape[1])
+        if self.full:
+            # Matrices are added for every chunk, which should cost less than their products.
+            step = max(step, 2 * X.shape[1])
         for begin in range(0, X.shape[0] if rows is None else len(rows), step):
             chunk = slice(begin, begin + step)
             if rows is not None:
                 chunk = without_copy(rows[chunk])
             self._add_chunk(X[chunk], None if weight is None else weight[chunk])
+        return self
+
+    def update_sparse(self, X, Y, weight=None):
+        """Add the rows of a sparse X, with the columns of a dense Y beside them.
+
+        As in `update`, a row that does not train must have the weight zero.
+        """
+        step = max(1, SPARSE_ROWS * CHUNK // max(X.shape[1], 1))
+        for rows in gen_batches(X.shape[0], step):
+            part = sp.hstack([X[rows], sp.csr_matrix(Y[rows])], format="csr")
+            w = None if weight is None else weight[rows]
+            if w is None or np.any(w):
+                self._merge(*self._of_sparse(part, w))
         return self
 
     def _add_chunk(self, x, weight):
@@ -62,31 +101,36 @@ class Moments:
         else:
             np.square(centred, out=centred)
             scatter = w @ centred - total * shift * shift
-        self._merge(total, origin + shift, scatter)
+        # Counting is faster than adding weights, and most data have no zeros.
+        has_zeros = np.count_nonzero(x) < x.size
+        filled = w @ (x != 0) if has_zeros else np.full(x.shape[1], total)
+        self._merge(total, origin + shift, scatter, filled)
 
     def _of_sparse(self, X, weight):
         # mean_variance_axis needs weights of the same type as the data.
         w = None if weight is None else weight.astype(X.dtype, copy=False)
         mean, variance = (a.astype(float) for a in mean_variance_axis(X, axis=0, weights=w))
         total = float(X.shape[0] if weight is None else weight.sum())
+        filled = _filled(X, weight)
         if not self.full:
-            return total, mean, variance * total
+            return total, mean, variance * total, filled
         X = X.astype(np.float64)
         scaled = X if weight is None else sp.diags_array(weight) @ X
         scatter = np.asarray((scaled.T @ X).todense()) - total * np.outer(mean, mean)
         # These differences cancel; the variances above are more accurate.
         np.fill_diagonal(scatter, variance * total)
-        return total, mean, scatter
+        return total, mean, scatter, filled
 
-    def _merge(self, total, mean, scatter):
+    def _merge(self, total, mean, scatter, filled):
         if self.mean is None:
-            self.total, self.mean, self.scatter = total, mean, scatter
+            self.total, self.mean, self.scatter, self.filled = total, mean, scatter, filled
             return
         apart = mean - self.mean
         both = self.total + total
         between = np.outer(apart, apart) if self.full else apart * apart
         self.mean = self.mean + apart * (total / both)
         self.scatter = self.scatter + scatter + between * (self.total * total / both)
+        self.filled = self.filled + filled
         self.total = both
 
     @property
@@ -104,11 +148,44 @@ class Moments:
         """Standard deviation of every feature; one for a constant."""
         return np.sqrt(np.where(self.is_constant(), 1.0, self.variance))
 
+    @property
+    def share_filled(self):
+        """Share of the weight that is in rows where a column is not zero."""
+        return self.filled / self.total
+
+    @property
+    def size(self):
+        r"""The size of every feature, in which a penalty measures its coefficient.
+
+        It is :math:`\sigma_j / \sqrt{q_j}`, with the deviation :math:`\sigma_j` and the share
+        :math:`q_j` of rows in which the feature is not zero: the deviation of a feature without
+        zeros, and about the value of a rare indicator where it is there. Of a constant, 1.
+        """
+        filled = np.where(self.is_constant(), 1.0, self.share_filled)
+        return self.deviation / np.sqrt(filled)
+
     def is_constant(self):
         """Which features have no variance beyond rounding."""
         eps = np.finfo(float).eps
         n = max(self.total, 1.0)
         return self.variance <= n * eps * self.variance + (n * self.mean * eps) ** 2
+
+
+def _filled(X, weight):
+    """Sum of the weights of the rows in which each column of a sparse matrix is not zero."""
+    filled = np.zeros(X.shape[1])
+    # The count of every chunk is an array of all columns.
+    step = max(1, max(CHUNK, X.shape[1]) * X.shape[0] // max(X.nnz, 1))
+    for rows in gen_batches(X.shape[0], step):
+        entries = slice(X.indptr[rows.start], X.indptr[rows.stop])
+        present = X.data[entries] != 0
+        w = None
+        if weight is not None:
+            w = np.repeat(weight[rows], np.diff(X.indptr[rows.start : rows.stop + 1]))[present]
+        columns = X.indices[entries]
+        columns = columns if present.all() else columns[present]
+        filled += np.bincount(columns, weights=w, minlength=X.shape[1])
+    return filled
 
 
 class Statistics(NamedTuple):
@@ -126,15 +203,15 @@ class Statistics(NamedTuple):
     targets: Moments | None = None
 
 
-def observe(problem, precondition, before=None):
+def observe(problem, needed, before=None):
     """The statistics of a problem, on top of those `before`.
 
     Parameters
     ----------
     problem : Problem
         Rows, targets and weights.
-    precondition : {"standardize", "whiten"} or None
-        Decides which moments of the features are needed, if any.
+    needed : {"variances", "covariances"} or None
+        Which moments of the features are needed, if any.
     before : Statistics, optional
         Those of the rows seen so far.
 
@@ -145,16 +222,23 @@ def observe(problem, precondition, before=None):
     """
     before = before or Statistics()
     features, targets = before.features, before.targets
-    if precondition is not None:
-        full = precondition == "whiten"
+    if needed is not None:
+        full = needed == "covariances"
+        if full and before == Statistics() and problem.joint_moments is not None:
+            features = problem.joint_moments.part(slice(0, problem.X.shape[1]))
+            return Statistics(features, _targets(problem, targets))
         so_far = features if features is not None and features.full == full else Moments(full)
         # A sparse X is read as a whole: rows that do not train need a weight of zero.
         weight = problem.weights if problem.is_sparse else problem.weight
         features = _updated(so_far, "X", problem.X, weight, problem.subset)
-    if problem.targets.kind == "regressor":
-        so_far = targets or Moments()
-        targets = _updated(so_far, "y", problem.y, problem.weight, problem.subset)
-    return Statistics(features, targets)
+    return Statistics(features, _targets(problem, targets))
+
+
+def _targets(problem, before):
+    """The moments of numbers as targets, on top of those `before`; None for classes."""
+    if problem.targets.kind != "regressor":
+        return None
+    return _updated(before or Moments(), "y", problem.y, problem.weight, problem.subset)
 
 
 def _updated(moments, name, values, weight, rows):

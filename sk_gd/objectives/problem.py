@@ -10,7 +10,8 @@ import scipy.sparse as sp
 
 from ..parameters import fingerprint
 from .data import Data
-from .gram import condense, pays
+from .evidence import signal_to_noise
+from .gram import condense, joint_moments, pays
 
 
 @dataclass
@@ -36,6 +37,8 @@ class Problem:
         The rows that train; None for all of X.
     held_out : HeldOut or None
         Rows to judge the training by.
+    total : float or None
+        Sum of the weights, as they were given, of the rows that train; None for their number.
     """
 
     X: object
@@ -46,6 +49,8 @@ class Problem:
     rows: np.ndarray | None = None
     subset: np.ndarray | None = None
     held_out: object = None
+    total: float | None = None
+    _ratio: float | None = None
     _known: weakref.WeakSet = field(default_factory=weakref.WeakSet)
 
     @property
@@ -66,8 +71,11 @@ class Problem:
         return spread(1.0, self.subset, self.X.shape[:1])
 
     def fingerprint(self, penalty):
-        """Two strings: equal for the same objective and data, and for the same held-out data."""
-        objective = [repr(fingerprint(self.loss)), repr(fingerprint(penalty))]
+        """Two strings: equal for the same objective and data, and for the same held-out data.
+
+        `penalty` are the parameters that decide the penalty.
+        """
+        objective = [repr(fingerprint(self.loss)), repr(penalty), self.total]
         watched = [self.subset]
         for part, known in ((self, objective), (self.held_out, watched)):
             if part is not None:
@@ -96,15 +104,32 @@ class Problem:
         return data
 
     @functools.cached_property
+    def joint_moments(self):
+        """Moments, covariances included, of features and targets side by side.
+
+        Classes are one column each, which is 1 in their rows. None if a square is not finite.
+        """
+        weight = self.weights if self.is_sparse else self.weight
+        return joint_moments(self.X, self.targets.columns(self.y), weight, self.subset)
+
+    def signal_to_noise(self, features, size):
+        """See `evidence.signal_to_noise`; it is computed once."""
+        if self._ratio is None:
+            self._ratio = signal_to_noise(self, features, size)
+        return self._ratio
+
+    @property
+    def condenses(self):
+        """Whether the Gram matrix of features and targets may stand for the rows."""
+        return self.loss.quadratic and pays(self.n, self.X.shape[1] + self.y.shape[1])
+
+    @functools.cached_property
     def _condensed(self):
         """A problem of few rows with the same objective, and the means subtracted from them."""
-        X, y = self.X, self.y
-        if self.is_sparse or not (self.loss.quadratic and pays(self.n, X.shape[1] + y.shape[1])):
+        n_features = self.X.shape[1]
+        if not self.condenses or self.joint_moments is None:
             return None
-        found = condense(X, y, self.weight, self.subset)
-        if found is None:
-            return None
-        X, y, *means = found
+        X, y, *means = condense(self.joint_moments, n_features)
         return Problem(X, y, None, self.loss, self.targets), *means
 
 

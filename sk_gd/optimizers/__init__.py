@@ -118,8 +118,8 @@ def get(optimizer):
     Parameters
     ----------
     optimizer : str or Optimizer
-        A name or an instance. "auto" is the default of the estimators, which is
-        `ScheduleFreeAdamW` with other settings than its defaults.
+        A name or an instance. "auto" is what the estimators use on mini-batches if they
+        choose: `ScheduleFreeAdamW` with other settings than its defaults.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def get(optimizer):
         If it is neither a name nor an instance.
     """
     if isinstance(optimizer, str) and optimizer == "auto":
-        name, parameters = auto.OPTIMIZER
+        name, parameters = auto.MINI_BATCH
         return TABLE[name](**parameters)
     return lookup(optimizer, TABLE, Optimizer, "optimizer")
 

@@ -13,7 +13,7 @@ from ..estimators.base import GDEstimator
 from ..estimators.fitting import set_up
 from ..estimators.posing import pose, targets_of
 from ..estimators.publishing import convergence_message, fitted_attributes
-from ..estimators.settings import Settings, draw_seed
+from ..estimators.settings import MOMENTS, Settings, draw_seed, with_optimizer
 from ..estimators.validation import Given, check_weight
 from ..objectives.moments import observe
 from ..parameters import fingerprint
@@ -120,13 +120,14 @@ class Pass:
     """
 
     def __init__(self, candidates, data, resumable):
-        self.candidates = candidates
         self.seen = data.seen
         self.resumable = resumable
         self.outcomes = [None] * len(candidates)
         first = candidates[0]
         self.problem = data.pose(first)
-        statistics = observe(self.problem, first.precondition)
+        self.candidates = [with_optimizer(each, self.problem) for each in candidates]
+        needed = max((each.moments for each in self.candidates), key=MOMENTS.index)
+        statistics = observe(self.problem, needed)
         seed = draw_seed(first.random_state)
         # For each run, by its id, the indices of the candidates that it serves.
         self._served = {}

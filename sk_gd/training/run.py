@@ -18,10 +18,16 @@ from .stopping import Best, Stopping
 
 # Weights must stay so far below the largest number that sums over features stay finite.
 ROOM = 1e6
+# Below this share of the loss of a constant model, about, further improvements do not count:
+# a loss that goes to zero would never settle otherwise.
+LEAST_LOSS = 1e-3
 
 
 class Config(NamedTuple):
-    """How a configuration is trained: the parameters of an estimator, all "auto" resolved."""
+    """How a configuration is trained: the parameters of an estimator, all "auto" resolved.
+
+    `loss_unit` is the loss of a model that has learnt nothing, about.
+    """
 
     learning_rate: float
     schedule: Schedule
@@ -32,6 +38,7 @@ class Config(NamedTuple):
     n_iter_no_change: int
     validated: bool
     dtype: str
+    loss_unit: float = 1.0
 
 
 class Run:
@@ -48,6 +55,9 @@ class Run:
         Draws the orders of the rows.
     statistics : Statistics
         The moments from which the coordinates were made.
+    signal : tuple of (float, int)
+        The ratio of signal and noise, if the strength of the penalty is made from it, and
+        the number of rows that it was computed from.
     config : Config
         How the run is trained.
     coordinates : Coordinates
@@ -77,6 +87,7 @@ class Run:
         self.seed = seed
         self.generator = np.random.default_rng(seed)
         self.statistics = statistics
+        self.signal = (1.0, 0)
         self.config = None
         self.coordinates = None
         self.lane = None
@@ -216,7 +227,8 @@ class Run:
         self.rates = self.rates.after(watched)
         if config.tol is None:
             return False
-        self.stopping.update(watched, config.tol * self._loss_unit())
+        least = LEAST_LOSS * config.loss_unit
+        self.stopping.update(watched, config.tol * max(abs(watched), least))
         return self.is_settled
 
     def model(self):
@@ -235,10 +247,6 @@ class Run:
         return bool(
             config and config.tol is not None and self.stopping.stale >= config.n_iter_no_change
         )
-
-    def _loss_unit(self):
-        """A loss of one, in the coordinates of the optimizer, is this in the objective."""
-        return float(np.mean(self.coordinates.loss_scale))
 
     def _divergence(self, loss, data):
         config, curve = self.config, self.history.loss_curve

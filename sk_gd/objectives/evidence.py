@@ -1,0 +1,250 @@
+"""How much of the targets a linear model explains: the signal-to-noise ratio, from the evidence.
+
+The strength "auto" of the penalty is made from it.
+"""
+
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
+from sklearn.utils import gen_batches
+
+# Up to so many rows or features all eigenvalues are computed.
+MAX_EXACT = 256
+# Else so many steps of the Lanczos method, from so many columns of targets.
+STEPS, COLUMNS = 16, 4
+# Numbers of X that are read together.
+NUMBERS = 1 << 20
+# The ratios that are compared.
+RATIOS = 10.0 ** np.linspace(-2, 3, 51)
+
+
+def signal_to_noise(problem, features, size):
+    r"""The ratio of signal and noise under which the targets are the most probable.
+
+    The model is linear, :math:`y = Z w + \epsilon`, with the features Z centred and divided by
+    their sizes, and normal coefficients. If T is the sum of the variances of these, the
+    coefficients have the variance :math:`\rho / T` and the noise has the variance 1, in any
+    unit. Then :math:`\rho` is the ratio of the variances of signal and noise. With
+    the eigenvalues :math:`\lambda_j` of :math:`Z^\top Z`, the share :math:`c_j` of the variation
+    of y that is along the j-th eigenvector, and :math:`d_j = \lambda_j \rho / T`, the logarithm
+    of the evidence is, up to a constant,
+
+    .. math:: -\tfrac{n-1}{2} \log\Bigl(1 - \sum_j \frac{c_j d_j}{1 + d_j}\Bigr)
+        - \tfrac12 \sum_j \log(1 + d_j)
+
+    Its maximum between 0.01 and 1000 is found on a grid. Classes count as one 0/1 column each.
+
+    Parameters
+    ----------
+    problem : Problem
+        Rows, targets and weights. A row of weight two counts as two rows.
+    features : Moments
+        The moments of the features.
+    size : ndarray of shape (n_features,) or float
+        The sizes.
+
+    Returns
+    -------
+    float
+        The ratio; 1 if there are too few rows to tell.
+
+    References
+    ----------
+    MacKay, D. (1992). Bayesian interpolation. Neural Computation 4(3).
+    doi:10.1162/neco.1992.4.3.415
+
+    Golub, G. & Meurant, G. (2010). Matrices, Moments and Quadrature with Applications.
+    Princeton University Press. (the Lanczos method where the matrix is large)
+    """
+    total = problem.n if problem.total is None else problem.total
+    varies = ~features.is_constant()
+    trace = trace_of(features, size)
+    if not (total > 2 and trace > 0):
+        return 1.0
+    found = _spectrum(problem, features, np.where(varies, 1.0 / size, 0.0))
+    if found is None:
+        return 1.0
+    (values, shares), (all_values, counts) = found
+    # The spectra are those of means over the rows; the rows add up.
+    spread = RATIOS[:, None] * (total / trace)
+    explained = np.sum(shares * spread / (1 + spread * values), axis=1)
+    determinant = np.sum(counts * np.log1p(spread * all_values), axis=1)
+    unexplained = np.maximum(1 - explained, 1e-9)
+    return _maximiser(-0.5 * (total - 1) * np.log(unexplained) - 0.5 * determinant)
+
+
+def trace_of(features, size):
+    """The sum of the variances of features divided by their sizes."""
+    return float(np.sum(np.where(features.is_constant(), 0.0, features.variance) / size**2))
+
+
+def _maximiser(evidence):
+    """The ratio at the top of the parabola through the largest value and its neighbours."""
+    j = int(np.argmax(evidence))
+    if j in (0, len(RATIOS) - 1):
+        return float(RATIOS[j])
+    before, top, after = evidence[j - 1 : j + 2]
+    move = 0.5 * (before - after) / (before - 2 * top + after)
+    return float(RATIOS[j] * (RATIOS[1] / RATIOS[0]) ** move)
+
+
+def _spectrum(problem, features, inverse):
+    """Eigenvalues with the shares of the targets, and eigenvalues with how often they occur.
+
+    The features are multiplied by `inverse`. None if the targets are constant, or too large.
+    """
+    n_features = problem.X.shape[1]
+    if n_features <= MAX_EXACT and n_features <= problem.n or problem.condenses:
+        data = _Covariances(problem, inverse)
+    else:
+        data = _Rows(problem, features, inverse)
+    if data.scale is None:
+        return None
+    if n_features <= MAX_EXACT and n_features <= problem.n:
+        values, vectors = scipy.linalg.eigh(data.second, driver="evd")
+        shares = np.sum((vectors.T @ data.towards(np.eye(len(data.scale)))) ** 2, axis=1)
+    elif problem.n <= MAX_EXACT:
+        values, vectors = scipy.linalg.eigh(data.gram(), driver="evd")
+        shares = np.maximum(values, 0) * np.sum((vectors.T @ data.targets()) ** 2, axis=1)
+    else:
+        return _by_lanczos(data, inverse)
+    values = np.maximum(values, 0)
+    return (values, shares), (values, np.ones(len(values)))
+
+
+def _scale(variance, targets):
+    """What outputs are divided by, so that their squares add up to one; None if they are constant.
+
+    Every number has its own unit; classes are shares of the rows.
+    """
+    if targets.kind == "classifier":
+        variance = np.full(len(variance), np.sum(variance))
+    else:
+        variance = variance * np.count_nonzero(variance)
+    if not (np.any(variance > 0) and np.all(np.isfinite(variance))):
+        return None
+    return np.sqrt(np.where(variance > 0, variance, np.inf))
+
+
+class _Covariances:
+    """The second moments of features and targets, from their covariance matrix."""
+
+    def __init__(self, problem, inverse):
+        moments, d = problem.joint_moments, len(inverse)
+        self.scale = None
+        if moments is not None:
+            self.scale = _scale(moments.variance[d:], problem.targets)
+            covariance = moments.covariance[:d] * inverse[:, None]
+            self.second, self.with_targets = covariance[:, :d] * inverse, covariance[:, d:]
+
+    def towards(self, mix):
+        """Mean products of the features and the targets, which `mix` mixes: features × columns."""
+        return self.with_targets / self.scale @ mix
+
+    def second_moment(self, V):
+        """The second moment of the features times V, features × columns."""
+        return self.second @ V
+
+
+class _Rows:
+    """The second moments of features and targets, from their rows.
+
+    The features are centred and divided by their sizes.
+    """
+
+    def __init__(self, problem, features, inverse):
+        self.problem = problem
+        self.rows = problem.subset
+        self.inverse = inverse
+        self.shift = features.mean * inverse
+        X = problem.X
+        width = X.nnz / X.shape[0] if sp.issparse(X) else X.shape[1]
+        self.step = max(1, int(NUMBERS / max(width, 1)))
+        self.mean = np.average(self._columns(slice(None)), axis=0, weights=self._weights())
+        square = np.square(self._columns(slice(None)) - self.mean)
+        self.scale = _scale(np.average(square, axis=0, weights=self._weights()), problem.targets)
+
+    def _columns(self, batch):
+        y = self.problem.y if self.rows is None else self.problem.y[self.rows]
+        return self.problem.targets.columns(y[batch])
+
+    def _weights(self):
+        weight = self.problem.weight
+        return weight if weight is None or self.rows is None else weight[self.rows]
+
+    def _share(self, batch):
+        """The share of each row in the mean."""
+        weight, n = self._weights(), self.problem.n
+        if weight is None:
+            return np.full(batch.stop - batch.start, 1 / n)
+        return weight[batch] / np.sum(weight)
+
+    def batches(self):
+        """The rows of X, some at a time, and which ones they are."""
+        for batch in gen_batches(self.problem.n, self.step):
+            x = self.problem.X[batch if self.rows is None else self.rows[batch]]
+            yield x, batch
+
+    def targets(self):
+        """Targets, times the roots of the shares."""
+        root = np.sqrt(self._share(slice(0, self.problem.n)))
+        return root[:, None] * (self._columns(slice(None)) - self.mean) / self.scale
+
+    def gram(self):
+        """The products of all pairs of rows, times the roots of their shares."""
+        root = np.sqrt(self._share(slice(0, self.problem.n)))
+        X = self.problem.X if self.rows is None else self.problem.X[self.rows]
+        if sp.issparse(X):
+            z = X @ sp.diags_array(self.inverse)
+            products = np.asarray((z @ z.T).todense())
+            against = z @ self.shift
+            products += self.shift @ self.shift - against - against[:, None]
+        else:
+            z = X * self.inverse - self.shift
+            products = z @ z.T
+        return products * root * root[:, None]
+
+    def towards(self, mix):
+        """Mean products of the features and the targets, which `mix` mixes: features × columns."""
+        found = np.zeros((len(self.inverse), mix.shape[1]))
+        for x, batch in self.batches():
+            y = (self._columns(batch) - self.mean) / self.scale @ mix
+            y *= self._share(batch)[:, None]
+            found += x.T @ y
+        return found * self.inverse[:, None]
+
+    def second_moment(self, V):
+        """The second moment of the features times V, features × columns."""
+        scaled = V * self.inverse[:, None]
+        found = np.zeros_like(V)
+        for x, batch in self.batches():
+            z = x @ scaled - self.shift @ V
+            z *= self._share(batch)[:, None]
+            found += (x.T @ z) * self.inverse[:, None] - np.outer(self.shift, z.sum(axis=0))
+        return found
+
+
+def _by_lanczos(data, inverse):
+    """The spectra of `_spectrum`, as a few nodes and weights of Gauss quadratures."""
+    rng = np.random.default_rng(0)
+    mix = np.eye(len(data.scale))
+    if len(mix) > COLUMNS:
+        mix = rng.choice([-1.0, 1.0], (len(mix), COLUMNS)) / np.sqrt(COLUMNS)
+    signs = rng.choice([-1.0, 1.0], len(inverse)) * (inverse > 0)
+    start = np.column_stack([data.towards(mix), signs])
+    length = np.linalg.norm(start, axis=0)
+    q, before = start / np.where(length > 0, length, 1.0), np.zeros_like(start)
+    diagonal, beside = [], [np.zeros(len(length))]
+    for _ in range(STEPS):
+        v = data.second_moment(q) - beside[-1] * before
+        diagonal.append(np.einsum("ij,ij->j", v, q))
+        v -= diagonal[-1] * q
+        beside.append(np.linalg.norm(v, axis=0))
+        before, q = q, v / np.where(beside[-1] > 0, beside[-1], 1.0)
+    nodes, weights = [], []
+    for d, e, size in zip(np.array(diagonal).T, np.array(beside[1:-1]).T, length, strict=True):
+        values, vectors = scipy.linalg.eigh_tridiagonal(d, e)
+        nodes.append(np.maximum(values, 0))
+        weights.append((size * vectors[0]) ** 2)
+    shares = np.concatenate(nodes[:-1]), np.concatenate(weights[:-1])
+    return shares, (nodes[-1], weights[-1])
