@@ -21,7 +21,9 @@ MANY_ROWS = 50
 LONG_PASS = 1e9
 
 # "auto", or a multiple of it.
-MULTIPLE = re.compile(r"(?:(?P<factor>\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?)\s*\*\s*)?auto", re.IGNORECASE)
+MULTIPLE = re.compile(
+    r"(?:(?P<factor>\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?)\s*\*\s*)?auto", re.IGNORECASE
+)
 # The evidence trusts a strong signal too much if the data have outliers.
 SHRINK = 0.2
 

@@ -75,9 +75,7 @@ def partial_fit(estimator, X, y, sample_weight, classes=None):
         if run.config is not None and settings.learning_rate == "auto":
             # Parts of the data give different rates. The rate never grows.
             rate = min(rate, run.config.learning_rate)
-        config = _config(
-            settings, problem, penalty, rate, settings.max_iter, run.statistics
-        )
+        config = _config(settings, problem, penalty, rate, settings.max_iter, run.statistics)
         run.configure(config, coordinates, settings.optimizer)
         tasks = EpochTasks(estimator, X, y, sample_weight, 1)
         _train(estimator, run, data, problem, tasks, witness.attributes)

@@ -7,6 +7,9 @@ import numpy as np
 # Fitted attributes that some fits have and others have not.
 OPTIONAL = ("feature_names_in_", "validation_loss_curve_", "validation_scores_")
 
+# Steps before which a rising objective says nothing about the learning rate.
+JUDGED = 50
+
 
 def fitted_attributes(run, problem, seen):
     """The fitted attributes of a run; `seen` are those that the validation of X gave."""
@@ -64,17 +67,23 @@ def convergence_message(run, settings, unfinished):
     """The text of a warning if training ended too early, or above where it began; else None."""
     rate = run.config.learning_rate
     curve = run.history.recent(run.history.loss_curve)
-    if curve[-1] > curve[0] and run.stopping.stale >= settings.n_iter_no_change:
+    settled = run.stopping.stale >= settings.n_iter_no_change
+    if settled and curve[-1] > curve[0] and run.lane.rule.t >= JUDGED:
+        automatic = settings.learning_rate == "auto"
         return (
             f"The objective is {curve[-1]:.6g} after {len(curve)} epochs and was "
-            f"{curve[0]:.6g} after the first: decrease the learning_rate (it was "
-            f"{rate:.3g}) or use learning_rate='auto'."
+            f"{curve[0]:.6g} after the first: "
+            + (
+                f"set a learning_rate below {rate:.3g}, which was chosen automatically."
+                if automatic
+                else f"decrease the learning_rate (it was {rate:.3g}) or use learning_rate='auto'."
+            )
         )
     if unfinished and settings.tol is not None:
+        other = "" if settings.learning_rate == "auto" else ", use learning_rate='auto'"
         return (
             f"max_iter={settings.max_iter} epochs were over before the objective settled to within "
-            f"tol={settings.tol} for {settings.n_iter_no_change} epochs. Increase max_iter, change "
-            f"the learning_rate (it was {rate:.3g}), loosen tol, or set tol=None to "
-            "run max_iter epochs without this warning."
+            f"tol={settings.tol} of itself for {settings.n_iter_no_change} epochs. Increase "
+            f"max_iter or tol{other}, or set tol=None to run max_iter epochs without this warning."
         )
     return None

@@ -13,7 +13,6 @@ from ..objectives.coordinates import MAX_WHITEN_FEATURES
 from ..optimizers import Optimizer
 from ..schedules import Schedule
 
-
 # What may be needed of the features, from the least to the most.
 MOMENTS = (None, "variances", "covariances")
 

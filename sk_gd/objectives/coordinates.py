@@ -14,6 +14,7 @@ import copy
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
+from scipy.linalg.lapack import dtrtri
 from scipy.sparse.linalg import LinearOperator
 
 from .moments import CHUNK
@@ -133,7 +134,7 @@ class Coordinates:
         variance = moments.variance + (0.0 if centre else moments.mean**2)
         constant = moments.is_constant()
         if not centre:
-            constant &= moments.mean == 0
+            constant = constant & (moments.mean == 0)
         stiffest = np.sqrt(ridge / self.curvature * np.max(self.unit**2 / self.loss_scale))
         stiffest = stiffest * self.feature_size
         deviation = np.maximum(np.sqrt(np.maximum(variance, 0.0)), stiffest)
@@ -153,9 +154,9 @@ class Coordinates:
         # small share of the curvature of its features.
         diagonal = np.diagonal(curved)
         floor = 1e-9 * np.where(diagonal > 0, diagonal, 1.0)
-        factor = scipy.linalg.cholesky(curved + np.diag(floor), lower=True)
+        factor = np.linalg.cholesky(curved + np.diag(floor))
         rotation = np.zeros((self.n_columns, self.n_columns))
-        rotation[:d, :d] = scipy.linalg.solve_triangular(factor, np.eye(d), lower=True).T
+        rotation[:d, :d] = dtrtri(factor, lower=True)[0].T
         if self.intercept:
             rotation[d, d] = 1 / np.sqrt(curvature)
             if not centre:

@@ -101,10 +101,10 @@ def _spectrum(problem, features, inverse):
     if data.scale is None:
         return None
     if n_features <= MAX_EXACT and n_features <= problem.n:
-        values, vectors = scipy.linalg.eigh(data.second, driver="evd")
+        values, vectors = np.linalg.eigh(data.second)
         shares = np.sum((vectors.T @ data.towards(np.eye(len(data.scale)))) ** 2, axis=1)
     elif problem.n <= MAX_EXACT:
-        values, vectors = scipy.linalg.eigh(data.gram(), driver="evd")
+        values, vectors = np.linalg.eigh(data.gram())
         shares = np.maximum(values, 0) * np.sum((vectors.T @ data.targets()) ** 2, axis=1)
     else:
         return _by_lanczos(data, inverse)

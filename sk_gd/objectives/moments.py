@@ -41,6 +41,7 @@ class Moments:
         self.mean = None
         self.scatter = None
         self.filled = None
+        self._constant = None
 
     def part(self, columns):
         """The moments of some of the columns, a slice."""
@@ -122,6 +123,7 @@ class Moments:
         return total, mean, scatter, filled
 
     def _merge(self, total, mean, scatter, filled):
+        self._constant = None
         if self.mean is None:
             self.total, self.mean, self.scatter, self.filled = total, mean, scatter, filled
             return
@@ -149,11 +151,6 @@ class Moments:
         return np.sqrt(np.where(self.is_constant(), 1.0, self.variance))
 
     @property
-    def share_filled(self):
-        """Share of the weight that is in rows where a column is not zero."""
-        return self.filled / self.total
-
-    @property
     def size(self):
         r"""The size of every feature, in which a penalty measures its coefficient.
 
@@ -161,14 +158,15 @@ class Moments:
         :math:`q_j` of rows in which the feature is not zero: the deviation of a feature without
         zeros, and about the value of a rare indicator where it is there. Of a constant, 1.
         """
-        filled = np.where(self.is_constant(), 1.0, self.share_filled)
+        filled = np.where(self.is_constant(), 1.0, self.filled / self.total)
         return self.deviation / np.sqrt(filled)
 
     def is_constant(self):
         """Which features have no variance beyond rounding."""
-        eps = np.finfo(float).eps
-        n = max(self.total, 1.0)
-        return self.variance <= n * eps * self.variance + (n * self.mean * eps) ** 2
+        if self._constant is None:
+            eps, n, variance = np.finfo(float).eps, max(self.total, 1.0), self.variance
+            self._constant = variance <= n * eps * variance + (n * self.mean * eps) ** 2
+        return self._constant
 
 
 def _filled(X, weight):

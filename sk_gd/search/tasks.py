@@ -118,7 +118,9 @@ class Task:
         """Return the estimator as if it had been fitted by itself, or raise its error."""
         if outcome.error is not None:
             raise outcome.error.with_traceback(None)
-        if outcome.convergence_message is not None:
+        # A candidate that was told when to stop has done what it should.
+        told = any(name.split("__")[-1] == "max_iter" for name in self.call.parameters)
+        if outcome.convergence_message is not None and not told:
             warnings.warn(outcome.convergence_message, ConvergenceWarning, stacklevel=4)
         if self.is_pipeline:
             self.estimator.set_params(steps=[*steps, self.estimator.steps[-1]])
