@@ -58,6 +58,17 @@ def test_rows_far_from_zero():
     )
 
 
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+def test_targets_far_from_zero_beside_sparse_rows(weight):
+    """Means of a million deviations do not cost digits of what X says about y."""
+    rows = np.where(RNG.random((N, D)) < 0.3, RNG.normal(1.0, size=(N, D)), 0)
+    target = RNG.normal(size=N) + rows[:, 0]
+    short, targets, _, y_mean = condense(sp.csr_array(rows), target[:, None] + 1e6, weight)
+    together = np.cov(rows.T, target, ddof=0, aweights=weight)
+    assert_allclose(short.T @ targets[:, 0] / len(short), together[:D, D], rtol=0, atol=3e-12)
+    assert_allclose(y_mean, np.average(target, weights=weight) + 1e6, rtol=1e-15)
+
+
 def test_data_without_variance():
     short, targets, x_mean, y_mean = condense(np.full((50, 2), 3.0), np.full((50, 1), -1.0))
     assert not short.any() and not targets.any()
