@@ -67,9 +67,15 @@ class TestArrays:
         assert not hasattr(model, "coef_")
 
     def test_weights_whose_sum_overflows(self):
-        heavy = GDRegressor(**SETTINGS).fit(X, Y, sample_weight=np.full(600, 1e308))
-        plain = GDRegressor(**SETTINGS).fit(X, Y)
-        np.testing.assert_allclose(heavy.coef_, plain.coef_, rtol=1e-12)
+        heavy = np.full(600, 1e308)
+        given = GDRegressor(alpha=0.1, **SETTINGS).fit(X, Y, sample_weight=heavy)
+        plain = GDRegressor(alpha=0.1, **SETTINGS).fit(X, Y)
+        np.testing.assert_allclose(given.coef_, plain.coef_, rtol=1e-12)
+        # As many rows need no prior.
+        automatic = GDRegressor(**SETTINGS).fit(X, Y, sample_weight=heavy)
+        assert 0 < automatic.alpha_ < 1e-200
+        free = LinearRegression().fit(X, Y)
+        np.testing.assert_allclose(automatic.coef_, free.coef_, rtol=1e-7)
 
     def test_a_row_without_weight_may_be_any_number(self):
         far, weight = X.copy(), np.ones(600)
