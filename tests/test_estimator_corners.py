@@ -19,6 +19,8 @@ OTHER = X @ [-4.0, 3, -2, 1] + 50
 LABELS = np.digitize(X[:, 0], [-1, 1])
 TRAIN, REST = slice(0, 400), slice(400, 600)
 SETTINGS = {"tol": None, "random_state": 0}
+# What the estimators choose on mini-batches.
+MINI_BATCH = optimizers.get("auto")
 
 
 def locked(array):
@@ -110,17 +112,20 @@ def test_a_column_twice_does_not_drift():
 class TestAnotherFit:
     """A warm start on another problem keeps the weights, and begins everything else anew."""
 
+    @pytest.mark.parametrize(("optimizer", "steps"), [(MINI_BATCH, 13), ("auto", 1)])
     @pytest.mark.parametrize("watched", [True, False])
-    def test_other_targets(self, watched):
-        model = GDRegressor(warm_start=True, random_state=0)
+    def test_other_targets(self, watched, optimizer, steps):
+        # To targets so far away the weights swing.
+        model = GDRegressor(optimizer, warm_start=True, n_iter_no_change=10, random_state=0)
         for y in (Y, OTHER):
             given = {"X_val": X[REST], "y_val": y[REST]} if watched else {}
             model.fit(X[TRAIN], y[TRAIN], **given)
         assert model.score(X[REST], OTHER[REST]) > 0.95
-        assert model.t_ == model.n_iter_ * -(-400 // 32)  # both continue
+        assert model.t_ == model.n_iter_ * steps  # both continue
 
     def test_a_path_of_penalties(self):
-        model = GDClassifier("lbfgs", warm_start=True, tol=1e-7, max_iter=1000)
+        settings = {"scale_penalty": False, "tol": 1e-7, "max_iter": 1000}
+        model = GDClassifier("lbfgs", warm_start=True, **settings)
         y = LABELS > 0
         for alpha in (1e-3, 1e-2, 0.1, 1):
             model.set_params(alpha=alpha).fit(X, y)
@@ -145,7 +150,7 @@ class TestAnotherFit:
         options = {"learning_rate": 1e-3, "precondition": None, "warm_start": True}
         model = GDRegressor("sgd", max_iter=3, tol=None, random_state=0, **options).fit(X, Y)
         model.partial_fit(0 * X, 0 * Y)
-        model.set_params(max_iter=300, tol=1e-4).fit(X, Y)
+        model.set_params(max_iter=300, tol=1e-2).fit(X, Y)
         assert model.score(X, Y) > 0.99
 
     def test_schedule_and_average_begin_anew(self):

@@ -105,10 +105,14 @@ class TestStopping:
             model = make(max_iter=2).fit(X, y)
         text = str(caught[0].message)
         assert model.n_iter_ == 2
-        for word in ("max_iter=2", "learning_rate", "tol=0.0001", "tol=None"):
+        for word in ("max_iter=2", "tol=0.0001", "tol=None"):
             assert word in text
+        # Nothing that was done already is advised.
+        assert "learning_rate" not in text
         # The warning points at the line that called fit.
         assert caught[0].filename == __file__
+        with pytest.warns(ConvergenceWarning, match="learning_rate='auto'"):
+            make(max_iter=2, learning_rate=0.1).fit(X, y)
 
     def test_partial_fit_never_warns_nor_stops(self):
         model = GDRegressor("sgd", max_iter=2)
