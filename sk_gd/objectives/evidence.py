@@ -11,7 +11,7 @@ from sklearn.utils import gen_batches
 # Up to so many rows or features all eigenvalues are computed.
 MAX_EXACT = 256
 # Else so many steps of the Lanczos method, from so many columns of targets.
-STEPS, COLUMNS = 16, 4
+STEPS, COLUMNS = 16, 32
 # Numbers of X that are read together.
 NUMBERS = 1 << 20
 # The ratios that are compared.
