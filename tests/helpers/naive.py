@@ -54,6 +54,16 @@ LOSSES = {
 }
 
 
+def sizes(X, weight=None):
+    """The sizes of the features: deviation / root of the share of rows that are not zero."""
+    X = np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=float)
+    mean = np.average(X, axis=0, weights=weight)
+    deviation = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+    filled = np.average(X != 0, axis=0, weights=weight)
+    constant = np.ptp(X if weight is None else X[np.asarray(weight) > 0], axis=0) == 0
+    return np.where(constant, 1.0, deviation) / np.sqrt(np.where(constant, 1.0, filled))
+
+
 def objective(loss, X, y, coef, intercept, *, alpha=0.0, l1_ratio=0.0, weight=None, size=1.0):
     """The objective at coefficients (outputs × features) and intercepts (outputs,).
 
