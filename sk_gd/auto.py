@@ -14,12 +14,11 @@ MINI_BATCH = ("schedule_free_adamw", {"beta_1": 0.975, "beta_2": 0.988})
 FULL_BATCH = "lbfgs"
 PROXIMAL = ("barzilai_borwein", {})
 
-# Pairs of L-BFGS: at most a twentieth of the rows that are not zero in a feature, since pairs and
-# rows then cost one and twenty parts of an iteration. Up to 40 save iterations.
-FEWEST_PAIRS, MOST_PAIRS, ROWS_A_PAIR = 10, 40, 20
+# Pairs of L-BFGS: up to 40 save iterations, as long as they have no more numbers than that.
+FEWEST_PAIRS, MOST_PAIRS, PAIR_NUMBERS = 10, 40, 100_000
 
-# Whitening pays if a pass costs more than so many products with its matrix. Trials on some ninety
-# tables: a third fewer iterations with more rows, as many with fewer, where it costs time.
+# Whitening pays with more rows than so many times the features. Trials on some ninety tables: a
+# third fewer iterations with more rows, as many with fewer, where it costs time.
 MANY_ROWS = 50
 
 # Multiplications of a pass over the data beyond which some dozens of passes are too many.
@@ -69,7 +68,10 @@ def optimizer(settings, problem, *, streaming=False):
         The coordinates.
     """
     n, d = problem.n, problem.X.shape[1]
+    # Only the length of a pass depends on how the rows are stored: dense and sparse rows are
+    # trained in the same way.
     entries = problem.X.nnz if problem.is_sparse else n * d
+    n_outputs = problem.targets.n_outputs
     precondition = settings.precondition
     if (
         streaming
@@ -78,16 +80,16 @@ def optimizer(settings, problem, *, streaming=False):
         or settings.average not in ("auto", False)
         or not isinstance(settings.schedule, Constant)
         or not problem.loss.suits_full_batch
-        or entries * problem.targets.n_outputs > LONG_PASS
+        or entries * n_outputs > LONG_PASS
     ):
         return MINI_BATCH, precondition
     if settings.has_corner:
         return PROXIMAL, precondition
     has_matrix = d <= min(n, MAX_EXACT)
-    pays = problem.loss.quadratic or entries > MANY_ROWS * d * d
+    pays = problem.loss.quadratic or n > MANY_ROWS * d
     if precondition == "standardize" and (problem.condenses or (has_matrix and pays)):
         precondition = "whiten"
-    pairs = min(max(entries // (ROWS_A_PAIR * d), FEWEST_PAIRS), MOST_PAIRS)
+    pairs = min(max(PAIR_NUMBERS // (n_outputs * d), FEWEST_PAIRS), MOST_PAIRS)
     return (FULL_BATCH, {"maxcor": pairs}), precondition
 
 
