@@ -185,7 +185,12 @@ class _Rows:
     def batches(self):
         """The rows of X, some at a time, and which ones they are."""
         for batch in gen_batches(self.problem.n, self.step):
-            x = self.problem.X[batch if self.rows is None else self.rows[batch]]
+            if self.rows is not None:
+                x = self.problem.X[self.rows[batch]]
+            elif self.step >= self.problem.n:
+                x = self.problem.X
+            else:
+                x = self.problem.X[batch]
             yield x, batch
 
     def targets(self):
