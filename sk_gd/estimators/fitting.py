@@ -124,14 +124,18 @@ def _larger_part(known, settings, problem):
 
 
 def _coordinates(settings, problem, statistics, penalty, size):
-    return coordinates_for(
-        problem,
-        statistics,
-        settings.precondition,
-        fit_intercept=settings.fit_intercept,
-        ridge=penalty.ridge,
-        feature_size=size,
-    )
+    """The coordinates; the same object for candidates of a search that have the same."""
+    key = settings.precondition, settings.fit_intercept, settings.scale_penalty, penalty.ridge
+    if key not in problem.coordinates:
+        problem.coordinates[key] = coordinates_for(
+            problem,
+            statistics,
+            settings.precondition,
+            fit_intercept=settings.fit_intercept,
+            ridge=penalty.ridge,
+            feature_size=size,
+        )
+    return problem.coordinates[key]
 
 
 def _learning_rate(settings, data, coordinates, statistics, penalty, *, sample=False):
