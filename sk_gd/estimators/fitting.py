@@ -125,7 +125,11 @@ def _larger_part(known, settings, problem):
 
 def _coordinates(settings, problem, statistics, penalty, size):
     """The coordinates; the same object for candidates of a search that have the same."""
-    key = settings.precondition, settings.fit_intercept, settings.scale_penalty, penalty.ridge
+    # A pass over all rows subtracts the means of sparse features once. For every batch it would
+    # cost more than the rows themselves.
+    full = settings.optimizer.full_batch == "required"
+    centre = settings.fit_intercept and (full or not problem.is_sparse)
+    key = settings.precondition, centre, settings.scale_penalty, penalty.ridge
     if key not in problem.coordinates:
         problem.coordinates[key] = coordinates_for(
             problem,
@@ -134,6 +138,7 @@ def _coordinates(settings, problem, statistics, penalty, size):
             fit_intercept=settings.fit_intercept,
             ridge=penalty.ridge,
             feature_size=size,
+            centre=centre,
         )
     return problem.coordinates[key]
 
