@@ -112,15 +112,15 @@ class TestDefinition:
         np.testing.assert_allclose(trained.coef_ * size, exact.coef_, rtol=0, atol=2e-3)
 
     @pytest.mark.parametrize("kind", KINDS)
-    @pytest.mark.parametrize(("n", "d"), [(700, 300), (300, 500)])
-    def test_many_rows_and_features(self, n, d, kind):
-        """Where not all eigenvalues are computed."""
+    @pytest.mark.parametrize(("n", "d", "near"), [(700, 300, 0.1), (300, 500, 0.3)])
+    def test_many_rows_and_features(self, n, d, near, kind):
+        """Not all eigenvalues are computed: a random vector stands for their sum."""
         X, Y = table(n, d, 0.5)
         make, y, columns, curvature, k = targets_of(kind, Y)
         expected = strength(X, columns, curvature, k)
         for container in (np.asarray, sp.csr_array):
             model = make(**QUICK).fit(container(X), y)
-            assert model.alpha_ == pytest.approx(expected, rel=0.15)
+            assert model.alpha_ == pytest.approx(expected, rel=near)
             if make is GDRegressor:
                 # The squared error has a covariance matrix; the Huber loss, as wide, has not.
                 other = make(loss=losses.Huber(epsilon=1e9), **QUICK).fit(container(X), y)
