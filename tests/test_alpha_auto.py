@@ -133,7 +133,9 @@ class TestDefinition:
         X, Y = table(n, d)
         make, y, *_ = targets_of(kind, Y)
         weight = np.random.default_rng(1).integers(0, 4, n)
-        repeated = make(**QUICK).fit(container(np.repeat(X, weight, axis=0)), np.repeat(y, weight, 0))
+        repeated = make(**QUICK).fit(
+            container(np.repeat(X, weight, axis=0)), np.repeat(y, weight, 0)
+        )
         model = make(**QUICK).fit(container(X), y, sample_weight=weight)
         assert model.alpha_ == pytest.approx(repeated.alpha_, rel=1e-6)
 
