@@ -95,7 +95,8 @@ def optimizer(settings, problem, *, streaming=False):
 
 def check_alpha(given):
     """Raise a ValueError unless the string `given` is "auto" or a multiple of it."""
-    if MULTIPLE.fullmatch(given) is None:
+    found = MULTIPLE.fullmatch(given)
+    if found is None or np.isinf(float(found["factor"] or 1)):
         raise ValueError(
             "The 'alpha' parameter must be a number that is not negative, 'auto', or a multiple "
             f"such as '10 * auto'. Got {given!r} instead."

@@ -51,6 +51,13 @@ class Moments:
         other.filled = self.filled[columns]
         return other
 
+    def variances_only(self):
+        """The same moments without covariances."""
+        other = Moments()
+        other.total, other.mean, other.filled = self.total, self.mean, self.filled
+        other.scatter = np.diagonal(self.scatter).copy() if self.full else self.scatter
+        return other
+
     def update(self, X, weight=None, rows=None):
         """Add the rows of `X`, or some of them, chunk by chunk.
 
@@ -225,6 +232,8 @@ def observe(problem, needed, before=None):
         if full and before == Statistics() and problem.joint_moments is not None:
             features = problem.joint_moments.part(slice(0, problem.X.shape[1]))
             return Statistics(features, _targets(problem, targets))
+        if features is not None and features.full and not full:
+            features = features.variances_only()
         so_far = features if features is not None and features.full == full else Moments(full)
         # A sparse X is read as a whole: rows that do not train need a weight of zero.
         weight = problem.weights if problem.is_sparse else problem.weight

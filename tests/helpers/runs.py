@@ -13,6 +13,7 @@ from sk_gd import (
     GDClassifier,
     GDRegressor,
     _links,
+    auto,
     losses,
     optimizers,
     schedules,
@@ -60,8 +61,10 @@ __all__ = [
     "forget_site",
     "has_average",
     "has_diverged",
+    "is_whitened",
     "largest_curvature",
     "link_to_site",
+    "longest_pass",
     "look_for_site_in",
     "loss_scale",
     "loss_sum",
@@ -244,6 +247,16 @@ def multipliers(run, steps):
 def loss_scale(coordinates):
     """The factor by which the loss of each output is divided."""
     return coordinates.loss_scale
+
+
+def is_whitened(run):
+    """Whether the run works in whitened coordinates."""
+    return run.coordinates.rotation is not None
+
+
+def longest_pass(monkeypatch, multiplications):
+    """Let a pass of more multiplications be too long for full batches from now on."""
+    monkeypatch.setattr(auto, "LONG_PASS", multiplications)
 
 
 def largest_curvature(data, curvature, batch_size):
