@@ -39,15 +39,16 @@ class Recording(optimizers.Optimizer):
 
 class TestStopping:
     @staticmethod
-    def epochs_until_stale(curve, tol, patience):
+    def epochs_until_stale(curve, tol, patience, unit=1.0):
         """The documented stopping rule, applied to the curve of a fit without it.
 
-        Improvements are measured from the last one of at least `tol`, so small ones add up.
+        Improvements count if they are a share `tol` of what is left, or of a thousandth of
+        the unit. They are measured from the last one that counts, so small ones add up.
         """
         reached, since = np.inf, 0
         for epoch, value in enumerate(curve, start=1):
             since += 1
-            if reached - value >= tol:
+            if reached - value >= tol * max(value, unit / 1000):
                 reached, since = value, 0
             if since == patience:
                 return epoch
@@ -56,16 +57,27 @@ class TestStopping:
     @pytest.mark.parametrize("tol", [1e-2, 1e-4, 0.0])
     @pytest.mark.parametrize("patience", [1, 4])
     @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-    def test_regressor_in_units_of_the_variance(self, optimizer, tol, patience):
+    def test_regressor(self, optimizer, tol, patience):
         settings = {"batch_size": 20, "random_state": 0, "max_iter": 400}
         free = GDRegressor(optimizer, tol=None, **settings).fit(X, TARGET)
         stopped = GDRegressor(optimizer, tol=tol, n_iter_no_change=patience, **settings)
         stopped.fit(X, TARGET)
-        curve = np.array(free.loss_curve_) / TARGET.var()
-        assert stopped.n_iter_ == self.epochs_until_stale(curve, tol, patience)
+        expected = self.epochs_until_stale(free.loss_curve_, tol, patience, TARGET.var())
+        assert stopped.n_iter_ == expected
         assert stopped.loss_curve_ == free.loss_curve_[: stopped.n_iter_]
 
-    def test_classifier_in_units_of_the_loss(self):
+    def test_regressor_whose_loss_goes_to_zero(self):
+        settings = {"alpha": 0.0, "batch_size": "full", "max_iter": 400}
+        y = X @ np.arange(5.0)
+        free = GDRegressor("sgd", tol=None, **settings).fit(X, y)
+        stopped = GDRegressor("sgd", tol=1e-2, **settings).fit(X, y)
+        expected = self.epochs_until_stale(free.loss_curve_, 1e-2, 5, y.var())
+        assert stopped.n_iter_ == expected < 400
+        # A share of what is left would never be too small.
+        shares = np.diff(free.loss_curve_) / free.loss_curve_[1:]
+        assert np.all(shares[: stopped.n_iter_] < -1e-2)
+
+    def test_classifier(self):
         settings = {"batch_size": 20, "random_state": 0, "max_iter": 400}
         free = GDClassifier("adam", tol=None, **settings).fit(X, LABELS)
         stopped = GDClassifier("adam", tol=1e-3, n_iter_no_change=3, **settings).fit(X, LABELS)
@@ -93,10 +105,14 @@ class TestStopping:
             model = make(max_iter=2).fit(X, y)
         text = str(caught[0].message)
         assert model.n_iter_ == 2
-        for word in ("max_iter=2", "learning_rate", "tol=0.0001", "tol=None"):
+        for word in ("max_iter=2", "tol=0.0001", "tol=None"):
             assert word in text
+        # Nothing that was done already is advised.
+        assert "learning_rate" not in text
         # The warning points at the line that called fit.
         assert caught[0].filename == __file__
+        with pytest.warns(ConvergenceWarning, match="learning_rate='auto'"):
+            make(max_iter=2, learning_rate=0.1).fit(X, y)
 
     def test_partial_fit_never_warns_nor_stops(self):
         model = GDRegressor("sgd", max_iter=2)
@@ -142,6 +158,7 @@ class TestHistory:
             max_iter=3,
             tol=None,
             warm_start=True,
+            scale_penalty=False,
         ).fit(X, TARGET, sample_weight=WEIGHT)
         squares = np.average((TARGET - model.predict(X)) ** 2, weights=WEIGHT)
         expected = squares / 2 + self.penalty(model.coef_, 2.0, l1_ratio)
@@ -153,7 +170,7 @@ class TestHistory:
     def test_classifier(self, optimizer, labels):
         model = GDClassifier(
             optimizer, alpha=0.3, l1_ratio=0.5, batch_size="full", max_iter=3, tol=None
-        ).set_params(warm_start=True)
+        ).set_params(warm_start=True, scale_penalty=False)
         model.fit(X, labels, sample_weight=WEIGHT)
         expected = log_loss(labels, model.predict_proba(X), sample_weight=WEIGHT)
         expected += self.penalty(model.coef_, 0.3, 0.5)

@@ -18,11 +18,19 @@ from helpers.runs import (
 from sk_gd import losses
 
 N, D = 15, 3
-PENALTIES = {"none": (0.0, 0.0), "ridge": (0.3, 0.0), "elastic": (0.3, 0.4), "lasso": (0.3, 1.0)}
+# The strength, the share of the lasso, and whether the sizes of the features count.
+PENALTIES = {
+    "none": (0.0, 0.0, False),
+    "ridge": (0.3, 0.0, False),
+    "elastic": (0.3, 0.4, False),
+    "lasso": (0.3, 1.0, False),
+    "scaled ridge": (0.3, 0.0, True),
+    "scaled elastic": (0.3, 0.4, True),
+}
 # Whitened coordinates have no lasso.
 PLACES = [
     (penalty, precondition)
-    for penalty, (_, l1_ratio) in PENALTIES.items()
+    for penalty, (_, l1_ratio, _) in PENALTIES.items()
     for precondition in (None, "standardize", "whiten")
     if l1_ratio == 0 or precondition != "whiten"
 ]
@@ -58,20 +66,28 @@ def problem(kind, outputs, storage, dtype, weighted):
 @pytest.mark.parametrize(("penalty", "precondition"), PLACES)
 @pytest.mark.parametrize(("kind", "loss", "outputs"), CASES)
 def test_gradient(kind, loss, outputs, penalty, precondition, storage, dtype, weighted):
-    alpha, l1_ratio = PENALTIES[penalty]
+    alpha, l1_ratio, scaled = PENALTIES[penalty]
     X, y, weight = problem(kind, outputs, storage, dtype, weighted)
-    ridge = alpha * (1 - l1_ratio)
     data = make_data(
-        X, y, loss, outputs=outputs, weight=weight, precondition=precondition, ridge=ridge
+        X,
+        y,
+        loss,
+        outputs=outputs,
+        weight=weight,
+        precondition=precondition,
+        ridge=alpha * (1 - l1_ratio),
+        scale_penalty=scaled,
     )
+    strengths = {"alpha": alpha, "l1_ratio": l1_ratio}
     coordinates = data.coordinates
     start = somewhere(loss, outputs * (D + 1))
-    run = make_run(data, Recorder(), alpha=alpha, l1_ratio=l1_ratio, start=start)
+    run = make_run(data, Recorder(), **strengths, start=start)
     epoch(data, run)
+    size = naive.sizes(X, weight) if scaled else 1.0
 
     def objective(w):
         model = coordinates.to_model(w)
-        return naive.objective(loss, X, y, *model, alpha=alpha, l1_ratio=l1_ratio, weight=weight)
+        return naive.objective(loss, X, y, *model, **strengths, weight=weight, size=size)
 
     scale = loss_scale(coordinates)
     if precondition is not None and loss == "squared_error":

@@ -248,7 +248,8 @@ class TestLandscape:
     @pytest.mark.parametrize("l1_ratio", [0.0, 0.7])
     def test_line_and_plane_of_a_regression(self, n_directions, l1_ratio):
         """Compared with the objective, written out for this case."""
-        model = GDRegressor("adam", alpha=0.3, l1_ratio=l1_ratio, **QUICK).fit(X, Y)
+        penalty = {"alpha": 0.3, "l1_ratio": l1_ratio, "scale_penalty": False}
+        model = GDRegressor("adam", **penalty, **QUICK).fit(X, Y)
         random = np.random.default_rng(0)
         directions = [(random.normal(size=10), random.normal()) for _ in range(n_directions)]
         display = LossLandscapeDisplay.from_estimator(
@@ -273,7 +274,8 @@ class TestLandscape:
     def test_of_three_classes(self):
         """The centre is the minimum that scikit-learn finds."""
         alpha = 0.1
-        model = GDClassifier("lbfgs", alpha=alpha, tol=1e-10, random_state=0).fit(X_CLASS, LABELS)
+        settings = {"scale_penalty": False, "tol": 1e-10}
+        model = GDClassifier("lbfgs", alpha=alpha, **settings).fit(X_CLASS, LABELS)
         exact = LogisticRegression(C=1 / (alpha * len(LABELS)), tol=1e-10).fit(X_CLASS, LABELS)
         logs = exact.predict_log_proba(X_CLASS)[np.arange(len(LABELS)), LABELS]
         minimum = -logs.mean() + alpha / 2 * np.sum(exact.coef_**2)

@@ -140,7 +140,8 @@ class TestMinimisers:
     def test_several_outputs_are_as_many_models(self):
         targets = np.exp(0.3 * SCORES) * [1.0, 100.0, 0.01]
         for loss in losses.names("regressor"):
-            options = {"loss": loss, "learning_rate": 0.1, "max_iter": 20, "tol": None}
+            options = {"loss": loss, "learning_rate": 0.1, "alpha": 1e-4}
+            options |= {"max_iter": 20, "tol": None}
             both = GDRegressor("sgd", **options).fit(X, targets)
             for k in range(3):
                 one = GDRegressor("sgd", **options).fit(X, targets[:, k])
@@ -250,8 +251,9 @@ class TestUnits:
         none = GDRegressor(loss=loss, max_iter=1, tol=None).fit(data, y)
         none.coef_, start = np.zeros(data.shape[1]), np.median(y)
         none.intercept_ = start if loss not in ("poisson", "gamma") else np.log(y.mean())
-        best = GDRegressor("adam", loss=loss, **SETTLED).fit(data, y)
-        model = GDRegressor(loss=loss, random_state=0).fit(data, y)
+        best = GDRegressor("adam", loss=loss, alpha=1e-4, **SETTLED).fit(data, y)
+        raw = {"alpha": 1e-4, "scale_penalty": False}
+        model = GDRegressor(loss=loss, random_state=0, **raw).fit(data, y)
         assert value(model) - value(best) < 0.01 * value(none)
 
     @pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])

@@ -17,8 +17,10 @@ from sk_gd import GDClassifier, GDRegressor, optimizers
 from sk_gd.optimizers import AdamW, Lion, Optimizer, Rprop, ScheduleFreeSGD
 
 N, D, ALPHA = 60, 5, 0.05
+# The penalty of scikit-learn's models.
+RAW = {"scale_penalty": False}
 # Train to the last digit on the full batch.
-TO_THE_END = {"batch_size": "full", "schedule": "cosine", "tol": None, "average": False}
+TO_THE_END = RAW | {"batch_size": "full", "schedule": "cosine", "tol": None, "average": False}
 
 
 @functools.cache
@@ -240,6 +242,7 @@ def test_shuffled_mini_batches_come_close_to_the_minimiser(name, task):
         tol=None,
         average=False,
         random_state=0,
+        **RAW,
         **options,
     ).fit(data()[0], y, sample_weight=weight)
     assert 0 <= gap(model, task) + 1e-12 < 1e-3
@@ -261,6 +264,7 @@ def test_averages_of_stochastic_steps_settle(precondition, task):
                 tol=None,
                 average=average,
                 random_state=0,
+                **RAW,
             ).fit(data()[0], y),
             task,
         )
@@ -386,6 +390,7 @@ def test_the_ridge_of_a_feature_that_hardly_varies_upsets_no_rule(name, precondi
         tol=None,
         average=False,
         random_state=0,
+        **RAW,
     ).fit(X, y)
     exact = Ridge(ALPHA * N).fit(X, y)
     found, lowest = (
@@ -416,6 +421,7 @@ def test_the_automatic_rate_is_stable(name, precondition, batch_size, request):
             tol=None,
             average=False,
             random_state=0,
+            **RAW,
         )
         .fit(X, y)
         .loss_curve_

@@ -49,6 +49,9 @@ class Softmax(Loss):
     def curvature(self, n_outputs, targets=None):
         return 0.25 if n_outputs == 1 else 0.5
 
+    def typical_curvature(self, n_outputs, targets=None):
+        return 1 / (4 * max(2, n_outputs))
+
 
 class Halves(Loss):
     kinds = ("regressor",)

@@ -195,6 +195,7 @@ def regression(optimizer, **options):
     X = generator.normal(size=(40, 6))
     y = X @ [2.0, 0, -1.0, 0, 0, 0.1] + generator.normal(size=40)
     options = {"precondition": None, "fit_intercept": False, "shuffle": False} | options
+    options["scale_penalty"] = False
     return X, y, GDRegressor(optimizer, tol=None, average=False, **options).fit(X, y)
 
 

@@ -20,6 +20,8 @@ from sk_gd.optimizers import LBFGS, SVRG, Armijo, Polyak, RandomLocalSearch, Ran
 
 X, Y = make_regression(120, 5, noise=20.0, random_state=0)
 LABELS = make_classification(120, 5, flip_y=0.1, random_state=1)[1]
+# The penalty of scikit-learn's models.
+RAW = {"scale_penalty": False}
 
 
 class TestArmijo:
@@ -182,6 +184,7 @@ class TestSVRG:
             tol=None,
             precondition=None,
             shuffle=False,
+            **RAW,
         ).fit(container(X), Y)
         expected = self.naive(batch_size, frequency)
         np.testing.assert_allclose(np.append(model.coef_, model.intercept_), expected, rtol=1e-12)
@@ -192,6 +195,7 @@ class TestSVRG:
 
     def test_a_constant_rate_ends_at_the_minimiser(self):
         settings = {"alpha": 0.1, "batch_size": 10, "max_iter": 150, "tol": None, "random_state": 0}
+        settings |= RAW
         exact = Ridge(0.1 * 120).fit(X, Y)
         reduced, plain = (
             np.abs(GDRegressor(name, **settings).fit(X, Y).coef_ - exact.coef_).max()
@@ -210,7 +214,8 @@ class TestSVRG:
 
     def test_each_part_of_the_data_has_its_snapshot(self):
         exact = Ridge(0.1 * 60).fit(X[60:], Y[60:])
-        model = GDRegressor("svrg", alpha=0.1, batch_size=10, precondition=None, random_state=0)
+        settings = {"batch_size": 10, "precondition": None, "random_state": 0}
+        model = GDRegressor("svrg", alpha=0.1, **settings, **RAW)
         for part in [slice(0, 60)] * 3 + [slice(60, 120)] * 100:
             model.partial_fit(X[part], Y[part])
         np.testing.assert_allclose(model.coef_, exact.coef_, rtol=0, atol=1e-10)
@@ -243,7 +248,7 @@ class TestLBFGS:
     @pytest.mark.parametrize("loss", losses.names("classifier"))
     def test_never_goes_up(self, loss, precondition):
         """Not even on the hinge loss, for which it is not made."""
-        model = GDClassifier("lbfgs", loss=loss, precondition=precondition, alpha=0.01)
+        model = GDClassifier("lbfgs", loss=loss, precondition=precondition, alpha=0.01, **RAW)
         model.set_params(max_iter=1, warm_start=True, tol=None)
         values = []
         for _ in range(25):
@@ -269,7 +274,7 @@ class TestLBFGS:
         """Between parts of a stream, no value of the last part is used."""
         exact = LogisticRegression(C=1 / (0.05 * 60), tol=1e-10).fit(X[60:], LABELS[60:])
         for precondition in (None, "standardize", "whiten"):
-            model = GDClassifier("lbfgs", alpha=0.05, precondition=precondition)
+            model = GDClassifier("lbfgs", alpha=0.05, precondition=precondition, **RAW)
             for part in [slice(0, 60)] * 5 + [slice(60, 120)] * 20:
                 model.partial_fit(X[part], LABELS[part], classes=[0, 1])
             np.testing.assert_allclose(model.coef_, exact.coef_, rtol=0, atol=1e-6)

@@ -96,6 +96,7 @@ def test_stochastic_fits(plain, name, kind, loss, size, alpha, l1_ratio):
         tol=None,
         average=False,
         precondition=None,
+        scale_penalty=False,
         shuffle=False,
         random_state=0,
     ).fit(sp.csr_array(X), y if kind == "regressor" else y.ravel())

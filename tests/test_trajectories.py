@@ -44,6 +44,7 @@ def trained(problem, rule, batch_size, alpha):
         tol=None,
         average=False,
         precondition=None,
+        scale_penalty=False,
         shuffle=False,
     ).fit(np.array(data["X"]), np.array(data["y"]))
 

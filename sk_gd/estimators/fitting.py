@@ -124,14 +124,23 @@ def _larger_part(known, settings, problem):
 
 
 def _coordinates(settings, problem, statistics, penalty, size):
-    return coordinates_for(
-        problem,
-        statistics,
-        settings.precondition,
-        fit_intercept=settings.fit_intercept,
-        ridge=penalty.ridge,
-        feature_size=size,
-    )
+    """The coordinates; the same object for candidates of a search that have the same."""
+    # A pass over all rows subtracts the means of sparse features once. For every batch it would
+    # cost more than the rows themselves.
+    full = settings.optimizer.full_batch == "required"
+    centre = settings.fit_intercept and (full or not problem.is_sparse)
+    key = settings.precondition, centre, settings.scale_penalty, penalty.ridge
+    if key not in problem.coordinates:
+        problem.coordinates[key] = coordinates_for(
+            problem,
+            statistics,
+            settings.precondition,
+            fit_intercept=settings.fit_intercept,
+            ridge=penalty.ridge,
+            feature_size=size,
+            centre=centre,
+        )
+    return problem.coordinates[key]
 
 
 def _learning_rate(settings, data, coordinates, statistics, penalty, *, sample=False):

@@ -55,7 +55,10 @@ def pose(settings, targets, given, given_val=None, rows=None):
         held_out = _held_out_by_chance(settings, targets, X_rest, y[rest], weight_rest)
     total = None
     if weight is not None:
-        total = float(np.sum(weight if subset is None else weight[subset]))
+        with np.errstate(over="ignore"):
+            total = float(np.sum(weight if subset is None else weight[subset]))
+        # Some room for products with it.
+        total = min(total, np.finfo(float).max * 1e-8)
         weight = normalise(weight, subset)
     if rows is not None:
         weight = None if weight is None else spread(weight, rows, X.shape[:1])

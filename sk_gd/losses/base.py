@@ -149,9 +149,9 @@ class Loss(BaseEstimator):
     relative : bool
         Whether the loss stays the same if one number is added to the scores of all
         classes. The intercepts of the classes then have the mean zero.
-    smooth : bool
-        Whether the derivative has no jumps. ``optimizer="auto"`` then trains on full
-        batches by L-BFGS. False unless you say so.
+    suits_lbfgs : bool
+        Whether ``optimizer="auto"`` may train by L-BFGS on full batches: the loss is smooth,
+        or L-BFGS comes closer to the minimum in spite of its corners. False unless you say so.
     quadratic : bool
         Whether the loss is half the squared error. It only depends on the means and
         covariances of the data, so that full batches read the data once.
@@ -178,7 +178,7 @@ class Loss(BaseEstimator):
     kinds = ()
     domain = "real numbers"
     relative = False
-    smooth = False
+    suits_lbfgs = False
     quadratic = False
 
     def __init_subclass__(cls, **options):
@@ -187,8 +187,8 @@ class Loss(BaseEstimator):
         # kernel, which would never call it.
         if comes_first(cls, "value", "kernel") or comes_first(cls, "gradient", "kernel"):
             cls.kernel = Loss.kernel
-            if "smooth" not in vars(cls):
-                cls.smooth = False
+            if "suits_lbfgs" not in vars(cls):
+                cls.suits_lbfgs = False
 
     def check(self):
         """Raise a ValueError if a parameter is out of its range."""

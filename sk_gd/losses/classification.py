@@ -105,7 +105,7 @@ class LogLoss(Loss):
 
     kinds = ("classifier",)
     relative = True
-    smooth = True
+    suits_lbfgs = True
 
     def kernel(self, n_outputs):
         return BinomialKernel() if n_outputs == 1 else SoftmaxKernel()
@@ -198,8 +198,8 @@ class MarginLoss(Loss):
         return self.max_second_derivative * max(n_outputs, 1)
 
     @property
-    def smooth(self):
-        """Whether the derivative has no jumps."""
+    def suits_lbfgs(self):
+        """Whether the loss is smooth. With corners, mini-batches find models as good sooner."""
         return self.max_second_derivative is not None
 
     def typical_curvature(self, n_outputs, targets=None):

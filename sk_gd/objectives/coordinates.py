@@ -285,9 +285,12 @@ class Coordinates:
     def _squared_norms(self, X):
         d = self.n_features
         scale = np.ones(d) if self.scale is None else self.scale
-        if sp.issparse(X) and self.rotation is None:
-            return X.multiply(X) @ scale**2 + float(self.intercept)
         shift = np.zeros(d) if self.shift is None else self.shift
+        if sp.issparse(X) and self.rotation is None:
+            norms = X.multiply(X) @ scale**2 + float(self.intercept)
+            if np.any(shift):
+                norms += (shift * scale) @ (shift * scale) - 2 * (X @ (shift * scale**2))
+            return norms
         norms = np.empty(X.shape[0])
         step = max(1, CHUNK // d)
         for begin in range(0, X.shape[0], step):

@@ -72,9 +72,9 @@ cdef Py_ssize_t list_csr(
 cdef class CSRRows(Rows):
     """Rows of a CSR matrix of float32 or float64, with 32- or 64-bit indices.
 
-    The weights and the gradient are scaled in place of the rows, as with dense rows. Where
-    steps are local each entry is scaled, so that only touched columns are read. There is no
-    shift: it would fill in the zeros.
+    The weights and the gradient are scaled, and shifted, in place of the rows, as with dense
+    rows. Where steps are local each entry is scaled, so that only touched columns are read. The
+    features are not shifted then.
     """
 
     cdef const float[::1] floats
@@ -103,6 +103,7 @@ cdef class CSRRows(Rows):
 
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
         cdef Py_ssize_t j, k
+        cdef double shifted
         Rows.begin(self, w, n_rows)
         self.w = w
         self.entry_scale = NULL
@@ -112,10 +113,12 @@ cdef class CSRRows(Rows):
             self.entry_scale = &self.scale[0]
             return True
         for k in range(self.n_outputs):
+            shifted = 0
             for j in range(self.n_features):
                 self.v[k, j] = w[j] * self.scale[j]
+                shifted += self.shift[j] * self.v[k, j]
             if self.n_columns > self.n_features:
-                self.v[k, self.n_features] = w[self.n_features]
+                self.v[k, self.n_features] = w[self.n_features] - shifted
             w += self.n_columns
         self.w = &self.v[0, 0]
         return True
@@ -195,6 +198,11 @@ cdef class CSRRows(Rows):
         for k in range(self.n_outputs):
             if self.scale is not None and not self.local:
                 for j in range(d):
+                    if self.shift[j] != 0:
+                        # The slopes add up to g[d]: only models with an intercept are shifted.
+                        g[j] -= self.shift[j] * g[d]
+                        if fabs(g[j]) <= ROUNDING * self.sizes[k] * fabs(self.shift[j]):
+                            g[j] = 0  # the rounding of sums that cancel
                     g[j] *= self.scale[j]
             if self.n_columns > d and self.n_rows > 1:
                 if fabs(g[d]) <= ROUNDING * (self.sizes[k] + self.level[k]):

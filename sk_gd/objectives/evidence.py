@@ -10,8 +10,11 @@ from sklearn.utils import gen_batches
 
 # Up to so many rows or features all eigenvalues are computed.
 MAX_EXACT = 256
-# Else so many steps of the Lanczos method, from so many columns of targets.
-STEPS, COLUMNS = 16, 4
+# Else so many steps of the Lanczos method, from so many columns of targets, which are fewer if all
+# vectors together would be more numbers than that.
+STEPS, COLUMNS, VECTORS = 16, 32, 1 << 23
+# A direction that is shorter, relative to the first product, is rounding.
+EXHAUSTED = 1e-10
 # Numbers of X that are read together.
 NUMBERS = 1 << 20
 # The ratios that are compared.
@@ -227,22 +230,28 @@ class _Rows:
 def _by_lanczos(data, inverse):
     """The spectra of `_spectrum`, as a few nodes and weights of Gauss quadratures."""
     rng = np.random.default_rng(0)
+    n_columns = min(COLUMNS, max(1, VECTORS // (STEPS * len(inverse)) - 1))
     mix = np.eye(len(data.scale))
-    if len(mix) > COLUMNS:
-        mix = rng.choice([-1.0, 1.0], (len(mix), COLUMNS)) / np.sqrt(COLUMNS)
+    if len(mix) > n_columns:
+        mix = rng.choice([-1.0, 1.0], (len(mix), n_columns)) / np.sqrt(n_columns)
     signs = rng.choice([-1.0, 1.0], len(inverse)) * (inverse > 0)
     start = np.column_stack([data.towards(mix), signs])
     length = np.linalg.norm(start, axis=0)
-    q, before = start / np.where(length > 0, length, 1.0), np.zeros_like(start)
-    diagonal, beside = [], [np.zeros(len(length))]
+    basis = [start / np.where(length > 0, length, 1.0)]
+    diagonal, beside = [], []
     for _ in range(STEPS):
-        v = data.second_moment(q) - beside[-1] * before
-        diagonal.append(np.einsum("ij,ij->j", v, q))
-        v -= diagonal[-1] * q
+        v = data.second_moment(basis[-1])
+        diagonal.append(np.einsum("ij,ij->j", v, basis[-1]))
+        # Rounding would bring back the directions that are known, and decide the result.
+        for q in 2 * basis:
+            v -= np.einsum("ij,ij->j", v, q) * q
         beside.append(np.linalg.norm(v, axis=0))
-        before, q = q, v / np.where(beside[-1] > 0, beside[-1], 1.0)
+        # What is left of a space that is exhausted is rounding.
+        left = beside[-1] > EXHAUSTED * diagonal[0]
+        beside[-1] = np.where(left, beside[-1], 0.0)
+        basis.append(np.where(left, v, 0.0) / np.where(left, beside[-1], 1.0))
     nodes, weights = [], []
-    for d, e, size in zip(np.array(diagonal).T, np.array(beside[1:-1]).T, length, strict=True):
+    for d, e, size in zip(np.array(diagonal).T, np.array(beside[:-1]).T, length, strict=True):
         values, vectors = scipy.linalg.eigh_tridiagonal(d, e)
         nodes.append(np.maximum(values, 0))
         weights.append((size * vectors[0]) ** 2)

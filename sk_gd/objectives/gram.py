@@ -49,7 +49,11 @@ def joint_moments(X, Y, weight=None, rows=None):
     moments = Moments(full=True)
     with np.errstate(over="ignore", invalid="ignore"):
         if sp.issparse(X):
-            moments.update_sparse(X, Y, weight)
+            # The rounding of the products is relative to the means. X must stay sparse.
+            origin = np.average(Y, axis=0, weights=weight)
+            origin = np.where(np.abs(origin) > np.std(Y, axis=0), origin, 0.0)
+            moments.update_sparse(X, Y - origin, weight)
+            moments.mean[X.shape[1] :] += origin
         else:
             moments.update(_Joined(X, Y), weight, rows)
     return moments if np.isfinite(moments.covariance).all() else None

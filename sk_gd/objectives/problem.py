@@ -39,6 +39,8 @@ class Problem:
         Rows to judge the training by.
     total : float or None
         Sum of the weights, as they were given, of the rows that train; None for their number.
+    coordinates : dict
+        The coordinates that have been made so far, by what decides them.
     """
 
     X: object
@@ -50,6 +52,7 @@ class Problem:
     subset: np.ndarray | None = None
     held_out: object = None
     total: float | None = None
+    coordinates: dict = field(default_factory=dict)
     _ratio: float | None = None
     _known: weakref.WeakSet = field(default_factory=weakref.WeakSet)
 

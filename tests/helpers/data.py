@@ -11,5 +11,5 @@ SCORES = X @ _RNG.normal(size=(D, 3)) + _RNG.normal(size=(N, 3))
 Y = SCORES[:, 0] + np.where(np.arange(N) % 15 == 0, 20.0, 0.0)
 WEIGHT = _RNG.random(N) + 0.1
 
-SETTLED = {"batch_size": "full", "schedule": "cosine", "max_iter": 3000, "tol": None}
+SETTLED = {"scale_penalty": False, "batch_size": "full", "schedule": "cosine", "max_iter": 3000, "tol": None}
 PRECONDITIONS = [None, "standardize", "whiten"]

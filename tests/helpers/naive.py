@@ -54,17 +54,29 @@ LOSSES = {
 }
 
 
-def objective(loss, X, y, coef, intercept, *, alpha=0.0, l1_ratio=0.0, weight=None):
+def sizes(X, weight=None):
+    """The sizes of the features: deviation / root of the share of rows that are not zero."""
+    X = np.asarray(X.toarray() if hasattr(X, "toarray") else X, dtype=float)
+    mean = np.average(X, axis=0, weights=weight)
+    deviation = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+    filled = np.average(X != 0, axis=0, weights=weight)
+    constant = np.ptp(X if weight is None else X[np.asarray(weight) > 0], axis=0) == 0
+    return np.where(constant, 1.0, deviation) / np.sqrt(np.where(constant, 1.0, filled))
+
+
+def objective(loss, X, y, coef, intercept, *, alpha=0.0, l1_ratio=0.0, weight=None, size=1.0):
     """The objective at coefficients (outputs × features) and intercepts (outputs,).
 
-    `loss` is a name, or a function of y and p if its parameters are not the defaults.
+    `loss` is a name, or a function of y and p if its parameters are not the defaults. `size` are
+    the sizes of the features, in which coefficients are penalised.
     """
     X = np.asarray(X.todense() if hasattr(X, "todense") else X, dtype=float)
     y = np.asarray(y, dtype=float).reshape(len(X), -1)
     coef = np.atleast_2d(coef)
     of_rows = LOSSES[loss] if isinstance(loss, str) else _of_outputs(loss)
     rows = of_rows(y, X @ coef.T + np.atleast_1d(intercept))
-    penalty = l1_ratio * np.abs(coef).sum() + 0.5 * (1 - l1_ratio) * (coef**2).sum()
+    sized = coef * size
+    penalty = l1_ratio * np.abs(sized).sum() + 0.5 * (1 - l1_ratio) * (sized**2).sum()
     return np.average(rows, weights=weight) + alpha * penalty
 
 

@@ -24,7 +24,8 @@ from sk_gd.objectives import moments as moments_module
 from sk_gd.objectives import problem as problem_module
 from sk_gd.objectives.coordinates import Coordinates, coordinates_for
 from sk_gd.objectives.functions import Function
-from sk_gd.objectives.gram import condense
+from sk_gd.objectives.gram import condense as condense_moments
+from sk_gd.objectives.gram import joint_moments
 from sk_gd.objectives.linear import BLOCK
 from sk_gd.objectives.moments import Moments, observe
 from sk_gd.objectives.problem import Problem
@@ -101,6 +102,7 @@ def make_data(
     precondition=None,
     ridge=0.0,
     batch_size=None,
+    scale_penalty=False,
 ):
     """Data and coordinates as an estimator makes them."""
     X = X if sp.issparse(X) else np.ascontiguousarray(X)
@@ -112,12 +114,15 @@ def make_data(
     else:
         targets = ClassTargets(np.arange(max(outputs, 2)))
     problem = Problem(X, y, weight, loss, targets)
+    needed = "covariances" if precondition == "whiten" else "variances"
+    statistics = observe(problem, needed)
     coordinates = coordinates_for(
         problem,
-        observe(problem, precondition),
+        statistics,
         precondition,
         fit_intercept=intercept,
         ridge=ridge,
+        feature_size=statistics.features.size if scale_penalty else 1.0,
     )
     return problem.data(coordinates, batch_size or X.shape[0], False)
 
@@ -255,6 +260,11 @@ def small_chunks(monkeypatch, entries):
 
 
 # Full batches with the squared error, which a few rows can replace.
+
+
+def condense(X, y, weight=None, rows=None):
+    """Few rows in place of many, and the means of X and of y."""
+    return condense_moments(joint_moments(X, y, weight, rows), X.shape[1])
 
 
 def count_rows(monkeypatch):
