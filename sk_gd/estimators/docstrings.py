@@ -14,11 +14,12 @@ PARAMETERS = r"""
 
         "auto" is ``LBFGS()`` on full batches where it can be used. It is
         ``ScheduleFreeAdamW(beta_1=0.975, beta_2=0.988)`` on mini-batches if the loss
-        is not smooth, if there is an L1 penalty, in `partial_fit`, if a pass over the
-        data takes more than 1e9 multiplications (entries of X times outputs), and if
+        does not suit L-BFGS (``hinge``, ``perceptron``, and your own unless its class
+        says so), if there is an L1 penalty, in `partial_fit`, if a pass over the data
+        takes more than 1e9 multiplications (entries of X times outputs), and if
         `learning_rate`, `batch_size`, `schedule` or `average` is set. The attribute
-        `optimizer_` is the one that was used. "What the defaults do" in the user
-        guide has the reasons.
+        `optimizer_` is the one that was used. "What the defaults do" in the user guide
+        has the reasons.
     loss : str or Loss, default="{loss}"
         The loss function: a name of ``sk_gd.losses.names("{kind}")``, an instance
         with parameters of your choice, or an instance of your own subclass of
@@ -91,8 +92,9 @@ PARAMETERS = r"""
         changed nor copied.
 
         - "standardize": Each feature, and for regression the target, is centred and
-          divided by its standard deviation. Sparse features are scaled but not
-          centred. A learning rate means the same on every data set.
+          divided by its standard deviation. Sparse features are centred only by
+          optimizers that need the full batch. A learning rate means the same on every
+          data set.
         - "whiten": The full covariance matrix is used, so that plain gradient
           descent behaves like Newton's method. This costs n_samples × n_features²
           once and n_features² in each step, and needs ``l1_ratio=0``.
