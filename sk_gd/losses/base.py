@@ -149,9 +149,10 @@ class Loss(BaseEstimator):
     relative : bool
         Whether the loss stays the same if one number is added to the scores of all
         classes. The intercepts of the classes then have the mean zero.
-    suits_lbfgs : bool
-        Whether ``optimizer="auto"`` may train by L-BFGS on full batches: the loss is smooth,
-        or L-BFGS comes closer to the minimum in spite of its corners. False unless you say so.
+    suits_full_batch : bool
+        Whether ``optimizer="auto"`` trains on full batches, by methods that compare the
+        gradients of successive steps: the loss is smooth, or these methods come closer to the
+        minimum in spite of its corners. False unless you say so.
     quadratic : bool
         Whether the loss is half the squared error. It only depends on the means and
         covariances of the data, so that full batches read the data once.
@@ -178,7 +179,7 @@ class Loss(BaseEstimator):
     kinds = ()
     domain = "real numbers"
     relative = False
-    suits_lbfgs = False
+    suits_full_batch = False
     quadratic = False
 
     def __init_subclass__(cls, **options):
@@ -187,8 +188,8 @@ class Loss(BaseEstimator):
         # kernel, which would never call it.
         if comes_first(cls, "value", "kernel") or comes_first(cls, "gradient", "kernel"):
             cls.kernel = Loss.kernel
-            if "suits_lbfgs" not in vars(cls):
-                cls.suits_lbfgs = False
+            if "suits_full_batch" not in vars(cls):
+                cls.suits_full_batch = False
 
     def check(self):
         """Raise a ValueError if a parameter is out of its range."""

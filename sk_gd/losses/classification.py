@@ -105,7 +105,7 @@ class LogLoss(Loss):
 
     kinds = ("classifier",)
     relative = True
-    suits_lbfgs = True
+    suits_full_batch = True
 
     def kernel(self, n_outputs):
         return BinomialKernel() if n_outputs == 1 else SoftmaxKernel()
@@ -198,7 +198,7 @@ class MarginLoss(Loss):
         return self.max_second_derivative * max(n_outputs, 1)
 
     @property
-    def suits_lbfgs(self):
+    def suits_full_batch(self):
         """Whether the loss is smooth. With corners, mini-batches find models as good sooner."""
         return self.max_second_derivative is not None
 

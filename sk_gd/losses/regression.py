@@ -53,7 +53,7 @@ class SquaredError(Loss):
     """
 
     kinds = ("regressor",)
-    suits_lbfgs = True
+    suits_full_batch = True
 
     @property
     def quadratic(self):
@@ -105,7 +105,7 @@ class AbsoluteError(Loss):
     """
 
     kinds = ("regressor",)
-    suits_lbfgs = True
+    suits_full_batch = True
 
     def kernel(self, n_outputs):
         return AbsoluteErrorKernel()
@@ -170,7 +170,7 @@ class Huber(Loss):
     """
 
     kinds = ("regressor",)
-    suits_lbfgs = True
+    suits_full_batch = True
 
     def __init__(self, epsilon=1.35):
         self.epsilon = epsilon
@@ -234,7 +234,7 @@ class Quantile(Loss):
     """
 
     kinds = ("regressor",)
-    suits_lbfgs = True
+    suits_full_batch = True
 
     def __init__(self, quantile=0.5):
         self.quantile = quantile
@@ -296,7 +296,7 @@ class EpsilonInsensitive(Loss):
     """
 
     kinds = ("regressor",)
-    suits_lbfgs = True
+    suits_full_batch = True
 
     def __init__(self, epsilon=0.1):
         self.epsilon = epsilon
@@ -312,7 +312,7 @@ class LogLink(Loss):
     """Base of the losses with a logarithmic link: the model predicts the log of the mean."""
 
     kinds = ("regressor",)
-    suits_lbfgs = True
+    suits_full_batch = True
 
     def response(self, p):
         """The mean, whose logarithm the raw prediction `p` is; at most the largest number."""

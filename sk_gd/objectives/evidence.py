@@ -243,7 +243,7 @@ def _by_lanczos(data, inverse):
         v = data.second_moment(basis[-1])
         diagonal.append(np.einsum("ij,ij->j", v, basis[-1]))
         # Rounding would bring back the directions that are known, and decide the result.
-        for q in 2 * basis:
+        for q in basis:
             v -= np.einsum("ij,ij->j", v, q) * q
         beside.append(np.linalg.norm(v, axis=0))
         # What is left of a space that is exhausted is rounding.
