@@ -12,14 +12,13 @@ PARAMETERS = r"""
         of your own subclass of ``optimizers.Optimizer``. The hyper-parameters of an
         instance are tuned by names such as ``optimizer__momentum``.
 
-        "auto" is ``LBFGS()`` on full batches where it can be used. It is
-        ``ScheduleFreeAdamW(beta_1=0.975, beta_2=0.988)`` on mini-batches if the loss
-        does not suit L-BFGS (``hinge``, ``perceptron``, and your own unless its class
-        says so), if there is an L1 penalty, in `partial_fit`, if a pass over the data
-        takes more than 1e9 multiplications (entries of X times outputs), and if
-        `learning_rate`, `batch_size`, `schedule` or `average` is set. The attribute
-        `optimizer_` is the one that was used. "What the defaults do" in the user guide
-        has the reasons.
+        "auto" is ``LBFGS`` on full batches, or ``BarzilaiBorwein`` if there is an L1
+        penalty. It is ``ScheduleFreeAdamW(beta_1=0.975, beta_2=0.988)`` on mini-batches
+        if the loss does not suit full batches (``hinge``, ``perceptron``, and your own
+        unless its class says so), in `partial_fit`, if a pass over the data takes more
+        than 1e9 multiplications (entries of X times outputs), and if `learning_rate`,
+        `batch_size`, `schedule` or `average` is set. The attribute `optimizer_` is the
+        one that was used. "What the defaults do" in the user guide has the reasons.
     loss : str or Loss, default="{loss}"
         The loss function: a name of ``sk_gd.losses.names("{kind}")``, an instance
         with parameters of your choice, or an instance of your own subclass of
@@ -69,8 +68,8 @@ PARAMETERS = r"""
     batch_size : "auto", "full" or int, default="auto"
 {batch_size}
     max_iter : int, default=100
-        Maximum number of epochs (passes over the training data). An epoch of L-BFGS
-        is one iteration.
+        Maximum number of epochs (passes over the training data). With a full batch an
+        epoch is one step or iteration.
     tol : float or None, default=1e-4
         Training stops when the objective has not improved by `tol` times itself for
         `n_iter_no_change` epochs. If there is validation data, the validation loss
