@@ -1,7 +1,6 @@
 """The squared error of many rows as that of a few: those with the same Gram matrix."""
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
 from scipy.linalg.lapack import dpstrf
 
@@ -87,7 +86,7 @@ def condense(moments, n_features):
     factor, pivots, rank, _ = dpstrf(moments.covariance / np.outer(unit, unit))
     root = np.empty((rank, len(unit)))
     root[:, pivots - 1] = np.triu(factor)[:rank]
-    few = np.sqrt(rank + 1) * scipy.linalg.helmert(rank + 1).T @ (root * unit)
+    few = np.sqrt(rank + 1) * _spread_out(root * unit)
     d = n_features
     return (
         np.ascontiguousarray(few[:, :d]),
@@ -95,3 +94,16 @@ def condense(moments, n_features):
         moments.mean[:d],
         moments.mean[d:],
     )
+
+
+def _spread_out(rows):
+    """One row more, with the same products of columns, and columns that add up to zero.
+
+    It is the product with the transposed Helmert matrix, by sums in place of a matrix.
+    """
+    k = np.arange(1, len(rows) + 1)[:, None]
+    scaled = rows / np.sqrt(k * (k + 1))
+    out = np.zeros((len(rows) + 1, rows.shape[1]))
+    out[:-1] = np.cumsum(scaled[::-1], axis=0)[::-1]
+    out[1:] -= k * scaled
+    return out
