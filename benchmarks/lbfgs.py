@@ -46,7 +46,12 @@ def peer(solver):
 def ours(precondition):
     """Our estimator, as a function of max_iter."""
     return lambda max_iter: GDClassifier(
-        "lbfgs", precondition=precondition, batch_size="full", max_iter=max_iter, tol=None
+        "lbfgs",
+        alpha=ALPHA,
+        scale_penalty=False,
+        precondition=precondition,
+        max_iter=max_iter,
+        tol=None,
     )
 
 

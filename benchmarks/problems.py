@@ -9,12 +9,12 @@ from scipy.special import logsumexp, softmax
 from sklearn import datasets
 from sklearn.preprocessing import StandardScaler
 
-ALPHA = 1e-4  # the default strength of the estimators
+ALPHA = 1e-4  # the strength of the penalty, on raw coefficients
 
 
 @dataclass
 class Problem:
-    """A data set, with the objective that the default estimator minimises on it."""
+    """A data set, with an objective whose minimum is known."""
 
     name: str
     X: object

@@ -43,13 +43,14 @@ plt.show()
 
 X, y = load_diabetes(return_X_y=True)
 centred, target = X - X.mean(axis=0), y - y.mean()
-ridge = 1e-4 * len(y)
+ALPHA = 1e-4
+ridge = ALPHA * len(y)
 coef = np.linalg.solve(centred.T @ centred + ridge * np.eye(X.shape[1]), centred.T @ target)
 
 
 def objective(coef):
     """The objective of the estimator, with the best intercept."""
-    return np.mean((target - centred @ coef) ** 2) / 2 + 1e-4 / 2 * coef @ coef
+    return np.mean((target - centred @ coef) ** 2) / 2 + ALPHA / 2 * coef @ coef
 
 
 minimum = objective(coef)
@@ -57,6 +58,8 @@ gaps = {}
 for name, schedule in CHOICES.items():
     model = GDRegressor(
         "adam",
+        alpha=ALPHA,
+        scale_penalty=False,
         schedule=schedule,
         learning_rate=0.1,
         batch_size=32,

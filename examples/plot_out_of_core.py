@@ -48,7 +48,8 @@ write("by_class", np.argsort(y, kind="stable"))
 
 # %%
 # There are three ways to read every row once. ``fit`` does not copy its data. If one large file is
-# mapped into memory, only a small part of it is in memory at any time.
+# mapped into memory, only a small part of it is in memory at any time. All three train on
+# mini-batches: ``partial_fit`` does so by default, and ``fit`` because a batch size is set.
 
 OPTIONS = {"alpha": 0, "random_state": 0}
 
@@ -56,13 +57,13 @@ OPTIONS = {"alpha": 0, "random_state": 0}
 def loaded():
     """Fit with all rows in memory."""
     data = np.load(Path(folder.name) / "mixed.npy")
-    return GDClassifier(max_iter=1, tol=None, **OPTIONS).fit(data, y)
+    return GDClassifier(batch_size=256, max_iter=1, tol=None, **OPTIONS).fit(data, y)
 
 
 def mapped():
     """Fit with the file mapped into memory."""
     data = np.load(Path(folder.name) / "mixed.npy", mmap_mode="r")
-    return GDClassifier(max_iter=1, tol=None, **OPTIONS).fit(data, y)
+    return GDClassifier(batch_size=256, max_iter=1, tol=None, **OPTIONS).fit(data, y)
 
 
 def chunked():

@@ -44,7 +44,7 @@ class NormalizedMomentum(Optimizer):
 # large; here the schedule ends at zero.)
 
 X, y = load_digits(return_X_y=True)
-OPTIONS = {"alpha": 1e-3, "schedule": "cosine", "tol": None, "random_state": 0}
+OPTIONS = {"alpha": 1e-4, "schedule": "cosine", "tol": None, "random_state": 0}
 RACE = {
     "SGD": optimizers.SGD(),
     "Momentum": optimizers.Momentum(),

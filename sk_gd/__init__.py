@@ -9,7 +9,7 @@ How it works. A fit is a straight line of values; nothing is set on the estimato
    loss, and the rows that are held out.
 4. *Statistics* (``objectives/moments.py``) and *coordinates* (``objectives/coordinates.py``):
    the map between a model and the weights that the optimizer sees.
-5. What "auto" means (``auto.py``): optimizer, learning rate, batch size, averaging.
+5. What "auto" means (``auto.py``): optimizer, penalty, learning rate, batch size, averaging.
 6. *Run* (``training/run.py``): a lane (weights, rule, average), its history, its stopping rule.
 7. *Training*: the loop over epochs (``training/epochs.py``) and the compiled loop over batches
    and lanes (``training/loop.pyx``). For each batch the linear objective

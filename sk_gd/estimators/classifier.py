@@ -32,8 +32,10 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
         F(W, b) = \\frac{{\\sum_i s_i \\, \\ell(y_i, W x_i + b)}}{{\\sum_i s_i}}
         + \\alpha \\left[ \\rho \\|U\\|_1 + \\tfrac12 (1 - \\rho) \\|U\\|^2 \\right]
 
-    with the weights s of the rows and :math:`\\rho` the `l1_ratio`. With more
-    than two classes the loss is the multinomial one, never one-versus-all.
+    Here s are the weights of the rows, :math:`\\rho` is the `l1_ratio`, and U are the
+    coefficients W times the sizes of their features (`scale_penalty`). The intercept
+    is not penalised. With more than two classes the loss is the multinomial one,
+    never one-versus-all.
 
     Parameters
     ----------{parameters("classifier", loss="log_loss")}

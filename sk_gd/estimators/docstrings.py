@@ -5,16 +5,20 @@ import textwrap
 
 from .. import losses, optimizers
 
-PARAMETERS = """
+PARAMETERS = r"""
     optimizer : str or Optimizer, default="auto"
         The method that updates the weights: a name of ``sk_gd.optimizers.names()``,
         an instance such as ``optimizers.Nesterov(momentum=0.95)``, or an instance
-        of your own subclass of ``optimizers.Optimizer``. "auto" is
-        ``ScheduleFreeAdamW(beta_1=0.975, beta_2=0.988)``. Of all optimizers that work
-        on mini-batches, it left the smallest gap to the optimum on the worst of many
-        data sets after 100 epochs. After 20 epochs, its gap was hardly larger than
-        the smallest. The hyper-parameters of an instance are tuned by names such as
-        ``optimizer__momentum``.
+        of your own subclass of ``optimizers.Optimizer``. The hyper-parameters of an
+        instance are tuned by names such as ``optimizer__momentum``.
+
+        "auto" is ``LBFGS`` on full batches, or ``BarzilaiBorwein`` if there is an L1
+        penalty. It is ``ScheduleFreeAdamW(beta_1=0.975, beta_2=0.988)`` on mini-batches
+        if the loss does not suit full batches (``hinge``, ``perceptron``, and your own
+        unless its class says so), in `partial_fit`, if a pass over the data takes more
+        than 1e9 multiplications (entries of X times outputs), and if `learning_rate`,
+        `batch_size`, `schedule` or `average` is set. The attribute `optimizer_` is the
+        one that was used. "What the defaults do" in the user guide has the reasons.
     loss : str or Loss, default="{loss}"
         The loss function: a name of ``sk_gd.losses.names("{kind}")``, an instance
         with parameters of your choice, or an instance of your own subclass of
@@ -22,12 +26,33 @@ PARAMETERS = """
         ``loss__epsilon``.
 
 {choices}
-    alpha : float, default=1e-4
-        Strength of the penalty on the coefficients; 0 is no penalty. The penalised
-        coefficients are those of the raw features: see "Features in small units" in
-        the user guide.
+    alpha : float or str, default="auto"
+        Strength of the penalty (:math:`\alpha`); 0 is no penalty. "auto" computes it
+        from the data:
+
+        .. math:: \alpha = \kappa \, \frac{{T}}{{n \, R}}
+
+        Here n is the sum of the weights of the rows (in `partial_fit` the number of
+        rows so far). T is the mean number of features that are not zero in a row,
+        without the constant ones; with ``scale_penalty=False`` it is the sum of the
+        variances of the features. R is the ratio of signal and noise in the targets,
+        for which the data are the most probable; it is reduced where the penalty would
+        be very weak. :math:`\kappa` is the typical curvature of the loss: 1 for
+        ``squared_error``, and 1 / (4 K) for ``log_loss`` with K classes. "What the
+        defaults do" in the user guide has the details.
+
+        A text such as "10 * auto" is a multiple of this number. The attribute
+        `alpha_` is the number that was used.
     l1_ratio : float in [0, 1], default=0
 {l1_ratio}
+    scale_penalty : bool, default=True
+        Whether each coefficient is multiplied by the size of its feature before it is
+        penalised, so that the units of the features do not matter. The size is the
+        standard deviation, divided by the root of the share of rows in which the
+        feature is not zero. So it is the standard deviation of a feature without
+        zeros, and about 1 for a rare 0/1 indicator. Constant features have the
+        size 1. With False the coefficients are penalised as they are. The objective
+        is then the one of ``SGDClassifier``, ``LogisticRegression`` and ``Ridge``.
     fit_intercept : bool, default=True
         Whether the model has an intercept. The intercept is not penalised.
     learning_rate : "auto" or float, default="auto"
@@ -43,13 +68,14 @@ PARAMETERS = """
     batch_size : "auto", "full" or int, default="auto"
 {batch_size}
     max_iter : int, default=100
-        Maximum number of epochs (passes over the training data).
+        Maximum number of epochs (passes over the training data). With a full batch an
+        epoch is one step or iteration.
     tol : float or None, default=1e-4
-        Training stops when the objective has not improved by `tol` for
+        Training stops when the objective has not improved by `tol` times itself for
         `n_iter_no_change` epochs. If there is validation data, the validation loss
-        is watched instead. For regression, unless `precondition` is None, `tol` is
-        relative to the scale of the loss, which for ``squared_error`` is the variance
-        of the target. With None, training never stops before `max_iter`.
+        is watched instead. Below a thousandth of the loss of a constant model, an
+        improvement is compared with this thousandth. With None, training never stops
+        before `max_iter`.
     n_iter_no_change : int, default=5
         Number of epochs without improvement after which training stops.
     early_stopping : bool, default=False
@@ -65,11 +91,13 @@ PARAMETERS = """
         changed nor copied.
 
         - "standardize": Each feature, and for regression the target, is centred and
-          divided by its standard deviation. Sparse features are scaled but not
-          centred. A learning rate means the same on every data set.
+          divided by its standard deviation. Sparse features are centred only by
+          optimizers that need the full batch. A learning rate means the same on every
+          data set.
         - "whiten": The full covariance matrix is used, so that plain gradient
           descent behaves like Newton's method. This costs n_samples × n_features²
           once and n_features² in each step, and needs ``l1_ratio=0``.
+          ``optimizer="auto"`` chooses it in place of "standardize" where it pays.
         - None: Raw features, as in textbooks.
     shuffle : bool, default=True
         Whether each epoch reads the rows in a new order. The full batch is never
@@ -126,6 +154,8 @@ ATTRIBUTES = """
     validation_scores_ : list of float
         {score} on the validation data after each epoch. Only present if there is
         validation data.
+    alpha_ : float
+        The strength of the penalty that was used, also if `alpha` is "auto".
     learning_rate_ : float
         The learning rate that was used, also if `learning_rate` is "auto".
     optimizer_ : Optimizer
@@ -171,7 +201,9 @@ PARTIAL_FIT = """Train for one epoch on the given data, continuing from the last
 
         The means and deviations of the features, and the unit of the target, are
         running statistics of all calls. When they change, the weights are converted
-        so that the model remains the same function.
+        so that the model remains the same function. The strength ``alpha="auto"``
+        follows them; the ratio of signal and noise is that of the call with the most
+        rows so far.
 
         Parameters
         ----------

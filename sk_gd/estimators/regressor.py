@@ -24,8 +24,9 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
         F(W, b) = \\frac{{\\sum_i s_i \\, \\ell(y_i, W x_i + b)}}{{\\sum_i s_i}}
         + \\alpha \\left[ \\rho \\|U\\|_1 + \\tfrac12 (1 - \\rho) \\|U\\|^2 \\right]
 
-    with the weights s of the rows, :math:`\\rho` the `l1_ratio`, and U the coefficients in the
-    sizes of their features (see `scale_penalty`).
+    Here s are the weights of the rows, :math:`\\rho` is the `l1_ratio`, and U are the
+    coefficients W times the sizes of their features (`scale_penalty`). The intercept
+    is not penalised.
 
     Parameters
     ----------{parameters("regressor", loss="squared_error")}

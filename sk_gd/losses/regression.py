@@ -86,7 +86,7 @@ class AbsoluteError(Loss):
 
     Every row has the same influence, however far its target is. The loss has a corner
     at its minimum, so the steps of plain descent never become small by themselves: use
-    a schedule, or an optimizer that averages, such as the default.
+    the default optimizer, a schedule, or an optimizer that averages.
 
     Good for predicting medians, and for targets with outliers.
 

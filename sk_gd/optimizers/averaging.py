@@ -100,7 +100,8 @@ class ScheduleFreeAdamW(_ScheduleFree):
     larger learning rates than Adam.
 
     Good for the first try on any data, and whenever the number of epochs is not known
-    in advance. It is the default of the estimators.
+    in advance. With other settings it is the default of the estimators on
+    mini-batches.
 
     Parameters
     ----------

@@ -89,7 +89,7 @@ class LBFGS(Optimizer):
     as much as the data differ, which costs some trials.
 
     Good for smooth losses on data of which full passes are affordable. It is the method
-    of choice for high accuracy.
+    of choice for high accuracy, and there it is the default of the estimators.
 
     Parameters
     ----------

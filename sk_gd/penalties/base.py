@@ -72,8 +72,9 @@ class Penalty(BaseEstimator):
     smooth, or it has a proximal step (for corners and constraints), or it is the sum of both.
 
     A penalty in numpy is a subclass with some of the methods `value`, `gradient` and `prox`. All
-    of them are given the coefficients of raw features, `coef`, as one flat vector, output after
-    output and without the intercepts. They are called with the GIL, once a step.
+    of them are given the coefficients times the sizes of their features, `coef`, as one flat
+    vector, output after output and without the intercepts. They are called with the GIL, once a
+    step.
 
     Parameters are the arguments of ``__init__``, stored under their names.
 
@@ -122,7 +123,7 @@ class Penalty(BaseEstimator):
         Parameters
         ----------
         size : ndarray
-            How large a raw coefficient one unit of each weight is; 0 for an intercept.
+            How large a penalised coefficient one unit of each weight is; 0 for an intercept.
         loss_scale : ndarray
             The loss that is one in the optimizer's units, an entry a weight.
         proximal : bool
@@ -169,7 +170,7 @@ class Penalty(BaseEstimator):
 @cython.final
 @cython.cclass
 class NumpyPenalty(PenaltyKernel):
-    """The formulas of a penalty that is written in numpy, on raw coefficients."""
+    """The formulas of a penalty that is written in numpy."""
 
     def __init__(self, penalty, size, loss_scale, has_gradient, has_prox):
         PenaltyKernel.__init__(self, len(size), has_gradient, has_prox)
@@ -187,7 +188,7 @@ class NumpyPenalty(PenaltyKernel):
             return w
 
     def coefficients(self, w):
-        """The raw coefficients of the weights, an array."""
+        """The penalised coefficients of the weights, an array."""
         return w[self.penalised] * self.size
 
     def value(self, w):

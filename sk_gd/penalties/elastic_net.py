@@ -22,7 +22,10 @@ class ElasticNet(Penalty):
     r"""The elastic net: squares and absolute values of the coefficients.
 
     .. math::
-        \alpha \left( \rho \, \|w\|_1 + \tfrac12 (1 - \rho) \|w\|_2^2 \right)
+        \alpha \left( \rho \, \|u\|_1 + \tfrac12 (1 - \rho) \|u\|_2^2 \right)
+
+    The estimators apply it to coefficients times the sizes of their features, or, with
+    ``scale_penalty=False``, to the coefficients themselves (u).
 
     Parameters
     ----------
