@@ -8,8 +8,8 @@ in which a step can be wrong. Only the gradient has information about all direct
 """
 
 # %%
-# The example is least squares with an increasing number of features. Random search draws its
-# weights with the true deviation of the coefficients, which nobody would know in practice.
+# The example is least squares with an increasing number of features. Random search draws weights
+# that are as long as the true coefficients, which nobody would know in practice.
 # ``evaluation_curve_`` says how often the objective was evaluated in each epoch; an epoch is one
 # step here. How many evaluations are needed until a tenth of the way to the minimum is left?
 
@@ -17,8 +17,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from sk_gd import GDRegressor
+from sk_gd.optimizers import SGD, RandomLocalSearch, RandomSearch
 
 FEATURES, SEEDS = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32], range(5)
+OPTIMIZERS = {
+    "random_search": RandomSearch(n_candidates=40),
+    "random_local_search": RandomLocalSearch(n_candidates=40),
+    "sgd": SGD(),
+}
 EPOCHS = {"random_search": 500, "random_local_search": 200, "sgd": 50}
 
 
@@ -29,9 +35,9 @@ def train(optimizer, n_features, seed):
     y = X @ rng.standard_normal(n_features) / np.sqrt(n_features)
     y += 0.1 * rng.standard_normal(len(X))
     model = GDRegressor(
-        optimizer,
+        OPTIMIZERS[optimizer],
         alpha=0,
-        learning_rate=1 / np.sqrt(n_features) if optimizer == "random_search" else "auto",
+        learning_rate=1.0 if optimizer == "random_search" else "auto",
         batch_size="full",
         max_iter=EPOCHS[optimizer],
         tol=None,

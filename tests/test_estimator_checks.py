@@ -63,12 +63,6 @@ def _expected_failures(estimator):
     if getattr(estimator, "loss", None) in ("poisson", "gamma"):
         reason = "draws negative targets, which these losses refuse, as their tag says"
         return {"check_regressor_multioutput": reason}
-    if isinstance(estimator, GDRegressor) and estimator.optimizer == "adgd":
-        reason = "the curvature over a first step of 1e-6 is known to nine digits, not to the last"
-        return {"check_sample_weight_equivalence_on_sparse_data": reason}
-    if isinstance(estimator, GDRegressor) and estimator.optimizer == "random_search":
-        reason = "draws of ten weights that explain half of the variance are too rare"
-        return {"check_regressors_train": reason}
     if isinstance(estimator, GDClassifier) and not estimator.fit_intercept:
         reason = "no plane through the origin is asymmetric enough: LogisticRegression fails too"
         return {"check_class_weight_classifiers": reason}

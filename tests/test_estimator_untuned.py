@@ -69,8 +69,6 @@ def test_regression_is_better_than_the_mean(optimizer, X, y, batch_size):
 @pytest.mark.parametrize("X, y", DATA.values(), ids=DATA)
 @pytest.mark.parametrize("optimizer, batch_size", SIZES)
 def test_classification_is_better_than_chance(optimizer, X, y, batch_size):
-    if optimizer == "random_search" and X.shape[1] > 200:
-        pytest.skip("of 400 draws of 300 weights the best may be no better than none")
     labels = (y > np.median(y)).astype(int)
     model = GDClassifier(optimizer, batch_size=batch_size, max_iter=10, tol=None, random_state=0)
     # Four standard deviations of guessing 1500 labels.
@@ -107,7 +105,7 @@ def test_stopping_does_not_hide_a_blow_up():
 @pytest.mark.parametrize("optimizer", optimizers.names())
 def test_raw_data_and_a_name(optimizer):
     """With default settings, on raw data, for several seeds."""
-    accuracy, r2 = (0.85, 0.15) if optimizer == "random_search" else (0.95, 0.45)
+    accuracy, r2 = (0.89, 0.4) if optimizer == "random_search" else (0.95, 0.45)
     for seed in range(5):
         X, y = load_breast_cancer(return_X_y=True)
         assert GDClassifier(optimizer, random_state=seed).fit(X, y).score(X, y) >= accuracy

@@ -351,8 +351,11 @@ class TestRandom:
         walk(optimizer, Function(record, None), [0.0, 0.0], 10)
         draws = set(seen) - {(0.0, 0.0)}
         assert len(draws) == 10 * optimizer.n_candidates
-        # Mean zero, deviation one, no correlation, within four standard errors.
+        # Mean zero, deviation one, no correlation, within four standard errors. The length of two
+        # weights of deviation one is the root of two.
         draws = np.array(sorted(draws))
+        if isinstance(optimizer, RandomSearch):
+            draws *= np.sqrt(2)
         error = 4 / np.sqrt(len(draws))
         np.testing.assert_allclose(draws.mean(axis=0), 0, atol=error)
         np.testing.assert_allclose(np.cov(draws.T), np.eye(2), atol=np.sqrt(2) * error)
@@ -362,6 +365,20 @@ class TestRandom:
         # The start, zero weights, is a minimum of the perceptron loss.
         model = GDClassifier(optimizer, loss=loss, tol=None, random_state=0).fit(X, LABELS)
         assert np.any(model.coef_) == (loss == "hinge")
+
+
+def test_draws_of_many_weights_are_the_same_whatever_is_drawn_at_a_time():
+    seen, n = [], 40_000
+
+    def record(w):
+        seen.append(w.copy())
+        return 1.0
+
+    rule = starting(RandomSearch(n_candidates=5), np.zeros(n))
+    rule.seed(7)
+    rule(np.zeros(n), Function(record, None), 1.0)
+    draws = np.random.Generator(np.random.Philox(key=[7, 1])).standard_normal((5, n))
+    np.testing.assert_allclose(seen[1:], draws / np.sqrt(n), rtol=1e-14)
 
 
 def test_random_local_search_gets_near_the_minimum():

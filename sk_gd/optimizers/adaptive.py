@@ -158,7 +158,7 @@ class Adadelta(Optimizer):
     True
     """
 
-    default_rate = 10.0
+    default_rate = 5.0
 
     def __init__(self, rho=0.9, epsilon=1e-6):
         self.rho = rho

@@ -8,23 +8,26 @@ import numpy as np
 from ..parameters import check_integer
 
 if cython.compiled:
+    from cython.cimports.libc.math import sqrt
     from cython.cimports.sk_gd.objectives.base import Objective
     from cython.cimports.sk_gd.optimizers.base import Rule
 
     from .base import Optimizer
 else:
+    from math import sqrt
+
     from ..objectives.base import Objective
     from .base import Optimizer, Rule
 
+# Normal deviates that are drawn at a time, so that many candidates of many weights fit in memory.
+DRAWN = 65536
+
 
 class _Random(Optimizer):
-    """Base of both: the number of candidates of a step."""
+    """Base of both: a number of candidates a step."""
 
     # On a few rows the best of many candidates is the one with the most luck.
     full_batch = "preferred"
-
-    def __init__(self, n_candidates=40):
-        self.n_candidates = n_candidates
 
     def check(self):
         check_integer(self, "n_candidates", 1)
@@ -35,15 +38,19 @@ class RandomSearch(_Random):
 
     .. math::
         w_t = \arg\min_{w \in \{w_{t-1}, \, u_1, \ldots, u_k\}} f(w), \quad
-        u_i \sim \mathcal N(0, \eta_t^2 I)
+        u_i \sim \mathcal N(0, \tfrac{\eta_t^2}{n} I)
 
-    The current weights and the candidates are compared on the same batch. The method
-    needs only values, so the loss may have any gradient or none. But each further digit
-    of accuracy, and each further feature, multiplies the number of draws. On small
-    mini-batches, the best of many draws is merely the luckiest: ``batch_size="auto"`` is
-    the full batch. The learning rate is the standard deviation of the draws. With
-    "auto", the predictions of the draws vary a third as much as the targets. With a
-    larger learning rate, the best draw can be better, but improvements are rarer.
+    with n the number of weights. The current weights and the candidates are compared on
+    the same batch. The method needs only values, so the loss may have any gradient or
+    none. But each further digit of accuracy, and each further feature, multiplies the
+    number of draws. On small mini-batches, the best of many draws is merely the luckiest:
+    ``batch_size="auto"`` is the full batch.
+
+    The learning rate is the length of the draws (the root of its mean square). With a
+    larger one, the best draw can be better, but improvements are rarer. With many weights
+    nearly all draws are nearly orthogonal to the direction that would be best, and only
+    short ones improve anything: with "auto", they are the shorter the more weights there
+    are.
 
     The random numbers of a step come from Philox, a counter-based generator. Its key is
     the ``random_state`` of the estimator and the number of the step.
@@ -53,8 +60,10 @@ class RandomSearch(_Random):
 
     Parameters
     ----------
-    n_candidates : int, default=40
-        Number of draws in each step (:math:`k`). Each draw costs one evaluation.
+    n_candidates : int, default=1000
+        Number of draws in each step (:math:`k`). Each draw costs one evaluation. With
+        fewer, a few epochs without a better draw, after which ``tol`` ends the training,
+        are no sign that there is none.
 
     References
     ----------
@@ -67,12 +76,15 @@ class RandomSearch(_Random):
     >>> from sklearn.datasets import load_breast_cancer
     >>> from sk_gd import GDClassifier
     >>> X, y = load_breast_cancer(return_X_y=True)
-    >>> model = GDClassifier("random_search", tol=None, random_state=0).fit(X, y)
-    >>> bool(model.score(X, y) > 0.85)
+    >>> model = GDClassifier("random_search", max_iter=10, tol=None, random_state=0)
+    >>> bool(model.fit(X, y).score(X, y) > 0.9)
     True
     """
 
-    default_rate = 0.3
+    default_rate = 2.0
+
+    def __init__(self, n_candidates=1000):
+        self.n_candidates = n_candidates
 
     def rule(self, n):
         return RandomSearchRule(self, n)
@@ -120,6 +132,9 @@ class RandomLocalSearch(_Random):
 
     default_rate = 0.05
 
+    def __init__(self, n_candidates=40):
+        self.n_candidates = n_candidates
+
     def rule(self, n):
         return RandomLocalSearchRule(self, n)
 
@@ -129,29 +144,34 @@ class RandomRule(Rule):
     """A rule that compares candidates with the weights, and moves to one that is better."""
 
     n_candidates: cython.Py_ssize_t
+    n_drawn: cython.Py_ssize_t
     key: cython.double[::1]
+    generator: object
     draws: cython.double[:, ::1]
 
     def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
         self.n_candidates = optimizer.n_candidates
+        self.n_drawn = max(1, min(optimizer.n_candidates, DRAWN // n))
         self.key = self.array("key", 1)
-        self.draws = np.empty((optimizer.n_candidates, n))
+        self.generator = None
+        self.draws = np.empty((self.n_drawn, n))
 
     def seed(self, seed):
         self.key[0] = seed
 
-    def draw(self):
-        """Fill `draws` with the normal deviates of this step."""
-        generator = np.random.Generator(np.random.Philox(key=[int(self.key[0]), self.t]))
-        generator.standard_normal(out=np.asarray(self.draws))
+    def draw(self, first):
+        """Fill `draws` with the `first`, or the next, normal deviates of this step."""
+        if first:
+            self.generator = np.random.Generator(np.random.Philox(key=[int(self.key[0]), self.t]))
+        self.generator.standard_normal(out=np.asarray(self.draws))
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
     def candidate(self, w: cython.double, draw: cython.double, lr: cython.double) -> cython.double:
         """A weight to try instead of `w`."""
-        return lr * draw
+        return w + lr * draw
 
     @cython.cfunc
     @cython.nogil
@@ -163,34 +183,44 @@ class RandomRule(Rule):
     @cython.nogil
     @cython.exceptval(-1, check=False)
     def advance(self, w: cython.double[::1], objective: Objective, lr: cython.double) -> cython.int:
+        i: cython.Py_ssize_t
         j: cython.Py_ssize_t
         k: cython.Py_ssize_t
         found: cython.double
         lowest: cython.double = objective.here()
-        with cython.gil:
-            self.draw()
         for k in range(self.n_candidates):
+            i = k % self.n_drawn
+            if i == 0:
+                with cython.gil:
+                    self.draw(k == 0)
             for j in range(self.n):
-                self.draws[k, j] = self.candidate(w[j], self.draws[k, j], lr)
-            found = objective.value(self.draws[k])
+                self.draws[i, j] = self.candidate(w[j], self.draws[i, j], lr)
+            found = objective.value(self.draws[i])
             if found < lowest:
                 lowest = found
                 for j in range(self.n):
-                    w[j] = self.draws[k, j]
+                    w[j] = self.draws[i, j]
         return 0
 
 
 @cython.final
 @cython.cclass
 class RandomSearchRule(RandomRule):
-    pass
+    # The deviation of the draws if their length is one.
+    unit: cython.double
+
+    def __init__(self, optimizer, n):
+        RandomRule.__init__(self, optimizer, n)
+        self.unit = 1 / sqrt(n)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def candidate(self, w: cython.double, draw: cython.double, lr: cython.double) -> cython.double:
+        return lr * self.unit * draw
 
 
 @cython.final
 @cython.cclass
 class RandomLocalSearchRule(RandomRule):
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def candidate(self, w: cython.double, draw: cython.double, lr: cython.double) -> cython.double:
-        return w + lr * draw
+    pass
