@@ -41,7 +41,7 @@ def coordinates_for(
         The data; their loss gives the unit of the predictions and the curvature.
     statistics : Statistics
         The moments of features and targets.
-    precondition : {"standardize", "whiten"} or None
+    precondition : {"standardize", "balance", "whiten"} or None
         None: raw coordinates.
     fit_intercept : bool
         Whether the model has an intercept.
@@ -68,9 +68,20 @@ def coordinates_for(
         centre = fit_intercept and not problem.is_sparse
     units = problem.loss.units(statistics.targets)
     coordinates.standardize(statistics.features, units, curvature, ridge, centre=centre)
+    if precondition == "balance":
+        typical = problem.loss.typical_curvature(n_outputs, statistics.targets)
+        coordinates.balance(statistics.features, typical, ridge, centre=centre)
     if precondition == "whiten":
         coordinates.whiten(statistics.features, ridge, centre=centre)
     return coordinates
+
+
+def _variance(moments, centre):
+    """The mean square of every feature, measured from its mean or from zero; 0 of a constant."""
+    if centre:
+        return np.where(moments.is_constant(), 0.0, moments.variance)
+    square = np.maximum(moments.variance, 0.0) + moments.mean**2
+    return np.where(moments.is_constant() & (moments.mean == 0), 0.0, square)
 
 
 class Coordinates:
@@ -130,15 +141,24 @@ class Coordinates:
             self.in_units = True
         self.curvature = float(np.max(curvature * self.unit**2 / self.loss_scale))
         self.shift = moments.mean.copy() if centre else np.zeros(self.n_features)
-        # A feature that is not centred is measured from zero.
-        variance = moments.variance + (0.0 if centre else moments.mean**2)
-        constant = moments.is_constant()
-        if not centre:
-            constant = constant & (moments.mean == 0)
+        variance = _variance(moments, centre)
         stiffest = np.sqrt(ridge / self.curvature * np.max(self.unit**2 / self.loss_scale))
         stiffest = stiffest * self.feature_size
         deviation = np.maximum(np.sqrt(np.maximum(variance, 0.0)), stiffest)
-        self.scale = 1 / np.where(constant, 1.0, deviation)
+        self.scale = 1 / np.where(variance == 0, 1.0, deviation)
+        return self
+
+    def balance(self, moments, curvature, ridge, *, centre):
+        """Scale standardised features so that loss and ridge together are as curved in all.
+
+        `curvature` is the typical one of the loss in the raw prediction, not a bound. The stiff
+        ridge of rare features then no longer slows the others down.
+        """
+        variance = _variance(moments, centre)
+        share = np.mean(self.unit**2 / self.loss_scale)
+        typical = np.mean(curvature * self.unit**2 / self.loss_scale)
+        deviation = np.sqrt(variance + ridge * share / typical * self.feature_size**2)
+        self.scale = 1 / np.where(variance == 0, 1.0, deviation)
         return self
 
     def whiten(self, moments, ridge, *, centre):
