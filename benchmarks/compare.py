@@ -40,7 +40,8 @@ TIME = (
     "Milliseconds of a fit with default parameters; in brackets, those of an epoch. On one core, "
     "the smallest of {turns} turns (fewer if they take long), in which the packages alternate. "
     f"{WITH} For these two the time of an epoch is that of the fit over the number of epochs. For "
-    "the others it is the difference of two fits. ``LogisticRegression`` has no epochs."
+    "the others it is the difference of two fits; an epoch of sk_gd is an iteration of its default "
+    "optimizer, L-BFGS. ``LogisticRegression`` has no epochs."
 )
 ABILITIES = (
     "Found by trying: parameters, methods, fits that work or fail, and the number of checks of "

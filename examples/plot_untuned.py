@@ -42,8 +42,8 @@ def way_left(model, X, sizes=1.0):
     exact = LogisticRegression(C=1 / (alpha * len(y)), solver="newton-cholesky", tol=1e-10)
     minimum, start = objective(exact.fit(X / sizes, y), X / sizes, alpha, 1.0), np.log(2)
     found = np.array([objective(each, X, alpha, sizes) for each in models])
-    # Anything below a hundred-millionth of the way is drawn there.
-    return np.maximum((found - minimum) / (start - minimum), 1e-8)
+    # Anything below a hundred-thousandth of the way is drawn there.
+    return np.maximum((found - minimum) / (start - minimum), 1e-5)
 
 
 # %%
@@ -63,7 +63,8 @@ for (name, left), style in zip(curves.items(), (":o", "--s", "-.d", "-^"), stric
     ax.loglog(EPOCHS, left, style, label=name)
 ax.axhline(1, color="0.5", linewidth=1)
 ax.set(xlabel="epochs", ylabel="share of the way left", title="Breast cancer, untuned")
-ax.legend(loc="lower left")
+ax.set_ylim(top=1e10)
+ax.legend(loc="upper right", ncols=2)
 plt.show()
 
 # %%

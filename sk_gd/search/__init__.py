@@ -101,9 +101,10 @@ class GDGridSearchCV(_Search, GridSearchCV):
     ``max_iter``, ``tol`` and ``n_iter_no_change``. Candidates that differ only in
     ``max_iter`` are one run, which gives each of them its model on the way, unless
     the schedule depends on ``max_iter``. Each value of any other parameter, such
-    as ``batch_size`` or ``loss``, takes a pass of its own, and so does an
-    ``alpha`` so large that it changes the coordinates. The transformers of a
-    pipeline are fitted once for each combination of their own parameters.
+    as ``batch_size`` or ``loss``, takes a pass of its own. So does an ``alpha`` so
+    large that it changes the coordinates, unless the optimizer is "auto", whose
+    coordinates do not depend on it. The transformers of a pipeline are fitted once
+    for each combination of their own parameters.
 
     Some fits cannot be shared and are done one by one: those of other
     estimators; of estimators and pipelines that have a ``fit`` of their own,
