@@ -114,6 +114,22 @@ class TestStopping:
         with pytest.warns(ConvergenceWarning, match="learning_rate='auto'"):
             make(max_iter=2, learning_rate=0.1).fit(X, y)
 
+    @pytest.mark.parametrize(
+        ("rate", "batch_size", "warns"),
+        [(0.001, "full", False), (0.001, 10, True), (0.1, "full", True)],
+    )
+    def test_an_objective_that_rises(self, rate, batch_size, warns, recwarn):
+        """A few steps that lead up a little say nothing; many, or up to the double, do."""
+
+        class Climbing(optimizers.Optimizer):
+            def step(self, w, g, lr, state):
+                w += lr * g
+
+        settings = {"shuffle": False, "learning_rate": rate, "batch_size": batch_size}
+        model = GDRegressor(Climbing(), **settings).fit(X, TARGET)
+        assert model.loss_curve_[-1] > model.loss_curve_[0]
+        assert [str(w.message).startswith("The objective is") for w in recwarn] == [True] * warns
+
     def test_partial_fit_never_warns_nor_stops(self):
         model = GDRegressor("sgd", max_iter=2)
         for _ in range(60):

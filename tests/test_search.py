@@ -251,16 +251,25 @@ def test_candidates_that_diverge(scoring, n_jobs):
 
 
 def test_warnings_are_those_of_the_fits():
-    estimator = classifier(tol=1e-9)
+    estimator = classifier(tol=1e-9, max_iter=7)
     found = []
     for kind in (GridSearchCV, GDGridSearchCV):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            kind(estimator, RATES, cv=3, refit=False).fit(*BINARY)
+            kind(estimator, {"learning_rate": [0.01, 0.1]}, cv=3, refit=False).fit(*BINARY)
         messages = [str(w.message) for w in caught if w.category is ConvergenceWarning]
         found.append(sorted(messages))
     assert found[0] == found[1]
-    assert len(found[0]) == 27
+    assert len(found[0]) == 6
+
+
+def test_candidates_that_were_told_when_to_stop_do_not_warn(recwarn):
+    for estimator, name in (
+        (classifier(tol=1e-9), "max_iter"),
+        (Pipeline([("model", classifier(tol=1e-9))]), "model__max_iter"),
+    ):
+        GDGridSearchCV(estimator, {name: [2, 3, 7]}, cv=3, refit=False).fit(*BINARY)
+    assert not list(recwarn)
 
 
 @pytest.mark.parametrize(

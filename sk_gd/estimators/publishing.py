@@ -7,7 +7,7 @@ import numpy as np
 # Fitted attributes that some fits have and others have not.
 OPTIONAL = ("feature_names_in_", "validation_loss_curve_", "validation_scores_")
 
-# Steps before which a rising objective says nothing about the learning rate.
+# Steps before which an objective that rises a little says nothing about the learning rate.
 JUDGED = 50
 
 
@@ -68,7 +68,8 @@ def convergence_message(run, settings, unfinished):
     rate = run.config.learning_rate
     curve = run.history.recent(run.history.loss_curve)
     settled = run.stopping.stale >= settings.n_iter_no_change
-    if settled and curve[-1] > curve[0] and run.lane.rule.t >= JUDGED:
+    doubled = curve[-1] > 2 * curve[0] > 0
+    if settled and curve[-1] > curve[0] and (run.lane.rule.t >= JUDGED or doubled):
         automatic = settings.learning_rate == "auto"
         return (
             f"The objective is {curve[-1]:.6g} after {len(curve)} epochs and was "

@@ -86,14 +86,14 @@ cdef void dot_csr_together(
                 a += 8
         for b in range(n_groups):
             for k in range(TOGETHER):
-                sums[k] = bias[b * TOGETHER + k]
+                sums[k] = 0
             for a in range(first, last):
                 x = data[a]
                 line = v + indices[a] * width + b * TOGETHER
                 for k in range(TOGETHER):
                     sums[k] += x * line[k]
             for k in range(min(TOGETHER, n_outputs - b * TOGETHER)):
-                p[(b * TOGETHER + k) * stride + i] = sums[k]
+                p[(b * TOGETHER + k) * stride + i] = sums[k] + bias[b * TOGETHER + k]
 
 
 cdef void add_csr_together(
