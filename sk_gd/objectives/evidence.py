@@ -12,7 +12,7 @@ from sklearn.utils import gen_batches
 MAX_EXACT = 256
 # Else so many steps of the Lanczos method, from so many columns of targets, which are fewer if all
 # vectors together would be more numbers than that.
-STEPS, COLUMNS, VECTORS = 16, 32, 1 << 23
+STEPS, COLUMNS, VECTORS = 10, 32, 1 << 23
 # A direction that is shorter, relative to the first product, is rounding.
 EXHAUSTED = 1e-10
 # Numbers of X that are read together.
