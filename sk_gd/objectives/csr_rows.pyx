@@ -6,6 +6,7 @@ import numpy as np
 
 from libc.math cimport fabs
 from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memset
 
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, real
 
@@ -52,6 +53,51 @@ cdef void add_csr(
         else:
             for a in range(indptr[row[i]], indptr[row[i] + 1]):
                 g[indices[a]] += r[i] * data[a] * scale[indices[a]]
+
+
+cdef void dot_columns(
+    const real *data, const integer *indices, const integer *indptr, const Py_ssize_t *row,
+    Py_ssize_t count, Py_ssize_t n_ahead, const double *w, const double *bias,
+    Py_ssize_t n_outputs, double *total, double *p, int stride,
+) noexcept nogil:
+    """p (outputs × rows) = rows · w + bias, with w (features × outputs); `total` is a buffer."""
+    cdef Py_ssize_t i, a, k
+    cdef double x
+    cdef const double *column
+    for i in range(count):
+        if i < n_ahead:
+            a = indptr[row[i + AHEAD]]
+            while a < indptr[row[i + AHEAD] + 1]:
+                SK_GD_PREFETCH(data + a)
+                SK_GD_PREFETCH(indices + a)
+                a += 8
+        for k in range(n_outputs):
+            total[k] = 0
+        for a in range(indptr[row[i]], indptr[row[i] + 1]):
+            x = data[a]
+            column = w + indices[a] * n_outputs
+            for k in range(n_outputs):
+                total[k] += x * column[k]
+        for k in range(n_outputs):
+            p[k * stride + i] = total[k] + bias[k]
+
+
+cdef void add_columns(
+    const real *data, const integer *indices, const integer *indptr, const Py_ssize_t *row,
+    Py_ssize_t count, const double *r, int stride, Py_ssize_t n_outputs, double *slope, double *g,
+) noexcept nogil:
+    """g (features × outputs) += rows · r, with r (outputs × rows); `slope` is a buffer."""
+    cdef Py_ssize_t i, a, k
+    cdef double x
+    cdef double *column
+    for i in range(count):
+        for k in range(n_outputs):
+            slope[k] = r[k * stride + i]
+        for a in range(indptr[row[i]], indptr[row[i] + 1]):
+            x = data[a]
+            column = g + indices[a] * n_outputs
+            for k in range(n_outputs):
+                column[k] += slope[k] * x
 
 
 cdef Py_ssize_t list_csr(
@@ -123,16 +169,10 @@ cdef class CSRRows(Rows):
     cdef void forward(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
     ) noexcept nogil:
-        cdef Py_ssize_t i, k, known, n_ahead
+        cdef Py_ssize_t _, n_ahead = self.find(order, begin, count)
         cdef const double *w = self.w
         cdef double bias = 0
-        self.count = count
-        # The rows after this block, too: they are prefetched.
-        known = min(count + AHEAD, self.n_ordered - begin)
-        for i in range(known):
-            self.row[i] = begin + i if order == NULL else order[begin + i]
-        for k in range(self.n_outputs):
-            n_ahead = known - AHEAD if k == 0 else 0
+        for _ in range(self.n_outputs):
             if self.n_columns > self.n_features:
                 bias = w[self.n_features]
             if self.indices is not None:
@@ -158,10 +198,22 @@ cdef class CSRRows(Rows):
                 )
             w += self.n_columns
             p += stride
+            n_ahead = 0
+
+    cdef Py_ssize_t find(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
+    ) noexcept nogil:
+        """List the rows of a block, and those after it; for how many rows one ahead is known."""
+        cdef Py_ssize_t i, known = min(count + AHEAD, self.n_ordered - begin)
+        self.count = count
+        for i in range(known):
+            self.row[i] = begin + i if order == NULL else order[begin + i]
+        return known - AHEAD
 
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
-        cdef Py_ssize_t i, k
-        for k in range(self.n_outputs):
+        cdef Py_ssize_t _
+        self.add_intercepts(r, stride, g)
+        for _ in range(self.n_outputs):
             if self.indices is not None:
                 if self.floats is not None:
                     add_csr[float, int32_t](
@@ -183,10 +235,21 @@ cdef class CSRRows(Rows):
                     &self.doubles[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0],
                     self.count, r, self.entry_scale, g,
                 )
+            g += self.n_columns
+            r += stride
+
+    cdef void add_intercepts(self, const double *r, int stride, double *g) noexcept nogil:
+        """Add the slopes of a block to the gradients of the intercepts, and their sizes."""
+        cdef Py_ssize_t i, k
+        cdef double total, size
+        for k in range(self.n_outputs):
+            total = size = 0
             for i in range(self.count):
-                self.sizes[k] += fabs(r[i])
-                if self.n_columns > self.n_features:
-                    g[self.n_features] += r[i]
+                total += r[i]
+                size += fabs(r[i])
+            self.sizes[k] += size
+            if self.n_columns > self.n_features:
+                g[self.n_features] += total
             g += self.n_columns
             r += stride
 
@@ -219,3 +282,97 @@ cdef class CSRRows(Rows):
             where[found] = self.n_features
             found += 1
         return found
+
+
+cdef class ManyOutputRows(CSRRows):
+    """The same for many outputs, in batches that have more entries than X has columns.
+
+    Weights and gradient are turned round, so that the outputs of a feature are side by side. An
+    entry of X is then read once, and its products with all outputs are vector instructions. Sums
+    are in the same order as in `CSRRows`, and have the same bits.
+    """
+
+    cdef double[:, ::1] gradient
+    cdef double[::1] buffer
+    cdef bint empty
+
+    def __init__(self, X, shift, scale, level, intercept, capacity, n_ordered):
+        CSRRows.__init__(self, X, shift, scale, level, intercept, capacity, n_ordered)
+        # The last row has the intercepts, or zeros.
+        self.v = np.zeros((self.n_features + 1, self.n_outputs))
+        self.gradient = np.empty((self.n_features, self.n_outputs))
+        self.buffer = np.empty(self.n_outputs)
+
+    cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
+        cdef Py_ssize_t j, k
+        Rows.begin(self, w, n_rows)
+        self.empty = True
+        for j in range(self.n_columns):
+            for k in range(self.n_outputs):
+                self.v[j, k] = w[k * self.n_columns + j]
+            if self.scale is not None and j < self.n_features:
+                for k in range(self.n_outputs):
+                    self.v[j, k] *= self.scale[j]
+        return True
+
+    cdef void forward(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
+    ) noexcept nogil:
+        cdef Py_ssize_t n_ahead = self.find(order, begin, count)
+        cdef const double *bias = &self.v[self.n_features, 0]
+        if self.indices is not None:
+            if self.floats is not None:
+                dot_columns[float, int32_t](
+                    &self.floats[0], &self.indices[0], &self.indptr[0], &self.row[0], count,
+                    n_ahead, &self.v[0, 0], bias, self.n_outputs, &self.buffer[0], p, stride,
+                )
+            else:
+                dot_columns[double, int32_t](
+                    &self.doubles[0], &self.indices[0], &self.indptr[0], &self.row[0], count,
+                    n_ahead, &self.v[0, 0], bias, self.n_outputs, &self.buffer[0], p, stride,
+                )
+        elif self.floats is not None:
+            dot_columns[float, int64_t](
+                &self.floats[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0], count,
+                n_ahead, &self.v[0, 0], bias, self.n_outputs, &self.buffer[0], p, stride,
+            )
+        else:
+            dot_columns[double, int64_t](
+                &self.doubles[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0], count,
+                n_ahead, &self.v[0, 0], bias, self.n_outputs, &self.buffer[0], p, stride,
+            )
+
+    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
+        cdef double *sums = &self.gradient[0, 0]
+        if self.empty:
+            memset(sums, 0, self.n_features * self.n_outputs * sizeof(double))
+            self.empty = False
+        if self.indices is not None:
+            if self.floats is not None:
+                add_columns[float, int32_t](
+                    &self.floats[0], &self.indices[0], &self.indptr[0], &self.row[0], self.count,
+                    r, stride, self.n_outputs, &self.buffer[0], sums,
+                )
+            else:
+                add_columns[double, int32_t](
+                    &self.doubles[0], &self.indices[0], &self.indptr[0], &self.row[0], self.count,
+                    r, stride, self.n_outputs, &self.buffer[0], sums,
+                )
+        elif self.floats is not None:
+            add_columns[float, int64_t](
+                &self.floats[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0],
+                self.count, r, stride, self.n_outputs, &self.buffer[0], sums,
+            )
+        else:
+            add_columns[double, int64_t](
+                &self.doubles[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0],
+                self.count, r, stride, self.n_outputs, &self.buffer[0], sums,
+            )
+        self.add_intercepts(r, stride, g)
+
+    cdef void finish(self, double *g) noexcept nogil:
+        cdef Py_ssize_t j, k
+        for k in range(self.n_outputs):
+            for j in range(self.n_features):
+                g[k * self.n_columns + j] = self.gradient[j, k]
+        CSRRows.finish(self, g)
