@@ -51,7 +51,7 @@ LONG_SIGNATURES = {
 }
 
 # The innermost loops over a block of rows. They get raw pointers, which carry no sizes.
-POINTER_LOOPS = {"dot_csr", "add_csr", "list_csr", "take_dense"}
+POINTER_LOOPS = {"dot_csr", "add_csr", "dot_columns", "add_columns", "list_csr", "take_dense"}
 
 
 def lines(path):

@@ -20,10 +20,11 @@ from helpers.runs import (
 )
 from sk_gd import GDClassifier, GDRegressor, optimizers
 
-KINDS = ["regressor", "multioutput", "binary", "multinomial", "svm", "multiclass_svm"]
+KINDS = ["regressor", "multioutput", "binary", "multinomial", "svm", "multiclass_svm", "many"]
 CLASSIFIERS = {
     "binary": ("log_loss", 2),
     "multinomial": ("log_loss", 3),
+    "many": ("log_loss", 8),
     "svm": ("hinge", 2),
     "multiclass_svm": ("hinge", 3),
 }
@@ -33,7 +34,8 @@ def problem(kind, n=60, d=5, zeros=0.4):
     generator = np.random.default_rng(21)
     X = generator.normal(size=(n, d))
     X[generator.random(X.shape) < zeros] = 0
-    score = X @ generator.normal(size=(d, 3)) + 0.3 * generator.normal(size=(n, 3))
+    k = max(3, CLASSIFIERS[kind][1] if kind in CLASSIFIERS else 0)
+    score = X @ generator.normal(size=(d, k)) + 0.3 * generator.normal(size=(n, k))
     if kind == "regressor":
         return X, score[:, 0]
     if kind == "multioutput":
@@ -119,6 +121,25 @@ def test_dense_is_sparse(kind, penalty, dtype, wide, batch_size):
     assert_same(model, other, precision, precision)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@pytest.mark.parametrize("options", [{}, {"precondition": None}, {"fit_intercept": False}], ids=str)
+def test_many_outputs_at_a_time_have_the_same_bits(options, index, dtype, monkeypatch):
+    X, y = problem("many")
+    sparse = sp.csr_array(X.astype(dtype))
+    sparse.indices, sparse.indptr = sparse.indices.astype(index), sparse.indptr.astype(index)
+    models = []
+    for many in (6, 9):
+        monkeypatch.setattr("sk_gd.objectives.linear.MANY", many)
+        for batch_size in (7, "full"):
+            model = estimator("many", "momentum", batch_size=batch_size, **options)
+            models.append(model.fit(sparse, y, sample_weight=np.arange(60) % 4))
+    for one, other in zip(models[:2], models[2:], strict=True):
+        np.testing.assert_array_equal(one.coef_, other.coef_)
+        np.testing.assert_array_equal(one.intercept_, other.intercept_)
+        assert one.loss_curve_ == other.loss_curve_
+
+
 @pytest.mark.parametrize("kind", ["regressor", "multinomial"])
 @pytest.mark.parametrize("name", optimizers.names())
 def test_dense_is_sparse_in_turned_coordinates(name, kind):
@@ -165,7 +186,7 @@ def test_single_precision_is_close_to_double(kind, precondition, storage):
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_models_in_one_epoch_are_as_many_epochs(kind, storage, precondition):
     X, y = problem(kind)
-    outputs = {"multioutput": 2, "multinomial": 3, "multiclass_svm": 3}.get(kind, 1)
+    outputs = {"multioutput": 2, "multinomial": 3, "multiclass_svm": 3, "many": 8}.get(kind, 1)
     loss = CLASSIFIERS.get(kind, ("squared_error",))[0]
     weight = np.random.default_rng(23).random(len(y))
     data = make_data(

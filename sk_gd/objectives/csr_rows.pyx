@@ -10,14 +10,6 @@ from libc.string cimport memset
 
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, real
 
-cdef extern from *:
-    """
-    #define SK_GD_TOGETHER 4
-    """
-    enum:
-        TOGETHER "SK_GD_TOGETHER"  # outputs whose sums the compiler keeps in registers
-
-
 ctypedef fused integer:
     int32_t
     int64_t
@@ -63,61 +55,49 @@ cdef void add_csr(
                 g[indices[a]] += r[i] * data[a] * scale[indices[a]]
 
 
-cdef void dot_csr_together(
+cdef void dot_columns(
     const real *data, const integer *indices, const integer *indptr, const Py_ssize_t *row,
-    Py_ssize_t count, Py_ssize_t n_ahead, const double *v, Py_ssize_t n_groups,
-    const double *bias, double *p, Py_ssize_t n_outputs, int stride,
+    Py_ssize_t count, Py_ssize_t n_ahead, const double *w, const double *bias,
+    Py_ssize_t n_outputs, double *total, double *p, int stride,
 ) noexcept nogil:
-    """p = rows · v + bias for several outputs, `TOGETHER` of them at a time.
-
-    In `v` the weights of all outputs for a feature are beside each other.
-    """
-    cdef Py_ssize_t i, a, b, k, first, last, width = n_groups * TOGETHER
-    cdef double sums[TOGETHER]
-    cdef const double *line
+    """p (outputs × rows) = rows · w + bias, with w (features × outputs); `total` is a buffer."""
+    cdef Py_ssize_t i, a, k
     cdef double x
+    cdef const double *column
     for i in range(count):
-        first, last = indptr[row[i]], indptr[row[i] + 1]
         if i < n_ahead:
             a = indptr[row[i + AHEAD]]
             while a < indptr[row[i + AHEAD] + 1]:
                 SK_GD_PREFETCH(data + a)
                 SK_GD_PREFETCH(indices + a)
                 a += 8
-        for b in range(n_groups):
-            for k in range(TOGETHER):
-                sums[k] = 0
-            for a in range(first, last):
-                x = data[a]
-                line = v + indices[a] * width + b * TOGETHER
-                for k in range(TOGETHER):
-                    sums[k] += x * line[k]
-            for k in range(min(TOGETHER, n_outputs - b * TOGETHER)):
-                p[(b * TOGETHER + k) * stride + i] = sums[k] + bias[b * TOGETHER + k]
+        for k in range(n_outputs):
+            total[k] = 0
+        for a in range(indptr[row[i]], indptr[row[i] + 1]):
+            x = data[a]
+            column = w + indices[a] * n_outputs
+            for k in range(n_outputs):
+                total[k] += x * column[k]
+        for k in range(n_outputs):
+            p[k * stride + i] = total[k] + bias[k]
 
 
-cdef void add_csr_together(
+cdef void add_columns(
     const real *data, const integer *indices, const integer *indptr, const Py_ssize_t *row,
-    Py_ssize_t count, const double *r, int stride, Py_ssize_t n_outputs, double *g,
-    Py_ssize_t n_groups,
+    Py_ssize_t count, const double *r, int stride, Py_ssize_t n_outputs, double *slope, double *g,
 ) noexcept nogil:
-    """g += r · rows for several outputs; `g` is laid out as `v` of `dot_csr_together`."""
-    cdef Py_ssize_t i, a, b, k, first, last, width = n_groups * TOGETHER
-    cdef double slopes[TOGETHER]
-    cdef double *line
+    """g (features × outputs) += rows · r, with r (outputs × rows); `slope` is a buffer."""
+    cdef Py_ssize_t i, a, k
     cdef double x
+    cdef double *column
     for i in range(count):
-        first, last = indptr[row[i]], indptr[row[i] + 1]
-        for b in range(n_groups):
-            for k in range(TOGETHER):
-                slopes[k] = 0
-            for k in range(min(TOGETHER, n_outputs - b * TOGETHER)):
-                slopes[k] = r[(b * TOGETHER + k) * stride + i]
-            for a in range(first, last):
-                x = data[a]
-                line = g + indices[a] * width + b * TOGETHER
-                for k in range(TOGETHER):
-                    line[k] += x * slopes[k]
+        for k in range(n_outputs):
+            slope[k] = r[k * stride + i]
+        for a in range(indptr[row[i]], indptr[row[i] + 1]):
+            x = data[a]
+            column = g + indices[a] * n_outputs
+            for k in range(n_outputs):
+                column[k] += slope[k] * x
 
 
 cdef Py_ssize_t list_csr(
@@ -151,10 +131,6 @@ cdef class CSRRows(Rows):
     cdef const int64_t[::1] wide_indptr
     cdef Py_ssize_t[::1] row
     cdef double[:, ::1] v
-    cdef double[:, ::1] sums
-    cdef double[::1] bias
-    cdef bint together
-    cdef Py_ssize_t n_groups
     cdef const double *w
     cdef const double *entry_scale
     cdef Py_ssize_t count
@@ -169,13 +145,7 @@ cdef class CSRRows(Rows):
         self.wide_indices = None if narrow else X.indices.astype(np.int64, copy=False)
         self.wide_indptr = None if narrow else X.indptr.astype(np.int64, copy=False)
         self.row = np.empty(capacity + AHEAD, dtype=np.intp)
-        # The weights of all outputs are beside each other for several outputs.
-        self.n_groups = (self.n_outputs + TOGETHER - 1) // TOGETHER
-        together = self.n_outputs > 1
-        shape = self.n_features, self.n_groups * TOGETHER
-        self.v = np.zeros(shape if together else (1, self.n_columns))
-        self.sums = np.zeros(shape if together else (0, 0))
-        self.bias = np.zeros(self.n_groups * TOGETHER)
+        self.v = np.empty((self.n_outputs, self.n_columns))
 
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
         cdef Py_ssize_t j, k
@@ -183,126 +153,112 @@ cdef class CSRRows(Rows):
         Rows.begin(self, w, n_rows)
         self.w = w
         self.entry_scale = NULL
-        self.together = self.n_outputs > 1 and not self.local
-        if self.local:
-            if self.scale is not None:
-                self.entry_scale = &self.scale[0]
-            return True
-        if self.together:
-            memset(&self.sums[0, 0], 0, self.sums.shape[0] * self.sums.shape[1] * sizeof(double))
-        for k in range(self.n_outputs):
-            shifted = self.take_weights(w, k)
-            self.bias[k] = 0
-            if self.n_columns > self.n_features:
-                self.bias[k] = w[self.n_features] - shifted
-            w += self.n_columns
-        return True
-
-    cdef double take_weights(self, const double *w, Py_ssize_t k) noexcept nogil:
-        """Scale the weights of output k; returns what the shift adds to its predictions."""
-        cdef Py_ssize_t j, width = self.v.shape[1] if self.together else 1
-        cdef double shifted = 0
-        cdef double *v = &self.v[0, 0] + (k if self.together else 0)
         if self.scale is None:
-            if self.together:
-                for j in range(self.n_features):
-                    v[j * width] = w[j]
-            return 0
-        for j in range(self.n_features):
-            v[j * width] = w[j] * self.scale[j]
-            shifted += self.shift[j] * v[j * width]
-        if not self.together:
-            self.w = v
-        return shifted
+            return True
+        if self.local:
+            self.entry_scale = &self.scale[0]
+            return True
+        for k in range(self.n_outputs):
+            shifted = 0
+            for j in range(self.n_features):
+                self.v[k, j] = w[j] * self.scale[j]
+                shifted += self.shift[j] * self.v[k, j]
+            if self.n_columns > self.n_features:
+                self.v[k, self.n_features] = w[self.n_features] - shifted
+            w += self.n_columns
+        self.w = &self.v[0, 0]
+        return True
 
     cdef void forward(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
     ) noexcept nogil:
-        cdef Py_ssize_t i, known
-        self.count = count
-        # The rows after this block, too: they are prefetched.
-        known = min(count + AHEAD, self.n_ordered - begin)
-        for i in range(known):
-            self.row[i] = begin + i if order == NULL else order[begin + i]
-        if self.indices is not None:
-            if self.floats is not None:
-                self.multiply(&self.floats[0], &self.indices[0], &self.indptr[0], known, p, stride)
-            else:
-                self.multiply(&self.doubles[0], &self.indices[0], &self.indptr[0], known, p, stride)
-        elif self.floats is not None:
-            self.multiply(
-                &self.floats[0], &self.wide_indices[0], &self.wide_indptr[0], known, p, stride
-            )
-        else:
-            self.multiply(
-                &self.doubles[0], &self.wide_indices[0], &self.wide_indptr[0], known, p, stride
-            )
-
-    cdef void multiply(
-        self, const real *data, const integer *indices, const integer *indptr, Py_ssize_t known,
-        double *p, int stride,
-    ) noexcept nogil:
-        """The products of the rows of a block, of which `known` have been listed, with w."""
-        cdef Py_ssize_t k, n_ahead = known - AHEAD
+        cdef Py_ssize_t _, n_ahead = self.find(order, begin, count)
         cdef const double *w = self.w
-        if self.together:
-            dot_csr_together(
-                data, indices, indptr, &self.row[0], self.count, n_ahead, &self.v[0, 0],
-                self.n_groups, &self.bias[0], p, self.n_outputs, stride,
-            )
-            return
-        for k in range(self.n_outputs):
-            if self.local:
-                self.bias[k] = w[self.n_features] if self.n_columns > self.n_features else 0
-            dot_csr(
-                data, indices, indptr, &self.row[0], self.count, n_ahead if k == 0 else 0, w,
-                self.entry_scale, self.bias[k], p,
-            )
+        cdef double bias = 0
+        for _ in range(self.n_outputs):
+            if self.n_columns > self.n_features:
+                bias = w[self.n_features]
+            if self.indices is not None:
+                if self.floats is not None:
+                    dot_csr[float, int32_t](
+                        &self.floats[0], &self.indices[0], &self.indptr[0], &self.row[0], count,
+                        n_ahead, w, self.entry_scale, bias, p,
+                    )
+                else:
+                    dot_csr[double, int32_t](
+                        &self.doubles[0], &self.indices[0], &self.indptr[0], &self.row[0], count,
+                        n_ahead, w, self.entry_scale, bias, p,
+                    )
+            elif self.floats is not None:
+                dot_csr[float, int64_t](
+                    &self.floats[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0],
+                    count, n_ahead, w, self.entry_scale, bias, p,
+                )
+            else:
+                dot_csr[double, int64_t](
+                    &self.doubles[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0],
+                    count, n_ahead, w, self.entry_scale, bias, p,
+                )
             w += self.n_columns
             p += stride
+            n_ahead = 0
+
+    cdef Py_ssize_t find(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
+    ) noexcept nogil:
+        """List the rows of a block, and those after it; for how many rows one ahead is known."""
+        cdef Py_ssize_t i, known = min(count + AHEAD, self.n_ordered - begin)
+        self.count = count
+        for i in range(known):
+            self.row[i] = begin + i if order == NULL else order[begin + i]
+        return known - AHEAD
 
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
-        cdef Py_ssize_t i, k
-        if self.indices is not None:
-            if self.floats is not None:
-                self.add(&self.floats[0], &self.indices[0], &self.indptr[0], r, stride, g)
+        cdef Py_ssize_t _
+        self.add_intercepts(r, stride, g)
+        for _ in range(self.n_outputs):
+            if self.indices is not None:
+                if self.floats is not None:
+                    add_csr[float, int32_t](
+                        &self.floats[0], &self.indices[0], &self.indptr[0], &self.row[0],
+                        self.count, r, self.entry_scale, g,
+                    )
+                else:
+                    add_csr[double, int32_t](
+                        &self.doubles[0], &self.indices[0], &self.indptr[0], &self.row[0],
+                        self.count, r, self.entry_scale, g,
+                    )
+            elif self.floats is not None:
+                add_csr[float, int64_t](
+                    &self.floats[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0],
+                    self.count, r, self.entry_scale, g,
+                )
             else:
-                self.add(&self.doubles[0], &self.indices[0], &self.indptr[0], r, stride, g)
-        elif self.floats is not None:
-            self.add(&self.floats[0], &self.wide_indices[0], &self.wide_indptr[0], r, stride, g)
-        else:
-            self.add(&self.doubles[0], &self.wide_indices[0], &self.wide_indptr[0], r, stride, g)
-        for k in range(self.n_outputs):
-            for i in range(self.count):
-                self.sizes[k] += fabs(r[i])
-                if self.n_columns > self.n_features:
-                    g[self.n_features] += r[i]
+                add_csr[double, int64_t](
+                    &self.doubles[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0],
+                    self.count, r, self.entry_scale, g,
+                )
             g += self.n_columns
             r += stride
 
-    cdef void add(
-        self, const real *data, const integer *indices, const integer *indptr, const double *r,
-        int stride, double *g,
-    ) noexcept nogil:
-        """Add the products of the slopes with the rows of the block to the sums."""
-        cdef Py_ssize_t k
-        if self.together:
-            add_csr_together(
-                data, indices, indptr, &self.row[0], self.count, r, stride, self.n_outputs,
-                &self.sums[0, 0], self.n_groups,
-            )
-            return
+    cdef void add_intercepts(self, const double *r, int stride, double *g) noexcept nogil:
+        """Add the slopes of a block to the gradients of the intercepts, and their sizes."""
+        cdef Py_ssize_t i, k
+        cdef double total, size
         for k in range(self.n_outputs):
-            add_csr(data, indices, indptr, &self.row[0], self.count, r, self.entry_scale, g)
+            total = size = 0
+            for i in range(self.count):
+                total += r[i]
+                size += fabs(r[i])
+            self.sizes[k] += size
+            if self.n_columns > self.n_features:
+                g[self.n_features] += total
             g += self.n_columns
             r += stride
 
     cdef void finish(self, double *g) noexcept nogil:
-        cdef Py_ssize_t j, k, d = self.n_features
+        cdef Py_ssize_t k, d = self.n_features
         for k in range(self.n_outputs):
-            if self.together:
-                for j in range(d):
-                    g[j] = self.sums[j, k]
             if self.scale is not None and not self.local:
                 self.to_coordinates(k, g)
             if self.n_columns > d and self.n_rows > 1:
@@ -339,3 +295,102 @@ cdef class CSRRows(Rows):
             where[found] = self.n_features
             found += 1
         return found
+
+
+cdef class ManyOutputRows(CSRRows):
+    """The same for many outputs, in batches that have more entries than X has columns.
+
+    Weights and gradient are turned round, so that the outputs of a feature are side by side. An
+    entry of X is then read once, and its products with all outputs are vector instructions. Sums
+    are in the same order as in `CSRRows`, and have the same bits.
+    """
+
+    cdef double[:, ::1] gradient
+    cdef double[::1] buffer
+    cdef bint empty
+
+    def __init__(self, X, shift, scale, level, intercept, capacity, n_ordered):
+        CSRRows.__init__(self, X, shift, scale, level, intercept, capacity, n_ordered)
+        # The last row has the intercepts, or zeros.
+        self.v = np.zeros((self.n_features + 1, self.n_outputs))
+        self.gradient = np.empty((self.n_features, self.n_outputs))
+        self.buffer = np.empty(self.n_outputs)
+
+    cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
+        cdef Py_ssize_t j, k
+        Rows.begin(self, w, n_rows)
+        self.empty = True
+        for j in range(self.n_columns):
+            for k in range(self.n_outputs):
+                self.v[j, k] = w[k * self.n_columns + j]
+            if self.scale is not None and j < self.n_features:
+                for k in range(self.n_outputs):
+                    self.v[j, k] *= self.scale[j]
+        if self.scale is not None and self.n_columns > self.n_features:
+            for j in range(self.n_features):
+                if self.shift[j] != 0:
+                    for k in range(self.n_outputs):
+                        self.v[self.n_features, k] -= self.shift[j] * self.v[j, k]
+        return True
+
+    cdef void forward(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
+    ) noexcept nogil:
+        cdef Py_ssize_t n_ahead = self.find(order, begin, count)
+        cdef const double *bias = &self.v[self.n_features, 0]
+        if self.indices is not None:
+            if self.floats is not None:
+                dot_columns[float, int32_t](
+                    &self.floats[0], &self.indices[0], &self.indptr[0], &self.row[0], count,
+                    n_ahead, &self.v[0, 0], bias, self.n_outputs, &self.buffer[0], p, stride,
+                )
+            else:
+                dot_columns[double, int32_t](
+                    &self.doubles[0], &self.indices[0], &self.indptr[0], &self.row[0], count,
+                    n_ahead, &self.v[0, 0], bias, self.n_outputs, &self.buffer[0], p, stride,
+                )
+        elif self.floats is not None:
+            dot_columns[float, int64_t](
+                &self.floats[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0], count,
+                n_ahead, &self.v[0, 0], bias, self.n_outputs, &self.buffer[0], p, stride,
+            )
+        else:
+            dot_columns[double, int64_t](
+                &self.doubles[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0], count,
+                n_ahead, &self.v[0, 0], bias, self.n_outputs, &self.buffer[0], p, stride,
+            )
+
+    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
+        cdef double *sums = &self.gradient[0, 0]
+        if self.empty:
+            memset(sums, 0, self.n_features * self.n_outputs * sizeof(double))
+            self.empty = False
+        if self.indices is not None:
+            if self.floats is not None:
+                add_columns[float, int32_t](
+                    &self.floats[0], &self.indices[0], &self.indptr[0], &self.row[0], self.count,
+                    r, stride, self.n_outputs, &self.buffer[0], sums,
+                )
+            else:
+                add_columns[double, int32_t](
+                    &self.doubles[0], &self.indices[0], &self.indptr[0], &self.row[0], self.count,
+                    r, stride, self.n_outputs, &self.buffer[0], sums,
+                )
+        elif self.floats is not None:
+            add_columns[float, int64_t](
+                &self.floats[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0],
+                self.count, r, stride, self.n_outputs, &self.buffer[0], sums,
+            )
+        else:
+            add_columns[double, int64_t](
+                &self.doubles[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0],
+                self.count, r, stride, self.n_outputs, &self.buffer[0], sums,
+            )
+        self.add_intercepts(r, stride, g)
+
+    cdef void finish(self, double *g) noexcept nogil:
+        cdef Py_ssize_t j, k
+        for k in range(self.n_outputs):
+            for j in range(self.n_features):
+                g[k * self.n_columns + j] = self.gradient[j, k]
+        CSRRows.finish(self, g)

@@ -7,7 +7,7 @@ import numpy as np
 from libc.math cimport fabs, fmin
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
-from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm
+from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm, dgemv
 
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, real
 
@@ -41,7 +41,8 @@ cdef class DenseRows(Rows):
 
     The weights are shifted and scaled before the product, and the gradient after it, in place
     of the rows. That is less work, unless the batch is a single row. Rows of doubles are used
-    where they are; for several outputs they are copied side by side, for one matrix product.
+    where they are; shuffled ones are copied side by side for several outputs, for one matrix
+    product.
     """
 
     cdef const float[:, ::1] floats
@@ -53,6 +54,8 @@ cdef class DenseRows(Rows):
     cdef bint single_row
     cdef bint fetched
     cdef const double **line
+    # The rows of the block, if they are side by side in memory, or NULL.
+    cdef const double *together
     cdef int count
 
     def __cinit__(self, X, shift, scale, level, intercept, Py_ssize_t capacity, n_ordered):
@@ -100,31 +103,50 @@ cdef class DenseRows(Rows):
         cdef int one = 1, d = <int> self.n_features, rows = <int> count, ld = d + 1
         cdef int n_outputs = <int> self.n_outputs
         cdef double plus = 1, none = 0
-        cdef Py_ssize_t i, k, n_ahead = 0 if self.fetched else self.n_ordered
+        cdef Py_ssize_t i, k
         self.count = rows
-        if self.floats is not None:
-            take_dense[float](
-                &self.floats[0, 0], n_ahead, d, order, begin, count, True, &self.block[0],
-                self.line,
-            )
-        else:
-            take_dense[double](
-                &self.doubles[0, 0], n_ahead, d, order, begin, count, n_outputs > 1,
-                &self.block[0], self.line,
-            )
+        self.take(order, begin, count)
         if self.single_row:
             p[0] = self.forward_single()
-        elif n_outputs == 1:
-            for i in range(count):
-                p[i] = self.v[0, d] + ddot(&d, <double *> self.line[i], &one, &self.v[0, 0], &one)
-        else:
+        elif n_outputs > 1:
             dgemm(
-                'T', 'N', &rows, &n_outputs, &d, &plus, &self.block[0], &d, &self.v[0, 0], &ld,
-                &none, p, &stride,
+                'T', 'N', &rows, &n_outputs, &d, &plus, <double *> self.together, &d,
+                &self.v[0, 0], &ld, &none, p, &stride,
             )
             for k in range(n_outputs):
                 for i in range(count):
                     p[k * stride + i] += self.v[k, d]
+        elif self.together != NULL:
+            for i in range(count):
+                p[i] = self.v[0, d]
+            dgemv(
+                'T', &d, &rows, &plus, <double *> self.together, &d, &self.v[0, 0], &one, &plus,
+                p, &one,
+            )
+        else:
+            for i in range(count):
+                p[i] = self.v[0, d] + ddot(&d, <double *> self.line[i], &one, &self.v[0, 0], &one)
+
+    cdef void take(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
+    ) noexcept nogil:
+        """Find the rows of a block, or copy them."""
+        cdef Py_ssize_t n_ahead = 0 if self.fetched else self.n_ordered
+        self.together = &self.block[0]
+        if self.floats is not None:
+            take_dense[float](
+                &self.floats[0, 0], n_ahead, self.n_features, order, begin, count, True,
+                &self.block[0], self.line,
+            )
+        elif order == NULL:
+            self.together = self.line[0] = &self.doubles[begin, 0]
+        else:
+            take_dense[double](
+                &self.doubles[0, 0], n_ahead, self.n_features, order, begin, count,
+                self.n_outputs > 1, &self.block[0], self.line,
+            )
+            if self.n_outputs == 1:
+                self.together = NULL
 
     cdef void fetch(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
@@ -165,14 +187,19 @@ cdef class DenseRows(Rows):
         if self.single_row:
             self.sums[0] = r[0]
             return
-        if n_outputs == 1:
+        if n_outputs > 1:
+            dgemm(
+                'N', 'N', &d, &n_outputs, &self.count, &plus, <double *> self.together, &d,
+                <double *> r, &stride, &plus, g, &k,
+            )
+        elif self.together != NULL:
+            dgemv(
+                'N', &d, &self.count, &plus, <double *> self.together, &d, <double *> r, &one,
+                &plus, g, &one,
+            )
+        else:
             for i in range(self.count):
                 daxpy(&d, <double *> &r[i], <double *> self.line[i], &one, g, &one)
-        else:
-            dgemm(
-                'N', 'N', &d, &n_outputs, &self.count, &plus, &self.block[0], &d, <double *> r,
-                &stride, &plus, g, &k,
-            )
         for j in range(n_outputs):
             total = size = 0
             for i in range(self.count):

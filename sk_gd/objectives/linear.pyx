@@ -16,11 +16,17 @@ from sk_gd.losses.base cimport LossKernel
 from sk_gd.objectives.lanes cimport LaneObjective
 from sk_gd.objectives.rows cimport AHEAD, SK_GD_PREFETCH, Rows
 
-from .csr_rows import CSRRows
+from .csr_rows import CSRRows, ManyOutputRows
 from .dense_rows import DenseRows
 
 # Entries of a block of rows: it should stay in the cache.
 BLOCK = 4096
+# The fewest rows of a block, however long they are: a matrix product with fewer rows takes twice
+# as long, as it reads the weights again for every block.
+FEWEST = 16
+# With so many outputs an entry of sparse rows is multiplied with all of them at a time. Turning the
+# weights round for that must take less time than the products.
+MANY = 6
 
 
 @cython.final
@@ -214,8 +220,10 @@ def make_rows(X, coordinates, level, batch_size, n_ordered):
     kind, width = DenseRows, X.shape[1]
     if sp.issparse(X):
         kind, width = CSRRows, X.nnz // X.shape[0]
+        if len(level) >= MANY and width * batch_size > 2 * X.shape[1]:
+            kind = ManyOutputRows
     # Blocks of the same size: none is a small rest.
-    n_blocks = -(-batch_size // max(1, BLOCK // max(width, 1)))
+    n_blocks = -(-batch_size // max(FEWEST, BLOCK // max(width, 1)))
     return kind(
         X,
         coordinates.shift,

@@ -14,4 +14,8 @@ cdef void dgemm(
     char *transa, char *transb, int *m, int *n, int *k, d *alpha, d *a, int *lda, d *b, int *ldb,
     d *beta, d *c, int *ldc,
 ) noexcept nogil
+cdef void dgemv(
+    char *trans, int *m, int *n, d *alpha, d *a, int *lda, d *x, int *incx, d *beta, d *y,
+    int *incy,
+) noexcept nogil
 cdef d dnrm2(int *n, d *x, int *incx) noexcept nogil
