@@ -68,10 +68,11 @@ def optimizer(settings, problem, *, streaming=False):
     precondition : {"standardize", "balance", "whiten"} or None
         The coordinates; "balance" is a "standardize" that includes the curvature of the ridge.
     """
-    n, d = problem.n, problem.X.shape[1]
+    # Weights count as repeated rows.
+    n, d = problem.n_counted, problem.X.shape[1]
     # Only the length of a pass depends on how the rows are stored: dense and sparse rows are
     # trained in the same way.
-    entries = problem.X.nnz if problem.is_sparse else n * d
+    entries = problem.X.nnz if problem.is_sparse else problem.n * d
     n_outputs = problem.targets.n_outputs
     precondition = settings.precondition
     if (
@@ -139,9 +140,7 @@ def alpha(given, problem, statistics, size, ratio, *, streaming=False):
     """
     factor = float(MULTIPLE.fullmatch(given)["factor"] or 1)
     features, n_outputs = statistics.features, problem.targets.n_outputs
-    total = problem.total
-    if streaming or total is None:
-        total = features.total
+    total = features.total if streaming else problem.n_counted
     trace = trace_of(features, size)
     curvature = float(np.mean(problem.loss.typical_curvature(n_outputs, statistics.targets)))
     n_classes = max(2, n_outputs) if problem.targets.kind == "classifier" else 0

@@ -151,7 +151,9 @@ def test_fitted_estimator_is_checked_where_it_is_and_left_alone():
     model.set_params(max_iter=2000, alpha=0.1).fit(X, y)
     before = dict(vars(model))
     found = check_gradient(model.sparsify(), X, y)
-    assert np.all(np.abs(found.analytical) < 1e-3) and found.error < 1e-9
+    # At a minimum only the rounding of the numerical slopes is left, relative to the least slope
+    # that counts, a thousandth of the objective: 2e-16 / (6e-6 * 1e-3).
+    assert np.all(np.abs(found.analytical) < 1e-3) and found.error < 4e-8
     model.densify()
     assert vars(model).keys() == before.keys()
     fresh = GDClassifier()

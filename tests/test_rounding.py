@@ -58,3 +58,14 @@ def test_scores_do_not_depend_on_luck(name):
         assert GDRegressor(name, alpha=0.01, random_state=seed).fit(X, y).score(X, y) > 0.52
         model = GDClassifier(name, random_state=seed).fit(blobs, labels)
         assert model.score(blobs, labels) > 0.85
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("seed", range(8))
+def test_the_choice_of_the_optimizer_counts_weights_as_rows(seed, storage):
+    """With 15 rows of 30 features, whose weights add up to more or less than 30."""
+    rng = np.random.RandomState(seed)
+    X, y, weight = rng.rand(15, 30), rng.randint(0, 3, size=15), rng.randint(0, 5, size=15)
+    weighted = GDRegressor().fit(storage(X), y, sample_weight=weight)
+    repeated = GDRegressor().fit(storage(X.repeat(weight, 0)), y.repeat(weight))
+    np.testing.assert_allclose(repeated.predict(X), weighted.predict(X), rtol=1e-7, atol=1e-9)

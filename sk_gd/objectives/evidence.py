@@ -59,7 +59,7 @@ def signal_to_noise(problem, features, size):
     Golub, G. & Meurant, G. (2010). Matrices, Moments and Quadrature with Applications.
     Princeton University Press. (the Lanczos method where the matrix is large)
     """
-    total = problem.n if problem.total is None else problem.total
+    total = problem.n_counted
     varies = ~features.is_constant()
     trace = trace_of(features, size)
     if not (total > 2 and trace > 0):
@@ -96,17 +96,19 @@ def _spectrum(problem, features, inverse):
 
     The features are multiplied by `inverse`. None if the targets are constant, or too large.
     """
-    n_features = problem.X.shape[1]
-    if n_features <= MAX_EXACT and n_features <= problem.n or problem.condenses:
+    # Rows with weights are as many as they stand for, which decides how they are treated.
+    n_features, n_rows = problem.X.shape[1], problem.n_counted
+    few_features = n_features <= min(n_rows, MAX_EXACT)
+    if few_features or problem.condenses:
         data = _Covariances(problem, inverse)
     else:
         data = _Rows(problem, features, inverse)
     if data.scale is None:
         return None
-    if n_features <= MAX_EXACT and n_features <= problem.n:
+    if few_features:
         values, vectors = np.linalg.eigh(data.second)
         shares = np.sum((vectors.T @ data.towards(np.eye(len(data.scale)))) ** 2, axis=1)
-    elif problem.n <= MAX_EXACT:
+    elif max(n_rows, problem.n) <= MAX_EXACT:
         values, vectors = np.linalg.eigh(data.gram())
         shares = np.maximum(values, 0) * np.sum((vectors.T @ data.targets()) ** 2, axis=1)
     else:

@@ -62,6 +62,11 @@ class Problem:
         return self.X.shape[0] if self.subset is None else len(self.subset)
 
     @property
+    def n_counted(self):
+        """Number of rows that the rows with their weights stand for."""
+        return self.n if self.total is None else self.total
+
+    @property
     def is_sparse(self):
         """Whether X is sparse."""
         return sp.issparse(self.X)
@@ -124,7 +129,7 @@ class Problem:
     @property
     def condenses(self):
         """Whether the Gram matrix of features and targets may stand for the rows."""
-        return self.loss.quadratic and pays(self.n, self.X.shape[1] + self.y.shape[1])
+        return self.loss.quadratic and pays(self.n_counted, self.X.shape[1] + self.y.shape[1])
 
     @functools.cached_property
     def _condensed(self):
