@@ -443,3 +443,15 @@ class TestSearch:
         both(GDClassifier(max_iter=10, tol=None, random_state=0), grid, X, LABELS, cv=3, alone=0)
         search = GridSearchCV(GDClassifier(), {"optimizer": ["auto"]}, cv=2).fit(X, LABELS)
         assert type(search.best_estimator_.optimizer_) is LBFGS
+
+
+@pytest.mark.parametrize("rows", [1, 10, 100])
+def test_a_stream_after_a_fit_keeps_what_the_fit_has_found(rows):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4000, 6))
+    y = X @ rng.normal(size=6) + rng.normal(size=4000)
+    model = GDRegressor(random_state=0).fit(X[:2000], y[:2000])
+    fitted = model.score(X, y)
+    for i in range(2000, 2000 + 20 * rows, rows):
+        model.partial_fit(X[i : i + rows], y[i : i + rows])
+        assert model.score(X, y) > fitted - 0.02

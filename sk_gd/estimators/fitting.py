@@ -76,7 +76,8 @@ def partial_fit(estimator, X, y, sample_weight, classes=None):
             # Parts of the data give different rates. The rate never grows.
             rate = min(rate, run.config.learning_rate)
         config = _config(settings, problem, penalty, rate, settings.max_iter, run.statistics)
-        run.configure(config, coordinates, settings.optimizer)
+        # After a fit by another optimizer the stream has a model that knows all rows so far.
+        run.configure(config, coordinates, settings.optimizer, earlier=_rows_seen(so_far) / rows)
         tasks = EpochTasks(estimator, X, y, sample_weight, 1)
         _train(estimator, run, data, problem, tasks, witness.attributes)
 
@@ -121,6 +122,13 @@ def _larger_part(known, settings, problem):
         return known
     part = observe(problem, "variances")
     return problem.signal_to_noise(part.features, settings.feature_size(part)), problem.n
+
+
+def _rows_seen(statistics):
+    """How many rows the statistics are of; 0 if there are none."""
+    if statistics is None or statistics.features is None:
+        return 0
+    return statistics.features.total
 
 
 def _coordinates(settings, problem, statistics, penalty, size):

@@ -8,8 +8,9 @@ import scipy.linalg
 import scipy.sparse as sp
 from sklearn.utils import gen_batches
 
-# Up to so many rows or features all eigenvalues are computed.
-MAX_EXACT = 256
+# Up to so many features, or so many rows, all eigenvalues are computed. With more features than
+# rows the Lanczos method below is at its worst, and other solvers are slow, too.
+MAX_EXACT, MAX_EXACT_ROWS = 256, 512
 # Else so many steps of the Lanczos method, from so many columns of targets, which are fewer if all
 # vectors together would be more numbers than that.
 STEPS, COLUMNS, VECTORS = 10, 32, 1 << 23
@@ -108,7 +109,7 @@ def _spectrum(problem, features, inverse):
     if few_features:
         values, vectors = np.linalg.eigh(data.second)
         shares = np.sum((vectors.T @ data.towards(np.eye(len(data.scale)))) ** 2, axis=1)
-    elif max(n_rows, problem.n) <= MAX_EXACT:
+    elif max(n_rows, problem.n) <= MAX_EXACT_ROWS:
         values, vectors = np.linalg.eigh(data.gram())
         shares = np.maximum(values, 0) * np.sum((vectors.T @ data.targets()) ** 2, axis=1)
     else:

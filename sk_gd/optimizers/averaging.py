@@ -170,6 +170,7 @@ class ScheduleFreeRule(Rule):
     all_steps: cython.double[::1]
     largest_lr: cython.double[::1]
     total: cython.double[::1]
+    earlier: cython.double[::1]
 
     def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
@@ -183,6 +184,11 @@ class ScheduleFreeRule(Rule):
         self.all_steps = self.array("all_steps")
         self.largest_lr = self.array("largest_lr", 1)
         self.total = self.array("total", 1)
+        self.earlier = self.array("earlier", 1)
+
+    def begin_after(self, steps):
+        # The average already has so many points: the first noisy steps must not replace it.
+        self.earlier[0] = steps
 
     @cython.cfunc
     @cython.nogil
@@ -211,6 +217,8 @@ class ScheduleFreeRule(Rule):
         weight: cython.double
         self.largest_lr[0] = fmax(self.largest_lr[0], lr)
         weight = self.largest_lr[0] * self.largest_lr[0] * pow(self.t, self.r)
+        if self.total[0] == 0:
+            self.total[0] = self.earlier[0] * weight
         self.total[0] += weight
         self.share = weight / self.total[0] if self.total[0] > 0 else 0.0
 

@@ -58,6 +58,9 @@ class Rule:
         for name in self.positions:
             self.arrays[name][:] = w
 
+    def begin_after(self, steps):
+        """Take the weights to be the model that so many steps of this rule have found."""
+
     def seed(self, seed):
         """Set the seed, an int, if the rule draws random numbers."""
 

@@ -153,6 +153,9 @@ class WrappedRule(Rule):
     def start(self, w):
         self.inner.start(w)
 
+    def begin_after(self, steps):
+        self.inner.begin_after(steps)
+
     def seed(self, seed):
         self.inner.seed(seed)
 

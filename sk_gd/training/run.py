@@ -164,10 +164,11 @@ class Run:
         self.stopping.restart()
         self.history.forget_watched()
 
-    def configure(self, config, coordinates, optimizer, *, anew=False):
+    def configure(self, config, coordinates, optimizer, *, anew=False, earlier=0):
         """Take a configuration. If the run continues, its model stays the same function.
 
-        `anew` keeps the weights only, and begins with the optimizer's first step.
+        `anew` keeps the weights only, and begins with the optimizer's first step. If the
+        optimizer is another one, the model is as good as `earlier` steps of it.
         """
         if self.config is None or config.validated != self.config.validated:
             # The losses so far are those of another quantity.
@@ -185,6 +186,7 @@ class Run:
             if anew or fingerprint(optimizer) != fingerprint(self.lane.rule.optimizer):
                 self.n_steps_before += self.lane.rule.t
                 self.lane = new_lane(optimizer, self.lane.model(), self.seed)
+                self.lane.rule.begin_after(earlier)
         self.coordinates = coordinates
         self.limit = np.finfo(config.dtype).max / ROOM / max(1.0, coordinates.gain())
         self.lane.penalty = config.penalty.kernel(
