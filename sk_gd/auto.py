@@ -28,7 +28,7 @@ LONG_PASS = 1e9
 MULTIPLE = re.compile(
     r"(?:(?P<factor>\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?)\s*\*\s*)?auto", re.IGNORECASE
 )
-# The evidence trusts a strong signal too much if the data have outliers.
+# The power of that factor.
 SHRINK = 0.2
 
 # Up to so many rows are one batch: weights and repeated rows then give the same model.
@@ -117,6 +117,10 @@ def alpha(given, problem, statistics, size, ratio, *, streaming=False):
     is a parabola with its typical curvature :math:`\kappa`:
 
     .. math:: \alpha = \kappa \, \frac{T}{n \rho}
+
+    Where :math:`A = 4 K \rho` with K classes, or :math:`A = \rho` with numbers, is larger than T,
+    the prior is wider than that of a penalty of 1/n, and :math:`\rho` is multiplied by
+    :math:`(T / A)^{0.2}`: data with outliers look more certain than they are.
 
     Parameters
     ----------
