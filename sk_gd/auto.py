@@ -28,7 +28,7 @@ LONG_PASS = 1e9
 MULTIPLE = re.compile(
     r"(?:(?P<factor>\d+\.?\d*(?:e[+-]?\d+)?|\.\d+(?:e[+-]?\d+)?)\s*\*\s*)?auto", re.IGNORECASE
 )
-# The power of that factor.
+# How strongly a prior that is wider than that of the usual pipeline is narrowed: see `alpha`.
 SHRINK = 0.2
 
 # Up to so many rows are one batch: weights and repeated rows then give the same model.
