@@ -153,6 +153,8 @@ class Loss(BaseEstimator):
         Whether ``optimizer="auto"`` trains on full batches, by methods that compare the
         gradients of successive steps: the loss is smooth, or these methods come closer to the
         minimum in spite of its corners. False unless you say so.
+    curvature_jumps : bool
+        Whether the second derivative of a loss without corners jumps.
     quadratic : bool
         Whether the loss is half the squared error. It only depends on the means and
         covariances of the data, so that full batches read the data once.
@@ -180,6 +182,7 @@ class Loss(BaseEstimator):
     domain = "real numbers"
     relative = False
     suits_full_batch = False
+    curvature_jumps = False
     quadratic = False
 
     def __init_subclass__(cls, **options):

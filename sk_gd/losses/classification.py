@@ -229,6 +229,11 @@ class MarginLoss(Loss):
         """Whether the loss is smooth. With corners, mini-batches find models as good sooner."""
         return self.max_second_derivative is not None
 
+    @property
+    def curvature_jumps(self):
+        """Whether the second derivative jumps: it is zero beyond the margin."""
+        return self.max_second_derivative is not None
+
     def typical_curvature(self, n_outputs, targets=None):
         return self.max_second_derivative or 0.25
 
