@@ -30,17 +30,14 @@ def classes(Y, k):
     return Y[:, :k].argmax(axis=1)
 
 
-def log_evidence(Y, Z, prior):
+def log_evidence(Y, products, prior):
     """The logarithm of the normal density of targets, with the best variance of the noise.
 
-    The coefficients of Z have `prior` times that variance. Any intercept is as likely as any
-    other: what is left are the n - 1 contrasts of the rows.
+    The coefficients have `prior` times that variance; `products` are those of all pairs of rows.
     """
-    contrasts = scipy.linalg.helmert(len(Z))
-    Z, Y = contrasts @ Z, contrasts @ Y
-    covariance = np.eye(len(Z)) + prior * Z @ Z.T
-    _, logdet = np.linalg.slogdet(covariance)
-    noise = np.mean(Y * np.linalg.solve(covariance, Y))
+    factor = scipy.linalg.cho_factor(np.eye(len(Y)) + prior * products)
+    logdet = 2 * np.sum(np.log(np.diagonal(factor[0])))
+    noise = np.mean(Y * scipy.linalg.cho_solve(factor, Y))
     return -0.5 * (Y.size * (np.log(2 * np.pi * noise) + 1) + Y.shape[1] * logdet)
 
 
@@ -53,8 +50,13 @@ def strength(X, Y, curvature, n_classes=0, scaled=True):
     # Numbers have units of their own.
     Y = (Y - Y.mean(axis=0)) / (1.0 if n_classes else Y.std(axis=0))
 
+    # Any intercept is as likely as any other: what is left are the n - 1 contrasts of the rows.
+    contrasts = scipy.linalg.helmert(n)
+    Z, Y = contrasts @ Z, contrasts @ Y
+    products = Z @ Z.T
+
     def negative(ratio):
-        return -log_evidence(Y, Z, 10**ratio / trace)
+        return -log_evidence(Y, products, 10**ratio / trace)
 
     # The best of some, and then the best near to it.
     some = np.linspace(-2, 3, 11)
