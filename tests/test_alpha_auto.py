@@ -6,6 +6,7 @@ import scipy.linalg
 import scipy.optimize
 import scipy.sparse as sp
 from sklearn.linear_model import BayesianRidge, LogisticRegression, Ridge
+from threadpoolctl import threadpool_limits
 
 from helpers import naive
 from helpers.assertions import naming
@@ -41,6 +42,7 @@ def log_evidence(Y, products, prior):
     return -0.5 * (Y.size * (np.log(2 * np.pi * noise) + 1) + Y.shape[1] * logdet)
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # tests run side by side
 def strength(X, Y, curvature, n_classes=0, scaled=True):
     """The documented strength: curvature × T / (rows × ratio of signal and noise)."""
     n = len(X)
