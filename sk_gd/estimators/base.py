@@ -70,6 +70,8 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
                     message += f" Write {value.__name__}(): an instance, not the class."
             if "The 'learning_rate' parameter" in message and isinstance(self.learning_rate, str):
                 message += " The 'schedule' parameter changes the rate during training."
+            if "The 'alpha' parameter" in message:
+                message += " The strings are 'auto' and multiples of it, such as '10 * auto'."
             raise InvalidParameterError(message) from None
 
     def set_params(self, **params):
