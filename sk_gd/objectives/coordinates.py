@@ -155,9 +155,9 @@ class Coordinates:
         ridge of rare features then no longer slows the others down.
         """
         variance = _variance(moments, centre)
-        share = np.mean(self.unit**2 / self.loss_scale)
         typical = np.mean(curvature * self.unit**2 / self.loss_scale)
-        deviation = np.sqrt(variance + ridge * share / typical * self.feature_size**2)
+        relative = self._mean_strength(ridge) / typical
+        deviation = np.sqrt(variance + relative * self.feature_size**2)
         self.scale = 1 / np.where(variance == 0, 1.0, deviation)
         return self
 
@@ -168,7 +168,7 @@ class Coordinates:
         if not self.intercept:
             second = second + np.outer(moments.mean, moments.mean)
         second = second * np.outer(self.scale, self.scale)
-        strength = ridge * np.mean(self.unit**2 / self.loss_scale)
+        strength = self._mean_strength(ridge)
         curved = curvature * second + np.diag(strength * (self.scale * self.feature_size) ** 2)
         # A direction without data and without ridge has no curvature to invert: add a
         # small share of the curvature of its features.
@@ -183,6 +183,10 @@ class Coordinates:
                 rotation[d, :d] = -(moments.mean * self.scale) @ rotation[:d, :d]
         self.rotation = rotation
         return self
+
+    def _mean_strength(self, ridge):
+        """The strength of the ridge in the units of the optimizer; the mean over the outputs."""
+        return ridge * np.mean(self.unit**2 / self.loss_scale)
 
     def weight_scales(self):
         """What a penalty needs to know of every weight, before the rotation; two flat arrays.

@@ -166,24 +166,15 @@ class _Rows:
         X = problem.X
         width = X.nnz / X.shape[0] if sp.issparse(X) else X.shape[1]
         self.step = max(1, int(NUMBERS / max(width, 1)))
-        self.mean = np.average(self._columns(slice(None)), axis=0, weights=self._weights())
-        square = np.square(self._columns(slice(None)) - self.mean)
-        self.scale = _scale(np.average(square, axis=0, weights=self._weights()), problem.targets)
-
-    def _columns(self, batch):
-        y = self.problem.y if self.rows is None else self.problem.y[self.rows]
-        return self.problem.targets.columns(y[batch])
-
-    def _weights(self):
-        weight = self.problem.weight
-        return weight if weight is None or self.rows is None else weight[self.rows]
-
-    def _share(self, batch):
-        """The share of each row in the mean."""
-        weight, n = self._weights(), self.problem.n
-        if weight is None:
-            return np.full(batch.stop - batch.start, 1 / n)
-        return weight[batch] / np.sum(weight)
+        y, weight = problem.y, problem.weight
+        if self.rows is not None:
+            y, weight = y[self.rows], None if weight is None else weight[self.rows]
+        n = problem.n
+        self.share = np.full(n, 1 / n) if weight is None else weight / np.sum(weight)
+        columns = problem.targets.columns(y)
+        self.centred = columns - np.average(columns, axis=0, weights=weight)
+        variance = np.average(np.square(self.centred), axis=0, weights=weight)
+        self.scale = _scale(variance, problem.targets)
 
     def batches(self):
         """The rows of X, some at a time, and which ones they are."""
@@ -198,12 +189,11 @@ class _Rows:
 
     def targets(self):
         """Targets, times the roots of the shares."""
-        root = np.sqrt(self._share(slice(0, self.problem.n)))
-        return root[:, None] * (self._columns(slice(None)) - self.mean) / self.scale
+        return np.sqrt(self.share)[:, None] * self.centred / self.scale
 
     def gram(self):
         """The products of all pairs of rows, times the roots of their shares."""
-        root = np.sqrt(self._share(slice(0, self.problem.n)))
+        root = np.sqrt(self.share)
         X = self.problem.X if self.rows is None else self.problem.X[self.rows]
         if sp.issparse(X):
             z = X @ sp.diags_array(self.inverse)
@@ -219,9 +209,8 @@ class _Rows:
         """Mean products of the features and the targets, which `mix` mixes: features × columns."""
         found = np.zeros((len(self.inverse), mix.shape[1]))
         for x, batch in self.batches():
-            y = (self._columns(batch) - self.mean) / self.scale @ mix
-            y *= self._share(batch)[:, None]
-            found += x.T @ y
+            y = self.centred[batch] / self.scale @ mix
+            found += x.T @ (y * self.share[batch, None])
         return found * self.inverse[:, None]
 
     def second_moment(self, V):
@@ -230,7 +219,7 @@ class _Rows:
         found = np.zeros_like(V)
         for x, batch in self.batches():
             z = x @ scaled - self.shift @ V
-            z *= self._share(batch)[:, None]
+            z *= self.share[batch, None]
             found += (x.T @ z) * self.inverse[:, None] - np.outer(self.shift, z.sum(axis=0))
         return found
 
