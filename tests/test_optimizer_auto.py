@@ -13,10 +13,10 @@ from sklearn.model_selection import GridSearchCV
 
 from helpers import naive
 from helpers.assertions import assert_goes_on, assert_same_bits, reloaded
+from helpers.losses import Halves
 from helpers.runs import count_lanes, count_rows, is_whitened, longest_pass, run_of
 from helpers.searches import both
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor, losses, optimizers, schedules
-from sk_gd.losses import Loss
 from sk_gd.optimizers import LBFGS, BarzilaiBorwein, ScheduleFreeAdamW
 
 CONTAINERS = pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
@@ -55,18 +55,6 @@ def chosen(model, *data, **more):
     model.fit(*data, **more)
     assert model.get_params(deep=False) == given
     return type(model.optimizer_)
-
-
-class Halves(Loss):
-    """A user's loss, which says nothing of full batches."""
-
-    kinds = ("regressor",)
-
-    def value(self, y, p):
-        return 0.5 * (y - p) ** 2
-
-    def gradient(self, y, p):
-        return p - y
 
 
 class TestRule:

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from helpers import naive
 from helpers.assertions import assert_goes_on, assert_same_model
 from helpers.data import ALPHA, PRECONDITIONS, SCORES, SETTLED, WEIGHT, D, X, Y
+from helpers.losses import Halves
 from sk_gd import DivergenceError, GDClassifier, GDRegressor
 from sk_gd.losses import Loss
 
@@ -51,16 +52,6 @@ class Softmax(Loss):
 
     def typical_curvature(self, n_outputs, targets=None):
         return 1 / (4 * max(2, n_outputs))
-
-
-class Halves(Loss):
-    kinds = ("regressor",)
-
-    def value(self, y, p):
-        return 0.5 * (y - p) ** 2
-
-    def gradient(self, y, p):
-        return p - y
 
 
 class TestYourOwn:
