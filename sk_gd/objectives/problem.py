@@ -162,7 +162,9 @@ class Problem:
     @property
     def condenses(self):
         """Whether the Gram matrix of features and targets may stand for the rows."""
-        return self.loss.quadratic and pays(self.n_counted, self.n_features + self.targets.n_outputs)
+        return self.loss.quadratic and pays(
+            self.n_counted, self.n_features + self.targets.n_outputs
+        )
 
     @functools.cached_property
     def _condensed(self):
