@@ -120,6 +120,18 @@ cdef Py_ssize_t list_csr(
     return found
 
 
+def has_duplicates(const integer[::1] indices, const integer[::1] indptr, Py_ssize_t n_columns):
+    """Whether an entry of a CSR matrix is there twice. The columns of a row need not be sorted."""
+    cdef Py_ssize_t[::1] last = np.full(n_columns, -1, dtype=np.intp)
+    cdef Py_ssize_t i, a, found = 0
+    with nogil:
+        for i in range(indptr.shape[0] - 1):
+            for a in range(indptr[i], indptr[i + 1]):
+                found += last[indices[a]] == i
+                last[indices[a]] = i
+    return found > 0
+
+
 cdef class CSRRows(Rows):
     """Rows of a CSR matrix of float32 or float64, with 32- or 64-bit indices.
 
