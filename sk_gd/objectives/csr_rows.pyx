@@ -153,8 +153,8 @@ cdef class CSRRows(Rows):
     cdef Py_ssize_t count
     cdef bint shifted
 
-    def __init__(self, X, shift, scale, level, intercept, capacity, n_ordered):
-        Rows.__init__(self, X, shift, scale, level, intercept, capacity, n_ordered)
+    def __init__(self, X, shift, scale, level, intercept, capacity, order):
+        Rows.__init__(self, X, shift, scale, level, intercept, capacity, order)
         self.floats = X.data if X.dtype == np.float32 else None
         self.doubles = X.data if X.dtype == np.float64 else None
         narrow = X.indices.dtype.itemsize == 4 and X.indptr.dtype.itemsize == 4
@@ -339,8 +339,8 @@ cdef class ManyOutputRows(CSRRows):
     cdef double[::1] buffer
     cdef bint empty
 
-    def __init__(self, X, shift, scale, level, intercept, capacity, n_ordered):
-        CSRRows.__init__(self, X, shift, scale, level, intercept, capacity, n_ordered)
+    def __init__(self, X, shift, scale, level, intercept, capacity, order):
+        CSRRows.__init__(self, X, shift, scale, level, intercept, capacity, order)
         # The last row has the intercepts, or zeros. Four outputs are one step of the loops.
         stride = 4 * ((self.n_outputs + 3) // 4)
         self.v = np.zeros((self.n_features + 1, stride))

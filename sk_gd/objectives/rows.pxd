@@ -1,5 +1,7 @@
 # cython: language_level=3
 
+from sk_gd.objectives.order cimport Order
+
 cdef extern from *:
     """
     #include <float.h>
@@ -8,9 +10,11 @@ cdef extern from *:
     #else
     #define SK_GD_PREFETCH(address)
     #endif
+    #define SK_GD_TOUCH(address) ((void) *(const volatile char *) (address))
     #define SK_GD_ROUNDING (8 * DBL_EPSILON)
     """
     void SK_GD_PREFETCH(const void *) noexcept nogil
+    void SK_GD_TOUCH(const void *) noexcept nogil
     # A sum that cancels is zero if it is smaller than this share of its terms: the rest is
     # rounding. The intercept of centred data, for example, has no gradient at all, and a rule
     # that divides by the size of the gradient would make a full step of the rounding.
@@ -31,6 +35,7 @@ cdef class Rows:
     cdef readonly Py_ssize_t n_columns
     cdef readonly Py_ssize_t n_outputs
     cdef readonly Py_ssize_t capacity
+    cdef Order order
     cdef Py_ssize_t n_ordered
     cdef double[::1] shift
     cdef double[::1] scale
