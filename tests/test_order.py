@@ -64,6 +64,17 @@ def test_two_levels_depend_on_the_shape_of_x_alone():
     assert runs_and_groups(wide, np.arange(100_000)) == (17, 1092)
 
 
+def test_long_batches_of_sparse_rows_are_read_in_sequence():
+    X = sp.csr_array(np.ones((100_000, 30)))
+    assert runs_and_groups(X, batch_size=1091) == (17, 1092)
+    assert runs_and_groups(X, batch_size=1092) == (17, 1)
+    assert runs_and_groups(X.toarray(), batch_size=5000) == (17, 1092)
+    order = shuffled(None, 100_000, 17, 1)[0]
+    np.testing.assert_array_equal(np.sort(order), np.arange(100_000))
+    assert np.mean(np.diff(order) == 1) > 0.9
+    assert len(np.unique(order[:1092] // 17)) >= 64  # a batch has rows of many places all the same
+
+
 def test_a_batch_has_rows_of_many_places():
     n, batch = 500_000, 256
     run, group = runs_and_groups(np.broadcast_to(0.0, (n, 50)))

@@ -162,7 +162,7 @@ cdef class CSRRows(Rows):
         self.indptr = X.indptr if narrow else None
         self.wide_indices = None if narrow else X.indices.astype(np.int64, copy=False)
         self.wide_indptr = None if narrow else X.indptr.astype(np.int64, copy=False)
-        self.row = np.empty(capacity + AHEAD, dtype=np.intp)
+        self.row = np.empty(capacity + 2 * AHEAD, dtype=np.intp)
         self.v = np.empty((self.n_outputs, self.n_columns))
         self.shifted = shift is not None and np.any(shift)
 
@@ -233,10 +233,17 @@ cdef class CSRRows(Rows):
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
     ) noexcept nogil:
         """List the rows of a block, and those after it; for how many rows one ahead is known."""
-        cdef Py_ssize_t i, known = min(count + AHEAD, self.n_ordered - begin)
+        cdef Py_ssize_t i, known = min(count + 2 * AHEAD, self.n_ordered - begin)
         self.count = count
         for i in range(known):
             self.row[i] = begin + i if order == NULL else order[begin + i]
+        if order != NULL:
+            # Where the rows begin must be known before they can be fetched.
+            for i in range(2 * AHEAD, known):
+                if self.indices is not None:
+                    SK_GD_PREFETCH(&self.indptr[self.row[i]])
+                else:
+                    SK_GD_PREFETCH(&self.wide_indptr[self.row[i]])
         return known - AHEAD
 
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:

@@ -45,7 +45,9 @@ class Data:
         self.batch_size = min(batch_size, self.n)
         # The order of the full batch changes nothing but the rounding.
         self.shuffle = shuffle and self.batch_size < self.n
-        self._order = Order(problem.subset, self.n, *runs_and_groups(problem.X, problem.subset))
+        self._order = Order(
+            problem.subset, self.n, *runs_and_groups(problem.X, problem.subset, self.batch_size)
+        )
 
     @property
     def n_batches(self):
@@ -92,8 +94,12 @@ class Data:
         )
 
 
-def runs_and_groups(X, subset):
-    """Rows of a run and of a group in the order of an epoch; 1 and 0 to shuffle all rows."""
+def runs_and_groups(X, subset, batch_size):
+    """Rows of a run and of a group in the order of an epoch; 1 and 0 to shuffle all rows.
+
+    Where a batch is longer than a group, it has its rows from many places anyway. Sparse rows, of
+    which no group is read ahead, are then read in sequence: a group is one row.
+    """
     n = X.shape[0] if subset is None else len(subset)
     if sp.issparse(X):
         lengths = np.diff(X.indptr)
@@ -103,4 +109,5 @@ def runs_and_groups(X, subset):
     run = min(RUN * n // max(n_entries, 1), LONGEST_RUN)
     if n_entries <= LARGE or run < 2:
         return 1, 0
-    return run, max(run, GROUP * n // n_entries)
+    group = max(run, GROUP * n // n_entries)
+    return run, 1 if sp.issparse(X) and batch_size >= group else group

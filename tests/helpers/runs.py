@@ -301,9 +301,9 @@ def shuffle_in_two_levels(monkeypatch, run, group):
     monkeypatch.setattr(data_module, "GROUP", group)
 
 
-def runs_and_groups(X, subset=None):
+def runs_and_groups(X, subset=None, batch_size=1):
     """The rows of a run and of a group; 1 and 0 if the rows are shuffled as a whole."""
-    return data_module.runs_and_groups(X, subset)
+    return data_module.runs_and_groups(X, subset, batch_size)
 
 
 def shuffled(subset, n, run, group, epochs=1):
