@@ -59,6 +59,9 @@ cdef class LinearObjective(LaneObjective):
     cdef double[::1] weight_block
     cdef double[:, ::1] p
     cdef double[:, ::1] slopes
+    # The factors of the slopes in a batch of `n_factored` rows.
+    cdef double[::1] factors
+    cdef Py_ssize_t n_factored
     cdef Py_ssize_t[::1] stamp
     cdef Py_ssize_t mark
 
@@ -76,6 +79,8 @@ cdef class LinearObjective(LaneObjective):
         self.weight_block = np.ones(capacity)
         self.p = np.empty((self.n_responses, capacity))
         self.slopes = np.empty((self.n_responses, capacity))
+        self.factors = np.empty(self.n_responses)
+        self.n_factored = 0
         self.loss = problem.loss.kernel(self.n_outputs)
         self.loss.bind(self.y_block, self.p, self.weight_block, self.slopes)
         self.where = np.empty(self.n_weights, dtype=np.intp)
@@ -101,6 +106,10 @@ cdef class LinearObjective(LaneObjective):
             w = self.rotate_points(points)
             g = &self.rotated_gradients[0, 0]
         self.last_points = w
+        if count != self.n_factored:
+            self.n_factored = count
+            for i in range(self.n_responses):
+                self.factors[i] = self.unit[i] * self.per_scale[i] / count
         for lane in range(self.n_lanes):
             self.total[lane] = self.scaled[lane] = 0
             # The last sparse batch left a few entries only.
@@ -117,7 +126,7 @@ cdef class LinearObjective(LaneObjective):
             self.add_losses(order, begin + done, rows)
             done += rows
             if gradients != NULL:
-                self.add_gradients(rows, count, g)
+                self.add_gradients(rows, g)
         if gradients == NULL:
             return 0
         self.rows.finish(g)
@@ -148,32 +157,31 @@ cdef class LinearObjective(LaneObjective):
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
     ) except -1 nogil:
         """Add the losses of a block of predictions to the sums of the lanes."""
-        cdef Py_ssize_t lane, k, first, share = (rows + self.n_lanes - 1) // self.n_lanes
+        cdef Py_ssize_t lane, k, first, share
         cdef double total
         for lane in range(self.n_lanes):
             first = lane * self.n_outputs
             if order != NULL and self.n_lanes > 1:
                 # Memory is idle meanwhile: each lane prefetches a part of the next block.
+                share = (rows + self.n_lanes - 1) // self.n_lanes
                 self.rows.fetch(order, begin + rows + lane * share, share)
             total = self.loss.evaluate(first, self.n_outputs, rows)
             self.total[lane] += total
             if self.n_outputs == 1:
-                self.scaled[lane] += total / self.loss_scale[first]
+                self.scaled[lane] += total * self.per_scale[first]
             elif self.in_units:
                 for k in range(first, first + self.n_outputs):
-                    self.scaled[lane] += self.loss.totals[k] / self.loss_scale[k]
+                    self.scaled[lane] += self.loss.totals[k] * self.per_scale[k]
             else:
                 self.scaled[lane] += total
         return 0
 
-    cdef void add_gradients(self, Py_ssize_t rows, Py_ssize_t count, double *g) noexcept nogil:
-        """Add the gradient of a block of a batch of `count` rows to the sums of the lanes."""
+    cdef void add_gradients(self, Py_ssize_t rows, double *g) noexcept nogil:
+        """Add the gradient of a block to the sums of the lanes."""
         cdef Py_ssize_t i, k
-        cdef double factor
         for k in range(self.n_responses):
-            factor = self.unit[k] / (self.loss_scale[k] * count)
             for i in range(rows):
-                self.slopes[k, i] *= factor
+                self.slopes[k, i] *= self.factors[k]
         self.rows.backward(&self.slopes[0, 0], <int> self.p.shape[1], g)
         if self.local:
             self.n_where = self.rows.touch(
