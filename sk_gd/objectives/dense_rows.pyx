@@ -10,6 +10,7 @@ from libc.string cimport memcpy
 from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm, dgemv
 
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, real
+from sk_gd.vectors cimport standardised_dot
 
 
 cdef void take_dense(
@@ -168,15 +169,13 @@ cdef class DenseRows(Rows):
     cdef double forward_single(self) noexcept nogil:
         """The prediction for a batch of one row; here the row itself is shifted and scaled."""
         cdef int one = 1, d = <int> self.n_features
-        cdef Py_ssize_t j
+        cdef double p = self.w[d] if self.n_columns > d else 0
         cdef const double *x = self.line[0]
-        if self.scale is not None:
-            for j in range(d):
-                self.block[j] = (x[j] - self.shift[j]) * self.scale[j]
-            self.line[0] = &self.block[0]
-        return (
-            ddot(&d, <double *> self.line[0], &one, <double *> self.w, &one)
-            + (self.w[d] if self.n_columns > d else 0)
+        if self.scale is None:
+            return p + ddot(&d, <double *> x, &one, <double *> self.w, &one)
+        self.line[0] = &self.block[0]
+        return p + standardised_dot(
+            x, &self.shift[0], &self.scale[0], self.w, &self.block[0], d
         )
 
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
