@@ -10,59 +10,7 @@ from libc.string cimport memcpy, memmove
 from scipy.linalg.cython_blas cimport dgemm
 
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, real
-
-
-cdef extern from *:
-    """
-    /* Products with vector instructions. Eight terms are added side by side whatever the width of the
-       vectors is, so that sums have the same bits on every processor. */
-    #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
-    #define SK_GD_CLONES __attribute__((target_clones("avx2", "default")))
-    #else
-    #define SK_GD_CLONES
-    #endif
-
-    /* p = rows . v + bias */
-    SK_GD_CLONES static void sk_gd_dot_rows(
-        const double *const *line, Py_ssize_t count, Py_ssize_t d, const double *v, double bias,
-        double *p
-    ) {
-        for (Py_ssize_t i = 0; i < count; i++) {
-            const double *x = line[i];
-            double s[8] = {0}, rest = bias;
-            Py_ssize_t j = 0;
-            for (; j + 8 <= d; j += 8)
-                for (int k = 0; k < 8; k++) s[k] += x[j + k] * v[j + k];
-            for (; j < d; j++) rest += x[j] * v[j];
-            p[i] = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest;
-        }
-    }
-
-    /* g += r . rows, four rows at a time, so that g is read and written a quarter as often. */
-    SK_GD_CLONES static void sk_gd_add_rows(
-        const double *const *line, Py_ssize_t count, Py_ssize_t d, const double *r,
-        double *__restrict g
-    ) {
-        Py_ssize_t i = 0, j;
-        for (; i + 4 <= count; i += 4) {
-            const double *a = line[i], *b = line[i + 1], *c = line[i + 2], *e = line[i + 3];
-            double ra = r[i], rb = r[i + 1], rc = r[i + 2], re = r[i + 3];
-            for (j = 0; j + 8 <= d; j += 8)
-                for (int k = 0; k < 8; k++)
-                    g[j + k] += (a[j + k] * ra + b[j + k] * rb) + (c[j + k] * rc + e[j + k] * re);
-            for (; j < d; j++) g[j] += (a[j] * ra + b[j] * rb) + (c[j] * rc + e[j] * re);
-        }
-        for (; i < count; i++)
-            for (j = 0; j < d; j++) g[j] += line[i][j] * r[i];
-    }
-    """
-    void dot_rows "sk_gd_dot_rows"(
-        const double **line, Py_ssize_t count, Py_ssize_t d, const double *v, double bias,
-        double *p,
-    ) noexcept nogil
-    void add_rows "sk_gd_add_rows"(
-        const double **line, Py_ssize_t count, Py_ssize_t d, const double *r, double *g
-    ) noexcept nogil
+from sk_gd.vectors cimport add_rows, dot_rows, standardised_dot
 
 
 cdef inline void prefetch_row(const real *x, Py_ssize_t d) noexcept nogil:
@@ -302,15 +250,15 @@ cdef class DenseRows(Rows):
 
     cdef double forward_single(self) noexcept nogil:
         """The prediction for a batch of one row; here the row itself is shifted and scaled."""
-        cdef Py_ssize_t j, d = self.n_features
-        cdef const double *x = self.line[0]
-        cdef double *z = &self.row[0]
-        cdef double p = 0
-        if self.scale is not None:
-            for j in range(d):
-                z[j] = (x[j] - self.shift[j]) * self.scale[j]
-            self.line[0] = z
-        dot_rows(self.line, 1, d, self.w, self.w[d] if self.n_columns > d else 0, &p)
+        cdef Py_ssize_t d = self.n_features
+        cdef double p = self.w[d] if self.n_columns > d else 0
+        if self.scale is None:
+            dot_rows(self.line, 1, d, self.w, p, &p)
+            return p
+        p += standardised_dot(
+            self.line[0], &self.shift[0], &self.scale[0], self.w, &self.row[0], d
+        )
+        self.line[0] = &self.row[0]
         return p
 
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:

@@ -8,7 +8,7 @@ cdef class LaneObjective:
     cdef readonly Py_ssize_t n_responses
     cdef readonly Py_ssize_t n_columns
     cdef readonly Py_ssize_t n_weights
-    cdef double[::1] loss_scale
+    cdef double[::1] per_scale
     cdef double[::1] level
     cdef const double[:, ::1] rotation
     cdef double[::1] lengths

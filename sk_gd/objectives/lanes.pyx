@@ -53,7 +53,7 @@ cdef class LaneObjective:
         self.n_responses = self.n_lanes * self.n_outputs
         self.n_columns = coordinates.n_columns
         self.n_weights = self.n_outputs * self.n_columns
-        self.loss_scale = np.tile(coordinates.loss_scale, self.n_lanes)
+        self.per_scale = np.tile(1 / coordinates.loss_scale, self.n_lanes)
         # How large predictions are, in the units of the optimizer.
         self.level = np.tile(1 + np.abs(coordinates.origin) / coordinates.unit, self.n_lanes)
         self.rotation = coordinates.rotation

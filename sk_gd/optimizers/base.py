@@ -17,6 +17,11 @@ from sklearn.base import BaseEstimator
 from ..objectives.functions import Function
 from ..parameters import comes_first
 
+if cython.compiled:
+    from cython.cimports.libc.math import pow
+else:
+    from math import pow
+
 
 @cython.cclass
 class Rule:
@@ -165,6 +170,12 @@ class Rule:
     def report(self, w, out):
         """Write the weights to predict with into `out`."""
         out[:] = w
+
+
+def bias_correction(last, beta, t):
+    """The factor 1 / (1 - beta**t) of a moving average, given that of the step before, or 0."""
+    # Once the factor is one it stays so, and `pow` is slow where its result underflows.
+    return last if last == 1 else 1 / (1 - pow(beta, t))
 
 
 def _revive(optimizer, n, t, memory):
