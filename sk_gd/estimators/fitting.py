@@ -120,7 +120,7 @@ def _larger_part(known, settings, problem):
     """The ratio of signal and noise, and of how many rows: of those known or of this part."""
     if problem.n <= known[1]:
         return known
-    part = observe(problem, "variances")
+    part = observe(problem, "ratio")
     return problem.signal_to_noise(part.features, settings.feature_size(part)), problem.n
 
 

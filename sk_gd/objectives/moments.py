@@ -215,8 +215,9 @@ def observe(problem, needed, before=None):
     ----------
     problem : Problem
         Rows, targets and weights.
-    needed : {"variances", "covariances"} or None
-        Which moments of the features are needed, if any.
+    needed : {"variances", "ratio", "covariances"} or None
+        Which moments of the features are needed, if any; "ratio": the variances, and what
+        the ratio of signal and noise is computed from.
     before : Statistics, optional
         Those of the rows seen so far.
 
@@ -227,16 +228,25 @@ def observe(problem, needed, before=None):
     """
     before = before or Statistics()
     features, targets = before.features, before.targets
+    full = needed == "covariances"
+    joins = full or (needed == "ratio" and problem.joins)
+    if joins and before == Statistics() and problem.joint_moments is not None:
+        return _parts(problem, full)
     if needed is not None:
-        full = needed == "covariances"
-        if full and before == Statistics() and problem.joint_moments is not None:
-            features = problem.joint_moments.part(slice(0, problem.n_features))
-            return Statistics(features, _targets(problem, targets))
         if features is not None and features.full and not full:
             features = features.variances_only()
         so_far = features if features is not None and features.full == full else Moments(full)
         features = _updated(so_far, "X", problem.add_features)
     return Statistics(features, _targets(problem, targets))
+
+
+def _parts(problem, full):
+    """The statistics that the joint moments of features and targets have as their parts."""
+    joint, d = problem.joint_moments, problem.n_features
+    features, targets = joint.part(slice(0, d)), None
+    if problem.targets.kind == "regressor":
+        targets = joint.part(slice(d, None)).variances_only()
+    return Statistics(features if full else features.variances_only(), targets)
 
 
 def _targets(problem, before):
