@@ -10,9 +10,27 @@ from libc.string cimport memset
 
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, real
 
+# Bytes that the processor fetches at a time.
+cdef enum:
+    LINE = 64
+
 ctypedef fused integer:
     int32_t
     int64_t
+
+
+cdef inline void fetch_csr(
+    const real *data, const integer *indices, const integer *indptr, Py_ssize_t row,
+) noexcept nogil:
+    """Prefetch the entries of a row."""
+    cdef Py_ssize_t a = indptr[row], end = indptr[row + 1]
+    while a < end:
+        SK_GD_PREFETCH(data + a)
+        a += LINE // sizeof(real)
+    a = indptr[row]
+    while a < end:
+        SK_GD_PREFETCH(indices + a)
+        a += LINE // sizeof(integer)
 
 
 cdef void dot_csr(
@@ -25,11 +43,7 @@ cdef void dot_csr(
     cdef double total
     for i in range(count):
         if i < n_ahead:
-            a = indptr[row[i + AHEAD]]
-            while a < indptr[row[i + AHEAD] + 1]:
-                SK_GD_PREFETCH(data + a)
-                SK_GD_PREFETCH(indices + a)
-                a += 8
+            fetch_csr(data, indices, indptr, row[i + AHEAD])
         total = 0
         if scale == NULL:
             for a in range(indptr[row[i]], indptr[row[i] + 1]):
@@ -46,13 +60,15 @@ cdef void add_csr(
 ) noexcept nogil:
     """g += r · rows * scale."""
     cdef Py_ssize_t i, a
+    cdef double slope
     for i in range(count):
+        slope = r[i]
         if scale == NULL:
             for a in range(indptr[row[i]], indptr[row[i] + 1]):
-                g[indices[a]] += r[i] * data[a]
+                g[indices[a]] += slope * data[a]
         else:
             for a in range(indptr[row[i]], indptr[row[i] + 1]):
-                g[indices[a]] += r[i] * data[a] * scale[indices[a]]
+                g[indices[a]] += slope * data[a] * scale[indices[a]]
 
 
 cdef void dot_columns(
@@ -66,11 +82,7 @@ cdef void dot_columns(
     cdef const double *column
     for i in range(count):
         if i < n_ahead:
-            a = indptr[row[i + AHEAD]]
-            while a < indptr[row[i + AHEAD] + 1]:
-                SK_GD_PREFETCH(data + a)
-                SK_GD_PREFETCH(indices + a)
-                a += 8
+            fetch_csr(data, indices, indptr, row[i + AHEAD])
         for k in range(n_outputs):
             total[k] = 0
         for a in range(indptr[row[i]], indptr[row[i] + 1]):
@@ -134,6 +146,7 @@ cdef class CSRRows(Rows):
     cdef const double *w
     cdef const double *entry_scale
     cdef Py_ssize_t count
+    cdef bint shifted
 
     def __init__(self, X, shift, scale, level, intercept, capacity, order):
         Rows.__init__(self, X, shift, scale, level, intercept, capacity, order)
@@ -146,10 +159,13 @@ cdef class CSRRows(Rows):
         self.wide_indptr = None if narrow else X.indptr.astype(np.int64, copy=False)
         self.row = np.empty(capacity + AHEAD, dtype=np.intp)
         self.v = np.empty((self.n_outputs, self.n_columns))
+        self.shifted = shift is not None and np.any(shift)
 
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
-        cdef Py_ssize_t j, k
-        cdef double shifted
+        cdef Py_ssize_t j, k, d = self.n_features
+        cdef const double *scale
+        cdef double *v
+        cdef double shifted = 0
         Rows.begin(self, w, n_rows)
         self.w = w
         self.entry_scale = NULL
@@ -158,14 +174,19 @@ cdef class CSRRows(Rows):
         if self.local:
             self.entry_scale = &self.scale[0]
             return True
+        scale = &self.scale[0]
+        v = &self.v[0, 0]
         for k in range(self.n_outputs):
-            shifted = 0
-            for j in range(self.n_features):
-                self.v[k, j] = w[j] * self.scale[j]
-                shifted += self.shift[j] * self.v[k, j]
-            if self.n_columns > self.n_features:
-                self.v[k, self.n_features] = w[self.n_features] - shifted
+            for j in range(d):
+                v[j] = w[j] * scale[j]
+            if self.shifted:
+                shifted = 0
+                for j in range(d):
+                    shifted += self.shift[j] * v[j]
+            if self.n_columns > d:
+                v[d] = w[d] - shifted
             w += self.n_columns
+            v += self.n_columns
         self.w = &self.v[0, 0]
         return True
 
@@ -269,13 +290,16 @@ cdef class CSRRows(Rows):
     cdef void to_coordinates(self, Py_ssize_t k, double *g) noexcept nogil:
         """Shift and scale the gradient `g` of output k. The slopes add up to its last entry."""
         cdef Py_ssize_t j
+        cdef const double *scale = &self.scale[0]
+        if self.shifted:
+            for j in range(self.n_features):
+                # Only models with an intercept have a shift.
+                if self.shift[j] != 0:
+                    g[j] -= self.shift[j] * g[self.n_features]
+                    if fabs(g[j]) <= ROUNDING * self.sizes[k] * fabs(self.shift[j]):
+                        g[j] = 0  # the rounding of sums that cancel
         for j in range(self.n_features):
-            # Only models with an intercept have a shift.
-            if self.shift[j] != 0:
-                g[j] -= self.shift[j] * g[self.n_features]
-                if fabs(g[j]) <= ROUNDING * self.sizes[k] * fabs(self.shift[j]):
-                    g[j] = 0  # the rounding of sums that cancel
-            g[j] *= self.scale[j]
+            g[j] *= scale[j]
 
     cdef Py_ssize_t touch(
         self, Py_ssize_t *where, Py_ssize_t found, Py_ssize_t *stamp, Py_ssize_t mark
