@@ -25,6 +25,7 @@ ORDER = [
     "schedules",
     "losses",
     "penalties",
+    "threads",
     "objectives",
     "auto",
     "minimize",

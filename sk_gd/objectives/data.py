@@ -7,8 +7,8 @@ import functools
 
 import numpy as np
 
-from .linear import LinearObjective
 from .order import shuffle
+from .parts import linear_objective
 from .smoothness import reach, smoothness
 
 
@@ -80,4 +80,4 @@ class Data:
 
     def objective(self, penalties):
         """The objective, with a lane for each of the `penalties`."""
-        return LinearObjective(self.problem, self.coordinates, penalties, self.batch_size, self.n)
+        return linear_objective(self.problem, self.coordinates, penalties, self.batch_size, self.n)
