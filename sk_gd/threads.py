@@ -13,6 +13,16 @@ import joblib
 from joblib.parallel import get_active_backend
 from threadpoolctl import ThreadpoolController
 
+# Entries of X in a part of a pass: to read them takes much longer than to call a thread.
+PART = 1 << 19
+# More parts than most machines have cores.
+MOST_PARTS = 32
+
+
+def count_parts(entries):
+    """How many parts a pass over so many entries of X has; one if they are few."""
+    return max(1, int(min(MOST_PARTS, entries / PART)))
+
 
 class _Fit:
     """What a thread that is fitting has: how many threads may work for it, and these threads."""
@@ -126,6 +136,8 @@ class _OneBlasThread(contextlib.ContextDecorator):
 
     def map(self, function, n):
         """[function(0), ..., function(n - 1)], shared by the threads."""
+        if n == 1:
+            return [function(0)]
         numbers, lock, results = iter(range(n)), threading.Lock(), [None] * n
 
         def work():

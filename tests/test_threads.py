@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from helpers.runs import one_blas_thread, small_parts, use_threads
+from helpers.runs import Moments, one_blas_thread, small_parts, use_threads
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor
 from sk_gd.losses import Loss
 
@@ -264,3 +264,23 @@ def test_a_fork_beside_a_fit_has_the_blas_threads_back():
     leave.set()
     other.join()
     assert code == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("full", [False, True])
+def test_moments_have_the_same_bits(full, dtype, monkeypatch):
+    X, y = table(np.random.default_rng(0), dtype)
+    X[:, 1] = 0.1
+    weight, rows = np.arange(N) % 3.0, np.arange(0, N, 2)
+
+    def moments():
+        with one_blas_thread:
+            return Moments(full).update(X, weight, rows, y[:, None])
+
+    one, _ = with_threads(monkeypatch, 1, moments)
+    for number in (2, 3, 8):
+        other, threads = with_threads(monkeypatch, number, moments)
+        assert len(threads) == number
+        for name in ("total", "mean", "scatter", "filled"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert one.is_constant().tolist() == [False, True] + [False] * (D - 1)

@@ -12,20 +12,16 @@ from libc.string cimport memcpy
 from sk_gd.objectives.lanes cimport LaneObjective
 
 from ..losses.base import NumpyKernel
-from ..threads import one_blas_thread
+from ..threads import count_parts, one_blas_thread
 from .linear import LinearObjective
 
-# Entries of X in a part: to sum them takes much longer than to call a thread.
-PART = 1 << 19
-# More parts than most machines have cores. Each has its gradient, which must be small beside
-# the part.
-MOST = 32
+# Each part has a gradient, which must be small beside the rows.
 ENTRIES_OF_GRADIENTS = 32
 
 
 def linear_objective(problem, coordinates, penalties, batch_size, n_ordered):
     """The linear objective, in parts where the batch is long; see `LinearObjective`."""
-    n_parts = count_parts(problem.X, coordinates, len(penalties), batch_size)
+    n_parts = parts_of_batch(problem.X, coordinates, len(penalties), batch_size)
     rows = -(-batch_size // n_parts)
     parts = [
         LinearObjective(problem, coordinates, penalties, rows, n_ordered) for _ in range(n_parts)
@@ -35,11 +31,11 @@ def linear_objective(problem, coordinates, penalties, batch_size, n_ordered):
     return PartsObjective(problem, coordinates, penalties, parts, rows)
 
 
-def count_parts(X, coordinates, n_lanes, batch_size):
+def parts_of_batch(X, coordinates, n_lanes, batch_size):
     """How many parts a batch has. The shape of the data decides."""
     entries = batch_size * (X.nnz / X.shape[0] if sp.issparse(X) else X.shape[1])
     weights = n_lanes * coordinates.n_outputs * coordinates.n_columns
-    return max(1, int(min(MOST, entries / PART, entries / (ENTRIES_OF_GRADIENTS * weights))))
+    return min(count_parts(entries), max(1, int(entries / (ENTRIES_OF_GRADIENTS * weights))))
 
 
 @cython.final

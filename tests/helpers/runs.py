@@ -19,10 +19,10 @@ from sk_gd import (
     optimizers,
     schedules,
 )
+from sk_gd import threads as threads_module
 from sk_gd.gradients import Recorder
 from sk_gd.indices import without_copy
 from sk_gd.objectives import data as data_module
-from sk_gd.objectives import moments as moments_module
 from sk_gd.objectives import parts as parts_module
 from sk_gd.objectives import problem as problem_module
 from sk_gd.objectives.coordinates import Coordinates, coordinates_for
@@ -85,7 +85,6 @@ __all__ = [
     "rule_of",
     "run_of",
     "set_schedule",
-    "small_chunks",
     "small_parts",
     "steps_in_average",
     "use_threads",
@@ -273,11 +272,6 @@ def largest_curvature(data, curvature, batch_size):
     return smoothness(reach(data.problem.X, data.problem.weight, at), at, no_penalty, batch_size)
 
 
-def small_chunks(monkeypatch, entries):
-    """Compute statistics in chunks of `entries` entries of X."""
-    monkeypatch.setattr(moments_module, "CHUNK", entries)
-
-
 # Full batches with the squared error, which a few rows can replace.
 
 
@@ -390,7 +384,8 @@ def look_for_site_in(monkeypatch, folder):
 
 def small_parts(monkeypatch, entries):
     """Sum long batches, and read long tables, in parts of `entries` entries of X."""
-    monkeypatch.setattr(parts_module, "PART", entries)
+    monkeypatch.setattr(threads_module, "PART", entries)
+    monkeypatch.setattr(threads_module, "MOST_PARTS", 1000)
     monkeypatch.setattr(parts_module, "ENTRIES_OF_GRADIENTS", 1)
 
 
