@@ -26,6 +26,7 @@ ORDER = [
     "schedules",
     "losses",
     "penalties",
+    "threads",
     "objectives",
     "auto",
     "minimize",

@@ -11,7 +11,7 @@ from ..objectives.coordinates import coordinates_for
 from ..objectives.moments import observe
 from ..penalties import ElasticNet
 from ..targets import all_classes
-from ..training.blas_threads import one_blas_thread
+from ..threads import one_blas_thread
 from ..training.callbacks import EpochTasks
 from ..training.epochs import train
 from ..training.run import Config, Run

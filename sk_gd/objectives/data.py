@@ -8,8 +8,8 @@ import functools
 import numpy as np
 import scipy.sparse as sp
 
-from .linear import LinearObjective
 from .order import Order
+from .parts import linear_objective
 from .smoothness import reach, smoothness
 
 # X with more entries than this is larger than a cache (16 MB of float64). Its rows are shuffled in
@@ -87,7 +87,9 @@ class Data:
 
     def objective(self, penalties):
         """The objective, with a lane for each of the `penalties`."""
-        return LinearObjective(self.problem, self.coordinates, penalties, self.batch_size, self._order)
+        return linear_objective(
+            self.problem, self.coordinates, penalties, self.batch_size, self._order
+        )
 
 
 def runs_and_groups(X, subset):

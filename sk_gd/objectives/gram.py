@@ -10,17 +10,6 @@ from .moments import Moments
 MAX_COLUMNS = 1024
 
 
-class _Joined:
-    """The columns of X and of y side by side, some rows at a time."""
-
-    def __init__(self, X, y):
-        self._parts = X, y
-        self.shape = (X.shape[0], X.shape[1] + y.shape[1])
-
-    def __getitem__(self, rows):
-        return np.hstack([part[rows] for part in self._parts])
-
-
 def pays(n_rows, n_columns):
     """Whether to condense so many rows, of features and targets, is a gain."""
     return n_columns <= MAX_COLUMNS and n_rows > 2 * (n_columns + 1)
@@ -54,7 +43,7 @@ def joint_moments(X, Y, weight=None, rows=None):
             moments.update_sparse(X, Y - origin, weight)
             moments.mean[X.shape[1] :] += origin
         else:
-            moments.update(_Joined(X, Y), weight, rows)
+            moments.update(X, weight, rows, Y)
     return moments if np.isfinite(moments.covariance).all() else None
 
 

@@ -103,6 +103,13 @@ cdef class LaneObjective:
         """
         return 0
 
+    cdef void add_sums(self, LaneObjective other) noexcept nogil:
+        """Add the sums of other rows of the batch, but the gradients, to those of the last call."""
+        cdef Py_ssize_t lane
+        for lane in range(self.n_lanes):
+            self.total[lane] += other.total[lane]
+            self.scaled[lane] += other.scaled[lane]
+
     cdef void finish_rows(self, double *g) noexcept nogil:
         """Bring the gradients of the last `sum_rows` into the optimizer's coordinates."""
 

@@ -125,6 +125,10 @@ cdef class LinearObjective(LaneObjective):
                 self.add_gradients(rows, g)
         return 0
 
+    cdef void add_sums(self, LaneObjective other) noexcept nogil:
+        LaneObjective.add_sums(self, other)
+        self.rows.add_sums((<LinearObjective> other).rows)
+
     cdef void finish_rows(self, double *g) noexcept nogil:
         self.rows.finish(g)
         if self.local:
