@@ -43,6 +43,7 @@ class Data:
         # The order of the full batch changes nothing but the rounding.
         self.shuffle = shuffle and self.batch_size < self.n
         self._order = None
+        self._of_one_lane = None
 
     @property
     def n_batches(self):
@@ -111,4 +112,16 @@ class Data:
 
     def objective(self, penalties):
         """The objective, with a lane for each of the `penalties`."""
-        return linear_objective(self.problem, self.coordinates, penalties, self.batch_size, self.n)
+        single = len(penalties) == 1
+        found = linear_objective(
+            self.problem,
+            self.coordinates,
+            penalties,
+            self.batch_size,
+            self.n,
+            self._of_one_lane if single else None,
+        )
+        if single and self._of_one_lane is None:
+            # Many lanes may ask by themselves, one at a time.
+            self._of_one_lane = found
+        return found
