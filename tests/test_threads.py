@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import joblib
 import numpy as np
@@ -184,19 +185,28 @@ def test_a_loss_in_python_is_called_by_one_thread(monkeypatch):
         GDRegressor("adam", loss=OwnSquare(fails_at=0.0), precondition=None, **FULL).fit(X, y)
 
 
-def test_an_error_in_a_thread_is_raised_when_all_have_stopped(monkeypatch):
+@pytest.mark.parametrize("in_main", [False, True], ids=["in another", "in the thread of the fit"])
+def test_an_error_in_a_thread_is_raised_when_all_have_stopped(in_main, monkeypatch):
     use_threads(monkeypatch, 3)
-    going = []
+    ended, before = [], threading.active_count()
 
     def work():
-        going.append(1)
-        if threading.current_thread() is not threading.main_thread():
-            raise OverflowError("in a thread")
-        going.append(2)
+        if (threading.current_thread() is threading.main_thread()) == in_main:
+            raise KeyboardInterrupt
+        time.sleep(0.01)
+        ended.append(1)
 
-    with one_blas_thread, pytest.raises(OverflowError, match="in a thread"):
-        one_blas_thread.share(work)
-    assert sorted(going) == [1, 1, 1, 2]
+    def fit():
+        with one_blas_thread:
+            try:
+                one_blas_thread.share(work)
+            finally:
+                ended.append("all")
+
+    with pytest.raises(KeyboardInterrupt):
+        fit()
+    assert ended == ([1, 1, "all"] if in_main else [1, "all"])
+    assert threading.active_count() == before
 
 
 def test_a_fit_leaves_no_threads(monkeypatch):

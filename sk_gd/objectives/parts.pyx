@@ -15,17 +15,23 @@ from ..losses.base import NumpyKernel
 from ..threads import count_parts, one_blas_thread
 from .linear import LinearObjective
 
-# Each part has a gradient, which must be small beside the rows.
-ENTRIES_OF_GRADIENTS = 32
+# Each part has a gradient and other arrays of its size, which must be small beside the rows.
+ENTRIES_OF_GRADIENTS = 64
 
 
-def linear_objective(problem, coordinates, penalties, batch_size, order):
-    """The linear objective, in parts where the batch is long; see `LinearObjective`."""
+def linear_objective(problem, coordinates, penalties, batch_size, order, alike=None):
+    """The linear objective, in parts where the batch is long; see `LinearObjective`.
+
+    `alike` is one of the same data and as many lanes, which then reads the rows for this one, too.
+    """
     n_parts = parts_of_batch(problem.X, coordinates, len(penalties), batch_size)
     rows = -(-batch_size // n_parts)
-    parts = [
-        LinearObjective(problem, coordinates, penalties, rows, order) for _ in range(n_parts)
-    ]
+    parts = [alike]
+    if alike is None or n_parts == 1:
+        parts = [
+            LinearObjective(problem, coordinates, penalties, rows, order)
+            for _ in range(n_parts)
+        ]
     if n_parts == 1:
         return parts[0]
     return PartsObjective(problem, coordinates, penalties, parts, rows)
@@ -105,12 +111,14 @@ cdef class PartsObjective(LaneObjective):
         const double *w, double *g,
     ) except -1 nogil:
         cdef Py_ssize_t k, lane
-        cdef bint alone = self.alone
+        cdef bint alone
         memcpy(&self.weights[0], w, self.weights.shape[0] * sizeof(double))
         self.order, self.first, self.count, self.whole, self.g = order, begin, count, whole, g
         # The last batch of an epoch may be short.
-        self.in_use = min(self.n_parts, max(1, count // self.rows_of_a_part))
+        self.in_use = (count + self.rows_of_a_part - 1) // self.rows_of_a_part
+        self.in_use = min(max(self.in_use, 1), self.n_parts)
         self.next = 0
+        alone = self.alone or self.in_use == 1
         if not alone:
             with gil:
                 alone = one_blas_thread.n_threads() == 1

@@ -14,16 +14,16 @@ cdef enum:
     TOGETHER = 4
 
 # Numbers of a block of rows, centred, that is multiplied with itself.
-BLOCK = 16384
+BLOCK = 8192
 
 
 cdef void add_rows(
     const real **x, const double *weight, Py_ssize_t n, const double *origin, double *sums,
     Py_ssize_t width, double *block,
 ) noexcept nogil:
-    """Add rows to the weighted sums of x - origin, of its square, and of x ≠ 0.
+    """Add rows to the weighted sums of x - origin, of its square, and of x ≠ 0, `width` apart.
 
-    The three are `width` apart. The rows are also written to the `block`, centred and times the
+    In place of the squares the rows themselves are written to the `block`, centred and times the
     roots of their weights, unless that is NULL.
     """
     cdef Py_ssize_t i, j
@@ -42,21 +42,22 @@ cdef void add_rows(
             + (u * (y[j] - origin[j]) + v * (z[j] - origin[j]))
         )
     for j in range(n):
-        a = p[j] - origin[j]
-        b = q[j] - origin[j]
-        c = y[j] - origin[j]
-        d = z[j] - origin[j]
-        squares[j] += (s * a * a + t * b * b) + (u * c * c + v * d * d)
-    for j in range(n):
         filled[j] += (
             ((s if p[j] != 0 else 0.0) + (t if q[j] != 0 else 0.0))
             + ((u if y[j] != 0 else 0.0) + (v if z[j] != 0 else 0.0))
         )
-    if block != NULL:
-        for i in range(TOGETHER):
-            root = sqrt(weight[i])
-            for j in range(n):
-                block[i * width + j] = root * (x[i][j] - origin[j])
+    if block == NULL:
+        for j in range(n):
+            a = p[j] - origin[j]
+            b = q[j] - origin[j]
+            c = y[j] - origin[j]
+            d = z[j] - origin[j]
+            squares[j] += (s * a * a + t * b * b) + (u * c * c + v * d * d)
+        return
+    for i in range(TOGETHER):
+        root = sqrt(weight[i])
+        for j in range(n):
+            block[i * width + j] = root * (x[i][j] - origin[j])
 
 
 def centred_sums(

@@ -66,6 +66,10 @@ class Rule:
     def begin_after(self, steps):
         """Take the weights to be the model that so many steps of this rule have found."""
 
+    def leave_sample(self):
+        """Continue on all rows after the first steps, on a sample of them, which do not count."""
+        self.t = 0
+
     def seed(self, seed):
         """Set the seed, an int, if the rule draws random numbers."""
 
@@ -317,6 +321,9 @@ class Optimizer(BaseEstimator):
         Whether the rule needs a smooth objective: then an L1 penalty is an error.
     default_average : bool
         What ``average="auto"`` means.
+    sample_steps : int
+        With how many steps on a sample of the rows a run on many rows begins. It pays for rules
+        that learn the curvature: what they learn there stays useful. The default is 0.
 
     Examples
     --------
@@ -356,6 +363,7 @@ class Optimizer(BaseEstimator):
     noise_gain = 1.0
     smooth_only = False
     default_average = False
+    sample_steps = 0
     # `optimizers.get`, which is defined where all names are known.
     _get = None
 

@@ -119,6 +119,7 @@ class Pass:
         Whether anybody may continue to train the models.
     """
 
+    @one_blas_thread
     def __init__(self, candidates, data, resumable):
         self.seen = data.seen
         self.resumable = resumable

@@ -86,6 +86,7 @@ __all__ = [
     "run_of",
     "set_schedule",
     "small_parts",
+    "small_samples",
     "steps_in_average",
     "use_threads",
     "weights",
@@ -410,3 +411,8 @@ def use_threads(monkeypatch, number):
     monkeypatch.setattr(one_blas_thread, "_allowed", lambda: number)
     monkeypatch.setattr(type(one_blas_thread), "share", spy)
     return called
+
+
+def small_samples(monkeypatch, entries=5_000):
+    """Begin on a sample of the rows, where a rule gains by it, if X has so many entries."""
+    monkeypatch.setattr(data_module, "SAMPLED_ENTRIES", entries)
