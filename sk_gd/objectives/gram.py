@@ -86,7 +86,8 @@ def condense(moments, n_features):
     factor, pivots, rank, _ = dpstrf(moments.covariance / np.outer(unit, unit))
     root = np.empty((rank, len(unit)))
     root[:, pivots - 1] = np.triu(factor)[:rank]
-    few = np.sqrt(rank + 1) * _spread_out(root * unit)
+    root *= np.sqrt(rank + 1) * unit
+    few = _spread_out(root)
     d = n_features
     return (
         np.ascontiguousarray(few[:, :d]),
@@ -104,6 +105,7 @@ def _spread_out(rows):
     k = np.arange(1, len(rows) + 1)[:, None]
     scaled = rows / np.sqrt(k * (k + 1))
     out = np.zeros((len(rows) + 1, rows.shape[1]))
-    out[:-1] = np.cumsum(scaled[::-1], axis=0)[::-1]
-    out[1:] -= k * scaled
+    np.cumsum(scaled[::-1], axis=0, out=out[-2::-1])
+    scaled *= k
+    out[1:] -= scaled
     return out

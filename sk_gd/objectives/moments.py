@@ -105,13 +105,14 @@ class Moments:
         shift = w @ centred / total
         if self.full:
             scaled = centred if weight is None else centred * w[:, None]
-            scatter = scaled.T @ centred - total * np.outer(shift, shift)
+            scatter = scaled.T @ centred
+            scatter -= total * np.outer(shift, shift)
         else:
             np.square(centred, out=centred)
             scatter = w @ centred - total * shift * shift
-        # Counting is faster than adding weights, and most data have no zeros.
-        has_zeros = np.count_nonzero(x) < x.size
-        filled = w @ (x != 0) if has_zeros else np.full(x.shape[1], total)
+        present = x != 0
+        # Most data have no zeros, and need no sums.
+        filled = np.full(x.shape[1], total) if present.all() else w @ present
         self._merge(total, origin + shift, scatter, filled)
 
     def _of_sparse(self, X, weight):
@@ -137,8 +138,10 @@ class Moments:
         apart = mean - self.mean
         both = self.total + total
         between = np.outer(apart, apart) if self.full else apart * apart
+        between *= self.total * total / both
         self.mean = self.mean + apart * (total / both)
-        self.scatter = self.scatter + scatter + between * (self.total * total / both)
+        self.scatter = self.scatter + scatter
+        self.scatter += between
         self.filled = self.filled + filled
         self.total = both
 
