@@ -105,14 +105,13 @@ class Moments:
         shift = w @ centred / total
         if self.full:
             scaled = centred if weight is None else centred * w[:, None]
-            scatter = scaled.T @ centred
-            scatter -= total * np.outer(shift, shift)
+            scatter = scaled.T @ centred - total * np.outer(shift, shift)
         else:
             np.square(centred, out=centred)
             scatter = w @ centred - total * shift * shift
-        present = x != 0
-        # Most data have no zeros, and need no sums.
-        filled = np.full(x.shape[1], total) if present.all() else w @ present
+        # Counting is faster than adding weights, and most data have no zeros.
+        has_zeros = np.count_nonzero(x) < x.size
+        filled = w @ (x != 0) if has_zeros else np.full(x.shape[1], total)
         self._merge(total, origin + shift, scatter, filled)
 
     def _of_sparse(self, X, weight):
