@@ -84,8 +84,7 @@ def condense(moments, n_features):
     unit = np.sqrt(np.where(moments.variance > 0, moments.variance, 1.0))
     # With pivots, since columns may depend on each other: beyond the rank is rounding only.
     factor, pivots, rank, _ = dpstrf(moments.covariance / np.outer(unit, unit))
-    root = np.empty((rank, len(unit)))
-    root[:, pivots - 1] = np.triu(factor)[:rank]
+    root = np.triu(factor[:rank])[:, np.argsort(pivots)]
     root *= np.sqrt(rank + 1) * unit
     few = _spread_out(root)
     d = n_features
