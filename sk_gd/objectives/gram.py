@@ -73,9 +73,9 @@ def condense(moments, n_features):
     unit = np.sqrt(np.where(moments.variance > 0, moments.variance, 1.0))
     # With pivots, since columns may depend on each other: beyond the rank is rounding only.
     factor, pivots, rank, _ = dpstrf(moments.covariance / np.outer(unit, unit))
-    root = np.empty((rank, len(unit)))
-    root[:, pivots - 1] = np.triu(factor)[:rank]
-    few = np.sqrt(rank + 1) * _spread_out(root * unit)
+    root = np.triu(factor[:rank])[:, np.argsort(pivots)]
+    root *= np.sqrt(rank + 1) * unit
+    few = _spread_out(root)
     d = n_features
     return (
         np.ascontiguousarray(few[:, :d]),
@@ -93,6 +93,7 @@ def _spread_out(rows):
     k = np.arange(1, len(rows) + 1)[:, None]
     scaled = rows / np.sqrt(k * (k + 1))
     out = np.zeros((len(rows) + 1, rows.shape[1]))
-    out[:-1] = np.cumsum(scaled[::-1], axis=0)[::-1]
-    out[1:] -= k * scaled
+    np.cumsum(scaled[::-1], axis=0, out=out[-2::-1])
+    scaled *= k
+    out[1:] -= scaled
     return out

@@ -116,8 +116,10 @@ class Moments:
         apart = mean - self.mean
         both = self.total + total
         between = np.outer(apart, apart) if self.full else apart * apart
+        between *= self.total * total / both
         self.mean = self.mean + apart * (total / both)
-        self.scatter = self.scatter + scatter + between * (self.total * total / both)
+        self.scatter = self.scatter + scatter
+        self.scatter += between
         self.filled = self.filled + filled
         self.total = both
 
