@@ -135,8 +135,8 @@ cdef class CSRRows(Rows):
     cdef const double *entry_scale
     cdef Py_ssize_t count
 
-    def __init__(self, X, shift, scale, level, intercept, capacity, n_ordered):
-        Rows.__init__(self, X, shift, scale, level, intercept, capacity, n_ordered)
+    def __init__(self, X, shift, scale, level, intercept, capacity, order):
+        Rows.__init__(self, X, shift, scale, level, intercept, capacity, order)
         self.floats = X.data if X.dtype == np.float32 else None
         self.doubles = X.data if X.dtype == np.float64 else None
         narrow = X.indices.dtype.itemsize == 4 and X.indptr.dtype.itemsize == 4
@@ -309,8 +309,8 @@ cdef class ManyOutputRows(CSRRows):
     cdef double[::1] buffer
     cdef bint empty
 
-    def __init__(self, X, shift, scale, level, intercept, capacity, n_ordered):
-        CSRRows.__init__(self, X, shift, scale, level, intercept, capacity, n_ordered)
+    def __init__(self, X, shift, scale, level, intercept, capacity, order):
+        CSRRows.__init__(self, X, shift, scale, level, intercept, capacity, order)
         # The last row has the intercepts, or zeros.
         self.v = np.zeros((self.n_features + 1, self.n_outputs))
         self.gradient = np.empty((self.n_features, self.n_outputs))

@@ -6,10 +6,21 @@ All configurations that are trained side by side share it.
 import functools
 
 import numpy as np
+import scipy.sparse as sp
 
 from .linear import LinearObjective
-from .order import shuffle
+from .order import Order
 from .smoothness import reach, smoothness
+
+# X with more entries than this is larger than a cache (16 MB of float64). Its rows are shuffled in
+# two levels. These numbers must not depend on the machine, as the order must not.
+LARGE = 2**21
+# Entries of a run of adjacent rows: enough for memory to be read as a stream (4 KB of float64).
+RUN = 2**9
+# The most rows of a run. Shorter rows gain nothing by more.
+LONGEST_RUN = 64
+# Entries of a group of runs, which are in the second-level cache together (256 KB of float64).
+GROUP = 2**15
 
 
 class Data:
@@ -34,7 +45,7 @@ class Data:
         self.batch_size = min(batch_size, self.n)
         # The order of the full batch changes nothing but the rounding.
         self.shuffle = shuffle and self.batch_size < self.n
-        self._order = None
+        self._order = Order(problem.subset, self.n, *runs_and_groups(problem.X, problem.subset))
 
     @property
     def n_batches(self):
@@ -72,12 +83,22 @@ class Data:
         """The rows in the order of the next epoch; None for the order that they have."""
         if not self.shuffle:
             return self.problem.subset
-        if self._order is None:
-            self._order = np.empty(self.n, dtype=np.intp)
-        # Every epoch begins with the same order: the state of the generator alone decides.
-        shuffle(self._order, self.problem.subset, generator.bit_generator)
-        return self._order
+        return self._order.shuffle(generator.bit_generator)
 
     def objective(self, penalties):
         """The objective, with a lane for each of the `penalties`."""
-        return LinearObjective(self.problem, self.coordinates, penalties, self.batch_size, self.n)
+        return LinearObjective(self.problem, self.coordinates, penalties, self.batch_size, self._order)
+
+
+def runs_and_groups(X, subset):
+    """Rows of a run and of a group in the order of an epoch; 1 and 0 to shuffle all rows."""
+    n = X.shape[0] if subset is None else len(subset)
+    if sp.issparse(X):
+        lengths = np.diff(X.indptr)
+        n_entries = int(np.sum(lengths if subset is None else lengths[subset], dtype=np.int64))
+    else:
+        n_entries = n * X.shape[1]
+    if n_entries <= LARGE:
+        return 1, 0
+    run = min(RUN * n // n_entries, LONGEST_RUN)
+    return run, max(1, GROUP * n // n_entries)

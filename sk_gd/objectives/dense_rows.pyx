@@ -6,11 +6,99 @@ import numpy as np
 
 from libc.math cimport fabs, fmin
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
-from scipy.linalg.cython_blas cimport daxpy, ddot, dgemm, dgemv
+from libc.string cimport memcpy, memmove
+from scipy.linalg.cython_blas cimport dgemm
 
+from sk_gd cimport clones  # no-cython-lint: it defines SK_GD_CLONES
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, real
-from sk_gd.vectors cimport standardised_dot
+
+
+cdef extern from *:
+    """
+    /* Products with vector instructions. Eight terms are added side by side whatever the width of the
+       vectors is, so that sums have the same bits on every processor. */
+
+    /* p = rows . v + bias */
+    SK_GD_CLONES static void sk_gd_dot_rows(
+        const double *const *line, Py_ssize_t count, Py_ssize_t d, const double *v, double bias,
+        double *p
+    ) {
+        for (Py_ssize_t i = 0; i < count; i++) {
+            const double *x = line[i];
+            double s[8] = {0}, rest = bias;
+            Py_ssize_t j = 0;
+            for (; j + 8 <= d; j += 8)
+                for (int k = 0; k < 8; k++) s[k] += x[j + k] * v[j + k];
+            for (; j < d; j++) rest += x[j] * v[j];
+            p[i] = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest;
+        }
+    }
+
+    /* g += r . rows, four rows at a time, so that g is read and written a quarter as often. */
+    SK_GD_CLONES static void sk_gd_add_rows(
+        const double *const *line, Py_ssize_t count, Py_ssize_t d, const double *r,
+        double *__restrict g
+    ) {
+        Py_ssize_t i = 0, j;
+        for (; i + 4 <= count; i += 4) {
+            const double *a = line[i], *b = line[i + 1], *c = line[i + 2], *e = line[i + 3];
+            double ra = r[i], rb = r[i + 1], rc = r[i + 2], re = r[i + 3];
+            for (j = 0; j + 8 <= d; j += 8)
+                for (int k = 0; k < 8; k++)
+                    g[j + k] += (a[j + k] * ra + b[j + k] * rb) + (c[j + k] * rc + e[j + k] * re);
+            for (; j < d; j++) g[j] += (a[j] * ra + b[j] * rb) + (c[j] * rc + e[j] * re);
+        }
+        for (; i < count; i++)
+            for (j = 0; j < d; j++) g[j] += line[i][j] * r[i];
+    }
+
+    /* z = (x - shift) * scale; returns z . w */
+    SK_GD_CLONES static double sk_gd_dot_standardised(
+        const double *x, const double *shift, const double *scale, const double *w, Py_ssize_t d,
+        double *__restrict z
+    ) {
+        double s[8] = {0}, rest = 0;
+        Py_ssize_t j = 0;
+        for (; j + 8 <= d; j += 8)
+            for (int k = 0; k < 8; k++) {
+                z[j + k] = (x[j + k] - shift[j + k]) * scale[j + k];
+                s[k] += z[j + k] * w[j + k];
+            }
+        for (; j < d; j++) {
+            z[j] = (x[j] - shift[j]) * scale[j];
+            rest += z[j] * w[j];
+        }
+        return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest;
+    }
+    """
+    void dot_rows "sk_gd_dot_rows"(
+        const double **line, Py_ssize_t count, Py_ssize_t d, const double *v, double bias,
+        double *p,
+    ) noexcept nogil
+    void add_rows "sk_gd_add_rows"(
+        const double **line, Py_ssize_t count, Py_ssize_t d, const double *r, double *g
+    ) noexcept nogil
+    double dot_standardised "sk_gd_dot_standardised"(
+        const double *x, const double *shift, const double *scale, const double *w, Py_ssize_t d,
+        double *z,
+    ) noexcept nogil
+
+
+cdef inline void prefetch_row(const real *x, Py_ssize_t d) noexcept nogil:
+    """Prefetch all of a row but, perhaps, its end, which may be in a line of the next row."""
+    cdef Py_ssize_t j = 0
+    while j < d:
+        SK_GD_PREFETCH(x + j)
+        j += 64 // sizeof(real)
+
+
+cdef inline void copy_row(const real *x, Py_ssize_t d, double *to) noexcept nogil:
+    cdef Py_ssize_t j
+    if real is double:
+        memcpy(to, x, d * sizeof(double))
+    else:
+        for j in range(d):
+            to[j] = x[j]
 
 
 cdef void take_dense(
@@ -18,23 +106,40 @@ cdef void take_dense(
     Py_ssize_t count, bint copy, double *block, const double **line,
 ) noexcept nogil:
     """Point `line` at the rows of a block: at copies, as doubles, or at the rows themselves."""
-    cdef Py_ssize_t i, j, a
+    cdef Py_ssize_t i
     cdef const real *source
     for i in range(begin, begin + count):
         source = X + (i if order == NULL else order[i]) * d
         if order != NULL and i + AHEAD < n_ahead:
-            a = 0
-            while a < d:
-                SK_GD_PREFETCH(X + order[i + AHEAD] * d + a)
-                a += 64 // sizeof(real)
+            prefetch_row(X + order[i + AHEAD] * d, d)
             SK_GD_PREFETCH(X + order[i + AHEAD] * d + d - 1)
         if copy:
-            for j in range(d):
-                block[j] = source[j]
+            copy_row(source, d, block)
             line[i - begin] = block
             block += d
         else:
             line[i - begin] = <const double *> source
+
+
+cdef void fill_group(
+    const real *X, Py_ssize_t d, const Py_ssize_t *order, const Py_ssize_t[::1] place,
+    Py_ssize_t begin, Py_ssize_t n, bint fetched, double *group,
+) noexcept nogil:
+    """Copy a group of rows, which begins in the order at `begin`, to `group`, as doubles.
+
+    The rows are read as they are stored, run after run, and each is written at its place.
+    """
+    cdef Py_ssize_t s, i, ahead, size = place.shape[0]
+    for s in range(size):
+        SK_GD_PREFETCH(order + begin + size + s)
+        if not fetched:
+            ahead, i = begin, s + AHEAD
+            if i >= size:
+                ahead, i = begin + size, i - size
+            if i < size and ahead + place[i] < n:
+                prefetch_row(X + order[ahead + place[i]] * d, d)
+        if begin + place[s] < n:
+            copy_row(X + order[begin + place[s]] * d, d, group + place[s] * d)
 
 
 cdef class DenseRows(Rows):
@@ -43,23 +148,32 @@ cdef class DenseRows(Rows):
     The weights are shifted and scaled before the product, and the gradient after it, in place
     of the rows. That is less work, unless the batch is a single row. Rows of doubles are used
     where they are; shuffled ones are copied side by side for several outputs, for one matrix
-    product.
+    product. Of an order in two levels a group is copied at a time.
     """
 
     cdef const float[:, ::1] floats
     cdef const double[:, ::1] doubles
+    # A block of rows or, after the last rows of the group before it, a group of rows.
     cdef double[::1] block
+    # The positions in the order, in this epoch, of the first row there, the first row of the group,
+    # and the row after the last one.
+    cdef Py_ssize_t first
+    cdef Py_ssize_t group
+    cdef Py_ssize_t last
+    cdef Py_ssize_t epoch
+    # The only row of a batch, shifted and scaled.
+    cdef double[::1] row
     cdef double[:, ::1] v
     cdef double[::1] sums
     cdef const double *w
     cdef bint single_row
     cdef bint fetched
     cdef const double **line
-    # The rows of the block, if they are side by side in memory, or NULL.
+    # The rows of the block, if they are side by side in memory.
     cdef const double *together
     cdef int count
 
-    def __cinit__(self, X, shift, scale, level, intercept, Py_ssize_t capacity, n_ordered):
+    def __cinit__(self, X, shift, scale, level, intercept, Py_ssize_t capacity, order):
         self.line = <const double **> malloc(capacity * sizeof(void *))
         if self.line == NULL:
             raise MemoryError
@@ -67,18 +181,22 @@ cdef class DenseRows(Rows):
     def __dealloc__(self):
         free(self.line)
 
-    def __init__(self, X, shift, scale, level, intercept, capacity, n_ordered):
-        Rows.__init__(self, X, shift, scale, level, intercept, capacity, n_ordered)
+    def __init__(self, X, shift, scale, level, intercept, capacity, order):
+        Rows.__init__(self, X, shift, scale, level, intercept, capacity, order)
         self.floats = X if X.dtype == np.float32 else None
         self.doubles = X if X.dtype == np.float64 else None
-        self.block = np.empty(capacity * self.n_features)
+        self.block = np.empty((capacity + order.group) * self.n_features)
+        self.first = self.group = self.last = self.epoch = 0
+        self.row = np.empty(self.n_features)
         self.v = np.zeros((self.n_outputs, self.n_features + 1))
         self.sums = np.zeros(self.n_outputs)
         self.fetched = False
 
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
         cdef Py_ssize_t j, k
-        cdef int d = <int> self.n_features, one = 1
+        cdef Py_ssize_t d = self.n_features
+        cdef const double *shift = NULL if self.scale is None else &self.shift[0]
+        cdef double shifted
         cdef double *v
         Rows.begin(self, w, n_rows)
         self.w = w
@@ -94,14 +212,15 @@ cdef class DenseRows(Rows):
             else:
                 for j in range(d):
                     v[j] = w[j] * self.scale[j]
-                v[d] -= ddot(&d, &self.shift[0], &one, v, &one)
+                dot_rows(&shift, 1, d, v, 0, &shifted)
+                v[d] -= shifted
             w += self.n_columns
         return True
 
     cdef void forward(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
     ) noexcept nogil:
-        cdef int one = 1, d = <int> self.n_features, rows = <int> count, ld = d + 1
+        cdef int d = <int> self.n_features, rows = <int> count, ld = d + 1
         cdef int n_outputs = <int> self.n_outputs
         cdef double plus = 1, none = 0
         cdef Py_ssize_t i, k
@@ -117,69 +236,104 @@ cdef class DenseRows(Rows):
             for k in range(n_outputs):
                 for i in range(count):
                     p[k * stride + i] += self.v[k, d]
-        elif self.together != NULL:
-            for i in range(count):
-                p[i] = self.v[0, d]
-            dgemv(
-                'T', &d, &rows, &plus, <double *> self.together, &d, &self.v[0, 0], &one, &plus,
-                p, &one,
-            )
         else:
-            for i in range(count):
-                p[i] = self.v[0, d] + ddot(&d, <double *> self.line[i], &one, &self.v[0, 0], &one)
+            dot_rows(self.line, count, d, &self.v[0, 0], self.v[0, d], p)
 
     cdef void take(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
     ) noexcept nogil:
         """Find the rows of a block, or copy them."""
-        cdef Py_ssize_t n_ahead = 0 if self.fetched else self.n_ordered
-        self.together = &self.block[0]
-        if self.floats is not None:
+        cdef Py_ssize_t i, n_ahead = 0 if self.fetched else self.n_ordered
+        if order != NULL and self.order.group > 0:
+            self.hold(order, begin, begin + count)
+            self.together = self.held(begin)
+            for i in range(count):
+                self.line[i] = self.together + i * self.n_features
+        elif self.floats is not None:
+            self.together = &self.block[0]
             take_dense[float](
                 &self.floats[0, 0], n_ahead, self.n_features, order, begin, count, True,
                 &self.block[0], self.line,
             )
-        elif order == NULL:
-            self.together = self.line[0] = &self.doubles[begin, 0]
         else:
+            self.together = &self.block[0] if order != NULL else &self.doubles[begin, 0]
             take_dense[double](
                 &self.doubles[0, 0], n_ahead, self.n_features, order, begin, count,
-                self.n_outputs > 1, &self.block[0], self.line,
+                order != NULL and self.n_outputs > 1, &self.block[0], self.line,
             )
-            if self.n_outputs == 1:
-                self.together = NULL
+
+    cdef double *held(self, Py_ssize_t position) noexcept nogil:
+        """Where the row at a position of the order is in the buffer."""
+        return &self.block[0] + (self.capacity + position - self.group) * self.n_features
+
+    cdef void hold(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t end
+    ) noexcept nogil:
+        """Have the rows order[begin:end] in the buffer, side by side."""
+        cdef Py_ssize_t size = self.order.group
+        if self.epoch != self.order.epoch:
+            self.first = self.last = 0
+            self.epoch = self.order.epoch
+        if not self.first <= begin < self.last:
+            self.first = self.group = begin - begin % size
+            self.fill(order)
+        while self.last < end:
+            # The rows that are still needed move in front of the next group.
+            memmove(
+                self.held(begin - size), self.held(begin),
+                (self.last - begin) * self.n_features * sizeof(double),
+            )
+            self.first = begin
+            self.group += size
+            self.fill(order)
+
+    cdef void fill(self, const Py_ssize_t *order) noexcept nogil:
+        """Copy the rows of the group."""
+        cdef Py_ssize_t d = self.n_features, n = self.n_ordered
+        self.last = min(self.group + self.order.group, n)
+        if self.floats is not None:
+            fill_group[float](
+                &self.floats[0, 0], d, order, self.order.place, self.group, n, self.fetched,
+                self.held(self.group),
+            )
+        else:
+            fill_group[double](
+                &self.doubles[0, 0], d, order, self.order.place, self.group, n, self.fetched,
+                self.held(self.group),
+            )
 
     cdef void fetch(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
     ) noexcept nogil:
-        cdef Py_ssize_t i, a, size = self.n_features
-        cdef const char *X
+        cdef Py_ssize_t i, row, d = self.n_features, size = self.order.group
         self.fetched = True
-        if self.floats is not None:
-            X = <const char *> &self.floats[0, 0]
-            size *= sizeof(float)
-        else:
-            X = <const char *> &self.doubles[0, 0]
-            size *= sizeof(double)
         for i in range(begin, min(begin + count, self.n_ordered)):
-            for a in range(0, size, 64):
-                SK_GD_PREFETCH(X + order[i] * size + a)
-            SK_GD_PREFETCH(X + order[i] * size + size - 1)
+            row = i
+            if size > 0:
+                # A row of the next group, in the order in which they are going to be read.
+                row = i - i % size + size + self.order.place[i % size]
+                if row >= self.n_ordered:
+                    continue
+            if self.floats is not None:
+                prefetch_row(&self.floats[order[row], 0], d)
+            else:
+                prefetch_row(&self.doubles[order[row], 0], d)
 
     cdef double forward_single(self) noexcept nogil:
         """The prediction for a batch of one row; here the row itself is shifted and scaled."""
-        cdef int one = 1, d = <int> self.n_features
+        cdef Py_ssize_t d = self.n_features
         cdef double p = self.w[d] if self.n_columns > d else 0
-        cdef const double *x = self.line[0]
         if self.scale is None:
-            return p + ddot(&d, <double *> x, &one, <double *> self.w, &one)
-        self.line[0] = &self.block[0]
-        return p + standardised_dot(
-            x, &self.shift[0], &self.scale[0], self.w, &self.block[0], d
-        )
+            dot_rows(self.line, 1, d, self.w, p, &p)
+        else:
+            p += dot_standardised(
+                self.line[0], &self.shift[0], &self.scale[0], self.w, d, &self.row[0]
+            )
+            self.line[0] = &self.row[0]
+        return p
 
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
-        cdef int one = 1, d = <int> self.n_features, k = <int> self.n_columns
+        cdef int d = <int> self.n_features, k = <int> self.n_columns
         cdef int n_outputs = <int> self.n_outputs
         cdef double plus = 1, total, size
         cdef Py_ssize_t i, j
@@ -191,14 +345,8 @@ cdef class DenseRows(Rows):
                 'N', 'N', &d, &n_outputs, &self.count, &plus, <double *> self.together, &d,
                 <double *> r, &stride, &plus, g, &k,
             )
-        elif self.together != NULL:
-            dgemv(
-                'N', &d, &self.count, &plus, <double *> self.together, &d, <double *> r, &one,
-                &plus, g, &one,
-            )
         else:
-            for i in range(self.count):
-                daxpy(&d, <double *> &r[i], <double *> self.line[i], &one, g, &one)
+            add_rows(self.line, self.count, d, r, g)
         for j in range(n_outputs):
             total = size = 0
             for i in range(self.count):

@@ -44,8 +44,10 @@ cdef class LinearObjective(LaneObjective):
         How the optimizer's coordinates relate to X and y.
     penalties : list of PenaltyKernel
         The penalty of each lane, in those coordinates.
-    batch_size, n_ordered : int
-        Rows of a batch, and rows in the order of an epoch.
+    batch_size : int
+        Rows of a batch.
+    order : Order
+        The order of an epoch.
     """
 
     cdef Rows rows
@@ -65,12 +67,12 @@ cdef class LinearObjective(LaneObjective):
     cdef Py_ssize_t[::1] stamp
     cdef Py_ssize_t mark
 
-    def __init__(self, problem, coordinates, list penalties, batch_size, n_ordered):
+    def __init__(self, problem, coordinates, list penalties, batch_size, order):
         LaneObjective.__init__(self, coordinates, penalties)
         X = problem.X
         self.y = problem.y
         self.weight = problem.weight
-        self.rows = make_rows(X, coordinates, np.asarray(self.level), batch_size, n_ordered)
+        self.rows = make_rows(X, coordinates, np.asarray(self.level), batch_size, order)
         self.in_units = coordinates.in_units
         self.origin = np.tile(coordinates.origin, self.n_lanes)
         self.unit = np.tile(coordinates.unit, self.n_lanes)
@@ -216,7 +218,7 @@ cdef class LinearObjective(LaneObjective):
         self.n_where = found * self.n_outputs
 
 
-def make_rows(X, coordinates, level, batch_size, n_ordered):
+def make_rows(X, coordinates, level, batch_size, order):
     """Rows of a dense or CSR `X`, in blocks that fit the cache and the batch."""
     kind, width = DenseRows, X.shape[1]
     if sp.issparse(X):
@@ -232,5 +234,5 @@ def make_rows(X, coordinates, level, batch_size, n_ordered):
         level,
         coordinates.intercept,
         -(-batch_size // n_blocks),
-        n_ordered,
+        order,
     )

@@ -1,5 +1,7 @@
 # cython: language_level=3
 
+from sk_gd.objectives.order cimport Order
+
 cdef extern from *:
     """
     #include <float.h>
@@ -31,6 +33,7 @@ cdef class Rows:
     cdef readonly Py_ssize_t n_columns
     cdef readonly Py_ssize_t n_outputs
     cdef readonly Py_ssize_t capacity
+    cdef Order order
     cdef Py_ssize_t n_ordered
     cdef double[::1] shift
     cdef double[::1] scale

@@ -9,6 +9,8 @@ intercept.
 
 import numpy as np
 
+from sk_gd.objectives.order cimport Order
+
 
 cdef class Rows:
     """The rows of X, a block at a time, as if they were in the optimizer's coordinates.
@@ -28,16 +30,17 @@ cdef class Rows:
         Whether there is a constant column.
     capacity : int
         The most rows of a block.
-    n_ordered : int
-        The length of the order of an epoch, for prefetching.
+    order : Order
+        The order of an epoch, for prefetching.
     """
 
-    def __init__(self, X, shift, scale, level, bint intercept, capacity, n_ordered):
+    def __init__(self, X, shift, scale, level, bint intercept, capacity, Order order):
         n_outputs = len(level)
         self.n_features = X.shape[1]
         self.n_columns = X.shape[1] + intercept
         self.capacity = capacity
-        self.n_ordered = n_ordered
+        self.order = order
+        self.n_ordered = order.n
         self.n_outputs = n_outputs
         self.shift = shift
         self.scale = scale

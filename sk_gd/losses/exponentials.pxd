@@ -1,44 +1,13 @@
 # cython: language_level=3
-"""Loops over vectors of numbers, compiled for several instruction sets."""
+"""The exponentials of a block of numbers."""
+
+from sk_gd cimport clones  # no-cython-lint: it defines SK_GD_CLONES
 
 cdef extern from *:
     """
-    #ifndef SK_GD_VECTORS
-    #define SK_GD_VECTORS
     #include <stddef.h>
     #include <stdint.h>
     #include <string.h>
-
-    /* The first call chooses the version for the processor. All versions give the same digits:
-       the order of the operations is written down here, and products are rounded. */
-    #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
-    #define SK_GD_VECTORS_FOR_ALL __attribute__((unused, target_clones("avx2", "default")))
-    #else
-    #define SK_GD_VECTORS_FOR_ALL
-    #endif
-
-    /* z = (x - shift) * scale; returns the inner product of z and w. */
-    SK_GD_VECTORS_FOR_ALL
-    static double sk_gd_standardised_dot(
-        const double *x, const double *shift, const double *scale, const double *w, double *z,
-        ptrdiff_t n)
-    {
-        /* Eight sums: each addition would otherwise wait for the last one. */
-        double sums[8] = {0}, rest = 0;
-        ptrdiff_t j = 0, k;
-        for (; j < n - 7; j += 8) {
-            for (k = 0; k < 8; k++) {
-                z[j + k] = (x[j + k] - shift[j + k]) * scale[j + k];
-                sums[k] += z[j + k] * w[j + k];
-            }
-        }
-        for (; j < n; j++) {
-            z[j] = (x[j] - shift[j]) * scale[j];
-            rest += z[j] * w[j];
-        }
-        return rest + (((sums[0] + sums[4]) + (sums[1] + sums[5]))
-                       + ((sums[2] + sums[6]) + (sums[3] + sums[7])));
-    }
 
     /* 2 to the power of a whole number between -1022 and 1023, plus `ROUND` below. */
     static inline double sk_gd_power_of_two(double k)
@@ -54,7 +23,7 @@ cdef extern from *:
        exp(x) = 2**k exp(r), where k is whole and |r| <= log(2) / 2. The formula of exp(r) is that
        of fdlibm, by Sun Microsystems (1993), who found the coefficients. There is no branch and no
        table, so that the compiler can use vector instructions. */
-    SK_GD_VECTORS_FOR_ALL
+    SK_GD_CLONES
     static void sk_gd_exponentials(double *numbers, ptrdiff_t n)
     {
         /* A number this large has no bits for fractions: adding it rounds to a whole number, which
@@ -81,10 +50,5 @@ cdef extern from *:
                 * sk_gd_power_of_two(k - (half - ROUND) + ROUND);
         }
     }
-    #endif
     """
-    double standardised_dot "sk_gd_standardised_dot"(
-        const double *x, const double *shift, const double *scale, const double *w, double *z,
-        ptrdiff_t n
-    ) noexcept nogil
     void exponentials "sk_gd_exponentials"(double *numbers, ptrdiff_t n) noexcept nogil

@@ -1,0 +1,11 @@
+# cython: language_level=3
+
+cdef class Order:
+    cdef readonly Py_ssize_t n
+    cdef readonly Py_ssize_t run
+    cdef readonly Py_ssize_t group
+    cdef const Py_ssize_t[::1] subset
+    cdef Py_ssize_t[::1] rows
+    cdef Py_ssize_t[::1] place
+    cdef Py_ssize_t epoch
+    cdef void deal(self, const Py_ssize_t[::1] runs) noexcept nogil
