@@ -14,7 +14,7 @@ from ..parameters import comes_first
 
 if cython.compiled:
     from cython.cimports.libc.math import exp
-    from cython.cimports.sk_gd import vectors
+    from cython.cimports.sk_gd.losses import exponentials as vector
 else:
     from math import exp
 
@@ -78,7 +78,7 @@ def exponentials(numbers, row, n):
     i: cython.Py_ssize_t
     # Few numbers are sooner done one by one.
     if cython.compiled and n >= 4:
-        vectors.exponentials(cython.address(numbers[row, 0]), n)
+        vector.exponentials(cython.address(numbers[row, 0]), n)
     else:
         for i in range(n):
             numbers[row, i] = exp(numbers[row, i])

@@ -9,8 +9,79 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memmove
 from scipy.linalg.cython_blas cimport dgemm
 
+from sk_gd cimport clones  # no-cython-lint: it defines SK_GD_CLONES
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, real
-from sk_gd.vectors cimport add_rows, dot_rows, standardised_dot
+
+
+cdef extern from *:
+    """
+    /* Products with vector instructions. Eight terms are added side by side whatever the width of the
+       vectors is, so that sums have the same bits on every processor. */
+
+    /* p = rows . v + bias */
+    SK_GD_CLONES static void sk_gd_dot_rows(
+        const double *const *line, Py_ssize_t count, Py_ssize_t d, const double *v, double bias,
+        double *p
+    ) {
+        for (Py_ssize_t i = 0; i < count; i++) {
+            const double *x = line[i];
+            double s[8] = {0}, rest = bias;
+            Py_ssize_t j = 0;
+            for (; j + 8 <= d; j += 8)
+                for (int k = 0; k < 8; k++) s[k] += x[j + k] * v[j + k];
+            for (; j < d; j++) rest += x[j] * v[j];
+            p[i] = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest;
+        }
+    }
+
+    /* g += r . rows, four rows at a time, so that g is read and written a quarter as often. */
+    SK_GD_CLONES static void sk_gd_add_rows(
+        const double *const *line, Py_ssize_t count, Py_ssize_t d, const double *r,
+        double *__restrict g
+    ) {
+        Py_ssize_t i = 0, j;
+        for (; i + 4 <= count; i += 4) {
+            const double *a = line[i], *b = line[i + 1], *c = line[i + 2], *e = line[i + 3];
+            double ra = r[i], rb = r[i + 1], rc = r[i + 2], re = r[i + 3];
+            for (j = 0; j + 8 <= d; j += 8)
+                for (int k = 0; k < 8; k++)
+                    g[j + k] += (a[j + k] * ra + b[j + k] * rb) + (c[j + k] * rc + e[j + k] * re);
+            for (; j < d; j++) g[j] += (a[j] * ra + b[j] * rb) + (c[j] * rc + e[j] * re);
+        }
+        for (; i < count; i++)
+            for (j = 0; j < d; j++) g[j] += line[i][j] * r[i];
+    }
+
+    /* z = (x - shift) * scale; returns z . w */
+    SK_GD_CLONES static double sk_gd_dot_standardised(
+        const double *x, const double *shift, const double *scale, const double *w, Py_ssize_t d,
+        double *__restrict z
+    ) {
+        double s[8] = {0}, rest = 0;
+        Py_ssize_t j = 0;
+        for (; j + 8 <= d; j += 8)
+            for (int k = 0; k < 8; k++) {
+                z[j + k] = (x[j + k] - shift[j + k]) * scale[j + k];
+                s[k] += z[j + k] * w[j + k];
+            }
+        for (; j < d; j++) {
+            z[j] = (x[j] - shift[j]) * scale[j];
+            rest += z[j] * w[j];
+        }
+        return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest;
+    }
+    """
+    void dot_rows "sk_gd_dot_rows"(
+        const double **line, Py_ssize_t count, Py_ssize_t d, const double *v, double bias,
+        double *p,
+    ) noexcept nogil
+    void add_rows "sk_gd_add_rows"(
+        const double **line, Py_ssize_t count, Py_ssize_t d, const double *r, double *g
+    ) noexcept nogil
+    double dot_standardised "sk_gd_dot_standardised"(
+        const double *x, const double *shift, const double *scale, const double *w, Py_ssize_t d,
+        double *z,
+    ) noexcept nogil
 
 
 cdef inline void prefetch_row(const real *x, Py_ssize_t d) noexcept nogil:
@@ -254,11 +325,11 @@ cdef class DenseRows(Rows):
         cdef double p = self.w[d] if self.n_columns > d else 0
         if self.scale is None:
             dot_rows(self.line, 1, d, self.w, p, &p)
-            return p
-        p += standardised_dot(
-            self.line[0], &self.shift[0], &self.scale[0], self.w, &self.row[0], d
-        )
-        self.line[0] = &self.row[0]
+        else:
+            p += dot_standardised(
+                self.line[0], &self.shift[0], &self.scale[0], self.w, d, &self.row[0]
+            )
+            self.line[0] = &self.row[0]
         return p
 
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
@@ -284,12 +355,6 @@ cdef class DenseRows(Rows):
             self.sums[j] += total
             self.sizes[j] += size
             r += stride
-
-    cdef void add_sums(self, Rows other) noexcept nogil:
-        cdef Py_ssize_t k
-        Rows.add_sums(self, other)
-        for k in range(self.n_outputs):
-            self.sums[k] += (<DenseRows> other).sums[k]
 
     cdef void finish(self, double *g) noexcept nogil:
         cdef Py_ssize_t j, k, d = self.n_features
