@@ -356,6 +356,12 @@ cdef class DenseRows(Rows):
             self.sizes[j] += size
             r += stride
 
+    cdef void add_sums(self, Rows other) noexcept nogil:
+        cdef Py_ssize_t k
+        Rows.add_sums(self, other)
+        for k in range(self.n_outputs):
+            self.sums[k] += (<DenseRows> other).sums[k]
+
     cdef void finish(self, double *g) noexcept nogil:
         cdef Py_ssize_t j, k, d = self.n_features
         cdef double total, terms, least, far
