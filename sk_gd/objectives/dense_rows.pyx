@@ -198,11 +198,11 @@ cdef class DenseRows(Rows):
         cdef const double *shift = NULL if self.scale is None else &self.shift[0]
         cdef double shifted
         cdef double *v
-        Rows.begin(self, w, n_rows)
         self.w = w
         self.single_row = n_rows == 1 and self.n_outputs == 1
         if self.single_row:
             return False
+        Rows.begin(self, w, n_rows)
         for k in range(self.n_outputs):
             self.sums[k] = 0
             v = &self.v[k, 0]
@@ -239,7 +239,7 @@ cdef class DenseRows(Rows):
         else:
             dot_rows(self.line, count, d, &self.v[0, 0], self.v[0, d], p)
 
-    cdef void take(
+    cdef inline void take(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
     ) noexcept nogil:
         """Find the rows of a block, or copy them."""
@@ -319,7 +319,7 @@ cdef class DenseRows(Rows):
             else:
                 prefetch_row(&self.doubles[order[row], 0], d)
 
-    cdef double forward_single(self) noexcept nogil:
+    cdef inline double forward_single(self) noexcept nogil:
         """The prediction for a batch of one row; here the row itself is shifted and scaled."""
         cdef Py_ssize_t d = self.n_features
         cdef double p = self.w[d] if self.n_columns > d else 0
