@@ -13,3 +13,5 @@ cdef extern from *:
     #endif
     #endif
     """
+    # Not a function: declared so that it can be imported.
+    void SK_GD_CLONES() noexcept nogil

@@ -102,7 +102,10 @@ PARAMETERS = r"""
         - None: Raw features, as in textbooks.
     shuffle : bool, default=True
         Whether each epoch reads the rows in a new order. The full batch is never
-        shuffled.
+        shuffled. X with more than two million entries is shuffled in two levels: short
+        runs of adjacent rows in random order, and single rows among the runs that are
+        in the cache together (CorgiPile, Xu et al., SIGMOD 2022,
+        `doi:10.1145/3514221.3526150 <https://doi.org/10.1145/3514221.3526150>`_).
     warm_start : bool, default=False
         Whether `fit` continues from the last call. If that call was a `fit` with
         `warm_start`, with the same objective and the same data, training resumes with

@@ -1,7 +1,7 @@
 # cython: language_level=3
 """The exponentials of a block of numbers."""
 
-from sk_gd cimport clones  # no-cython-lint: it defines SK_GD_CLONES
+from sk_gd.clones cimport SK_GD_CLONES  # no-cython-lint: for the C below
 
 cdef extern from *:
     """

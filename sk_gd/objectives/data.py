@@ -140,7 +140,7 @@ def runs_and_groups(X, subset):
         n_entries = int(np.sum(lengths if subset is None else lengths[subset], dtype=np.int64))
     else:
         n_entries = n * X.shape[1]
-    if n_entries <= LARGE:
+    run = min(RUN * n // max(n_entries, 1), LONGEST_RUN)
+    if n_entries <= LARGE or run < 2:
         return 1, 0
-    run = min(RUN * n // n_entries, LONGEST_RUN)
-    return run, max(1, GROUP * n // n_entries)
+    return run, max(run, GROUP * n // n_entries)

@@ -6,17 +6,17 @@ import numpy as np
 
 from libc.math cimport fabs, fmin
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcpy
 from scipy.linalg.cython_blas cimport dgemm
 
-from sk_gd cimport clones  # no-cython-lint: it defines SK_GD_CLONES
-from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, real
+from sk_gd.clones cimport SK_GD_CLONES  # no-cython-lint: for the C below
+from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, SK_GD_TOUCH, Rows, real
 
 
 cdef extern from *:
     """
-    /* Products with vector instructions. Eight terms are added side by side whatever the width of the
-       vectors is, so that sums have the same bits on every processor. */
+    /* Products with vector instructions. Eight terms are added side by side whatever the width of
+       the vectors is, so that sums have the same bits on every processor. */
 
     /* p = rows . v + bias */
     SK_GD_CLONES static void sk_gd_dot_rows(
@@ -85,20 +85,39 @@ cdef extern from *:
 
 
 cdef inline void prefetch_row(const real *x, Py_ssize_t d) noexcept nogil:
-    """Prefetch all of a row but, perhaps, its end, which may be in a line of the next row."""
     cdef Py_ssize_t j = 0
     while j < d:
         SK_GD_PREFETCH(x + j)
         j += 64 // sizeof(real)
+    SK_GD_PREFETCH(x + d - 1)
 
 
-cdef inline void copy_row(const real *x, Py_ssize_t d, double *to) noexcept nogil:
-    cdef Py_ssize_t j
-    if real is double:
-        memcpy(to, x, d * sizeof(double))
-    else:
-        for j in range(d):
-            to[j] = x[j]
+cdef inline void touch_row(const real *x, Py_ssize_t d) noexcept nogil:
+    cdef Py_ssize_t j = 0
+    while j < d:
+        SK_GD_TOUCH(x + j)
+        j += 64 // sizeof(real)
+    SK_GD_TOUCH(x + d - 1)
+
+
+cdef void read_group(
+    const real *X, Py_ssize_t d, const Py_ssize_t *order, const Py_ssize_t[::1] place,
+    Py_ssize_t begin, Py_ssize_t n,
+) noexcept nogil:
+    """Bring a group of rows, which begins in the order at `begin`, into the cache.
+
+    The rows are read as they are stored, run after run.
+    """
+    cdef Py_ssize_t s, i, ahead, size = place.shape[0]
+    for s in range(size):
+        SK_GD_PREFETCH(order + begin + size + s)
+        ahead, i = begin, s + AHEAD
+        if i >= size:
+            ahead, i = begin + size, i - size
+        if i < size and ahead + place[i] < n:
+            prefetch_row(X + order[ahead + place[i]] * d, d)
+        if begin + place[s] < n:
+            touch_row(X + order[begin + place[s]] * d, d)
 
 
 cdef void take_dense(
@@ -106,40 +125,19 @@ cdef void take_dense(
     Py_ssize_t count, bint copy, double *block, const double **line,
 ) noexcept nogil:
     """Point `line` at the rows of a block: at copies, as doubles, or at the rows themselves."""
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, j
     cdef const real *source
     for i in range(begin, begin + count):
         source = X + (i if order == NULL else order[i]) * d
         if order != NULL and i + AHEAD < n_ahead:
             prefetch_row(X + order[i + AHEAD] * d, d)
-            SK_GD_PREFETCH(X + order[i + AHEAD] * d + d - 1)
         if copy:
-            copy_row(source, d, block)
+            for j in range(d):
+                block[j] = source[j]
             line[i - begin] = block
             block += d
         else:
             line[i - begin] = <const double *> source
-
-
-cdef void fill_group(
-    const real *X, Py_ssize_t d, const Py_ssize_t *order, const Py_ssize_t[::1] place,
-    Py_ssize_t begin, Py_ssize_t n, bint fetched, double *group,
-) noexcept nogil:
-    """Copy a group of rows, which begins in the order at `begin`, to `group`, as doubles.
-
-    The rows are read as they are stored, run after run, and each is written at its place.
-    """
-    cdef Py_ssize_t s, i, ahead, size = place.shape[0]
-    for s in range(size):
-        SK_GD_PREFETCH(order + begin + size + s)
-        if not fetched:
-            ahead, i = begin, s + AHEAD
-            if i >= size:
-                ahead, i = begin + size, i - size
-            if i < size and ahead + place[i] < n:
-                prefetch_row(X + order[ahead + place[i]] * d, d)
-        if begin + place[s] < n:
-            copy_row(X + order[begin + place[s]] * d, d, group + place[s] * d)
 
 
 cdef class DenseRows(Rows):
@@ -148,19 +146,14 @@ cdef class DenseRows(Rows):
     The weights are shifted and scaled before the product, and the gradient after it, in place
     of the rows. That is less work, unless the batch is a single row. Rows of doubles are used
     where they are; shuffled ones are copied side by side for several outputs, for one matrix
-    product. Of an order in two levels a group is copied at a time.
+    product. The rows of a group of the order are read in sequence when its first row is asked for.
     """
 
     cdef const float[:, ::1] floats
     cdef const double[:, ::1] doubles
-    # A block of rows or, after the last rows of the group before it, a group of rows.
     cdef double[::1] block
-    # The positions in the order, in this epoch, of the first row there, the first row of the group,
-    # and the row after the last one.
-    cdef Py_ssize_t first
+    # Where the group that was read last begins in the order.
     cdef Py_ssize_t group
-    cdef Py_ssize_t last
-    cdef Py_ssize_t epoch
     # The only row of a batch, shifted and scaled.
     cdef double[::1] row
     cdef double[:, ::1] v
@@ -185,8 +178,8 @@ cdef class DenseRows(Rows):
         Rows.__init__(self, X, shift, scale, level, intercept, capacity, order)
         self.floats = X if X.dtype == np.float32 else None
         self.doubles = X if X.dtype == np.float64 else None
-        self.block = np.empty((capacity + order.group) * self.n_features)
-        self.first = self.group = self.last = self.epoch = 0
+        self.block = np.empty(capacity * self.n_features)
+        self.group = -1
         self.row = np.empty(self.n_features)
         self.v = np.zeros((self.n_outputs, self.n_features + 1))
         self.sums = np.zeros(self.n_outputs)
@@ -198,11 +191,11 @@ cdef class DenseRows(Rows):
         cdef const double *shift = NULL if self.scale is None else &self.shift[0]
         cdef double shifted
         cdef double *v
-        Rows.begin(self, w, n_rows)
         self.w = w
         self.single_row = n_rows == 1 and self.n_outputs == 1
         if self.single_row:
             return False
+        Rows.begin(self, w, n_rows)
         for k in range(self.n_outputs):
             self.sums[k] = 0
             v = &self.v[k, 0]
@@ -239,68 +232,38 @@ cdef class DenseRows(Rows):
         else:
             dot_rows(self.line, count, d, &self.v[0, 0], self.v[0, d], p)
 
-    cdef void take(
+    cdef inline void take(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
     ) noexcept nogil:
         """Find the rows of a block, or copy them."""
-        cdef Py_ssize_t i, n_ahead = 0 if self.fetched else self.n_ordered
+        cdef Py_ssize_t group, d = self.n_features, n_ahead = 0 if self.fetched else self.n_ordered
         if order != NULL and self.order.group > 0:
-            self.hold(order, begin, begin + count)
-            self.together = self.held(begin)
-            for i in range(count):
-                self.line[i] = self.together + i * self.n_features
-        elif self.floats is not None:
+            n_ahead = 0
+            group = begin + count - 1
+            group -= group % self.order.group
+            if group != self.group:
+                self.group = group
+                self.read(order)
+        if self.floats is not None:
             self.together = &self.block[0]
             take_dense[float](
-                &self.floats[0, 0], n_ahead, self.n_features, order, begin, count, True,
-                &self.block[0], self.line,
+                &self.floats[0, 0], n_ahead, d, order, begin, count, True, &self.block[0],
+                self.line,
             )
         else:
             self.together = &self.block[0] if order != NULL else &self.doubles[begin, 0]
             take_dense[double](
-                &self.doubles[0, 0], n_ahead, self.n_features, order, begin, count,
+                &self.doubles[0, 0], n_ahead, d, order, begin, count,
                 order != NULL and self.n_outputs > 1, &self.block[0], self.line,
             )
 
-    cdef double *held(self, Py_ssize_t position) noexcept nogil:
-        """Where the row at a position of the order is in the buffer."""
-        return &self.block[0] + (self.capacity + position - self.group) * self.n_features
-
-    cdef void hold(
-        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t end
-    ) noexcept nogil:
-        """Have the rows order[begin:end] in the buffer, side by side."""
-        cdef Py_ssize_t size = self.order.group
-        if self.epoch != self.order.epoch:
-            self.first = self.last = 0
-            self.epoch = self.order.epoch
-        if not self.first <= begin < self.last:
-            self.first = self.group = begin - begin % size
-            self.fill(order)
-        while self.last < end:
-            # The rows that are still needed move in front of the next group.
-            memmove(
-                self.held(begin - size), self.held(begin),
-                (self.last - begin) * self.n_features * sizeof(double),
-            )
-            self.first = begin
-            self.group += size
-            self.fill(order)
-
-    cdef void fill(self, const Py_ssize_t *order) noexcept nogil:
-        """Copy the rows of the group."""
+    cdef void read(self, const Py_ssize_t *order) noexcept nogil:
+        """Bring the rows of the group into the cache."""
         cdef Py_ssize_t d = self.n_features, n = self.n_ordered
-        self.last = min(self.group + self.order.group, n)
         if self.floats is not None:
-            fill_group[float](
-                &self.floats[0, 0], d, order, self.order.place, self.group, n, self.fetched,
-                self.held(self.group),
-            )
+            read_group[float](&self.floats[0, 0], d, order, self.order.place, self.group, n)
         else:
-            fill_group[double](
-                &self.doubles[0, 0], d, order, self.order.place, self.group, n, self.fetched,
-                self.held(self.group),
-            )
+            read_group[double](&self.doubles[0, 0], d, order, self.order.place, self.group, n)
 
     cdef void fetch(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
@@ -319,7 +282,7 @@ cdef class DenseRows(Rows):
             else:
                 prefetch_row(&self.doubles[order[row], 0], d)
 
-    cdef double forward_single(self) noexcept nogil:
+    cdef inline double forward_single(self) noexcept nogil:
         """The prediction for a batch of one row; here the row itself is shifted and scaled."""
         cdef Py_ssize_t d = self.n_features
         cdef double p = self.w[d] if self.n_columns > d else 0

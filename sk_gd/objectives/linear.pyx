@@ -134,7 +134,7 @@ cdef class LinearObjective(LaneObjective):
         if self.local:
             self.repeat_for_outputs()
 
-    cdef void predict(
+    cdef inline void predict(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
     ) noexcept nogil:
         """Fill a block: predictions, in the units of the targets, targets and weights."""
@@ -152,7 +152,7 @@ cdef class LinearObjective(LaneObjective):
                     for k in range(self.n_responses):
                         self.p[k, i] = 0
 
-    cdef int add_losses(
+    cdef inline int add_losses(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
     ) except -1 nogil:
         """Add the losses of a block of predictions to the sums of the lanes."""
@@ -175,7 +175,7 @@ cdef class LinearObjective(LaneObjective):
                 self.scaled[lane] += total
         return 0
 
-    cdef void add_gradients(self, Py_ssize_t rows, double *g) noexcept nogil:
+    cdef inline void add_gradients(self, Py_ssize_t rows, double *g) noexcept nogil:
         """Add the gradient of a block to the sums of the lanes."""
         cdef Py_ssize_t i, k
         for k in range(self.n_responses):

@@ -7,5 +7,4 @@ cdef class Order:
     cdef const Py_ssize_t[::1] subset
     cdef Py_ssize_t[::1] rows
     cdef Py_ssize_t[::1] place
-    cdef Py_ssize_t epoch
     cdef void deal(self, const Py_ssize_t[::1] runs) noexcept nogil

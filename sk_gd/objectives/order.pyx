@@ -54,21 +54,20 @@ cdef class Order:
     run : int
         Adjacent rows that stay in one group; 1 to shuffle all rows.
     group : int
-        Rows of a group.
+        Rows of a group; 0 without runs.
 
     Attributes
     ----------
     n, run, group : int
-        The same; without runs `group` is 0.
+        The same.
     """
 
     def __init__(self, subset, n, run=1, group=0):
         self.subset = subset
         self.n = n
         self.run = run
-        self.group = group if run > 1 else 0
+        self.group = group
         self.rows = self.place = None
-        self.epoch = 0
 
     def shuffle(self, bit_generator):
         """The rows in the order of a new epoch, by a bit generator of numpy."""
@@ -83,7 +82,6 @@ cdef class Order:
         runs = np.empty((self.n + self.run - 1) // self.run if self.group else 0, dtype=np.intp)
         # Every epoch begins with the same order: the state of the generator alone decides.
         with bit_generator.lock, nogil:
-            self.epoch += 1
             if self.group == 0:
                 for i in range(self.n):
                     self.rows[i] = i if self.subset is None else self.subset[i]

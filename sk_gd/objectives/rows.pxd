@@ -10,9 +10,11 @@ cdef extern from *:
     #else
     #define SK_GD_PREFETCH(address)
     #endif
+    #define SK_GD_TOUCH(address) ((void) *(const volatile char *) (address))
     #define SK_GD_ROUNDING (8 * DBL_EPSILON)
     """
     void SK_GD_PREFETCH(const void *) noexcept nogil
+    void SK_GD_TOUCH(const void *) noexcept nogil
     # A sum that cancels is zero if it is smaller than this share of its terms: the rest is
     # rounding. The intercept of centred data, for example, has no gradient at all, and a rule
     # that divides by the size of the gradient would make a full step of the rounding.

@@ -207,7 +207,7 @@ cdef class Lane:
         if not self.rule.probe(self.w, row):
             row[:] = self.w
 
-    cdef int finish_batch(
+    cdef inline int finish_batch(
         self, LaneObjective objective, Py_ssize_t lane, Py_ssize_t batch, Py_ssize_t begin,
         Py_ssize_t count,
     ) except -1 nogil:
@@ -224,7 +224,7 @@ cdef class Lane:
             self.objective.count = count
         return self.advance(objective, self.rates[batch])
 
-    cdef int advance(self, LaneObjective objective, double lr) except -1 nogil:
+    cdef inline int advance(self, LaneObjective objective, double lr) except -1 nogil:
         """The step of the rule, the proximal step of the penalty, and the average."""
         cdef Py_ssize_t j
         cdef double share

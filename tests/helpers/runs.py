@@ -31,6 +31,7 @@ from sk_gd.objectives.gram import condense as condense_moments
 from sk_gd.objectives.gram import joint_moments
 from sk_gd.objectives.linear import BLOCK
 from sk_gd.objectives.moments import Moments, observe
+from sk_gd.objectives.order import Order
 from sk_gd.objectives.problem import Problem
 from sk_gd.objectives.smoothness import reach, smoothness
 from sk_gd.penalties import ElasticNet
@@ -291,6 +292,38 @@ def count_rows(monkeypatch):
         return original(data, *rest)
 
     monkeypatch.setattr(data_module, "linear_objective", spy)
+    return seen
+
+
+def shuffle_in_two_levels(monkeypatch, run, group):
+    """Shuffle rows in two levels from now on, however small X is; runs and groups in entries."""
+    monkeypatch.setattr(data_module, "LARGE", 0)
+    monkeypatch.setattr(data_module, "RUN", run)
+    monkeypatch.setattr(data_module, "GROUP", group)
+
+
+def runs_and_groups(X, subset=None):
+    """The rows of a run and of a group; 1 and 0 if the rows are shuffled as a whole."""
+    return data_module.runs_and_groups(X, subset)
+
+
+def shuffled(subset, n, run, group, epochs=1):
+    """The orders of some epochs."""
+    order, bits = Order(subset, n, run, group), np.random.default_rng(0).bit_generator
+    return [order.shuffle(bits).copy() for _ in range(epochs)]
+
+
+def record_orders(monkeypatch):
+    """A list that gets the order of the rows in every epoch from now on."""
+    seen = []
+    original = data_module.Data.order
+
+    def spy(self, generator):
+        order = original(self, generator)
+        seen.append(None if order is None else order.copy())
+        return order
+
+    monkeypatch.setattr(data_module.Data, "order", spy)
     return seen
 
 
