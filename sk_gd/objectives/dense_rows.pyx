@@ -14,8 +14,8 @@ from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, SK_GD_TOUCH,
 
 cdef extern from *:
     """
-    /* Products with vector instructions. Eight terms are added side by side whatever the width of the
-       vectors is, so that sums have the same bits on every processor. */
+    /* Products with vector instructions. Eight terms are added side by side, however wide the
+       vectors are, so that sums have the same bits on every processor. */
     #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
     #define SK_GD_CLONES __attribute__((target_clones("avx2", "default")))
     #else
