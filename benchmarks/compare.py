@@ -1,13 +1,12 @@
 """Compares the untuned estimators with other packages: ``python benchmarks/compare.py``.
 
 Every peer of benchmarks/peers.py is trained with default parameters, on raw data and behind a
-StandardScaler. Measured are its accuracy and log loss on test data, and its time: the smallest
+StandardScaler. Measured are its accuracy and log loss on test data, and its time: the median
 of several turns, in which the peers alternate. What a peer can do is found by trying it. torch
 and river take part if they are installed. Three tables are recorded;
 ``python benchmarks/readme.py`` copies them into README.
 """
 
-import time
 import warnings
 from importlib.metadata import version
 
@@ -20,6 +19,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
+from timing import seconds
 
 SEEDS = (0, 1, 2)
 # A fit is repeated TURNS times, or until its repetitions took ENOUGH seconds; three if possible.
@@ -38,7 +38,7 @@ QUALITY = (
 )
 TIME = (
     "Milliseconds of a fit with default parameters; in brackets, those of an epoch. On one core, "
-    "the smallest of {turns} turns (fewer if they take long), in which the packages alternate. "
+    "the median of {turns} turns (fewer if they take long), in which the packages alternate. "
     f"{WITH} For these two the time of an epoch is that of the fit over the number of epochs. For "
     "the others it is the difference of two fits; an epoch of sk_gd is an iteration of its default "
     "optimizer, L-BFGS. ``LogisticRegression`` has no epochs."
@@ -81,13 +81,6 @@ def problems():
         yield f"{title}, scaled", scaler.transform(X), y, scaler.transform(X_test), y_test
 
 
-def seconds(call):
-    """Duration of one call."""
-    begin = time.perf_counter()
-    call()
-    return time.perf_counter() - begin
-
-
 def times(X, y):
     """Seconds of a fit and of an epoch (None if there are none) of every peer, in turns."""
     more = int(np.clip(ROWS_MORE / len(y), 2, 100))
@@ -100,10 +93,10 @@ def times(X, y):
         for name, epochs in waiting:
             model = PEERS[name](epochs)
             taken[name, epochs].append(seconds(lambda model=model: model.fit(X, y)))
-    best = {job: min(found) for job, found in taken.items()}
-    epoch = {name: best[name, None] / n for name, n in FIXED.items() if name in PEERS}
-    epoch |= {name: (best[name, 1 + more] - best[name, 1]) / more for name in told}
-    return {name: (best[name, None], epoch.get(name)) for name in PEERS}
+    middle = {job: np.median(found) for job, found in taken.items()}
+    epoch = {name: middle[name, None] / n for name, n in FIXED.items() if name in PEERS}
+    epoch |= {name: (middle[name, 1 + more] - middle[name, 1]) / more for name in told}
+    return {name: (middle[name, None], epoch.get(name)) for name in PEERS}
 
 
 def quality(make, X, y, X_test, y_test):

@@ -1,12 +1,12 @@
 """The grid search against scikit-learn's, in one run: ``python benchmarks/search.py``.
 
 Eight learning rates × max_iter 5, 10, 20, 40 × 5 folds, on 100,000 × 50. The times are processor
-times with one thread. The lower limit is the time that BLAS needs for the matrix products on
-blocks of these shapes. The peak of memory is measured above X.
+times with one thread, medians of searches in turns. The lower limit is the time that BLAS needs for
+the matrix products on blocks of these shapes. The peak of memory is measured above X.
 """
 
-import time
 import tracemalloc
+from time import process_time
 
 import numpy as np
 from record import record
@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from threadpoolctl import threadpool_limits
+from timing import medians, read
 
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor
 from sk_gd.losses import SquaredError
@@ -22,22 +23,17 @@ from sk_gd.losses import SquaredError
 ROWS, FEATURES, FOLDS = 100_000, 50, 5
 RATES = [float(rate) for rate in np.geomspace(1e-4, 1e-1, 8)]
 EPOCHS = [5, 10, 20, 40]
+VISITS = max(EPOCHS) * ROWS * (FOLDS - 1)  # of rows, by all folds together
 
 rows = []
 
 
-def row(name, seconds_, best=None, bound=""):
-    """Add a row to the table."""
+def row(name, seconds_, best=None, bound="", once=None):
+    """Add a row to the table; `once` is the time of the reads of X that the search cannot avoid."""
     ratio = "" if best is None else f"{seconds_ / best:.3g}"
-    rows.append([name, f"{seconds_:.2f}", ratio, bound])
+    reads = "" if once is None else f"{seconds_ / once:.1f}"
+    rows.append([name, f"{seconds_:.2f}", ratio, bound, reads])
     print(*rows[-1], sep=" | ", flush=True)
-
-
-def seconds(call, clock=time.process_time):
-    """Duration of one call."""
-    begin = clock()
-    call()
-    return clock() - begin
 
 
 def full_batch():
@@ -48,7 +44,7 @@ def full_batch():
     model = GDRegressor("sgd", batch_size="full", tol=None)
     rates, epochs = [float(rate) for rate in np.geomspace(1e-3, 1, 8)], [10, 100, 1000]
     grid = {"learning_rate": rates, "max_iter": epochs}
-    best = min(seconds(lambda: GDGridSearchCV(model, grid, cv=FOLDS).fit(X, y)) for _ in range(3))
+    best = medians([lambda: GDGridSearchCV(model, grid, cv=FOLDS).fit(X, y)], 3, process_time)[0]
 
     # GridSearchCV without the Gram matrix would take minutes. All of its epochs take the same
     # time, so it is enough to measure a few.
@@ -60,10 +56,10 @@ def full_batch():
 
     def fit(n):
         plain = clone(model).set_params(loss=Unaware(), max_iter=n, learning_rate=0.01)
-        return seconds(lambda: plain.fit(X[:train], y[:train]))
+        return plain.fit(X[:train], y[:train])
 
-    short = min(fit(few) for _ in range(3))
-    epoch = (min(fit(many) for _ in range(3)) - short) / (many - few)
+    short, long = medians([lambda: fit(few), lambda: fit(many)], 3, process_time)
+    epoch = (long - short) / (many - few)
     each = short - few * epoch
     plain = FOLDS * len(rates) * sum(each + n * epoch for n in epochs)
     row(f"GDGridSearchCV, full batches, squared error, {len(X):,} rows", best)
@@ -82,8 +78,7 @@ def limit(block=64, turns=2000):
             dgemm(1.0, rows, points, trans_a=True)
             dgemm(1.0, rows, slopes)
 
-    each = min(seconds(products) for _ in range(5)) / (turns * block)
-    return each * max(EPOCHS) * ROWS * (FOLDS - 1)
+    return medians([products], clock=process_time)[0] / (turns * block) * VISITS
 
 
 def main():
@@ -98,34 +93,37 @@ def main():
     def shared(**more):
         return GDGridSearchCV(ours, grid, cv=FOLDS, **more).fit(X, y)
 
-    best, plain = np.inf, np.inf
-    for _ in range(3):
-        best = min(best, seconds(shared))
-        plain = min(plain, seconds(lambda: GridSearchCV(ours, grid, cv=FOLDS).fit(X, y)))
     peers = {"eta0": RATES, "max_iter": EPOCHS}
-    peer = seconds(lambda: GridSearchCV(theirs, peers, cv=FOLDS).fit(X, y))
-    one, two = np.inf, np.inf
-    for _ in range(5):  # in turns, because the machine may be busy for a while
-        one = min(one, seconds(lambda: shared(n_jobs=1), time.perf_counter))
-        two = min(two, seconds(lambda: shared(n_jobs=2), time.perf_counter))
-    row("GDGridSearchCV", best)
-    row("GridSearchCV over the same estimator", plain, best, "5")
-    row("GridSearchCV over SGDClassifier", peer, best, "25")
+    searches = [
+        shared,
+        lambda: GridSearchCV(ours, grid, cv=FOLDS).fit(X, y),
+        lambda: GridSearchCV(theirs, peers, cv=FOLDS).fit(X, y),
+    ]
+    best, plain, peer = medians(searches, 3, process_time)
+    one, two = medians([lambda: shared(n_jobs=1), lambda: shared(n_jobs=2)])
+    # Every fold reads its rows once an epoch, and so does the fit to all data.
+    once = read(X) * (VISITS + max(EPOCHS) * ROWS) / ROWS
+    row("GDGridSearchCV", best, once=once)
+    row("GridSearchCV over the same estimator", plain, best, "10", once)
+    row("GridSearchCV over SGDClassifier", peer, best, "40", once)
     row("GDGridSearchCV, n_jobs=2, wall-clock time", two)
     row("GDGridSearchCV, n_jobs=1, wall-clock time", one, two, "1.6")
     full_batch()
+    products = limit()
     splitter = memory(lambda: [None for _ in StratifiedKFold(FOLDS).split(X, y)])
     record(
         "search",
         "A grid over learning rate and iterations",
         f"Eight learning rates × max_iter {', '.join(map(str, EPOCHS))} × {FOLDS} folds on "
         f"{ROWS:,} × {FEATURES}, Adam, batch 256, refit included. The times are processor times "
-        f"with one thread, unless the row says otherwise. A ratio is to the nearest row above that "
-        f"has none. The matrix products alone take {limit():.2f} s at the speed of BLAS on blocks "
-        f"of these shapes. The peak of memory above X is {100 * memory(shared) / X.nbytes:.1f} % "
-        f"of X; scikit-learn's splitter alone takes {100 * splitter / X.nbytes:.1f} % before "
-        f"training begins.",
-        ["search", "seconds", "ratio", "at least"],
+        f"with one thread, unless the row says otherwise: medians of searches in turns. A ratio is "
+        f"to the nearest row above that has none. The last column has the time over that of one "
+        f"read of X an epoch. The matrix products of all folds alone take {products:.2f} s at the "
+        f"speed of BLAS on blocks of these shapes; the search takes {best / products:.1f} times as "
+        f"long. The peak of memory above X is {100 * memory(shared) / X.nbytes:.1f} % of X; "
+        f"scikit-learn's splitter alone takes {100 * splitter / X.nbytes:.1f} % before training "
+        f"begins.",
+        ["search", "seconds", "ratio", "at least", "reads of X an epoch"],
         rows,
     )
 

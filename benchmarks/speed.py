@@ -1,57 +1,45 @@
 """Time and memory against scikit-learn, in one run: ``python benchmarks/speed.py``.
 
-A row has the time of one epoch. It is the difference of two fits, so that validation and set-up
-do not count. The estimators alternate, and the smallest time of several turns counts. The lower
-limit of an epoch is one read of X in order, which a shuffled epoch cannot reach. The time to
-copy the rows in the same shuffled order shows how much there is left to gain.
+A row has the time of one epoch. The estimators alternate, and the median of several turns counts.
+Each time stands beside the time of one read of X in order, and beside a limit: the time that numpy
+and scipy need for the products, the exponentials and the read that no epoch can avoid.
 """
 
 import os
 import subprocess
 import sys
-import time
 import tracemalloc
 import warnings
 
 import numpy as np
 import scipy.sparse as sp
 from record import record
+from scipy.linalg.blas import dgemm
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import SGDClassifier
 from threadpoolctl import threadpool_limits
+from timing import epochs, medians, read, take
 
 from sk_gd import GDClassifier
 
 ROWS, FEATURES = 500_000, 50
-HEAD = ["", "ours, ms", "peer, ms", "ratio", "at most", "reads of X"]
+HEAD = ["", "ours, ms", "peer, ms", "ratio", "at most", "limit, ms", "reads of X"]
 TEXT = (
-    "The time of one shuffled epoch on one core, compared with ``SGDClassifier(loss='log_loss')`` "
-    "in the same run, and with the time of one read of X in order. "
+    "The time of one epoch on one core, compared with ``SGDClassifier(loss='log_loss')`` in the "
+    "same run: medians of fits in turns. Epochs are shuffled, unless the row says otherwise. The "
+    "limit is what numpy and scipy need for the parts that no epoch can do without: one read of X "
+    "or its products with the weights and the slopes in the cache, whichever is longer, and an "
+    "exponential for every prediction. "
 )
 
 rows, notes = [], []  # of this run
 
 
-def seconds(call):
-    """Duration of one call."""
-    begin = time.perf_counter()
-    call()
-    return time.perf_counter() - begin
-
-
-def epochs(makers, X, y, more=6, turns=5):
-    """Seconds of an epoch for every maker (a function of max_iter), in turns."""
-    short, long = ([np.inf] * len(makers) for _ in range(2))
-    for _ in range(turns):
-        for k, make in enumerate(makers):
-            short[k] = min(short[k], seconds(lambda make=make: make(1).fit(X, y)))
-            long[k] = min(long[k], seconds(lambda make=make: make(1 + more).fit(X, y)))
-    return [(b - a) / more for a, b in zip(short, long, strict=True)]
-
-
-def sgd(max_iter):
-    """The peer."""
-    return SGDClassifier(loss="log_loss", max_iter=max_iter, tol=None, random_state=0)
+def sgd(**more):
+    """The peer, as a function of max_iter."""
+    return lambda max_iter: SGDClassifier(
+        loss="log_loss", max_iter=max_iter, tol=None, random_state=0, **more
+    )
 
 
 def gd(optimizer, batch_size, **more):
@@ -61,10 +49,11 @@ def gd(optimizer, batch_size, **more):
     )
 
 
-def row(name, ours, peer, bound, read=None):
+def row(name, ours, peer, bound, least=None, once=None):
     """Print one row of the table, and keep it."""
-    units = "" if read is None else f"{ours / read:.1f}"
-    line = [name, f"{ours * 1e3:.1f}", f"{peer * 1e3:.1f}", f"{ours / peer:.2f}", bound, units]
+    line = [name, f"{ours * 1e3:.1f}", f"{peer * 1e3:.1f}", f"{ours / peer:.2f}", bound]
+    line.append("" if least is None else f"{least * 1e3:.1f}")
+    line.append("" if once is None else f"{ours / once:.1f}")
     print(" | ".join(line), flush=True)
     rows.append(line)
 
@@ -75,35 +64,76 @@ def note(text):
     notes.append(text)
 
 
+def exponentials(count):
+    """Seconds of so many exponentials, in blocks that stay in the cache."""
+    block = np.linspace(-3, 3, 1000)
+    return medians([lambda: [np.exp(block) for _ in range(count // 1000)]])[0]
+
+
+def products(n, outputs=1, block=1000):
+    """Seconds of both products of `n` rows, in blocks that stay in the cache."""
+    rng = np.random.default_rng(0)
+    X, w, r = (
+        rng.random(shape) for shape in [(FEATURES, block), (FEATURES, outputs), (block, outputs)]
+    )
+    X, w, r = map(np.asfortranarray, (X, w, r))
+
+    def blocks():
+        for _ in range(100):
+            dgemm(1.0, X, w, trans_a=True)
+            dgemm(1.0, X, r)
+
+    return medians([blocks])[0] * n / (100 * block)
+
+
+def limit(n, once, outputs=1):
+    """Seconds that an epoch of `n` rows needs if one read of them takes `once`."""
+    return max(once, products(n, outputs)) + exponentials(n * outputs)
+
+
 def dense(rng):
-    """Logistic regression on dense rows, shuffled."""
+    """Logistic regression on dense rows."""
     X = rng.standard_normal((ROWS, FEATURES))
     y = (X @ rng.standard_normal(FEATURES) + rng.standard_normal(ROWS) > 0).astype(int)
-    read = min(seconds(lambda: X.sum()) for _ in range(5))
-    order = rng.permutation(ROWS)
-    walk = min(seconds(lambda: X.take(order, axis=0, mode="clip")) for _ in range(3))
-    makers = [sgd, gd("adam", 256), gd("adam", 32), gd("sgd", 1), gd("auto", 256)]
-    peer, *ours = epochs(makers, X, y)
-    names = ["Adam, batch 256", "Adam, batch 32", "SGD, batch 1", "mini-batch default, batch 256"]
-    for name, seconds_, bound in zip(names, ours, ["0.2", "0.25", "0.5", ""], strict=True):
-        row(f"dense 500,000 × 50, {name}", seconds_, peer, bound, read)
+    once = read(X)
+    least = limit(ROWS, once)
+    makers = {
+        "Adam, batch 256": ("1/8", gd("adam", 256)),
+        "Adam, batch 32": ("1/6", gd("adam", 32)),
+        "SGD, batch 1": ("1/4", gd("sgd", 1)),
+        "mini-batch default, batch 256": ("", gd("auto", 256)),
+    }
+    peer, *ours = epochs([sgd(), *(make for _, make in makers.values())], X, y)
+    for (name, (bound, _)), taken in zip(makers.items(), ours, strict=True):
+        row(f"dense 500,000 × 50, {name}", taken, peer, bound, least, once)
+    peer, one = epochs([sgd(shuffle=False), gd("sgd", 1, shuffle=False)], X, y)
+    row("the same not shuffled, SGD, batch 1", one, peer, "1/2", least, once)
     note(
-        f"One read of X takes {read * 1e3:.1f} ms. X.take(shuffled rows) takes {walk * 1e3:.1f} ms."
+        f"One read of X takes {once * 1e3:.1f} ms. X.take(shuffled rows) takes "
+        f"{take(X, rng) * 1e3:.1f} ms."
     )
-    single = X.astype(np.float32)
-    float32, float64 = np.inf, np.inf
-    for _ in range(2):
-        float32 = min(float32, *epochs([gd("adam", 256)], single, y, turns=3))
-        float64 = min(float64, *epochs([gd("adam", 256)], X, y, turns=3))
-    row("float32 against float64, Adam, batch 256", float32, float64, "1")
+    single(X, y)
     labels = rng.integers(0, 10, 100_000)
-    peer, ours = epochs([sgd, gd("adam", 256)], X[:100_000], labels, more=2, turns=3)
-    row("softmax, 10 classes, 100,000 × 50, Adam", ours, peer, "0.125")
+    peer, ours = epochs([sgd(), gd("adam", 256)], X[:100_000], labels, more=2, turns=3)
+    once = read(X[:100_000])
+    least = limit(100_000, once, 10)
+    row("softmax, 10 classes, 100,000 × 50, Adam", ours, peer, "1/20", least, once)
     tracemalloc.start()
     gd("adam", 256)(2).fit(X, y)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    note(f"Peak memory above X: {100 * peak / X.nbytes:.1f} % of X (at most 10).")
+    note(f"Peak memory above X: {100 * peak / X.nbytes:.1f} % of X (at most 5).")
+
+
+def single(X, y):
+    """Add the row that compares float32 with float64."""
+    halves = X.astype(np.float32)
+    fits = [lambda X=X, n=n: gd("adam", 256)(n).fit(X, y) for X in (halves, X) for n in (1, 7)]
+    taken = medians(fits)
+    float32, float64 = (taken[1::2] - taken[::2]) / 6
+    once = read(halves)
+    least = limit(ROWS, once)
+    row("float32 against float64, Adam, batch 256", float32, float64, "0.6", least, once)
 
 
 def sparse(rng):
@@ -114,21 +144,20 @@ def sparse(rng):
     X = sp.csr_array((rng.random(n * entries), columns, ends), shape=(n, d))
     X.sum_duplicates()
     X.indices, X.indptr = X.indices.astype(np.int32), X.indptr.astype(np.int32)  # for the peer
-    y = (X @ rng.standard_normal(d) > 0).astype(int)
-    peer, *ours = epochs([sgd, gd("adagrad", "auto"), gd("adam", "auto")], X, y, turns=3)
-    read = min(seconds(lambda: (X.data.sum(), X.indices.sum())) for _ in range(5))
-    row("CSR 200,000 × 50,000, 60 a row, Adagrad", ours[0], peer, "0.7", read)
-    row("CSR 200,000 × 50,000, 60 a row, Adam", ours[1], peer, "1.5", read)
+    w, r = rng.standard_normal(d), rng.standard_normal(n)
+    y = (X @ w > 0).astype(int)
+    once = read(X)
+    least = medians([lambda: (X @ w, X.T @ r)])[0] + exponentials(n)
+    peer, *ours = epochs([sgd(), gd("adagrad", "auto"), gd("adam", "auto")], X, y)
+    row("CSR 200,000 × 50,000, 60 a row, Adagrad", ours[0], peer, "0.4", least, once)
+    row("CSR 200,000 × 50,000, 60 a row, Adam", ours[1], peer, "0.6", least, once)
 
 
 def small():
-    """A whole fit of twenty epochs with the mini-batch default, set-up included."""
+    """Add the time of a whole fit of twenty epochs with the mini-batch default."""
     X, y = load_breast_cancer(return_X_y=True)
-    best = [np.inf, np.inf]
-    for _ in range(100):
-        for k, make in enumerate([gd("auto", 32), sgd]):
-            best[k] = min(best[k], seconds(lambda make=make: make(20).fit(X, y)))
-    row("raw breast cancer, whole fit of 20 epochs", *best, "1")
+    fits = [lambda make=make: make(20).fit(X, y) for make in (gd("auto", 32), sgd())]
+    row("raw breast cancer, whole fit of 20 epochs", *medians(fits, turns=100), "1/2")
 
 
 def imports():
@@ -141,8 +170,8 @@ def imports():
     # An installed package has byte code; here the first run writes it.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     options = {"capture_output": True, "check": True, "env": env}
-    best = min(float(subprocess.run(run, **options).stdout) for _ in range(7))
-    note(f"import sk_gd after sklearn.linear_model: {best * 1e3:.0f} ms (at most 50).")
+    taken = np.median([float(subprocess.run(run, **options).stdout) for _ in range(7)])
+    note(f"import sk_gd after sklearn.linear_model: {taken * 1e3:.0f} ms (at most 30).")
 
 
 if __name__ == "__main__":

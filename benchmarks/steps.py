@@ -5,11 +5,10 @@ the loop and the gradient is measured with a rule that does nothing, and subtrac
 in numpy is compared with the same numpy calls outside the loop.
 """
 
-import time
-
 import numpy as np
 from record import record
 from threadpoolctl import threadpool_limits
+from timing import medians
 
 from sk_gd import losses, optimizers, schedules
 from sk_gd.objectives.coordinates import Coordinates
@@ -40,7 +39,7 @@ class Signum(optimizers.Optimizer):
 
 
 def seconds_a_step(optimizer, learning_rate=1e-3):
-    """Seconds of a step: an epoch of batches of one row, the fastest of several."""
+    """Seconds of a step: an epoch of batches of one row, the median of several."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((STEPS, WEIGHTS))
     y = (X @ rng.standard_normal(WEIGHTS) + rng.standard_normal(STEPS))[:, None]
@@ -61,12 +60,8 @@ def seconds_a_step(optimizer, learning_rate=1e-3):
     )
     run.configure(config, coordinates, optimizers.get(optimizer))
     objective, rates = watched_objective(data, [run.lane]), [run.begin_epoch(STEPS)]
-    best = np.inf
-    for _ in range(TURNS):
-        begin = time.perf_counter()
-        run_epoch(objective, [run.lane], rates, None, STEPS, 1)
-        best = min(best, time.perf_counter() - begin)
-    return best / STEPS
+    epoch = medians([lambda: run_epoch(objective, [run.lane], rates, None, STEPS, 1)], TURNS)[0]
+    return epoch / STEPS
 
 
 def seconds_of_plain_descent():
@@ -78,14 +73,13 @@ def seconds_of_numpy(optimizer):
     """The same steps of a user's optimizer, outside the loop."""
     rng = np.random.default_rng(0)
     w, gradients = np.zeros(WEIGHTS), rng.standard_normal((STEPS, WEIGHTS))
-    best = np.inf
-    for _ in range(TURNS):
+
+    def steps():
         state = optimizer.init(w)
-        begin = time.perf_counter()
         for g in gradients:
             optimizer.step(w, g, 1e-3, state)
-        best = min(best, time.perf_counter() - begin)
-    return best / STEPS
+
+    return medians([steps], TURNS)[0] / STEPS
 
 
 def main():

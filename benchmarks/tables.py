@@ -31,6 +31,7 @@ from sklearn.model_selection import KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
+from timing import seconds
 
 from sk_gd import GDClassifier, GDRegressor
 
@@ -329,13 +330,6 @@ def held_out(kind, model, X, y, variance):
     return -np.mean(np.log(np.maximum(right, 1e-15))), accuracy
 
 
-def seconds(call):
-    """Processor time of one call."""
-    begin = time.process_time()
-    call()
-    return time.process_time() - begin
-
-
 def in_turns(models, X, y):
     """Fit the models in turns: their median times, and the warnings of the first of them."""
     taken, warned = np.zeros((TURNS, len(models))), []
@@ -343,7 +337,7 @@ def in_turns(models, X, y):
         for k, model in enumerate(models):
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                taken[turn, k] = seconds(lambda model=model: model.fit(X, y))
+                taken[turn, k] = seconds(lambda model=model: model.fit(X, y), time.process_time)
             if k == 0:
                 warned += [str(each.message) for each in caught]
     return np.median(taken, axis=0), warned

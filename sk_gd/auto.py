@@ -72,10 +72,10 @@ def optimizer(settings, problem, *, streaming=False):
         The coordinates; "balance" is a "standardize" that includes the curvature of the ridge.
     """
     # Weights count as repeated rows.
-    n, d = problem.n_counted, problem.X.shape[1]
+    n, d = problem.n_counted, problem.n_features
     # Only the length of a pass depends on how the rows are stored: dense and sparse rows are
     # trained in the same way.
-    entries = problem.X.nnz if problem.is_sparse else problem.n * d
+    entries = problem.n_entries
     n_outputs = problem.targets.n_outputs
     precondition = settings.precondition
     if (

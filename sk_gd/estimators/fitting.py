@@ -174,7 +174,7 @@ def _config(settings, problem, penalty, learning_rate, horizon, statistics):
         tol=settings.tol,
         n_iter_no_change=settings.n_iter_no_change,
         validated=problem.held_out is not None,
-        dtype=problem.X.dtype.name,
+        dtype=problem.dtype.name,
         loss_unit=1.0 if units is None else float(np.mean(units[2])),
     )
 
@@ -194,7 +194,7 @@ def _check_same_shape(before, settings, problem):
         return
     model = before.coordinates
     for what, known, now in (
-        ("X must have the {} features", model.n_features, problem.X.shape[1]),
+        ("X must have the {} features", model.n_features, problem.n_features),
         ("y must have the {} outputs", model.n_outputs, problem.targets.n_outputs),
         ("fit_intercept must be the {}", model.intercept, settings.fit_intercept),
     ):

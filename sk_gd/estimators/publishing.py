@@ -13,7 +13,7 @@ JUDGED = 50
 
 def fitted_attributes(run, problem, seen):
     """The fitted attributes of a run; `seen` are those that the validation of X gave."""
-    history, dtype = run.history, problem.X.dtype
+    history, dtype = run.history, problem.dtype
     coef, intercept = problem.targets.published(problem.loss, *run.model())
     fitted = {
         **seen,

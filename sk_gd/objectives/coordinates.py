@@ -58,7 +58,7 @@ def coordinates_for(
     Coordinates
         The map.
     """
-    n_features, n_outputs = problem.X.shape[1], problem.targets.n_outputs
+    n_features, n_outputs = problem.n_features, problem.targets.n_outputs
     curvature = problem.loss.curvature(n_outputs, statistics.targets)
     coordinates = Coordinates(n_features, n_outputs, fit_intercept, curvature)
     coordinates.feature_size = feature_size

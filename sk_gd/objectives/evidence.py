@@ -98,12 +98,12 @@ def _spectrum(problem, features, inverse):
     The features are multiplied by `inverse`. None if the targets are constant, or too large.
     """
     # Rows with weights are as many as they stand for, which decides how they are treated.
-    n_features, n_rows = problem.X.shape[1], problem.n_counted
+    n_features, n_rows = problem.n_features, problem.n_counted
     few_features = n_features <= min(n_rows, MAX_EXACT)
     if few_features or problem.condenses:
         data = _Covariances(problem, inverse)
     else:
-        data = _Rows(problem, features, inverse)
+        data = problem.centred(features, inverse)
     if data.scale is None:
         return None
     if few_features:
@@ -152,7 +152,7 @@ class _Covariances:
         return self.second @ V
 
 
-class _Rows:
+class CentredRows:
     """The second moments of features and targets, from their rows.
 
     The features are centred and divided by their sizes.

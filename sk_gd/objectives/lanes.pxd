@@ -24,6 +24,11 @@ cdef class LaneObjective:
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, const double *points,
         double *gradients,
     ) except -1 nogil
+    cdef int sum_rows(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, Py_ssize_t whole,
+        const double *w, double *g,
+    ) except -1 nogil
+    cdef void finish_rows(self, double *g) noexcept nogil
     cdef const double *rotate_points(self, const double *points) noexcept nogil
     cdef int finish(self, double *g, double *gradients) except -1 nogil
     cdef double value(self, Py_ssize_t lane, Py_ssize_t count) except? -1 nogil

@@ -79,7 +79,32 @@ cdef class LaneObjective:
         NULL only the losses are computed. While `local` holds, `gradients` must come in as the
         last call left it.
         """
+        cdef const double *w = points
+        cdef double *g = gradients
+        if self.rotation is not None:
+            w = self.rotate_points(points)
+            if gradients != NULL:
+                g = &self.rotated_gradients[0, 0]
+        self.last_points = w
+        self.sum_rows(order, begin, count, count, w, g)
+        if gradients != NULL:
+            self.finish_rows(g)
+            self.finish(g, gradients)
         return 0
+
+    cdef int sum_rows(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, Py_ssize_t whole,
+        const double *w, double *g,
+    ) except -1 nogil:
+        """Sum losses and gradients of order[begin:begin + count], rows of a batch of `whole`.
+
+        `w` are the weights of the columns. The gradients `g` are means over the batch and in
+        some coordinates of the subclass; NULL if they are not wanted.
+        """
+        return 0
+
+    cdef void finish_rows(self, double *g) noexcept nogil:
+        """Bring the gradients of the last `sum_rows` into the optimizer's coordinates."""
 
     cdef const double *rotate_points(self, const double *points) noexcept nogil:
         """The points as weights of the columns, where there is a rotation."""

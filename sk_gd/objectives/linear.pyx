@@ -92,24 +92,18 @@ cdef class LinearObjective(LaneObjective):
             and not any(penalty.has_gradient or penalty.has_prox for penalty in penalties)
         )
 
-    cdef int evaluate(
-        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, const double *points,
-        double *gradients,
+    cdef int sum_rows(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, Py_ssize_t whole,
+        const double *w, double *g,
     ) except -1 nogil:
         cdef Py_ssize_t lane, i, rows, done = 0
-        cdef const double *w = points
-        cdef double *g = gradients
-        if self.rotation is not None:
-            w = self.rotate_points(points)
-            g = &self.rotated_gradients[0, 0]
-        self.last_points = w
         for lane in range(self.n_lanes):
             self.total[lane] = self.scaled[lane] = 0
             # The last sparse batch left a few entries only.
             for i in range(self.n_where):
                 g[lane * self.n_weights + self.where[i]] = 0
         self.rows.local = self.local
-        if self.rows.begin(w, count) and self.n_where < 0 and gradients != NULL:
+        if self.rows.begin(w, whole) and self.n_where < 0 and g != NULL:
             memset(g, 0, self.n_lanes * self.n_weights * sizeof(double))
         self.mark += 1
         self.n_where = 0 if self.local else -1
@@ -118,15 +112,14 @@ cdef class LinearObjective(LaneObjective):
             self.predict(order, begin + done, rows)
             self.add_losses(order, begin + done, rows)
             done += rows
-            if gradients != NULL:
-                self.add_gradients(rows, count, g)
-        if gradients == NULL:
-            return 0
+            if g != NULL:
+                self.add_gradients(rows, whole, g)
+        return 0
+
+    cdef void finish_rows(self, double *g) noexcept nogil:
         self.rows.finish(g)
         if self.local:
             self.repeat_for_outputs()
-        self.finish(g, gradients)
-        return 0
 
     cdef void predict(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows

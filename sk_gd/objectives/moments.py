@@ -230,14 +230,12 @@ def observe(problem, needed, before=None):
     if needed is not None:
         full = needed == "covariances"
         if full and before == Statistics() and problem.joint_moments is not None:
-            features = problem.joint_moments.part(slice(0, problem.X.shape[1]))
+            features = problem.joint_moments.part(slice(0, problem.n_features))
             return Statistics(features, _targets(problem, targets))
         if features is not None and features.full and not full:
             features = features.variances_only()
         so_far = features if features is not None and features.full == full else Moments(full)
-        # A sparse X is read as a whole: rows that do not train need a weight of zero.
-        weight = problem.weights if problem.is_sparse else problem.weight
-        features = _updated(so_far, "X", problem.X, weight, problem.subset)
+        features = _updated(so_far, "X", problem.add_features)
     return Statistics(features, _targets(problem, targets))
 
 
@@ -245,16 +243,16 @@ def _targets(problem, before):
     """The moments of numbers as targets, on top of those `before`; None for classes."""
     if problem.targets.kind != "regressor":
         return None
-    return _updated(before or Moments(), "y", problem.y, problem.weight, problem.subset)
+    return _updated(before or Moments(), "y", problem.add_targets)
 
 
-def _updated(moments, name, values, weight, rows):
-    """New moments that include these rows; a ValueError if a variance is not finite."""
+def _updated(moments, name, add):
+    """New moments to which `add` has added rows; a ValueError if a variance is not finite."""
     updated = Moments(moments.full)
     # `update` replaces these arrays and never writes into them.
     vars(updated).update(vars(moments))
     with np.errstate(over="ignore", invalid="ignore"):
-        updated.update(values, weight, rows)
+        add(updated)
     if not np.all(np.isfinite(updated.variance)):
         raise ValueError(
             f"{name} must have a finite variance. Got numbers that are too large: their squares "

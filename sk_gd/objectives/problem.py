@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from ..parameters import fingerprint
 from .data import Data
-from .evidence import signal_to_noise
+from .evidence import CentredRows, signal_to_noise
 from .gram import condense, joint_moments, pays
 
 
@@ -67,6 +67,21 @@ class Problem:
         return self.n if self.total is None else self.total
 
     @property
+    def n_features(self):
+        """Number of features."""
+        return self.X.shape[1]
+
+    @property
+    def n_entries(self):
+        """Numbers that a pass over the data multiplies: of sparse rows those that are stored."""
+        return self.X.nnz if self.is_sparse else self.n * self.n_features
+
+    @property
+    def dtype(self):
+        """The type of the numbers in X."""
+        return self.X.dtype
+
+    @property
     def is_sparse(self):
         """Whether X is sparse."""
         return sp.issparse(self.X)
@@ -104,12 +119,30 @@ class Problem:
         if condensed and batch_size >= self.n and self._condensed is not None:
             problem, *means = self._condensed
             coordinates = coordinates.measured_from(*means)
-        data = Data(problem, coordinates, batch_size, shuffle)
+        data = problem.read(coordinates, batch_size, shuffle)
         for known in self._known:
             if known.same_as(data):
                 return known
         self._known.add(data)
         return data
+
+    def add_features(self, moments):
+        """Add the features of the rows that train to `moments`."""
+        # A sparse X is read as a whole: rows that do not train need a weight of zero.
+        weight = self.weights if self.is_sparse else self.weight
+        moments.update(self.X, weight, self.subset)
+
+    def add_targets(self, moments):
+        """Add the targets of the rows that train to `moments`."""
+        moments.update(self.y, self.weight, self.subset)
+
+    def centred(self, features, inverse):
+        """The rows, centred and multiplied by `inverse`, as the evidence reads them."""
+        return CentredRows(self, features, inverse)
+
+    def read(self, coordinates, batch_size, shuffle):
+        """New data in these coordinates and batches."""
+        return Data(self, coordinates, batch_size, shuffle)
 
     @functools.cached_property
     def joint_moments(self):
@@ -129,15 +162,16 @@ class Problem:
     @property
     def condenses(self):
         """Whether the Gram matrix of features and targets may stand for the rows."""
-        return self.loss.quadratic and pays(self.n_counted, self.X.shape[1] + self.y.shape[1])
+        return self.loss.quadratic and pays(
+            self.n_counted, self.n_features + self.targets.n_outputs
+        )
 
     @functools.cached_property
     def _condensed(self):
         """A problem of few rows with the same objective, and the means subtracted from them."""
-        n_features = self.X.shape[1]
         if not self.condenses or self.joint_moments is None:
             return None
-        X, y, *means = condense(self.joint_moments, n_features)
+        X, y, *means = condense(self.joint_moments, self.n_features)
         return Problem(X, y, None, self.loss, self.targets), *means
 
 
