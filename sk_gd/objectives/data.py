@@ -51,7 +51,6 @@ class Data:
         self.batch_size = min(batch_size, self.n)
         # The order of the full batch changes nothing but the rounding.
         self.shuffle = shuffle and self.batch_size < self.n
-        self._order = Order(problem.subset, self.n, *runs_and_groups(problem.X, problem.subset))
         self._of_one_lane = None
 
     @property
@@ -85,6 +84,12 @@ class Data:
     @functools.cached_property
     def _reach(self):
         return reach(self.problem.X, self.problem.weights, self.coordinates)
+
+    @functools.cached_property
+    def _order(self):
+        subset = self.problem.subset
+        levels = runs_and_groups(self.problem.X, subset) if self.shuffle else (1, 0)
+        return Order(subset, self.n, *levels)
 
     def order(self, generator):
         """The rows in the order of the next epoch; None for the order that they have."""

@@ -15,8 +15,8 @@ from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, SK_GD_TOUCH,
 
 cdef extern from *:
     """
-    /* Products with vector instructions. Eight terms are added side by side whatever the width of
-       the vectors is, so that sums have the same bits on every processor. */
+    /* Products with vector instructions. Eight terms are added side by side, however wide the
+       vectors are, so that sums have the same bits on every processor. */
 
     /* p = rows . v + bias */
     SK_GD_CLONES static void sk_gd_dot_rows(
