@@ -58,6 +58,22 @@ class TestArrays:
         np.testing.assert_array_equal(coef, model.fit(added, y, X_val=added, y_val=y).coef_)
         assert counted.nnz == terms.size
 
+    @pytest.mark.parametrize("dtype", [np.int32, np.int64])
+    def test_sparse_rows_that_are_not_sorted(self, dtype):
+        """The order of the entries, which text vectorisers do not sort, does not matter."""
+        ordered = sp.csr_array(X * (RNG.random(X.shape) < 0.7))
+        places = [RNG.permutation(row) for row in np.split(np.arange(ordered.nnz), ordered.indptr)]
+        places = np.concatenate(places)
+        other = sp.csr_array(ordered.shape)
+        other.data, other.indices = ordered.data[places], ordered.indices[places].astype(dtype)
+        other.indptr = ordered.indptr.astype(dtype)
+        before = other.indices.copy()
+        assert not other.has_sorted_indices
+        model = GDClassifier("adam", random_state=0, max_iter=5, tol=None)
+        coef = clone(model).fit(other, LABELS).coef_
+        np.testing.assert_allclose(coef, model.fit(ordered, LABELS).coef_, rtol=1e-9)
+        np.testing.assert_array_equal(other.indices, before)
+
     @pytest.mark.parametrize("precondition", [None, "standardize", "whiten"])
     @pytest.mark.parametrize("name", ["X", "y"])
     def test_squares_that_overflow(self, name, precondition):

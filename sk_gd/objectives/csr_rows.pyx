@@ -8,15 +8,12 @@ from libc.math cimport fabs
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
+from sk_gd.objectives.csr_entries cimport add_row, dot_row, integer
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, real
 
 # Bytes that the processor fetches at a time.
 cdef enum:
     LINE = 64
-
-ctypedef fused integer:
-    int32_t
-    int64_t
 
 
 cdef inline void fetch_csr(
@@ -73,43 +70,39 @@ cdef void add_csr(
 
 cdef void dot_columns(
     const real *data, const integer *indices, const integer *indptr, const Py_ssize_t *row,
-    Py_ssize_t count, Py_ssize_t n_ahead, const double *w, const double *bias,
-    Py_ssize_t n_outputs, double *total, double *p, int stride,
+    Py_ssize_t count, Py_ssize_t n_ahead, const double[:, ::1] w, double[::1] total,
+    Py_ssize_t n_outputs, double *p, int stride,
 ) noexcept nogil:
-    """p (outputs × rows) = rows · w + bias, with w (features × outputs); `total` is a buffer."""
-    cdef Py_ssize_t i, a, k
-    cdef double x
-    cdef const double *column
+    """p (outputs × rows) = rows · w, with w (features × outputs); `total` is a buffer.
+
+    The last row of w is added: the intercepts.
+    """
+    cdef Py_ssize_t i, k, a, last = w.shape[0] - 1
     for i in range(count):
         if i < n_ahead:
             fetch_csr(data, indices, indptr, row[i + AHEAD])
+        a = indptr[row[i]]
+        dot_row(
+            data + a, indices + a, indptr[row[i] + 1] - a, &w[0, 0], w.shape[1], &total[0]
+        )
         for k in range(n_outputs):
-            total[k] = 0
-        for a in range(indptr[row[i]], indptr[row[i] + 1]):
-            x = data[a]
-            column = w + indices[a] * n_outputs
-            for k in range(n_outputs):
-                total[k] += x * column[k]
-        for k in range(n_outputs):
-            p[k * stride + i] = total[k] + bias[k]
+            p[k * stride + i] = total[k] + w[last, k]
 
 
 cdef void add_columns(
     const real *data, const integer *indices, const integer *indptr, const Py_ssize_t *row,
-    Py_ssize_t count, const double *r, int stride, Py_ssize_t n_outputs, double *slope, double *g,
+    Py_ssize_t count, const double *r, int stride, Py_ssize_t n_outputs, double[::1] slope,
+    double[:, ::1] g,
 ) noexcept nogil:
     """g (features × outputs) += rows · r, with r (outputs × rows); `slope` is a buffer."""
-    cdef Py_ssize_t i, a, k
-    cdef double x
-    cdef double *column
+    cdef Py_ssize_t i, k, a
     for i in range(count):
         for k in range(n_outputs):
             slope[k] = r[k * stride + i]
-        for a in range(indptr[row[i]], indptr[row[i] + 1]):
-            x = data[a]
-            column = g + indices[a] * n_outputs
-            for k in range(n_outputs):
-                column[k] += slope[k] * x
+        a = indptr[row[i]]
+        add_row(
+            data + a, indices + a, indptr[row[i] + 1] - a, &slope[0], g.shape[1], &g[0, 0]
+        )
 
 
 cdef Py_ssize_t list_csr(
@@ -125,6 +118,18 @@ cdef Py_ssize_t list_csr(
                 where[found] = indices[a]
                 found += 1
     return found
+
+
+def has_duplicates(const integer[::1] indices, const integer[::1] indptr, Py_ssize_t n_columns):
+    """Whether an entry of a CSR matrix is there twice. The columns of a row need not be sorted."""
+    cdef Py_ssize_t[::1] last = np.full(n_columns, -1, dtype=np.intp)
+    cdef Py_ssize_t i, a, found = 0
+    with nogil:
+        for i in range(indptr.shape[0] - 1):
+            for a in range(indptr[i], indptr[i + 1]):
+                found += last[indices[a]] == i
+                last[indices[a]] = i
+    return found > 0
 
 
 cdef class CSRRows(Rows):
@@ -162,7 +167,7 @@ cdef class CSRRows(Rows):
         self.shifted = shift is not None and np.any(shift)
 
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
-        cdef Py_ssize_t j, k, d = self.n_features
+        cdef Py_ssize_t _, j, d = self.n_features
         cdef const double *scale
         cdef double *v
         cdef double shifted = 0
@@ -176,7 +181,7 @@ cdef class CSRRows(Rows):
             return True
         scale = &self.scale[0]
         v = &self.v[0, 0]
-        for k in range(self.n_outputs):
+        for _ in range(self.n_outputs):
             for j in range(d):
                 v[j] = w[j] * scale[j]
             if self.shifted:
@@ -325,8 +330,9 @@ cdef class ManyOutputRows(CSRRows):
     """The same for many outputs, in batches that have more entries than X has columns.
 
     Weights and gradient are turned round, so that the outputs of a feature are side by side. An
-    entry of X is then read once, and its products with all outputs are vector instructions. Sums
-    are in the same order as in `CSRRows`, and have the same bits.
+    entry of X is then read once, and its products with all outputs are vector instructions, four
+    outputs at a time; columns of zeros make their number a multiple of four. Sums are in the same
+    order as in `CSRRows`, and have the same bits.
     """
 
     cdef double[:, ::1] gradient
@@ -335,22 +341,26 @@ cdef class ManyOutputRows(CSRRows):
 
     def __init__(self, X, shift, scale, level, intercept, capacity, order):
         CSRRows.__init__(self, X, shift, scale, level, intercept, capacity, order)
-        # The last row has the intercepts, or zeros.
-        self.v = np.zeros((self.n_features + 1, self.n_outputs))
-        self.gradient = np.empty((self.n_features, self.n_outputs))
-        self.buffer = np.empty(self.n_outputs)
+        # The last row has the intercepts, or zeros. Four outputs are one step of the loops.
+        stride = 4 * ((self.n_outputs + 3) // 4)
+        self.v = np.zeros((self.n_features + 1, stride))
+        self.gradient = np.empty((self.n_features, stride))
+        self.buffer = np.zeros(stride)
 
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
-        cdef Py_ssize_t j, k
+        cdef Py_ssize_t first, j, k
         Rows.begin(self, w, n_rows)
         self.empty = True
-        for j in range(self.n_columns):
+        # Some columns at a time, which stay in the cache while they are turned round.
+        for first in range(0, self.n_columns, 64):
             for k in range(self.n_outputs):
-                self.v[j, k] = w[k * self.n_columns + j]
-            if self.scale is not None and j < self.n_features:
+                for j in range(first, min(first + 64, self.n_columns)):
+                    self.v[j, k] = w[k * self.n_columns + j]
+        if self.scale is not None:
+            for j in range(self.n_features):
                 for k in range(self.n_outputs):
                     self.v[j, k] *= self.scale[j]
-        if self.scale is not None and self.n_columns > self.n_features:
+        if self.shifted and self.n_columns > self.n_features:
             for j in range(self.n_features):
                 if self.shift[j] != 0:
                     for k in range(self.n_outputs):
@@ -361,60 +371,61 @@ cdef class ManyOutputRows(CSRRows):
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
     ) noexcept nogil:
         cdef Py_ssize_t n_ahead = self.find(order, begin, count)
-        cdef const double *bias = &self.v[self.n_features, 0]
         if self.indices is not None:
             if self.floats is not None:
                 dot_columns[float, int32_t](
                     &self.floats[0], &self.indices[0], &self.indptr[0], &self.row[0], count,
-                    n_ahead, &self.v[0, 0], bias, self.n_outputs, &self.buffer[0], p, stride,
+                    n_ahead, self.v, self.buffer, self.n_outputs, p, stride,
                 )
             else:
                 dot_columns[double, int32_t](
                     &self.doubles[0], &self.indices[0], &self.indptr[0], &self.row[0], count,
-                    n_ahead, &self.v[0, 0], bias, self.n_outputs, &self.buffer[0], p, stride,
+                    n_ahead, self.v, self.buffer, self.n_outputs, p, stride,
                 )
         elif self.floats is not None:
             dot_columns[float, int64_t](
                 &self.floats[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0], count,
-                n_ahead, &self.v[0, 0], bias, self.n_outputs, &self.buffer[0], p, stride,
+                n_ahead, self.v, self.buffer, self.n_outputs, p, stride,
             )
         else:
             dot_columns[double, int64_t](
                 &self.doubles[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0], count,
-                n_ahead, &self.v[0, 0], bias, self.n_outputs, &self.buffer[0], p, stride,
+                n_ahead, self.v, self.buffer, self.n_outputs, p, stride,
             )
 
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
-        cdef double *sums = &self.gradient[0, 0]
         if self.empty:
-            memset(sums, 0, self.n_features * self.n_outputs * sizeof(double))
+            memset(
+                &self.gradient[0, 0], 0, self.n_features * self.gradient.shape[1] * sizeof(double)
+            )
             self.empty = False
         if self.indices is not None:
             if self.floats is not None:
                 add_columns[float, int32_t](
                     &self.floats[0], &self.indices[0], &self.indptr[0], &self.row[0], self.count,
-                    r, stride, self.n_outputs, &self.buffer[0], sums,
+                    r, stride, self.n_outputs, self.buffer, self.gradient,
                 )
             else:
                 add_columns[double, int32_t](
                     &self.doubles[0], &self.indices[0], &self.indptr[0], &self.row[0], self.count,
-                    r, stride, self.n_outputs, &self.buffer[0], sums,
+                    r, stride, self.n_outputs, self.buffer, self.gradient,
                 )
         elif self.floats is not None:
             add_columns[float, int64_t](
                 &self.floats[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0],
-                self.count, r, stride, self.n_outputs, &self.buffer[0], sums,
+                self.count, r, stride, self.n_outputs, self.buffer, self.gradient,
             )
         else:
             add_columns[double, int64_t](
                 &self.doubles[0], &self.wide_indices[0], &self.wide_indptr[0], &self.row[0],
-                self.count, r, stride, self.n_outputs, &self.buffer[0], sums,
+                self.count, r, stride, self.n_outputs, self.buffer, self.gradient,
             )
         self.add_intercepts(r, stride, g)
 
     cdef void finish(self, double *g) noexcept nogil:
-        cdef Py_ssize_t j, k
-        for k in range(self.n_outputs):
-            for j in range(self.n_features):
-                g[k * self.n_columns + j] = self.gradient[j, k]
+        cdef Py_ssize_t first, j, k
+        for first in range(0, self.n_features, 64):
+            for k in range(self.n_outputs):
+                for j in range(first, min(first + 64, self.n_features)):
+                    g[k * self.n_columns + j] = self.gradient[j, k]
         CSRRows.finish(self, g)

@@ -26,7 +26,7 @@ BLOCK = 4096
 FEWEST = 16
 # With so many outputs an entry of sparse rows is multiplied with all of them at a time. Turning the
 # weights round for that must take less time than the products.
-MANY = 6
+MANY = 3
 
 
 @cython.final

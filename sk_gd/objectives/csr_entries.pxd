@@ -1,0 +1,117 @@
+# cython: language_level=3
+"""Entries of a sparse row, times the weights of many outputs, or added to their gradients."""
+
+from libc.stdint cimport int32_t, int64_t
+
+from sk_gd.objectives.rows cimport real
+
+ctypedef fused integer:
+    int32_t
+    int64_t
+
+cdef extern from *:
+    """
+    /* Products of a row with the weights of many outputs, which are side by side: n entries x in
+       the columns at, and stride outputs, a multiple of four. The compiler vectorises loops of a
+       fixed length. Every sum is in the order of the entries, so that it has the same bits
+       everywhere. */
+    #ifndef SK_GD_CLONES
+    #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
+    #define SK_GD_CLONES __attribute__((target_clones("avx2", "default")))
+    #else
+    #define SK_GD_CLONES
+    #endif
+    #endif
+
+    #define SK_GD_SUMS(WIDTH) { \
+        double sum[WIDTH] = {0}; \
+        for (Py_ssize_t a = 0; a < n; a++) { \
+            const double *column = w + at[a] * stride + k; \
+            for (int j = 0; j < WIDTH; j++) sum[j] += x[a] * column[j]; \
+        } \
+        for (int j = 0; j < WIDTH; j++) p[k + j] = sum[j]; \
+        k += WIDTH; \
+    }
+
+    #define SK_GD_COLUMNS(NAME, REAL, INTEGER) \
+    SK_GD_CLONES static void sk_gd_dot_##NAME( \
+        const REAL *x, const INTEGER *at, Py_ssize_t n, const double *w, Py_ssize_t stride, \
+        double *p \
+    ) { \
+        Py_ssize_t k = 0; \
+        while (k + 16 <= stride) SK_GD_SUMS(16) \
+        if (k + 8 <= stride) SK_GD_SUMS(8) \
+        if (k + 4 <= stride) SK_GD_SUMS(4) \
+    } \
+    SK_GD_CLONES static void sk_gd_add_##NAME( \
+        const REAL *x, const INTEGER *at, Py_ssize_t n, const double *r, Py_ssize_t stride, \
+        double *__restrict g \
+    ) { \
+        for (Py_ssize_t a = 0; a < n; a++) { \
+            double *column = g + at[a] * stride; \
+            for (Py_ssize_t k = 0; k < stride; k += 4) \
+                for (int j = 0; j < 4; j++) column[k + j] += r[k + j] * x[a]; \
+        } \
+    }
+
+    SK_GD_COLUMNS(float_narrow, float, int32_t)
+    SK_GD_COLUMNS(float_wide, float, int64_t)
+    SK_GD_COLUMNS(double_narrow, double, int32_t)
+    SK_GD_COLUMNS(double_wide, double, int64_t)
+    """
+    void sk_gd_dot_float_narrow(
+        const float *, const int32_t *, Py_ssize_t, const double *, Py_ssize_t, double *
+    ) noexcept nogil
+    void sk_gd_dot_float_wide(
+        const float *, const int64_t *, Py_ssize_t, const double *, Py_ssize_t, double *
+    ) noexcept nogil
+    void sk_gd_dot_double_narrow(
+        const double *, const int32_t *, Py_ssize_t, const double *, Py_ssize_t, double *
+    ) noexcept nogil
+    void sk_gd_dot_double_wide(
+        const double *, const int64_t *, Py_ssize_t, const double *, Py_ssize_t, double *
+    ) noexcept nogil
+    void sk_gd_add_float_narrow(
+        const float *, const int32_t *, Py_ssize_t, const double *, Py_ssize_t, double *
+    ) noexcept nogil
+    void sk_gd_add_float_wide(
+        const float *, const int64_t *, Py_ssize_t, const double *, Py_ssize_t, double *
+    ) noexcept nogil
+    void sk_gd_add_double_narrow(
+        const double *, const int32_t *, Py_ssize_t, const double *, Py_ssize_t, double *
+    ) noexcept nogil
+    void sk_gd_add_double_wide(
+        const double *, const int64_t *, Py_ssize_t, const double *, Py_ssize_t, double *
+    ) noexcept nogil
+
+
+cdef inline void dot_row(
+    const real *x, const integer *at, Py_ssize_t n, const double *w, Py_ssize_t stride, double *p
+) noexcept nogil:
+    """p (outputs) = the row with the entries `x` in the columns `at` · w."""
+    if real is float:
+        if integer is int32_t:
+            sk_gd_dot_float_narrow(x, at, n, w, stride, p)
+        else:
+            sk_gd_dot_float_wide(x, at, n, w, stride, p)
+    else:
+        if integer is int32_t:
+            sk_gd_dot_double_narrow(x, at, n, w, stride, p)
+        else:
+            sk_gd_dot_double_wide(x, at, n, w, stride, p)
+
+
+cdef inline void add_row(
+    const real *x, const integer *at, Py_ssize_t n, const double *r, Py_ssize_t stride, double *g
+) noexcept nogil:
+    """g += that row · r (outputs)."""
+    if real is float:
+        if integer is int32_t:
+            sk_gd_add_float_narrow(x, at, n, r, stride, g)
+        else:
+            sk_gd_add_float_wide(x, at, n, r, stride, g)
+    else:
+        if integer is int32_t:
+            sk_gd_add_double_narrow(x, at, n, r, stride, g)
+        else:
+            sk_gd_add_double_wide(x, at, n, r, stride, g)
