@@ -113,6 +113,7 @@ def dense(rng):
         f"{take(X, rng) * 1e3:.1f} ms."
     )
     single(X, y)
+    threads(X, y, least, once)
     labels = rng.integers(0, 10, 100_000)
     peer, ours = epochs([sgd(), gd("adam", 256)], X[:100_000], labels, more=2, turns=3)
     once = read(X[:100_000])
@@ -134,6 +135,18 @@ def single(X, y):
     once = read(halves)
     least = limit(ROWS, once)
     row("float32 against float64, Adam, batch 256", float32, float64, "0.6", least, once)
+
+
+def threads(X, y, least, once):
+    """Add the row that compares a full-batch fit by two threads with one by one thread."""
+
+    def fit(n):
+        with threadpool_limits(n):
+            gd("adam", "full")(50).fit(X, y)
+
+    one, two = medians([lambda: fit(1), lambda: fit(2)])
+    name = "full batch, whole fit of 50 epochs, two threads against one"
+    row(name, two, one, "1/1.7", 50 * least / 2, once)
 
 
 def sparse(rng):

@@ -30,11 +30,15 @@ in its ``__init__``:
 * a `Schedule` (``schedules/``) is a function of the training time in epochs.
 """
 
-from . import losses, optimizers, schedules
-from .estimators import GDClassifier, GDRegressor
-from .exceptions import DivergenceError
-from .gradients import check_gradient
-from .search import GDGridSearchCV, GDRandomizedSearchCV
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # for editors, which read this file and do not run it
+    from . import losses, optimizers, schedules
+    from .estimators import GDClassifier, GDRegressor
+    from .exceptions import DivergenceError
+    from .gradients import check_gradient
+    from .search import GDGridSearchCV, GDRandomizedSearchCV
 
 __version__ = "0.1.0"
 
@@ -49,3 +53,29 @@ __all__ = [
     "optimizers",
     "schedules",
 ]
+
+# Where a name is defined. It is loaded when it is first used: a program that only fits need not
+# wait for the search.
+_HOME = {
+    "DivergenceError": "exceptions",
+    "GDClassifier": "estimators",
+    "GDGridSearchCV": "search",
+    "GDRandomizedSearchCV": "search",
+    "GDRegressor": "estimators",
+    "check_gradient": "gradients",
+}
+_MODULES = {"exceptions", "inspection", "losses", "optimizers", "penalties", "schedules"}
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    if name in _HOME:
+        found = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

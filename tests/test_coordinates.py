@@ -17,7 +17,7 @@ from helpers.runs import (
     models,
     move,
     run_of,
-    small_chunks,
+    small_parts,
     weights,
 )
 from sk_gd import GDClassifier, GDRegressor, losses, optimizers
@@ -75,7 +75,7 @@ def test_moments_in_parts_are_those_of_the_whole(full, storage, weighted):
 
 
 def test_moments_of_many_rows_are_taken_in_chunks(monkeypatch):
-    small_chunks(monkeypatch, 16)  # four rows at a time
+    small_parts(monkeypatch, 16)  # four rows at a time
     X, weight = rows(42), np.random.default_rng(5).integers(0, 3, 42).astype(float)
     weight[4:8] = 0  # a whole chunk
     moments = Moments(full=True).update(X, weight)

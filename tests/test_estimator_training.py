@@ -93,6 +93,31 @@ class TestStopping:
         assert stopped.n_iter_ == expected
         assert stopped.n_iter_ != self.epochs_until_stale(free.loss_curve_, 1e-4, 3)
 
+    def test_at_the_minimum(self):
+        """A gradient of zero leaves nothing to wait for."""
+        model = GDRegressor().fit(X, TARGET)
+        patient = GDRegressor(tol=None, max_iter=30).fit(X, TARGET)
+        assert model.n_iter_ == 3
+        np.testing.assert_array_equal(model.coef_, patient.coef_)
+        # It is the closed form, and a fit that continues finds the same again.
+        size = X.std(axis=0)
+        centred = X - X.mean(axis=0)
+        ridge = len(X) * model.alpha_ * np.diag(size**2)
+        exact = np.linalg.solve(centred.T @ centred + ridge, centred.T @ TARGET)
+        np.testing.assert_allclose(model.coef_, exact, rtol=1e-12)
+        again = GDRegressor(warm_start=True).fit(X, TARGET).fit(X, TARGET)
+        assert again.n_iter_ <= 6
+        np.testing.assert_array_equal(again.coef_, model.coef_)
+
+    def test_momentum_that_passes_through_the_minimum(self):
+        """The gradient there is zero, but the weights have not come to rest."""
+        x, y = np.array([[-1.0], [1.0]]), np.array([-1.0, 1.0])
+        settings = {"alpha": 0.0, "learning_rate": 1.0, "batch_size": "full", "precondition": None}
+        free = GDRegressor("momentum", tol=None, max_iter=500, **settings).fit(x, y)
+        assert free.loss_curve_[1] == 0 < free.loss_curve_[2]
+        stopped = GDRegressor("momentum", max_iter=500, **settings).fit(x, y)
+        assert stopped.n_iter_ == self.epochs_until_stale(free.loss_curve_, 1e-4, 5) > 3
+
     @pytest.mark.parametrize("make, y", [(GDRegressor, TARGET), (GDClassifier, LABELS)])
     def test_no_tolerance_runs_all_epochs_in_silence(self, make, y):
         with warnings.catch_warnings():

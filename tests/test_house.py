@@ -18,6 +18,7 @@ OURS = [path for path in FILES if "_declarations" not in path.parts]
 
 # A file or folder of the package imports only those before it.
 ORDER = [
+    "clones",
     "exceptions",
     "indices",
     "parameters",
@@ -25,6 +26,7 @@ ORDER = [
     "schedules",
     "losses",
     "penalties",
+    "threads",
     "objectives",
     "auto",
     "minimize",

@@ -17,6 +17,7 @@ from helpers.losses import Halves
 from helpers.runs import count_lanes, count_rows, is_whitened, longest_pass, run_of
 from helpers.searches import both
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor, losses, optimizers, schedules
+from sk_gd.estimators.fitting import FEW_ENTRIES
 from sk_gd.optimizers import LBFGS, BarzilaiBorwein, ScheduleFreeAdamW
 
 CONTAINERS = pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
@@ -176,8 +177,12 @@ class TestRule:
     @CONTAINERS
     def test_the_squared_error_reads_a_few_rows(self, container, monkeypatch):
         seen = count_rows(monkeypatch)
-        GDRegressor(**QUICK).fit(container(X), Y)
+        repeats = 1 + FEW_ENTRIES // np.count_nonzero(X)
+        GDRegressor(**QUICK).fit(container(np.tile(X, (repeats, 1))), np.tile(Y, (repeats, 1)))
         assert set(seen) == {6 + 3 + 1}
+        seen.clear()
+        GDRegressor(**QUICK).fit(container(X), Y)
+        assert set(seen) == {len(X)}  # to find the few would take longer
 
 
 class TestMinimum:

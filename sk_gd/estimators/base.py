@@ -1,6 +1,7 @@
 """What the two estimators share: parameters, their checks, and the calls of a fit."""
 
 import functools
+import inspect
 import warnings
 from numbers import Integral, Real
 
@@ -8,7 +9,12 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model._base import SparseCoefMixin
-from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+    validate_parameter_constraints,
+)
 
 from .. import losses, optimizers, schedules
 from .._links import DocumentationLink
@@ -60,8 +66,14 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
         return super()._get_param_names()
 
     def _validate_params(self):
+        defaults = _valid_defaults(type(self))
+        given = {
+            name: value
+            for name, value in self.get_params(deep=False).items()
+            if value is not defaults[name]
+        }
         try:
-            super()._validate_params()
+            _validate(type(self), given)
         except InvalidParameterError as error:
             message = str(error)
             for name in ("optimizer", "loss"):
@@ -114,6 +126,21 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
         check_parameters(self)
         fitting.partial_fit(self, X, y, sample_weight, classes)
         return self
+
+
+@functools.cache
+def _valid_defaults(cls):
+    """Return the defaults of the parameters of a class; they need no check in every fit."""
+    signature = inspect.signature(cls.__init__).parameters
+    defaults = {name: signature[name].default for name in cls._get_param_names()}
+    _validate(
+        cls, {name: each for name, each in defaults.items() if each is not inspect.Parameter.empty}
+    )
+    return defaults
+
+
+def _validate(cls, parameters):
+    validate_parameter_constraints(cls._parameter_constraints, parameters, cls.__name__)
 
 
 def check_parameters(estimator):

@@ -77,7 +77,8 @@ PARAMETERS = r"""
         improvement is compared with this thousandth. With None, training never stops
         before `max_iter`.
     n_iter_no_change : int, default=5
-        Number of epochs without improvement after which training stops.
+        Number of epochs without improvement after which training stops. A full batch
+        whose gradient is zero stops at once.
     early_stopping : bool, default=False
         Whether to hold out a part of the training data for validation. The loss on
         it is watched, and the weights with the smallest validation loss are kept.

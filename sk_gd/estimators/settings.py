@@ -14,7 +14,7 @@ from ..optimizers import Optimizer
 from ..schedules import Schedule
 
 # What may be needed of the features, from the least to the most.
-MOMENTS = (None, "variances", "covariances")
+MOMENTS = (None, "variances", "ratio", "covariances")
 
 
 class Settings(NamedTuple):
@@ -68,9 +68,9 @@ class Settings(NamedTuple):
         """Which moments of the features are needed."""
         if self.precondition == "whiten":
             return "covariances"
-        if self.precondition is None and not self.scale_penalty and not self.needs_ratio:
-            return None
-        return "variances"
+        if self.needs_ratio:
+            return "ratio"
+        return "variances" if self.precondition or self.scale_penalty else None
 
     @property
     def needs_ratio(self):

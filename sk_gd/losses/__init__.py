@@ -86,10 +86,11 @@ def get(loss, kind=None):
     Loss
         The instance.
     """
-    table = TABLE if kind is None else {name: TABLE[name] for name in names(kind)}
-    given, known = loss, isinstance(loss, str) and loss in TABLE
+    given, table = loss, TABLE
     # A loss for the other kind of estimator has an error message of its own.
-    loss = lookup(loss, TABLE if known else table, Loss, "loss")
+    if kind is not None and not (isinstance(loss, str) and loss in TABLE):
+        table = {name: TABLE[name] for name in names(kind)}
+    loss = lookup(loss, table, Loss, "loss")
     if kind is not None and kind not in loss.kinds:
         raise ValueError(
             f"The 'loss' parameter must be a loss for a {kind}: one of "

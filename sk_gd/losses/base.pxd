@@ -17,5 +17,8 @@ cdef class LossKernel:
     ) except? -1 nogil
 
 
+cpdef void exponentials(double[:, ::1] numbers, Py_ssize_t row, Py_ssize_t n) noexcept nogil
+
+
 cdef class NumpyKernel(LossKernel):
     cdef object loss

@@ -12,7 +12,12 @@ from sklearn.base import BaseEstimator
 
 from ..parameters import comes_first
 
-if not cython.compiled:
+if cython.compiled:
+    from cython.cimports.libc.math import exp
+    from cython.cimports.sk_gd.losses import exponentials as vector
+else:
+    from math import exp
+
     Point = cython.struct(value=cython.double, slope=cython.double)
 
 
@@ -66,6 +71,17 @@ class LossKernel:
                 self.slopes[first + k, i] = self.weight[i] * point.slope
             total += self.totals[first + k]
         return total
+
+
+def exponentials(numbers, row, n):
+    """Replace the first `n` numbers of a row by their exponentials."""
+    i: cython.Py_ssize_t
+    # Few numbers are sooner done one by one.
+    if cython.compiled and n >= 4:
+        vector.exponentials(cython.address(numbers[row, 0]), n)
+    else:
+        for i in range(n):
+            numbers[row, i] = exp(numbers[row, i])
 
 
 @cython.final

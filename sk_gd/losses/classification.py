@@ -7,14 +7,14 @@ import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
 
 if cython.compiled:
-    from cython.cimports.libc.math import exp, fabs, log
-    from cython.cimports.sk_gd.losses.base import LossKernel, Point
+    from cython.cimports.libc.math import fabs, log
+    from cython.cimports.sk_gd.losses.base import LossKernel, Point, exponentials
 
     from .base import Loss
 else:
-    from math import exp, fabs, log
+    from math import fabs, log
 
-    from .base import Loss, LossKernel, Point
+    from .base import Loss, LossKernel, Point, exponentials
 
 
 @cython.final
@@ -36,7 +36,8 @@ class BinomialKernel(LossKernel):
         i: cython.Py_ssize_t
         for i in range(rows):
             # The exponent is negative, so that nothing overflows. The slope replaces it below.
-            self.slopes[first, i] = exp(-fabs(self.p[first, i]))
+            self.slopes[first, i] = -fabs(self.p[first, i])
+        exponentials(self.slopes, first, rows)
         for i in range(rows):
             if self.weight[i] != weight or product > 1e300:
                 total += weight * log(product)
@@ -90,7 +91,8 @@ class SoftmaxKernel(LossKernel):
                 self.highest[i] = p if p > self.highest[i] else self.highest[i]
         for k in range(first, first + outputs):
             for i in range(rows):
-                self.slopes[k, i] = exp(self.p[k, i] - self.highest[i])
+                self.slopes[k, i] = self.p[k, i] - self.highest[i]
+            exponentials(self.slopes, k, rows)
             for i in range(rows):
                 self.z[i] += self.slopes[k, i]
         for i in range(rows):

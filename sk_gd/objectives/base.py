@@ -24,7 +24,7 @@ class Objective:
     """
 
     def here(self):
-        """The value at the point of the rule."""
+        """The value at the point of the rule, which must ask before it changes its weights."""
         return self.f
 
     def value(self, w):

@@ -167,14 +167,14 @@ class Coordinates:
         second = moments.covariance
         if not self.intercept:
             second = second + np.outer(moments.mean, moments.mean)
-        second = second * np.outer(self.scale, self.scale)
-        strength = self._mean_strength(ridge)
-        curved = curvature * second + np.diag(strength * (self.scale * self.feature_size) ** 2)
+        curved = np.outer(self.scale, curvature * self.scale)
+        curved *= second
+        diagonal = np.einsum("jj->j", curved)
+        diagonal += self._mean_strength(ridge) * (self.scale * self.feature_size) ** 2
         # A direction without data and without ridge has no curvature to invert: add a
         # small share of the curvature of its features.
-        diagonal = np.diagonal(curved)
-        floor = 1e-9 * np.where(diagonal > 0, diagonal, 1.0)
-        factor = np.linalg.cholesky(curved + np.diag(floor))
+        diagonal += 1e-9 * np.where(diagonal > 0, diagonal, 1.0)
+        factor = np.linalg.cholesky(curved)
         rotation = np.zeros((self.n_columns, self.n_columns))
         rotation[:d, :d] = dtrtri(factor, lower=True)[0].T
         if self.intercept:

@@ -3,13 +3,14 @@
 All configurations that are trained side by side share it.
 """
 
+import dataclasses
 import functools
 
 import numpy as np
 import scipy.sparse as sp
 
-from .linear import LinearObjective
 from .order import Order
+from .parts import linear_objective
 from .smoothness import reach, smoothness
 
 # X with more entries than this is larger than a cache (16 MB of float64). Its rows are shuffled in
@@ -21,6 +22,11 @@ RUN = 2**9
 LONGEST_RUN = 64
 # Entries of a group of runs, which are in the second-level cache together (256 KB of float64).
 GROUP = 2**15
+# A sample has a sixteenth of the rows, in runs of adjacent rows.
+SAMPLE_SHARE, SAMPLE_RUN = 16, 64
+# There is none with fewer entries of X, of which a pass takes a millisecond, or with fewer rows of
+# the sample for each weight: its minimum would be far from that of all rows.
+SAMPLED_ENTRIES, ROWS_OF_A_WEIGHT = 1 << 20, 32
 
 
 class Data:
@@ -45,9 +51,7 @@ class Data:
         self.batch_size = min(batch_size, self.n)
         # The order of the full batch changes nothing but the rounding.
         self.shuffle = shuffle and self.batch_size < self.n
-        self._order = Order(
-            problem.subset, self.n, *runs_and_groups(problem.X, problem.subset, self.batch_size)
-        )
+        self._of_one_lane = None
 
     @property
     def n_batches(self):
@@ -81,17 +85,58 @@ class Data:
     def _reach(self):
         return reach(self.problem.X, self.problem.weights, self.coordinates)
 
+    @functools.cached_property
+    def _order(self):
+        subset = self.problem.subset
+        levels = (1, 0)
+        if self.shuffle:
+            levels = runs_and_groups(self.problem.X, subset, self.batch_size)
+        return Order(subset, self.n, *levels)
+
     def order(self, generator):
         """The rows in the order of the next epoch; None for the order that they have."""
         if not self.shuffle:
             return self.problem.subset
         return self._order.shuffle(generator.bit_generator)
 
+    def sample(self):
+        """A full batch of a sample of the rows; None if there are too few of them.
+
+        It has rows from everywhere, since rows may be sorted.
+        """
+        problem, coordinates = self.problem, self.coordinates
+        X, weight = problem.X, problem.weight
+        weights = coordinates.n_outputs * coordinates.n_columns
+        entries = self.n * (X.nnz / X.shape[0] if sp.issparse(X) else X.shape[1])
+        if self.n < SAMPLE_SHARE * ROWS_OF_A_WEIGHT * weights or entries < SAMPLED_ENTRIES:
+            return None
+        firsts = np.arange(0, self.n - SAMPLE_RUN + 1, SAMPLE_SHARE * SAMPLE_RUN, dtype=np.intp)
+        rows = (firsts[:, None] + np.arange(SAMPLE_RUN)).ravel()
+        if problem.subset is not None:
+            rows = problem.subset[rows]
+        if weight is not None:
+            mean = np.mean(weight[rows])
+            if not mean > 0:
+                return None
+            weight = weight / mean
+        some = dataclasses.replace(problem, subset=rows, weight=weight)
+        return Data(some, coordinates, len(rows), shuffle=False)
+
     def objective(self, penalties):
         """The objective, with a lane for each of the `penalties`."""
-        return LinearObjective(
-            self.problem, self.coordinates, penalties, self.batch_size, self._order
+        single = len(penalties) == 1
+        found = linear_objective(
+            self.problem,
+            self.coordinates,
+            penalties,
+            self.batch_size,
+            self._order,
+            self._of_one_lane if single else None,
         )
+        if single and self._of_one_lane is None:
+            # Many lanes may ask by themselves, one at a time.
+            self._of_one_lane = found
+        return found
 
 
 def runs_and_groups(X, subset, batch_size):

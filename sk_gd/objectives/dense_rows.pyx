@@ -9,18 +9,14 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 from scipy.linalg.cython_blas cimport dgemm
 
+from sk_gd.clones cimport SK_GD_CLONES  # no-cython-lint: for the C below
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, SK_GD_TOUCH, Rows, real
 
 
 cdef extern from *:
     """
-    /* Products with vector instructions. Eight terms are added side by side whatever the width of the
-       vectors is, so that sums have the same bits on every processor. */
-    #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
-    #define SK_GD_CLONES __attribute__((target_clones("avx2", "default")))
-    #else
-    #define SK_GD_CLONES
-    #endif
+    /* Products with vector instructions. Eight terms are added side by side, however wide the
+       vectors are, so that sums have the same bits on every processor. */
 
     /* p = rows . v + bias */
     SK_GD_CLONES static void sk_gd_dot_rows(
@@ -55,6 +51,25 @@ cdef extern from *:
         for (; i < count; i++)
             for (j = 0; j < d; j++) g[j] += line[i][j] * r[i];
     }
+
+    /* z = (x - shift) * scale; returns z . w */
+    SK_GD_CLONES static double sk_gd_dot_standardised(
+        const double *x, const double *shift, const double *scale, const double *w, Py_ssize_t d,
+        double *__restrict z
+    ) {
+        double s[8] = {0}, rest = 0;
+        Py_ssize_t j = 0;
+        for (; j + 8 <= d; j += 8)
+            for (int k = 0; k < 8; k++) {
+                z[j + k] = (x[j + k] - shift[j + k]) * scale[j + k];
+                s[k] += z[j + k] * w[j + k];
+            }
+        for (; j < d; j++) {
+            z[j] = (x[j] - shift[j]) * scale[j];
+            rest += z[j] * w[j];
+        }
+        return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest;
+    }
     """
     void dot_rows "sk_gd_dot_rows"(
         const double **line, Py_ssize_t count, Py_ssize_t d, const double *v, double bias,
@@ -62,6 +77,10 @@ cdef extern from *:
     ) noexcept nogil
     void add_rows "sk_gd_add_rows"(
         const double **line, Py_ssize_t count, Py_ssize_t d, const double *r, double *g
+    ) noexcept nogil
+    double dot_standardised "sk_gd_dot_standardised"(
+        const double *x, const double *shift, const double *scale, const double *w, Py_ssize_t d,
+        double *z,
     ) noexcept nogil
 
 
@@ -172,11 +191,11 @@ cdef class DenseRows(Rows):
         cdef const double *shift = NULL if self.scale is None else &self.shift[0]
         cdef double shifted
         cdef double *v
-        Rows.begin(self, w, n_rows)
         self.w = w
         self.single_row = n_rows == 1 and self.n_outputs == 1
         if self.single_row:
             return False
+        Rows.begin(self, w, n_rows)
         for k in range(self.n_outputs):
             self.sums[k] = 0
             v = &self.v[k, 0]
@@ -213,7 +232,7 @@ cdef class DenseRows(Rows):
         else:
             dot_rows(self.line, count, d, &self.v[0, 0], self.v[0, d], p)
 
-    cdef void take(
+    cdef inline void take(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
     ) noexcept nogil:
         """Find the rows of a block, or copy them."""
@@ -263,17 +282,17 @@ cdef class DenseRows(Rows):
             else:
                 prefetch_row(&self.doubles[order[row], 0], d)
 
-    cdef double forward_single(self) noexcept nogil:
+    cdef inline double forward_single(self) noexcept nogil:
         """The prediction for a batch of one row; here the row itself is shifted and scaled."""
-        cdef Py_ssize_t j, d = self.n_features
-        cdef const double *x = self.line[0]
-        cdef double *z = &self.row[0]
-        cdef double p = 0
-        if self.scale is not None:
-            for j in range(d):
-                z[j] = (x[j] - self.shift[j]) * self.scale[j]
-            self.line[0] = z
-        dot_rows(self.line, 1, d, self.w, self.w[d] if self.n_columns > d else 0, &p)
+        cdef Py_ssize_t d = self.n_features
+        cdef double p = self.w[d] if self.n_columns > d else 0
+        if self.scale is None:
+            dot_rows(self.line, 1, d, self.w, p, &p)
+        else:
+            p += dot_standardised(
+                self.line[0], &self.shift[0], &self.scale[0], self.w, d, &self.row[0]
+            )
+            self.line[0] = &self.row[0]
         return p
 
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
@@ -299,6 +318,12 @@ cdef class DenseRows(Rows):
             self.sums[j] += total
             self.sizes[j] += size
             r += stride
+
+    cdef void add_sums(self, Rows other) noexcept nogil:
+        cdef Py_ssize_t k
+        Rows.add_sums(self, other)
+        for k in range(self.n_outputs):
+            self.sums[k] += (<DenseRows> other).sums[k]
 
     cdef void finish(self, double *g) noexcept nogil:
         cdef Py_ssize_t j, k, d = self.n_features

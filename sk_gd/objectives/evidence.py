@@ -6,6 +6,7 @@ The strength "auto" of the penalty is made from it.
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
+from scipy.linalg.lapack import dormqr, dpttrf, dpttrs, dsytrd
 from sklearn.utils import gen_batches
 
 # Up to so many features, or so many rows, all eigenvalues are computed. With more features than
@@ -18,6 +19,8 @@ STEPS, COLUMNS, VECTORS = 10, 32, 1 << 23
 EXHAUSTED = 1e-10
 # Numbers of X that are read together.
 NUMBERS = 1 << 20
+# LAPACK works on so many columns of a matrix at a time.
+WORK = 32
 # The ratios that are compared.
 RATIOS = 10.0 ** np.linspace(-2, 3, 51)
 
@@ -61,18 +64,15 @@ def signal_to_noise(problem, features, size):
     Princeton University Press. (the Lanczos method where the matrix is large)
     """
     total = problem.n_counted
-    varies = ~features.is_constant()
     trace = trace_of(features, size)
     if not (total > 2 and trace > 0):
         return 1.0
-    found = _spectrum(problem, features, np.where(varies, 1.0 / size, 0.0))
+    inverse = np.where(features.is_constant(), 0.0, 1.0 / size)
+    # The second moments are means over the rows; the rows add up.
+    found = _explained(problem, features, inverse, RATIOS * (total / trace))
     if found is None:
         return 1.0
-    (values, shares), (all_values, counts) = found
-    # The spectra are those of means over the rows; the rows add up.
-    spread = RATIOS[:, None] * (total / trace)
-    explained = np.sum(shares * spread / (1 + spread * values), axis=1)
-    determinant = np.sum(counts * np.log1p(spread * all_values), axis=1)
+    explained, determinant = found
     unexplained = np.maximum(1 - explained, 1e-9)
     return _maximiser(-0.5 * (total - 1) * np.log(unexplained) - 0.5 * determinant)
 
@@ -92,30 +92,54 @@ def _maximiser(evidence):
     return float(RATIOS[j] * (RATIOS[1] / RATIOS[0]) ** move)
 
 
-def _spectrum(problem, features, inverse):
-    """Eigenvalues with the shares of the targets, and eigenvalues with how often they occur.
+def _explained(problem, features, inverse, spread):
+    """What is explained of the targets, and the logarithm of the determinant.
 
-    The features are multiplied by `inverse`. None if the targets are constant, or too large.
+    An entry for each of the `spread`, the variances of the coefficients. The features are
+    multiplied by `inverse`. None if the targets are constant, or too large.
     """
     # Rows with weights are as many as they stand for, which decides how they are treated.
-    n_features, n_rows = problem.n_features, problem.n_counted
-    few_features = n_features <= min(n_rows, MAX_EXACT)
-    if few_features or problem.condenses:
+    few_features = problem.has_few_features
+    if problem.joins:
         data = _Covariances(problem, inverse)
     else:
         data = problem.centred(features, inverse)
     if data.scale is None:
         return None
     if few_features:
-        values, vectors = np.linalg.eigh(data.second)
-        shares = np.sum((vectors.T @ data.towards(np.eye(len(data.scale)))) ** 2, axis=1)
-    elif max(n_rows, problem.n) <= MAX_EXACT_ROWS:
-        values, vectors = np.linalg.eigh(data.gram())
-        shares = np.maximum(values, 0) * np.sum((vectors.T @ data.targets()) ** 2, axis=1)
-    else:
-        return _by_lanczos(data, inverse)
-    values = np.maximum(values, 0)
-    return (values, shares), (values, np.ones(len(values)))
+        products = data.towards(np.eye(len(data.scale)))
+        rest, determinant = _resolved(data.second, products, spread)
+        return spread * rest, determinant
+    if max(problem.n_counted, problem.n) <= MAX_EXACT_ROWS:
+        targets = data.targets()
+        rest, determinant = _resolved(data.gram(), targets, spread)
+        return np.sum(targets**2) - rest, determinant
+    (values, shares), (all_values, counts) = _by_lanczos(data, inverse)
+    spread = spread[:, None]
+    explained = np.sum(shares * spread / (1 + spread * values), axis=1)
+    return explained, np.sum(counts * np.log1p(spread * all_values), axis=1)
+
+
+def _resolved(matrix, vectors, spread):
+    r"""For each s of `spread` :math:`\sum_v v^\top (I + s M)^{-1} v` and :math:`\log|I + s M|`.
+
+    The matrix M is symmetric. It is made tridiagonal once, at a fifth of the cost of its
+    eigenvectors. Then the systems of all s are solved as one.
+    """
+    n = len(matrix)
+    reflected, diagonal, beside, scales, _ = dsytrd(matrix, lower=True, lwork=WORK * n)
+    if n > 1:
+        turned, _, _ = dormqr("L", "T", reflected[1:, :-1], scales, vectors[1:], WORK * n)
+        vectors = np.vstack([vectors[:1], turned])
+    # Zeros between the matrices of successive s keep them apart.
+    pivots = (1 + np.outer(spread, diagonal)).ravel()
+    links = np.outer(spread, np.append(beside, 0.0)).ravel()[:-1]
+    pivots, links, _ = dpttrf(pivots, links)
+    products = np.zeros(len(spread))
+    for v in vectors.T:
+        v = np.tile(v, len(spread))
+        products += np.sum((v * dpttrs(pivots, links, v)[0]).reshape(-1, n), axis=1)
+    return products, np.sum(np.log(pivots).reshape(-1, n), axis=1)
 
 
 def _scale(variance, targets):
@@ -225,7 +249,10 @@ class CentredRows:
 
 
 def _by_lanczos(data, inverse):
-    """The spectra of `_spectrum`, as a few nodes and weights of Gauss quadratures."""
+    """Eigenvalues with the shares of the targets, and eigenvalues with how often they occur.
+
+    They are those of a few nodes of Gauss quadratures.
+    """
     rng = np.random.default_rng(0)
     n_columns = min(COLUMNS, max(1, VECTORS // (STEPS * len(inverse)) - 1))
     mix = np.eye(len(data.scale))

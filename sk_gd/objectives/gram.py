@@ -10,17 +10,6 @@ from .moments import Moments
 MAX_COLUMNS = 1024
 
 
-class _Joined:
-    """The columns of X and of y side by side, some rows at a time."""
-
-    def __init__(self, X, y):
-        self._parts = X, y
-        self.shape = (X.shape[0], X.shape[1] + y.shape[1])
-
-    def __getitem__(self, rows):
-        return np.hstack([part[rows] for part in self._parts])
-
-
 def pays(n_rows, n_columns):
     """Whether to condense so many rows, of features and targets, is a gain."""
     return n_columns <= MAX_COLUMNS and n_rows > 2 * (n_columns + 1)
@@ -54,7 +43,7 @@ def joint_moments(X, Y, weight=None, rows=None):
             moments.update_sparse(X, Y - origin, weight)
             moments.mean[X.shape[1] :] += origin
         else:
-            moments.update(_Joined(X, Y), weight, rows)
+            moments.update(X, weight, rows, Y)
     return moments if np.isfinite(moments.covariance).all() else None
 
 
@@ -84,9 +73,9 @@ def condense(moments, n_features):
     unit = np.sqrt(np.where(moments.variance > 0, moments.variance, 1.0))
     # With pivots, since columns may depend on each other: beyond the rank is rounding only.
     factor, pivots, rank, _ = dpstrf(moments.covariance / np.outer(unit, unit))
-    root = np.empty((rank, len(unit)))
-    root[:, pivots - 1] = np.triu(factor)[:rank]
-    few = np.sqrt(rank + 1) * _spread_out(root * unit)
+    root = np.triu(factor[:rank])[:, np.argsort(pivots)]
+    root *= np.sqrt(rank + 1) * unit
+    few = _spread_out(root)
     d = n_features
     return (
         np.ascontiguousarray(few[:, :d]),
@@ -104,6 +93,7 @@ def _spread_out(rows):
     k = np.arange(1, len(rows) + 1)[:, None]
     scaled = rows / np.sqrt(k * (k + 1))
     out = np.zeros((len(rows) + 1, rows.shape[1]))
-    out[:-1] = np.cumsum(scaled[::-1], axis=0)[::-1]
-    out[1:] -= k * scaled
+    np.cumsum(scaled[::-1], axis=0, out=out[-2::-1])
+    scaled *= k
+    out[1:] -= scaled
     return out

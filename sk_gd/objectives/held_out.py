@@ -1,7 +1,10 @@
 """Held-out data: the loss and the score of a model on rows that do not train."""
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.utils import gen_batches
+
+from ..threads import count_parts, one_blas_thread
 
 # Rows whose predictions are computed together.
 CHUNK = 8192
@@ -41,8 +44,14 @@ class HeldOut:
 def raw_predictions(X, coef, intercept):
     """Predictions (rows × outputs) of a model, without link; X is read a chunk at a time."""
     p = np.empty((X.shape[0], len(coef)))
-    for rows in gen_batches(X.shape[0], CHUNK):
-        p[rows] = X[rows] @ coef.T + intercept
+    batches = list(gen_batches(X.shape[0], CHUNK))
+    n_parts = count_parts(X.nnz if sp.issparse(X) else X.size)
+
+    def part(k):
+        for rows in batches[k::n_parts]:
+            p[rows] = X[rows] @ coef.T + intercept
+
+    one_blas_thread.map(part, n_parts)
     return p
 
 

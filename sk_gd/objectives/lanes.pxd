@@ -8,7 +8,7 @@ cdef class LaneObjective:
     cdef readonly Py_ssize_t n_responses
     cdef readonly Py_ssize_t n_columns
     cdef readonly Py_ssize_t n_weights
-    cdef double[::1] loss_scale
+    cdef double[::1] per_scale
     cdef double[::1] level
     cdef const double[:, ::1] rotation
     cdef double[::1] lengths
@@ -28,6 +28,7 @@ cdef class LaneObjective:
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, Py_ssize_t whole,
         const double *w, double *g,
     ) except -1 nogil
+    cdef void add_sums(self, LaneObjective other) noexcept nogil
     cdef void finish_rows(self, double *g) noexcept nogil
     cdef const double *rotate_points(self, const double *points) noexcept nogil
     cdef int finish(self, double *g, double *gradients) except -1 nogil

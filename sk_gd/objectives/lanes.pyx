@@ -53,7 +53,7 @@ cdef class LaneObjective:
         self.n_responses = self.n_lanes * self.n_outputs
         self.n_columns = coordinates.n_columns
         self.n_weights = self.n_outputs * self.n_columns
-        self.loss_scale = np.tile(coordinates.loss_scale, self.n_lanes)
+        self.per_scale = np.tile(1 / coordinates.loss_scale, self.n_lanes)
         # How large predictions are, in the units of the optimizer.
         self.level = np.tile(1 + np.abs(coordinates.origin) / coordinates.unit, self.n_lanes)
         self.rotation = coordinates.rotation
@@ -102,6 +102,13 @@ cdef class LaneObjective:
         some coordinates of the subclass; NULL if they are not wanted.
         """
         return 0
+
+    cdef void add_sums(self, LaneObjective other) noexcept nogil:
+        """Add the sums of other rows of the batch, but the gradients, to those of the last call."""
+        cdef Py_ssize_t lane
+        for lane in range(self.n_lanes):
+            self.total[lane] += other.total[lane]
+            self.scaled[lane] += other.scaled[lane]
 
     cdef void finish_rows(self, double *g) noexcept nogil:
         """Bring the gradients of the last `sum_rows` into the optimizer's coordinates."""

@@ -61,6 +61,9 @@ cdef class LinearObjective(LaneObjective):
     cdef double[::1] weight_block
     cdef double[:, ::1] p
     cdef double[:, ::1] slopes
+    # The factors of the slopes in a batch of `n_factored` rows.
+    cdef double[::1] factors
+    cdef Py_ssize_t n_factored
     cdef Py_ssize_t[::1] stamp
     cdef Py_ssize_t mark
 
@@ -78,6 +81,8 @@ cdef class LinearObjective(LaneObjective):
         self.weight_block = np.ones(capacity)
         self.p = np.empty((self.n_responses, capacity))
         self.slopes = np.empty((self.n_responses, capacity))
+        self.factors = np.empty(self.n_responses)
+        self.n_factored = 0
         self.loss = problem.loss.kernel(self.n_outputs)
         self.loss.bind(self.y_block, self.p, self.weight_block, self.slopes)
         self.where = np.empty(self.n_weights, dtype=np.intp)
@@ -97,6 +102,10 @@ cdef class LinearObjective(LaneObjective):
         const double *w, double *g,
     ) except -1 nogil:
         cdef Py_ssize_t lane, i, rows, done = 0
+        if whole != self.n_factored:
+            self.n_factored = whole
+            for i in range(self.n_responses):
+                self.factors[i] = self.unit[i] * self.per_scale[i] / whole
         for lane in range(self.n_lanes):
             self.total[lane] = self.scaled[lane] = 0
             # The last sparse batch left a few entries only.
@@ -113,15 +122,19 @@ cdef class LinearObjective(LaneObjective):
             self.add_losses(order, begin + done, rows)
             done += rows
             if g != NULL:
-                self.add_gradients(rows, whole, g)
+                self.add_gradients(rows, g)
         return 0
+
+    cdef void add_sums(self, LaneObjective other) noexcept nogil:
+        LaneObjective.add_sums(self, other)
+        self.rows.add_sums((<LinearObjective> other).rows)
 
     cdef void finish_rows(self, double *g) noexcept nogil:
         self.rows.finish(g)
         if self.local:
             self.repeat_for_outputs()
 
-    cdef void predict(
+    cdef inline void predict(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
     ) noexcept nogil:
         """Fill a block: predictions, in the units of the targets, targets and weights."""
@@ -139,36 +152,35 @@ cdef class LinearObjective(LaneObjective):
                     for k in range(self.n_responses):
                         self.p[k, i] = 0
 
-    cdef int add_losses(
+    cdef inline int add_losses(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
     ) except -1 nogil:
         """Add the losses of a block of predictions to the sums of the lanes."""
-        cdef Py_ssize_t lane, k, first, share = (rows + self.n_lanes - 1) // self.n_lanes
+        cdef Py_ssize_t lane, k, first, share
         cdef double total
         for lane in range(self.n_lanes):
             first = lane * self.n_outputs
             if order != NULL and self.n_lanes > 1:
                 # Memory is idle meanwhile: each lane prefetches a part of the next block.
+                share = (rows + self.n_lanes - 1) // self.n_lanes
                 self.rows.fetch(order, begin + rows + lane * share, share)
             total = self.loss.evaluate(first, self.n_outputs, rows)
             self.total[lane] += total
             if self.n_outputs == 1:
-                self.scaled[lane] += total / self.loss_scale[first]
+                self.scaled[lane] += total * self.per_scale[first]
             elif self.in_units:
                 for k in range(first, first + self.n_outputs):
-                    self.scaled[lane] += self.loss.totals[k] / self.loss_scale[k]
+                    self.scaled[lane] += self.loss.totals[k] * self.per_scale[k]
             else:
                 self.scaled[lane] += total
         return 0
 
-    cdef void add_gradients(self, Py_ssize_t rows, Py_ssize_t count, double *g) noexcept nogil:
-        """Add the gradient of a block of a batch of `count` rows to the sums of the lanes."""
+    cdef inline void add_gradients(self, Py_ssize_t rows, double *g) noexcept nogil:
+        """Add the gradient of a block to the sums of the lanes."""
         cdef Py_ssize_t i, k
-        cdef double factor
         for k in range(self.n_responses):
-            factor = self.unit[k] / (self.loss_scale[k] * count)
             for i in range(rows):
-                self.slopes[k, i] *= factor
+                self.slopes[k, i] *= self.factors[k]
         self.rows.backward(&self.slopes[0, 0], <int> self.p.shape[1], g)
         if self.local:
             self.n_where = self.rows.touch(

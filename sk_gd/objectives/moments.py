@@ -7,7 +7,8 @@ import scipy.sparse as sp
 from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from ..indices import without_copy
+from ..threads import count_parts, one_blas_thread
+from .sums import centred_sums
 
 # Numbers of X in a chunk: enough to be fast, too few to show in the memory used.
 CHUNK = 32768
@@ -58,23 +59,25 @@ class Moments:
         other.scatter = np.diagonal(self.scatter).copy() if self.full else self.scatter
         return other
 
-    def update(self, X, weight=None, rows=None):
-        """Add the rows of `X`, or some of them, chunk by chunk.
+    def update(self, X, weight=None, rows=None, Y=None):
+        """Add the rows of `X`, or some of them, with the columns of `Y` beside them.
 
-        A sparse X is read as a whole: the weight of a row that is not among `rows` must be zero.
+        A sparse X is read as a whole, and without Y: the weight of a row that is not among `rows`
+        must be zero.
         """
         if sp.issparse(X):
             self._merge(*self._of_sparse(X, weight))
             return self
-        step = max(1, CHUNK // X.shape[1])
-        if self.full:
-            # Matrices are added for every chunk, which should cost less than their products.
-            step = max(step, 2 * X.shape[1])
-        for begin in range(0, X.shape[0] if rows is None else len(rows), step):
-            chunk = slice(begin, begin + step)
-            if rows is not None:
-                chunk = without_copy(rows[chunk])
-            self._add_chunk(X[chunk], None if weight is None else weight[chunk])
+        n = X.shape[0] if rows is None else len(rows)
+        n_parts = count_parts(n * (X.shape[1] + (0 if Y is None else Y.shape[1])))
+
+        def part(k):
+            begin, end = n * k // n_parts, n * (k + 1) // n_parts
+            return centred_sums(X, Y, weight, rows, begin, end, self.full)
+
+        for found in one_blas_thread.map(part, n_parts):
+            if found is not None:
+                self._merge(*found)
         return self
 
     def update_sparse(self, X, Y, weight=None):
@@ -89,30 +92,6 @@ class Moments:
             if w is None or np.any(w):
                 self._merge(*self._of_sparse(part, w))
         return self
-
-    def _add_chunk(self, x, weight):
-        w = np.ones(len(x)) if weight is None else weight
-        total = w.sum()
-        if not total > 0:
-            return
-        # Subtract a value of each column first. A constant column then has a variance of
-        # exactly zero. The row must have weight: the value of another one may be far away,
-        # and its rounding larger than the deviation of the rest.
-        origin = x[np.argmax(w)].astype(float) if self.mean is None else self.mean
-        centred = x - origin
-        if weight is not None:
-            centred[w == 0] = 0  # the square of such a row may be infinite
-        shift = w @ centred / total
-        if self.full:
-            scaled = centred if weight is None else centred * w[:, None]
-            scatter = scaled.T @ centred - total * np.outer(shift, shift)
-        else:
-            np.square(centred, out=centred)
-            scatter = w @ centred - total * shift * shift
-        # Counting is faster than adding weights, and most data have no zeros.
-        has_zeros = np.count_nonzero(x) < x.size
-        filled = w @ (x != 0) if has_zeros else np.full(x.shape[1], total)
-        self._merge(total, origin + shift, scatter, filled)
 
     def _of_sparse(self, X, weight):
         # mean_variance_axis needs weights of the same type as the data.
@@ -137,8 +116,10 @@ class Moments:
         apart = mean - self.mean
         both = self.total + total
         between = np.outer(apart, apart) if self.full else apart * apart
+        between *= self.total * total / both
         self.mean = self.mean + apart * (total / both)
-        self.scatter = self.scatter + scatter + between * (self.total * total / both)
+        self.scatter = self.scatter + scatter
+        self.scatter += between
         self.filled = self.filled + filled
         self.total = both
 
@@ -215,8 +196,9 @@ def observe(problem, needed, before=None):
     ----------
     problem : Problem
         Rows, targets and weights.
-    needed : {"variances", "covariances"} or None
-        Which moments of the features are needed, if any.
+    needed : {"variances", "ratio", "covariances"} or None
+        Which moments of the features are needed, if any; "ratio": the variances, and what
+        the ratio of signal and noise is computed from.
     before : Statistics, optional
         Those of the rows seen so far.
 
@@ -227,16 +209,25 @@ def observe(problem, needed, before=None):
     """
     before = before or Statistics()
     features, targets = before.features, before.targets
+    full = needed == "covariances"
+    joins = full or (needed == "ratio" and problem.joins)
+    if joins and before == Statistics() and problem.joint_moments is not None:
+        return _parts(problem, full)
     if needed is not None:
-        full = needed == "covariances"
-        if full and before == Statistics() and problem.joint_moments is not None:
-            features = problem.joint_moments.part(slice(0, problem.n_features))
-            return Statistics(features, _targets(problem, targets))
         if features is not None and features.full and not full:
             features = features.variances_only()
         so_far = features if features is not None and features.full == full else Moments(full)
         features = _updated(so_far, "X", problem.add_features)
     return Statistics(features, _targets(problem, targets))
+
+
+def _parts(problem, full):
+    """The statistics that the joint moments of features and targets have as their parts."""
+    joint, d = problem.joint_moments, problem.n_features
+    features, targets = joint.part(slice(0, d)), None
+    if problem.targets.kind == "regressor":
+        targets = joint.part(slice(d, None)).variances_only()
+    return Statistics(features if full else features.variances_only(), targets)
 
 
 def _targets(problem, before):

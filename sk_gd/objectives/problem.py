@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from ..parameters import fingerprint
 from .data import Data
-from .evidence import CentredRows, signal_to_noise
+from .evidence import MAX_EXACT, CentredRows, signal_to_noise
 from .gram import condense, joint_moments, pays
 
 
@@ -158,6 +158,16 @@ class Problem:
         if self._ratio is None:
             self._ratio = signal_to_noise(self, features, size)
         return self._ratio
+
+    @property
+    def has_few_features(self):
+        """Whether the ratio of signal and noise is computed from all covariances, exactly."""
+        return self.n_features <= min(self.n_counted, MAX_EXACT)
+
+    @property
+    def joins(self):
+        """Whether the ratio of signal and noise is computed from the joint moments."""
+        return self.has_few_features or self.condenses
 
     @property
     def condenses(self):

@@ -51,6 +51,7 @@ cdef class Rows:
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
     ) noexcept nogil
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil
+    cdef void add_sums(self, Rows other) noexcept nogil
     cdef void finish(self, double *g) noexcept nogil
     cdef Py_ssize_t touch(
         self, Py_ssize_t *where, Py_ssize_t found, Py_ssize_t *stamp, Py_ssize_t mark

@@ -77,6 +77,12 @@ cdef class Rows:
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
         """g (outputs × columns) += r (outputs × rows) · the block of the last `forward`."""
 
+    cdef void add_sums(self, Rows other) noexcept nogil:
+        """Add what the `backward` of other rows has summed besides `g`."""
+        cdef Py_ssize_t k
+        for k in range(self.n_outputs):
+            self.sizes[k] += other.sizes[k]
+
     cdef void finish(self, double *g) noexcept nogil:
         """Bring the sums of all calls of `backward` into the optimizer's coordinates."""
 

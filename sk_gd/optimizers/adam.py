@@ -7,16 +7,14 @@ import cython
 from ..parameters import check_boolean, check_range
 
 if cython.compiled:
-    from cython.cimports.libc.math import fmax, pow, sqrt
-    from cython.cimports.sk_gd.optimizers.base import Rule
+    from cython.cimports.libc.math import pow, sqrt
+    from cython.cimports.sk_gd.optimizers.base import Rule, bias_correction
 
     from .base import Optimizer
 else:
     from math import pow, sqrt
 
-    from .base import Optimizer, Rule
-
-    fmax = max
+    from .base import Optimizer, Rule, bias_correction
 
 
 class _AdamLike(Optimizer):
@@ -96,15 +94,16 @@ class AdamRule(Rule):
         self.beta_1 = optimizer.beta_1
         self.beta_2 = optimizer.beta_2
         self.inside, self.outside = epsilons(optimizer)
-        self.correction_1 = self.correction_2 = 1.0
+        # Factors, since a division takes as long as all the rest for a weight.
+        self.correction_1 = self.correction_2 = 0.0
         self.m = self.array("m")
         self.v = self.array("v")
         self.divisor = self.v
 
     def correct(self):
         """Bias corrections."""
-        self.correction_1 = 1 - pow(self.beta_1, self.t)
-        self.correction_2 = 1 - pow(self.beta_2, self.t)
+        self.correction_1 = bias_correction(self.correction_1, self.beta_1, self.t)
+        self.correction_2 = bias_correction(self.correction_2, self.beta_2, self.t)
 
     def remember(self, g):
         """Update the moving averages."""
@@ -118,14 +117,14 @@ class AdamRule(Rule):
     @cython.exceptval(check=False)
     @cython.inline
     def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
-        root: cython.double = sqrt(self.divisor[j] / self.correction_2 + self.inside) + self.outside
+        root: cython.double = sqrt(self.divisor[j] * self.correction_2 + self.inside) + self.outside
         return lr / root if root > 0 else 0.0
 
     def descend(self, w, lr):
         """Take the step."""
         j: cython.Py_ssize_t
         for j in range(self.n):
-            w[j] -= AdamRule.rate(self, j, lr) * (self.m[j] / self.correction_1)
+            w[j] -= AdamRule.rate(self, j, lr) * (self.m[j] * self.correction_1)
 
     @cython.cfunc
     @cython.nogil
@@ -196,7 +195,8 @@ class AMSGradRule(AdamRule):
         j: cython.Py_ssize_t
         AdamRule.remember(self, g)
         for j in range(self.n):
-            self.divisor[j] = fmax(self.divisor[j], self.v[j])
+            # Not fmax, which would be a function call.
+            self.divisor[j] = self.v[j] if self.v[j] > self.divisor[j] else self.divisor[j]
 
 
 class NAdam(_AdamLike):
@@ -352,8 +352,8 @@ class RAdamRule(AdamRule):
     def correct(self) -> cython.void:
         longest: cython.double = 2 / (1 - self.beta_2) - 1
         AdamRule.correct(self)
-        length: cython.double = longest - 2 * self.t * (1 - self.correction_2) / self.correction_2
-        self.outside = self.epsilon / sqrt(self.correction_2)
+        length: cython.double = longest - 2 * self.t * (self.correction_2 - 1)
+        self.outside = self.epsilon * sqrt(self.correction_2)
         self.rectification = 0.0
         if length > 5:
             self.rectification = sqrt(
@@ -373,8 +373,11 @@ class RAdamRule(AdamRule):
     @cython.exceptval(check=False)
     def descend(self, w: cython.double[::1], lr: cython.double) -> cython.void:
         j: cython.Py_ssize_t
-        for j in range(self.n):
-            w[j] -= RAdamRule.rate(self, j, lr) * (self.m[j] / self.correction_1)
+        if self.rectification > 0:
+            AdamRule.descend(self, w, lr * self.rectification)
+        else:
+            for j in range(self.n):
+                w[j] -= lr * (self.m[j] * self.correction_1)
 
 
 class AdamW(_AdamLike):

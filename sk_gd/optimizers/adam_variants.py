@@ -7,19 +7,17 @@ import cython
 from ..parameters import check_boolean, check_range
 
 if cython.compiled:
-    from cython.cimports.libc.math import fabs, fmax, pow, sqrt
+    from cython.cimports.libc.math import fabs, sqrt
     from cython.cimports.sk_gd.optimizers.adam import AdamRule, RAdamRule
-    from cython.cimports.sk_gd.optimizers.base import Rule
+    from cython.cimports.sk_gd.optimizers.base import Rule, bias_correction
 
     from .adam import _AdamLike
     from .base import Optimizer
 else:
-    from math import fabs, pow, sqrt
+    from math import fabs, sqrt
 
     from .adam import AdamRule, RAdamRule, _AdamLike
-    from .base import Optimizer, Rule
-
-    fmax = max
+    from .base import Optimizer, Rule, bias_correction
 
 
 class Adamax(_AdamLike):
@@ -71,6 +69,7 @@ class AdamaxRule(Rule):
     beta_1: cython.double
     beta_2: cython.double
     epsilon: cython.double
+    correction: cython.double
     m: cython.double[::1]
     u: cython.double[::1]
 
@@ -79,6 +78,7 @@ class AdamaxRule(Rule):
         self.beta_1 = optimizer.beta_1
         self.beta_2 = optimizer.beta_2
         self.epsilon = optimizer.epsilon
+        self.correction = 0.0
         self.m = self.array("m")
         self.u = self.array("u")
 
@@ -94,11 +94,16 @@ class AdamaxRule(Rule):
     @cython.exceptval(-1, check=False)
     def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
         j: cython.Py_ssize_t
-        correction: cython.double = 1 - pow(self.beta_1, self.t)
+        kept: cython.double
+        size: cython.double
+        self.correction = bias_correction(self.correction, self.beta_1, self.t)
         for j in range(self.n):
             self.m[j] = self.beta_1 * self.m[j] + (1 - self.beta_1) * g[j]
-            self.u[j] = fmax(self.beta_2 * self.u[j], fabs(g[j]) + self.epsilon)
-            w[j] -= self.rate(j, lr) * (self.m[j] / correction)
+            kept = self.beta_2 * self.u[j]
+            size = fabs(g[j]) + self.epsilon
+            # Not fmax, which would be a function call.
+            self.u[j] = kept if kept > size else size
+            w[j] -= self.rate(j, lr) * (self.m[j] * self.correction)
         return 0
 
 
@@ -256,13 +261,14 @@ class YogiRule(AdamRule):
     def remember(self, g: cython.double[::1]) -> cython.void:
         j: cython.Py_ssize_t
         square: cython.double
+        change: cython.double
         for j in range(self.n):
             square = g[j] * g[j]
             self.m[j] = self.beta_1 * self.m[j] + (1 - self.beta_1) * g[j]
-            if self.v[j] > square:
-                self.v[j] -= (1 - self.beta_2) * square
-            elif self.v[j] < square:
-                self.v[j] += (1 - self.beta_2) * square
+            change = (1 - self.beta_2) * square
+            if not self.v[j] < square:
+                change = -change if self.v[j] > square else 0.0
+            self.v[j] += change
 
 
 class Adan(Optimizer):
@@ -337,6 +343,8 @@ class AdanRule(Rule):
     beta_3: cython.double
     epsilon: cython.double
     weight_decay: cython.double
+    correction_1: cython.double
+    correction_2: cython.double
     correction_3: cython.double
     m: cython.double[::1]
     v: cython.double[::1]
@@ -350,7 +358,7 @@ class AdanRule(Rule):
         self.beta_3 = optimizer.beta_3
         self.epsilon = optimizer.epsilon
         self.weight_decay = optimizer.weight_decay
-        self.correction_3 = 1.0
+        self.correction_1 = self.correction_2 = self.correction_3 = 0.0
         self.m = self.array("m")
         self.v = self.array("v")
         self.square = self.array("n")
@@ -361,7 +369,7 @@ class AdanRule(Rule):
     @cython.exceptval(check=False)
     @cython.inline
     def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
-        root: cython.double = sqrt(self.square[j] / self.correction_3) + self.epsilon
+        root: cython.double = sqrt(self.square[j] * self.correction_3) + self.epsilon
         return lr / root if root > 0 else 0.0
 
     @cython.cfunc
@@ -371,18 +379,24 @@ class AdanRule(Rule):
         j: cython.Py_ssize_t
         d: cython.double
         ahead: cython.double
-        correction_1: cython.double = 1 - pow(self.beta_1, self.t)
-        correction_2: cython.double = 1 - pow(self.beta_2, self.t)
-        self.correction_3 = 1 - pow(self.beta_3, self.t)
+        share: cython.double = 1 / (1 + lr * self.weight_decay)
+        self.correction_1 = bias_correction(self.correction_1, self.beta_1, self.t)
+        self.correction_2 = bias_correction(self.correction_2, self.beta_2, self.t)
+        self.correction_3 = bias_correction(self.correction_3, self.beta_3, self.t)
+        if self.t == 1:
+            for j in range(self.n):
+                self.previous[j] = g[j]
+        # Two loops, since the compiler turns none with so many arrays into vector instructions.
         for j in range(self.n):
-            d = g[j] - self.previous[j] if self.t > 1 else 0.0
+            d = g[j] - self.previous[j]
             ahead = g[j] + self.beta_2 * d
-            self.m[j] = self.beta_1 * self.m[j] + (1 - self.beta_1) * g[j]
             self.v[j] = self.beta_2 * self.v[j] + (1 - self.beta_2) * d
             self.square[j] = self.beta_3 * self.square[j] + (1 - self.beta_3) * ahead * ahead
-            w[j] -= self.rate(j, lr) * (
-                self.m[j] / correction_1 + self.beta_2 * (self.v[j] / correction_2)
-            )
-            w[j] /= 1 + lr * self.weight_decay
             self.previous[j] = g[j]
+        for j in range(self.n):
+            self.m[j] = self.beta_1 * self.m[j] + (1 - self.beta_1) * g[j]
+            w[j] -= self.rate(j, lr) * (
+                self.m[j] * self.correction_1 + self.beta_2 * (self.v[j] * self.correction_2)
+            )
+            w[j] *= share
         return 0

@@ -203,9 +203,11 @@ class AdadeltaRule(Rule):
     def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
         j: cython.Py_ssize_t
         delta: cython.double
+        # Two loops, since the compiler turns none with so many arrays into vector instructions.
         for j in range(self.n):
             self.a[j] = self.rho * self.a[j] + (1 - self.rho) * g[j] * g[j]
             self.ratio[j] = sqrt(self.d[j] + self.epsilon) / sqrt(self.a[j] + self.epsilon)
+        for j in range(self.n):
             delta = self.ratio[j] * g[j]
             w[j] -= lr * delta
             self.d[j] = self.rho * self.d[j] + (1 - self.rho) * delta * delta

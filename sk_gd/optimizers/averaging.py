@@ -8,7 +8,7 @@ from ..parameters import check_range
 
 if cython.compiled:
     from cython.cimports.libc.math import fmax, pow, sqrt
-    from cython.cimports.sk_gd.optimizers.base import Rule
+    from cython.cimports.sk_gd.optimizers.base import Rule, bias_correction
     from cython.cimports.sk_gd.penalties.base import PenaltyKernel
 
     from .base import Optimizer
@@ -16,7 +16,7 @@ else:
     from math import pow, sqrt
 
     from ..penalties.base import PenaltyKernel
-    from .base import Optimizer, Rule
+    from .base import Optimizer, Rule, bias_correction
 
     fmax = max
 
@@ -292,7 +292,7 @@ class ScheduleFreeAdamWRule(ScheduleFreeRule):
         ScheduleFreeRule.__init__(self, optimizer, n)
         self.beta_2 = optimizer.beta_2
         self.epsilon = optimizer.epsilon
-        self.correction = 1.0
+        self.correction = 0.0
         self.v = self.array("v")
 
     @cython.cfunc
@@ -300,7 +300,7 @@ class ScheduleFreeAdamWRule(ScheduleFreeRule):
     @cython.exceptval(check=False)
     @cython.inline
     def rate(self, j: cython.Py_ssize_t, lr: cython.double) -> cython.double:
-        root: cython.double = sqrt(self.v[j] / self.correction) + self.epsilon
+        root: cython.double = sqrt(self.v[j] * self.correction) + self.epsilon
         return lr / root if root > 0 else 0.0
 
     @cython.cfunc
@@ -309,7 +309,7 @@ class ScheduleFreeAdamWRule(ScheduleFreeRule):
     def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
         j: cython.Py_ssize_t
         y: cython.double
-        self.correction = 1 - pow(self.beta_2, self.t)
+        self.correction = bias_correction(self.correction, self.beta_2, self.t)
         self.weigh(lr)
         for j in range(self.n):
             y = self.between(w[j], j)

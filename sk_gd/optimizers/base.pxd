@@ -27,6 +27,9 @@ cdef class Rule:
     cdef void report(self, double[::1] w, double[::1] out) noexcept nogil
 
 
+cdef double bias_correction(double last, double beta, double t) noexcept nogil
+
+
 cdef class NumpyRule(Rule):
     cdef public dict state
     cdef object w

@@ -17,6 +17,11 @@ from sklearn.base import BaseEstimator
 from ..objectives.functions import Function
 from ..parameters import comes_first
 
+if cython.compiled:
+    from cython.cimports.libc.math import pow
+else:
+    from math import pow
+
 
 @cython.cclass
 class Rule:
@@ -60,6 +65,10 @@ class Rule:
 
     def begin_after(self, steps):
         """Take the weights to be the model that so many steps of this rule have found."""
+
+    def leave_sample(self):
+        """Continue on all rows after the first steps, on a sample of them, which do not count."""
+        self.t = 0
 
     def seed(self, seed):
         """Set the seed, an int, if the rule draws random numbers."""
@@ -165,6 +174,12 @@ class Rule:
     def report(self, w, out):
         """Write the weights to predict with into `out`."""
         out[:] = w
+
+
+def bias_correction(last, beta, t):
+    """The factor 1 / (1 - beta**t) of a moving average, given that of the step before, or 0."""
+    # Once the factor is one it stays so, and `pow` is slow where its result underflows.
+    return last if last == 1 else 1 / (1 - pow(beta, t))
 
 
 def _revive(optimizer, n, t, memory):
@@ -306,6 +321,9 @@ class Optimizer(BaseEstimator):
         Whether the rule needs a smooth objective: then an L1 penalty is an error.
     default_average : bool
         What ``average="auto"`` means.
+    sample_steps : int
+        With how many steps on a sample of the rows a run on many rows begins. It pays for rules
+        that learn the curvature: what they learn there stays useful. The default is 0.
 
     Examples
     --------
@@ -345,6 +363,7 @@ class Optimizer(BaseEstimator):
     noise_gain = 1.0
     smooth_only = False
     default_average = False
+    sample_steps = 0
     # `optimizers.get`, which is defined where all names are known.
     _get = None
 

@@ -18,7 +18,7 @@ from ..estimators.validation import Given, check_weight
 from ..objectives.moments import observe
 from ..parameters import fingerprint
 from ..schedules import Schedule
-from ..training.blas_threads import one_blas_thread
+from ..threads import one_blas_thread
 from ..training.callbacks import has_callbacks
 from ..training.epochs import train
 from ..training.run import Run
@@ -119,6 +119,7 @@ class Pass:
         Whether anybody may continue to train the models.
     """
 
+    @one_blas_thread
     def __init__(self, candidates, data, resumable):
         self.seen = data.seen
         self.resumable = resumable

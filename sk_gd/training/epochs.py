@@ -1,5 +1,7 @@
 """The loop over epochs: trains runs side by side, each until it ends."""
 
+import numpy as np
+
 from .loop import run_epoch
 
 
@@ -33,19 +35,22 @@ def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None
     generator = runs[0].generator
     last = {id(run): run.history.n_epochs + more for run, more in zip(runs, epochs, strict=True)}
     active, unfinished, objective = list(runs), [], None
+    begun = begin_on_sample(runs, data)
     while active:
         if begin_epoch is not None:
             begin_epoch()
         if objective is None:
             objective = watched_objective(data, [run.lane for run in active])
-        run_epoch(
-            objective,
-            [run.lane for run in active],
-            [run.begin_epoch(data.n_batches) for run in active],
-            data.order(generator),
-            data.n,
-            data.batch_size,
-        )
+        _take_epoch(active, objective, data, generator)
+        worse = [run for run, _, loss in begun if not run.lane.loss <= loss]
+        if worse:
+            # The sample was misleading: these runs begin again, without it.
+            for run, lane, _ in begun:
+                run.lane = lane if run in worse else run.lane
+            again = watched_objective(data, [run.lane for run in worse])
+            _take_epoch(worse, again, data, generator)
+            objective = None
+        begun = []
         going = [run for run in active if not run.finish_epoch(data, held_out)]
         recorded = [run for run in active if run.error is None]
         if recorded and end_epoch is not None and end_epoch(recorded):
@@ -55,6 +60,48 @@ def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None
         if len(going) < len(active):
             active, objective = going, None
     return unfinished
+
+
+def _take_epoch(runs, objective, data, generator):
+    """Take all runs through one epoch."""
+    run_epoch(
+        objective,
+        [run.lane for run in runs],
+        [run.begin_epoch(data.n_batches) for run in runs],
+        data.order(generator),
+        data.n,
+        data.batch_size,
+    )
+
+
+def begin_on_sample(runs, data):
+    """Take new runs through a few steps on a sample of the rows, if their rules gain by it.
+
+    Returns for each such run the run, the lane that it had before, and the sum of the losses of
+    all rows, about, that it began with.
+    """
+    n_steps = min(run.lane.rule.optimizer.sample_steps for run in runs)
+    sample = None
+    if n_steps > 0 and data.n_batches == 1 and not any(run.n_steps for run in runs):
+        sample = data.sample()
+    if sample is None:
+        return []
+    lanes = [run.copy().lane for run in runs]
+    for run, lane in zip(runs, lanes, strict=True):
+        lane.penalty = run.lane.penalty
+    objective = watched_objective(sample, lanes)
+    rates = [np.array([run.config.learning_rate]) for run in runs]
+    losses = None
+    for _ in range(n_steps):
+        run_epoch(objective, lanes, rates, sample.order(None), sample.n, sample.batch_size)
+        losses = losses or [lane.loss * data.n / sample.n for lane in lanes]
+    begun = []
+    for run, lane, loss in zip(runs, lanes, losses, strict=True):
+        if lane.alive and lane.is_within(run.limit):
+            begun.append((run, run.lane, loss))
+            lane.rule.leave_sample()
+            run.lane = lane
+    return begun
 
 
 def watched_objective(data, lanes):

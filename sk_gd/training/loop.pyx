@@ -23,6 +23,9 @@ cdef class BatchObjective(Objective):
     """What the rule of one lane may ask about the current batch, and about all the data."""
 
     cdef LaneObjective whole
+    cdef LaneObjective shared
+    cdef Py_ssize_t lane
+    cdef bint known
     cdef PenaltyKernel penalty
     cdef double[::1] sizes
     cdef const Py_ssize_t *order
@@ -38,20 +41,33 @@ cdef class BatchObjective(Objective):
         self.sizes = np.empty(whole.n_weights if penalty.has_prox else 0)
         self.new = True
 
+    cdef double here(self) except? -1 nogil:
+        # Most rules never ask, so the penalty is not computed before they do.
+        if not self.known:
+            self.known = True
+            self.f = self.shared.value(self.lane, self.count)
+        return self.f
+
     cdef double value(self, double[::1] w) except? -1 nogil:
-        self.asked += 1
+        self.ask()
         self.whole.evaluate(self.order, self.begin, self.count, &w[0], NULL)
         return self.whole.value(0, self.count)
 
     cdef double gradient(self, double[::1] w, double[::1] out) except? -1 nogil:
-        self.asked += 1
+        self.ask()
         self.whole.evaluate(self.order, self.begin, self.count, &w[0], &out[0])
         return self.whole.value(0, self.count)
 
     cdef double full_gradient(self, double[::1] w, double[::1] out) except? -1 nogil:
-        self.asked += 1
+        self.ask()
         self.whole.evaluate(self.order, 0, self.n, &w[0], &out[0])
         return self.whole.value(0, self.n)
+
+    cdef int ask(self) except -1 nogil:
+        """Count a question, and keep the value at the point of the rule before it is lost."""
+        self.here()
+        self.asked += 1
+        return 0
 
     cdef int prox(self, double[::1] w, double step) except -1 nogil:
         if self.penalty.has_prox:
@@ -159,11 +175,14 @@ cdef class Lane:
         return weights
 
     cdef int begin_epoch(
-        self, double[::1] rates, double[::1] g, const Py_ssize_t *order, Py_ssize_t n
+        self, LaneObjective shared, Py_ssize_t lane, double[::1] rates, double[::1] g,
+        const Py_ssize_t *order, Py_ssize_t n,
     ) except -1:
         """Make ready for an epoch with these learning rates and this buffer for gradients."""
         self.rates = rates
         self.loss = 0
+        self.objective.shared = shared
+        self.objective.lane = lane
         self.objective.g = g
         self.objective.order = order
         self.objective.n = n
@@ -188,7 +207,7 @@ cdef class Lane:
         if not self.rule.probe(self.w, row):
             row[:] = self.w
 
-    cdef int finish_batch(
+    cdef inline int finish_batch(
         self, LaneObjective objective, Py_ssize_t lane, Py_ssize_t batch, Py_ssize_t begin,
         Py_ssize_t count,
     ) except -1 nogil:
@@ -200,12 +219,12 @@ cdef class Lane:
         if batch == self.rates.shape[0] - 1:
             self.penalty_value = objective.penalty_value(lane)
         if not self.steps_only:
-            self.objective.f = objective.value(lane, count)
+            self.objective.known = False
             self.objective.begin = begin
             self.objective.count = count
         return self.advance(objective, self.rates[batch])
 
-    cdef int advance(self, LaneObjective objective, double lr) except -1 nogil:
+    cdef inline int advance(self, LaneObjective objective, double lr) except -1 nogil:
         """The step of the rule, the proximal step of the penalty, and the average."""
         cdef Py_ssize_t j
         cdef double share
@@ -272,7 +291,7 @@ def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t
         for lane in range(n_lanes):
             one = lanes[lane]
             lane_of[lane] = <void *> one
-            one.begin_epoch(rates[lane], gradients[lane], first_row, n)
+            one.begin_epoch(objective, lane, rates[lane], gradients[lane], first_row, n)
             if one.rule.needs_gradient():
                 wanted = &gradients[0, 0]
             objective.local = objective.local and one.rule.local and one.average is None

@@ -229,9 +229,27 @@ class Run:
         self.rates = self.rates.after(watched)
         if config.tol is None:
             return False
+        self.stopping.at_minimum = self._is_stationary(data)
         least = LEAST_LOSS * config.loss_unit
         self.stopping.update(watched, config.tol * max(abs(watched), least))
         return self.is_settled
+
+    def _is_stationary(self, data):
+        """Whether the epoch read all rows at once, found a gradient of zero, and stayed there.
+
+        A smooth convex objective is then at its minimum. In whitened coordinates what is only
+        rounding has been set to zero.
+        """
+        curve, lane = self.history.recent(self.history.loss_curve), self.lane
+        return (
+            data.n_batches == 1
+            and len(curve) > 1
+            and curve[-1] == curve[-2]  # momentum may pass through the minimum
+            and lane.average is None
+            and lane.rule.descends()
+            and not lane.penalty.has_prox
+            and not np.any(lane.objective.g)
+        )
 
     def model(self):
         """Coefficients and intercepts to predict with."""
@@ -244,11 +262,11 @@ class Run:
 
     @property
     def is_settled(self):
-        """Whether the loss has not improved by `tol` for `n_iter_no_change` epochs."""
-        config = self.config
-        return bool(
-            config and config.tol is not None and self.stopping.stale >= config.n_iter_no_change
-        )
+        """Whether the loss is at its minimum, or has not improved for `n_iter_no_change` epochs."""
+        config, stopping = self.config, self.stopping
+        if config is None or config.tol is None:
+            return False
+        return stopping.at_minimum or stopping.stale >= config.n_iter_no_change
 
     def _divergence(self, loss, data):
         config, curve = self.config, self.history.loss_curve

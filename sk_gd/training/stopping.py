@@ -13,6 +13,8 @@ class Stopping:
         move it, so that many of them add up to one.
     stale : int
         Epochs since then.
+    at_minimum : bool
+        Whether it is known that there is nothing left to improve.
     """
 
     def __init__(self):
@@ -20,7 +22,7 @@ class Stopping:
 
     def restart(self):
         """Begin to count anew."""
-        self.mark, self.stale = math.inf, 0
+        self.mark, self.stale, self.at_minimum = math.inf, 0, False
 
     def update(self, loss, tol):
         """Take the loss of an epoch; `tol` is the least improvement that counts."""
@@ -32,7 +34,7 @@ class Stopping:
     def copy(self):
         """A copy that continues by itself."""
         other = Stopping()
-        other.mark, other.stale = self.mark, self.stale
+        vars(other).update(vars(self))
         return other
 
 

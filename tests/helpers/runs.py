@@ -4,6 +4,7 @@ If a private name changes, change it here (and in `uncompiled`, which loads sour
 """
 
 import copy
+import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,10 +19,11 @@ from sk_gd import (
     optimizers,
     schedules,
 )
+from sk_gd import threads as threads_module
 from sk_gd.gradients import Recorder
 from sk_gd.indices import without_copy
 from sk_gd.objectives import data as data_module
-from sk_gd.objectives import moments as moments_module
+from sk_gd.objectives import parts as parts_module
 from sk_gd.objectives import problem as problem_module
 from sk_gd.objectives.coordinates import Coordinates, coordinates_for
 from sk_gd.objectives.functions import Function
@@ -37,6 +39,7 @@ from sk_gd.search import backend, lanes
 from sk_gd.search.rows import RowView
 from sk_gd.search.splits import Packed, are_different, packed
 from sk_gd.targets import ClassTargets, RealTargets
+from sk_gd.threads import one_blas_thread
 from sk_gd.training.epochs import watched_objective
 from sk_gd.training.loop import run_epoch
 from sk_gd.training.run import Config, Run
@@ -76,14 +79,17 @@ __all__ = [
     "move",
     "multipliers",
     "never_condense",
+    "one_blas_thread",
     "packed",
     "predictions_of_rows",
     "recorded_gradient",
     "rule_of",
     "run_of",
     "set_schedule",
-    "small_chunks",
+    "small_parts",
+    "small_samples",
     "steps_in_average",
+    "use_threads",
     "weights",
     "without_copy",
 ]
@@ -268,11 +274,6 @@ def largest_curvature(data, curvature, batch_size):
     return smoothness(reach(data.problem.X, data.problem.weight, at), at, no_penalty, batch_size)
 
 
-def small_chunks(monkeypatch, entries):
-    """Compute statistics in chunks of `entries` entries of X."""
-    monkeypatch.setattr(moments_module, "CHUNK", entries)
-
-
 # Full batches with the squared error, which a few rows can replace.
 
 
@@ -284,13 +285,13 @@ def condense(X, y, weight=None, rows=None):
 def count_rows(monkeypatch):
     """A list that gets the number of rows of every data set that is trained on from now on."""
     seen = []
-    original = data_module.LinearObjective
+    original = data_module.linear_objective
 
     def spy(data, *rest):
         seen.append(data.X.shape[0])
         return original(data, *rest)
 
-    monkeypatch.setattr(data_module, "LinearObjective", spy)
+    monkeypatch.setattr(data_module, "linear_objective", spy)
     return seen
 
 
@@ -410,3 +411,41 @@ def look_for_site_in(monkeypatch, folder):
     """Expect the built documentation in `folder`."""
     monkeypatch.setattr(_links, "BUILT", folder)
     forget_site()
+
+
+# Threads.
+
+
+def small_parts(monkeypatch, entries):
+    """Sum long batches, and read long tables, in parts of `entries` entries of X."""
+    monkeypatch.setattr(threads_module, "PART", entries)
+    monkeypatch.setattr(threads_module, "MOST_PARTS", 1000)
+    monkeypatch.setattr(parts_module, "ENTRIES_OF_GRADIENTS", 1)
+
+
+def use_threads(monkeypatch, number):
+    """Share the passes of a fit among that many threads from now on, whatever else would decide.
+
+    Returns a list that gets the name of every thread that has taken part. All begin at once.
+    """
+    called = []
+    share = type(one_blas_thread).share
+
+    def spy(self, work):
+        together = threading.Barrier(self.n_threads())
+
+        def begin():
+            together.wait(timeout=60)
+            called.append(threading.current_thread().name)
+            work()
+
+        share(self, begin)
+
+    monkeypatch.setattr(one_blas_thread, "_allowed", lambda: number)
+    monkeypatch.setattr(type(one_blas_thread), "share", spy)
+    return called
+
+
+def small_samples(monkeypatch, entries=5_000):
+    """Begin on a sample of the rows, where a rule gains by it, if X has so many entries."""
+    monkeypatch.setattr(data_module, "SAMPLED_ENTRIES", entries)

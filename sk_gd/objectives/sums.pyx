@@ -1,0 +1,173 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False, freethreading_compatible=True
+"""Means, scatter and counts of the columns of a dense table, in one pass over its rows."""
+
+import numpy as np
+
+from libc.math cimport sqrt
+from scipy.linalg.cython_blas cimport dsyrk
+
+from sk_gd.objectives.rows cimport real
+
+# Rows that are added to the sums at a time: each sum is then loaded and stored less often.
+cdef enum:
+    TOGETHER = 4
+
+# Numbers of a block of rows, centred, that is multiplied with itself.
+BLOCK = 8192
+
+
+cdef void add_rows(
+    const real **x, const double *weight, Py_ssize_t n, const double *origin, double *sums,
+    Py_ssize_t width, double *block,
+) noexcept nogil:
+    """Add rows to the weighted sums of x - origin, of its square, and of x ≠ 0, `width` apart.
+
+    In place of the squares the rows themselves are written to the `block`, centred and times the
+    roots of their weights, unless that is NULL.
+    """
+    cdef Py_ssize_t i, j
+    cdef double a, b, c, d, root
+    cdef double s = weight[0], t = weight[1], u = weight[2], v = weight[3]
+    cdef double *squares = sums + width
+    cdef double *filled = sums + 2 * width
+    cdef const real *p = x[0]
+    cdef const real *q = x[1]
+    cdef const real *y = x[2]
+    cdef const real *z = x[3]
+    # A loop for each sum. Loops that write to more arrays are not made vector instructions.
+    for j in range(n):
+        sums[j] += (
+            (s * (p[j] - origin[j]) + t * (q[j] - origin[j]))
+            + (u * (y[j] - origin[j]) + v * (z[j] - origin[j]))
+        )
+    for j in range(n):
+        filled[j] += (
+            ((s if p[j] != 0 else 0.0) + (t if q[j] != 0 else 0.0))
+            + ((u if y[j] != 0 else 0.0) + (v if z[j] != 0 else 0.0))
+        )
+    if block == NULL:
+        for j in range(n):
+            a = p[j] - origin[j]
+            b = q[j] - origin[j]
+            c = y[j] - origin[j]
+            d = z[j] - origin[j]
+            squares[j] += (s * a * a + t * b * b) + (u * c * c + v * d * d)
+        return
+    for i in range(TOGETHER):
+        root = sqrt(weight[i])
+        for j in range(n):
+            block[i * width + j] = root * (x[i][j] - origin[j])
+
+
+def centred_sums(
+    const real[:, ::1] X, const double[:, ::1] Y, const double[::1] weight,
+    const Py_ssize_t[::1] rows, Py_ssize_t begin, Py_ssize_t end, bint full,
+):
+    """Weighted moments of some rows of X, with the columns of Y beside them.
+
+    Parameters
+    ----------
+    X, Y : ndarray of shape (n_samples, n_features) and (n_samples, n_columns)
+        The tables; Y may be None.
+    weight : ndarray of shape (n_samples,) or None
+        Weights of the rows. A row without weight is not read.
+    rows : ndarray of intp or None
+        Which rows are meant; None for all.
+    begin, end : int
+        The first of them that counts, and the first that does not any more.
+    full : bool
+        Whether all products of columns are summed, or only squares.
+
+    Returns
+    -------
+    tuple or None
+        Sum of the weights, means, sums of the squares or products of the deviations from the
+        means, and sums of the weights where a column is not zero. None if no row has weight.
+    """
+    cdef Py_ssize_t i, j, row, origin, n = 0, in_block = 0
+    cdef Py_ssize_t d = X.shape[1], beside = 0 if Y is None else Y.shape[1], width = d + beside
+    cdef Py_ssize_t capacity = TOGETHER * max(1, BLOCK // (TOGETHER * width)) if full else 0
+    cdef double total = 0
+    cdef double[::1] start = np.empty(width)
+    cdef double[:, ::1] sums = np.zeros((3, width))
+    cdef double[:, ::1] block = np.empty((capacity, width))
+    cdef double[:, ::1] products = np.zeros((width if full else 0, width))
+    cdef double w[TOGETHER]
+    cdef const real *x[TOGETHER]
+    cdef const double *y[TOGETHER]
+    cdef double *centred = NULL
+    with nogil:
+        # A row is subtracted first, so that a constant column has a variance of exactly zero. It
+        # must have weight: another one may be far away, and its rounding larger than the rest.
+        origin = heaviest(weight, rows, begin, end)
+        if origin < 0:
+            with gil:
+                return None
+        for j in range(d):
+            start[j] = X[origin, j]
+        for j in range(beside):
+            start[d + j] = Y[origin, j]
+        for i in range(begin, end + TOGETHER - 1):
+            # The last rows are copies of the origin, without weight; so are those without weight.
+            row, w[n] = origin, 0
+            if i < end:
+                row = i if rows is None else rows[i]
+                w[n] = 1 if weight is None else weight[row]
+                if w[n] == 0:
+                    row = origin
+            total += w[n]
+            x[n] = &X[row, 0]
+            if beside > 0:
+                y[n] = &Y[row, 0]
+            n += 1
+            if n < TOGETHER:
+                continue
+            n = 0
+            if full:
+                centred = &block[in_block, 0]
+                in_block += TOGETHER
+            add_rows[real](x, w, d, &start[0], &sums[0, 0], width, centred)
+            if beside > 0:
+                add_rows[double](
+                    y, w, beside, &start[d], &sums[0, d], width,
+                    NULL if centred == NULL else centred + d,
+                )
+            if full and (in_block == capacity or i >= end - 1):
+                multiply(block, in_block, products)
+                in_block = 0
+    return total, *_about_means(total, *np.asarray(sums), np.asarray(start), np.asarray(products))
+
+
+cdef Py_ssize_t heaviest(
+    const double[::1] weight, const Py_ssize_t[::1] rows, Py_ssize_t begin, Py_ssize_t end
+) noexcept nogil:
+    """The row with the largest weight, the first of these if there are many; -1 if all are zero."""
+    cdef Py_ssize_t i, row, found = -1
+    for i in range(begin, end):
+        row = i if rows is None else rows[i]
+        if weight is None:
+            return row
+        if weight[row] > (0 if found < 0 else weight[found]):
+            found = row
+    return found
+
+
+cdef void multiply(double[:, ::1] block, Py_ssize_t n, double[:, ::1] products) noexcept nogil:
+    """Add the products of the columns of the first n rows, in the upper triangle."""
+    cdef int width = <int> block.shape[1], rows = <int> n
+    cdef double plus = 1
+    dsyrk(
+        'L', 'N', &width, &rows, &plus, &block[0, 0], &width, &plus, &products[0, 0], &width
+    )
+
+
+def _about_means(total, sums, squares, filled, start, products):
+    """Means, sums of squares or products about them, and counts, from sums about `start`."""
+    with np.errstate(over="ignore", invalid="ignore"):  # this may be a thread of its own
+        shift = sums / total
+        if not len(products):
+            return start + shift, squares - total * shift * shift, filled
+        scatter = products - total * np.outer(shift, shift)
+    upper = np.triu(scatter, 1)
+    return start + shift, upper + upper.T + np.diag(np.diagonal(scatter)), filled

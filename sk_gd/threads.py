@@ -1,0 +1,155 @@
+"""Threads of a fit: BLAS has one, and those it would have share the long passes over the rows.
+
+Passes are cut by the shape of the data alone, and the sums of the parts are added in their order,
+so that the number of threads changes nothing but the time.
+"""
+
+import concurrent.futures
+import contextlib
+import os
+import threading
+
+import joblib
+from joblib.parallel import get_active_backend
+from threadpoolctl import ThreadpoolController
+
+# Entries of X in a part of a pass: to read them takes much longer than to call a thread.
+PART = 1 << 19
+# More parts than most machines have cores.
+MOST_PARTS = 32
+
+
+def count_parts(entries):
+    """How many parts a pass over so many entries of X has; one if they are few."""
+    return max(1, int(min(MOST_PARTS, entries / PART)))
+
+
+class _Fit:
+    """What a thread that is fitting has: how many threads may work for it, and these threads."""
+
+    def __init__(self):
+        self.depth = 0
+        self.n_threads = None
+        self.pool = None
+
+
+class _OneBlasThread(contextlib.ContextDecorator):
+    """Hold BLAS to one thread as long as any fit is running.
+
+    The products are small: more threads would only wait for each other, and
+    change the rounding. Fits in several threads of one process share the setting.
+    The first fit makes it, and the last one restores what was there before.
+
+    Meanwhile `share` may use as many threads as BLAS and OpenMP were allowed, and not more than
+    there are cores. It uses one while fits run in several threads, and in a thread of joblib.
+    """
+
+    def __init__(self):
+        self._libraries = None
+        self._before = []
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._after_fork)
+
+    def _begin(self):
+        self._lock = threading.Lock()
+        self._fits = {}  # by the thread that fits
+
+    def _after_fork(self):
+        # Only the thread that forked lives on, without those that worked for it.
+        fit = self._fits.get(threading.get_ident())
+        others = len(self._fits) > (fit is not None)
+        self._begin()
+        if fit is not None:
+            fit.pool = None
+            self._fits[threading.get_ident()] = fit
+        elif others:
+            self._set_blas(self._before)
+
+    def __enter__(self):
+        with self._lock:
+            if self._libraries is None:
+                found = ThreadpoolController()
+                self._libraries = found.select(user_api="blas").lib_controllers
+                self._openmp = found.select(user_api="openmp").lib_controllers
+            if not self._fits:
+                self._before = [library.get_num_threads() for library in self._libraries]
+                self._set_blas([1] * len(self._libraries))
+            self._fits.setdefault(threading.get_ident(), _Fit()).depth += 1
+
+    def __exit__(self, *exception):
+        ident = threading.get_ident()
+        with self._lock:
+            fit = self._fits[ident]
+            fit.depth -= 1
+            if fit.depth > 0:
+                return
+            del self._fits[ident]
+            if not self._fits:
+                self._set_blas(self._before)
+        if fit.pool is not None:
+            fit.pool.shutdown()
+
+    def _set_blas(self, numbers):
+        for library, number in zip(self._libraries, numbers, strict=True):
+            # Newer versions of threadpoolctl let only the thread that set a limit change it.
+            # This limit must outlive the thread that came first.
+            getattr(library, "_real_set_num_threads", library.set_num_threads)(number)
+
+    def n_threads(self):
+        """How many threads may share the work of the fit that runs in this thread."""
+        fit = self._fits.get(threading.get_ident())
+        if fit is None or len(self._fits) > 1:
+            return 1
+        if fit.n_threads is None:
+            fit.n_threads = self._allowed()
+        return fit.n_threads
+
+    def _allowed(self):
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if not in_main_thread and get_active_backend()[0].nesting_level > 0:
+            return 1
+        openmp = [library.get_num_threads() for library in self._openmp]
+        return max(1, min(joblib.cpu_count(), *self._before, *openmp))
+
+    def share(self, work):
+        """Call `work()` in this thread and in those that help it; returns when all are done.
+
+        Every call takes parts of the work until none are left.
+        """
+        n_threads = self.n_threads()
+        if n_threads == 1:
+            work()
+            return
+        fit = self._fits[threading.get_ident()]
+        if fit.pool is None:
+            fit.pool = concurrent.futures.ThreadPoolExecutor(n_threads - 1, "sk_gd")
+        futures = [fit.pool.submit(work) for _ in range(n_threads - 1)]
+        try:
+            work()
+        finally:
+            # A thread that has not begun by now has nothing to do.
+            begun = [future for future in futures if not future.cancel()]
+            concurrent.futures.wait(begun)
+        for future in begun:
+            future.result()
+
+    def map(self, function, n):
+        """[function(0), ..., function(n - 1)], shared by the threads."""
+        if n == 1:
+            return [function(0)]
+        numbers, lock, results = iter(range(n)), threading.Lock(), [None] * n
+
+        def work():
+            while True:
+                with lock:
+                    k = next(numbers, None)
+                if k is None:
+                    return
+                results[k] = function(k)
+
+        self.share(work)
+        return results
+
+
+one_blas_thread = _OneBlasThread()
