@@ -33,6 +33,7 @@ ORDER = [
     "training",
     "estimators",
     "search",
+    "dask",
     "gradients",
     "inspection",
     "onnx",

@@ -10,6 +10,10 @@ from .settings import check_whitening
 from .validation import errors_of_validation_data
 
 
+class SplitError(ValueError):
+    """There are too few rows to hold out any."""
+
+
 def targets_of(settings, y, classes=None):
     """What y is; `classes` are those known before."""
     if settings.kind == "regressor":
@@ -47,7 +51,7 @@ def pose(settings, targets, given, given_val=None, rows=None):
     weight = targets.weigh(given.sample_weight, y)
     subset = held_out = None
     if given_val is not None:
-        held_out = _encoded(settings, targets, given_val)
+        held_out = held_out_rows(settings, targets, given_val)
     elif settings.early_stopping:
         subset, rest = _split(settings, targets.stratify(y), len(y))
         X_rest = X[rest if rows is None else rows[rest]]
@@ -77,7 +81,7 @@ def _check_domain(settings, y):
         )
 
 
-def _encoded(settings, targets, given_val):
+def held_out_rows(settings, targets, given_val):
     """Validation data that were given, as `HeldOut`."""
     with errors_of_validation_data():
         y = targets.encode(given_val.y, "y_val")
@@ -96,7 +100,7 @@ def _split(settings, stratify, n):
             stratify=stratify,
         )
     except ValueError as error:
-        raise ValueError(
+        raise SplitError(
             "early_stopping cannot hold out validation_fraction="
             f"{settings.validation_fraction} of {n} rows. Give X_val and y_val, or change one of "
             f"the two. {error}"

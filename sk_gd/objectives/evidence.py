@@ -118,7 +118,7 @@ def _spectrum(problem, features, inverse):
     return (values, shares), (values, np.ones(len(values)))
 
 
-def _scale(variance, targets):
+def scale_of(variance, targets):
     """What outputs are divided by, so that their squares add up to one; None if they are constant.
 
     Every number has its own unit; classes are shares of the rows.
@@ -139,7 +139,7 @@ class _Covariances:
         moments, d = problem.joint_moments, len(inverse)
         self.scale = None
         if moments is not None:
-            self.scale = _scale(moments.variance[d:], problem.targets)
+            self.scale = scale_of(moments.variance[d:], problem.targets)
             covariance = moments.covariance[:d] * inverse[:, None]
             self.second, self.with_targets = covariance[:, :d] * inverse, covariance[:, d:]
 
@@ -155,10 +155,11 @@ class _Covariances:
 class CentredRows:
     """The second moments of features and targets, from their rows.
 
-    The features are centred and divided by their sizes.
+    The features are centred and divided by their sizes. The mean and the variance of the targets
+    are those of the rows, unless they are given.
     """
 
-    def __init__(self, problem, features, inverse):
+    def __init__(self, problem, features, inverse, targets=None):
         self.problem = problem
         self.rows = problem.subset
         self.inverse = inverse
@@ -172,9 +173,13 @@ class CentredRows:
         n = problem.n
         self.share = np.full(n, 1 / n) if weight is None else weight / np.sum(weight)
         columns = problem.targets.columns(y)
-        self.centred = columns - np.average(columns, axis=0, weights=weight)
-        variance = np.average(np.square(self.centred), axis=0, weights=weight)
-        self.scale = _scale(variance, problem.targets)
+        if targets is None:
+            mean = np.average(columns, axis=0, weights=weight)
+            variance = np.average(np.square(columns - mean), axis=0, weights=weight)
+        else:
+            mean, variance = targets
+        self.centred = columns - mean
+        self.scale = scale_of(variance, problem.targets)
 
     def batches(self):
         """The rows of X, some at a time, and which ones they are."""

@@ -90,6 +90,12 @@ class Moments:
                 self._merge(*self._of_sparse(part, w))
         return self
 
+    def merge(self, other):
+        """Add the rows of other moments, which have covariances if these have."""
+        if other.total > 0:
+            self._merge(other.total, other.mean, other.scatter, other.filled)
+        return self
+
     def _add_chunk(self, x, weight):
         w = np.ones(len(x)) if weight is None else weight
         total = w.sum()
