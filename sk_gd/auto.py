@@ -167,13 +167,8 @@ def batch_size(given, optimizer, problem):
     n = problem.n
     if given == "auto" and (optimizer.full_batch != "optional" or n <= TINY):
         return n
-    if given != "full" and problem.whole_batches_only:
-        raise ValueError(
-            f"On a cluster every step reads all rows, and {type(optimizer).__name__} reads "
-            f"mini-batches unless batch_size='full'. Got batch_size={given!r}. Use "
-            "optimizer='auto' or batch_size='full', or train the estimator of sk_gd partition by "
-            "partition with partial_fit."
-        )
+    if problem.whole_batches_only:
+        check_whole_batches(given, optimizer)
     if given == "auto":
         rows = min(max(n // 100, FEWEST), MOST)
         return max(rows, _sparse_rows(problem)) if problem.is_sparse else rows
@@ -186,6 +181,18 @@ def batch_size(given, optimizer, problem):
             f"{n} rows instead; change it, or use another optimizer."
         )
     return given
+
+
+def check_whole_batches(given, optimizer):
+    """Raise a ValueError unless every step reads all rows with this `batch_size`."""
+    if given == "full" or (given == "auto" and optimizer.full_batch != "optional"):
+        return
+    raise ValueError(
+        f"On a cluster every step reads all rows, and {type(optimizer).__name__} reads "
+        f"mini-batches unless batch_size='full'. Got batch_size={given!r}. Use optimizer='auto' or "
+        "batch_size='full', or train the estimator of sk_gd partition by partition with "
+        "partial_fit."
+    )
 
 
 def _sparse_rows(problem):

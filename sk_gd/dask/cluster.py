@@ -1,9 +1,10 @@
 """The partitions on the workers, and rounds: a question to all of them, answered in their order."""
 
 import contextlib
-import functools
+import copy
 import itertools
 import math
+import uuid
 
 import dask
 import numpy as np
@@ -13,7 +14,8 @@ from distributed import Client, default_client, wait
 # The share of the workers' memory that partitions may take if they are kept.
 ROOM = 0.4
 
-_rounds = itertools.count()
+# Bytes of all answers together beyond which they are merged on the workers.
+MANY_BYTES = 1 << 26
 
 
 def client_of(given):
@@ -42,18 +44,109 @@ def client_of(given):
     return client
 
 
+def workers_of(client):
+    """What the scheduler knows of each worker, by its address."""
+    return client.scheduler_info(n_workers=-1)["workers"]
+
+
 def keeps(persist, client, size):
     """Whether partitions of `size` bytes together (None: not known) are kept on the workers."""
     if persist != "auto":
         return bool(persist)
-    limits = [w["memory_limit"] for w in client.scheduler_info(n_workers=-1)["workers"].values()]
+    limits = [worker["memory_limit"] for worker in workers_of(client).values()]
     if size is None or math.isnan(size) or not all(limits):
         return True
     return size < ROOM * sum(limits)
 
 
+class PerPart(list):
+    """An argument that has a value for each of the partitions."""
+
+
+class Question:
+    """A function, and its arguments for each of some partitions.
+
+    Dask looks for tasks inside lists and dicts. An object of this class travels as it is.
+
+    Parameters
+    ----------
+    function : callable
+        What is asked: ``function(part, *arguments)``.
+    arguments : tuple
+        The same for all partitions, or `PerPart`.
+    places : list of int
+        The partitions.
+    """
+
+    def __init__(self, function, arguments, places):
+        self.function = function
+        self.arguments = {
+            k: [each[k] if isinstance(each, PerPart) else each for each in arguments]
+            for k in places
+        }
+
+    def answers(self, parts):
+        """The answer of each of the partitions; `parts` has them by their places."""
+        return {k: self.function(parts[k], *given) for k, given in self.arguments.items()}
+
+    def answer(self, parts):
+        """The answer of a single partition."""
+        (found,) = self.answers(parts).values()
+        return found
+
+
+class Held(dict):
+    """Partitions that a worker keeps, by their places."""
+
+
+@sizeof.register(Held)
+def bytes_of_held(held):
+    """The bytes of the rows, by which Dask decides what is cheap to move."""
+    rows = (getattr(part, "given", part) for part in held.values())
+    return sum(sizeof(getattr(each, "X", None)) for each in rows)
+
+
+# What the tasks do.
+
+
+def hold(places, parts):
+    """Partitions that lie on the same worker, as one object."""
+    return Held(zip(places, parts, strict=True))
+
+
+def answer(question, parts):
+    """The answers of partitions."""
+    return question.answers(parts)
+
+
+def derive(question, parts):
+    """New partitions, made of others."""
+    return Held(question.answers(parts))
+
+
+def answer_one(question, parts):
+    """The answer of one partition, to be merged with others."""
+    return question.answer(parts)
+
+
+def fold(merge, answers):
+    """Answers merged pair by pair, and the pairs in the same way.
+
+    The order of the answers alone decides the rounding. `merge` may itself be a task.
+    """
+    while len(answers) > 1:
+        pairs = zip(answers[::2], answers[1::2], strict=False)
+        last = answers[-1:] if len(answers) % 2 else []
+        answers = [merge(*pair) for pair in pairs] + last
+    return answers[0]
+
+
 class Partitions:
     """Partitions, each the result of a task, kept on the workers or made again every round.
+
+    Those that are kept are in groups: one for each thread of the workers that hold them. A round
+    has a task for each group, however many partitions there are. What a dead worker held, Dask
+    makes again.
 
     Parameters
     ----------
@@ -68,26 +161,45 @@ class Partitions:
     def __init__(self, client, parts, keep):
         self.client = client
         self.keep = keep
-        self.parts = client.compute(parts) if keep else parts
-        self._groups = None
+        self._name()
+        if keep:
+            self.groups, self.held = self._grouped(parts)
+        else:
+            self.groups = [[k] for k in range(len(parts))]
+            self.held = [{k: part} for k, part in enumerate(parts)]
+
+    def _name(self):
+        self._token = uuid.uuid4().hex
+        self._rounds = itertools.count()
 
     @classmethod
     def of(cls, client, function, plain, columns, keep):
         """Partitions of ``function(plain, index, X, y, sample_weight)``, from delayed columns."""
         plain = dask.delayed(plain, traverse=False)
-        make = dask.delayed(function, name=function.__name__)
+        make = dask.delayed(function, name=_task_name(function))
         parts = [
             make(plain, index, row["X"], row["y"], row["sample_weight"])
             for index, row in enumerate(columns)
         ]
         return cls(client, parts, keep)
 
+    def __len__(self):
+        return sum(len(group) for group in self.groups)
+
     def then(self, function, *arguments):
         """New partitions: `function(part, *arguments)` of each of these."""
-        name = function.__name__
-        shared = [dask.delayed(each, traverse=False) for each in arguments]
-        parts = [dask.delayed(function, name=name)(part, *shared) for part in self.parts]
-        return Partitions(self.client, parts, self.keep)
+        new = copy.copy(self)
+        new._name()
+        questions = [Question(function, arguments, group) for group in self.groups]
+        if self.keep:
+            new.held = self._submit(derive, questions, function)
+        else:
+            make = dask.delayed(answer_one, name=_task_name(function))
+            new.held = [
+                {k: make(question, parts)}
+                for (k,), question, parts in zip(self.groups, questions, self.held, strict=True)
+            ]
+        return new
 
     def ask(self, function, *arguments, places=None):
         """`function(part, *arguments)` of the partitions, in their order.
@@ -95,68 +207,94 @@ class Partitions:
         `places` are the partitions that are asked; None for all. An argument that is a `PerPart`
         has a value for each of the partitions.
         """
-        places = range(len(self.parts)) if places is None else places
-        groups = self._held_together(places) if self.keep else [[k] for k in places]
-        given = [
-            [[each[k] if isinstance(each, PerPart) else each for each in arguments] for k in group]
-            for group in groups
+        places = range(len(self)) if places is None else places
+        asked = set(places)
+        questions = [
+            Question(function, arguments, [k for k in group if k in asked]) for group in self.groups
         ]
-        answers = self._round(function, [[self.parts[k] for k in group] for group in groups], given)
-        found = dict(zip(itertools.chain(*groups), itertools.chain(*answers), strict=True))
+        futures = self._submit(answer, questions, function)
+        found = {}
+        for answers in self._gathered(futures):
+            found |= answers
         return [found[k] for k in places]
 
-    def _round(self, function, groups, given):
-        """One task for every group; what they return."""
-        key = f"sk_gd-{function.__name__.replace('_', '-')}-{next(_rounds)}-{id(self):x}"
-        call = functools.partial(answers_of, function)
+    def merged(self, function, merge, *arguments, places=None, size=0):
+        """The answers of the partitions, merged pair by pair in their order.
+
+        Answers of `size` bytes that are together too many for the client are merged on the way.
+        The result is the same.
+        """
+        places = range(len(self)) if places is None else places
+        if size * len(places) <= MANY_BYTES:
+            return fold(merge, self.ask(function, *arguments, places=places))
+        part_of = {
+            k: held for group, held in zip(self.groups, self.held, strict=True) for k in group
+        }
+        ask = dask.delayed(answer_one, name=_task_name(function))
+        answers = [ask(Question(function, arguments, [k]), part_of[k]) for k in places]
+        whole = fold(dask.delayed(merge, name="sk_gd-merge"), answers)
+        return self._gathered([self.client.compute(whole)])[0]
+
+    def close(self):
+        """Let the workers forget the partitions."""
         if self.keep:
-            keys = [f"{key}-{k}" for k in range(len(groups))]
-            futures = self.client.map(call, groups, given, key=keys, pure=False)
-        else:
-            tasks = [
-                dask.delayed(call, name=f"{key}-{k}")(group, arguments, dask_key_name=f"{key}-{k}")
-                for k, (group, arguments) in enumerate(zip(groups, given, strict=True))
-            ]
-            futures = self.client.compute(tasks)
-        try:
+            for future in self.held:
+                future.release()
+
+    def _grouped(self, parts):
+        """The partitions in groups, one for each thread of the workers that hold them."""
+        futures = self.client.compute(parts)
+        with self._cancelled_unless_done(futures):
+            wait(futures)
+        workers = workers_of(self.client)
+        holders = self.client.who_has(futures)
+        by_worker = {}
+        for k, future in enumerate(futures):
+            by_worker.setdefault(min(holders.get(future.key, ()), default=None), []).append(k)
+        groups = []
+        for worker, places in by_worker.items():
+            threads = workers[worker]["nthreads"] if worker in workers else 1
+            groups += [g.tolist() for g in np.array_split(places, min(threads, len(places)))]
+        together = [[futures[k] for k in group] for group in groups]
+        return groups, self.client.map(
+            hold, groups, together, key=self._keys(hold, len(groups)), pure=False
+        )
+
+    def _keys(self, function, count):
+        name = f"{_task_name(function)}-{self._token}-{next(self._rounds)}"
+        return [f"{name}-{k}" for k in range(count)]
+
+    def _submit(self, task, questions, function):
+        """The futures of ``task(question, parts)``, one for each group."""
+        keys = self._keys(function, len(questions))
+        if self.keep:
+            return self.client.map(task, questions, self.held, key=keys, pure=False)
+        task = dask.delayed(task)
+        tasks = [
+            task(question, parts, dask_key_name=key)
+            for question, parts, key in zip(questions, self.held, keys, strict=True)
+            if question.arguments
+        ]
+        return self.client.compute(tasks)
+
+    def _gathered(self, futures):
+        with self._cancelled_unless_done(futures):
             return self.client.gather(futures)
+
+    @contextlib.contextmanager
+    def _cancelled_unless_done(self, futures):
+        """Cancel the tasks if waiting for them ends by an error, or by Ctrl-C."""
+        try:
+            yield
         except BaseException:
             with contextlib.suppress(Exception):
                 self.client.cancel(futures, force=True)
             raise
 
-    def _held_together(self, places):
-        """The partitions in groups: one for each thread of the workers that hold them."""
-        workers = self.client.scheduler_info(n_workers=-1)["workers"]
-        known = tuple(sorted(workers)), tuple(places)
-        if self._groups is not None and self._groups[0] == known:
-            return self._groups[1]
-        wait(self.parts)
-        held = {}
-        holders = self.client.who_has(self.parts)
-        for k in places:
-            where = sorted(holders.get(self.parts[k].key, ()))
-            held.setdefault(where[0] if where else None, []).append(k)
-        groups = []
-        for worker, found in held.items():
-            threads = workers[worker]["nthreads"] if worker in workers else 1
-            groups += [list(g) for g in np.array_split(found, min(threads, len(found)))]
-        self._groups = known, groups
-        return groups
 
-    def release(self):
-        """Let the workers forget the partitions."""
-        if self.keep:
-            self.client.cancel(self.parts, force=True)
-
-
-class PerPart(list):
-    """An argument that has a value for each of the partitions."""
-
-
-def answers_of(function, parts, arguments):
-    """What a worker does in a round: the answers of the partitions that it holds."""
-    return [function(part, *given) for part, given in zip(parts, arguments, strict=True)]
+def _task_name(function):
+    """The name of a task in Dask's dashboard."""
+    return f"sk_gd-{function.__name__.replace('_', '-')}"
 
 
 def bytes_of(collection, parts):

@@ -1,6 +1,7 @@
 """What a worker does with a partition: check it, describe it, answer for its rows."""
 
 import contextlib
+import copy
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ import joblib
 import numpy as np
 import scipy.sparse as sp
 
-from ..estimators.posing import SplitError, held_out_rows, pose
+from ..estimators.posing import MOST_COUNTED, SplitError, held_out_rows, pose
 from ..estimators.validation import Given, Witness
 from ..objectives.evidence import CentredRows
 from ..objectives.held_out import HeldOut, mean_loss, raw_predictions
@@ -182,12 +183,23 @@ def _of_partition(index):
 
 
 class Size(NamedTuple):
-    """Rows of a part that train, what they count for, and what is held out."""
+    """Rows of a part that train, what they count for, and whether others are held out."""
 
     n: int = 0
     counted: float = 0.0
     n_entries: int = 0
     holds_out: bool = False
+
+    @classmethod
+    def of(cls, described, targets):
+        """The size of the part that a partition poses, all of whose rows train."""
+        counted = described.total
+        if described.n and getattr(targets, "factors", None) is not None:
+            labels = targets.encode(described.y)[:, 0].astype(np.intp)
+            counted = float(described.label_weights @ targets.factors[labels])
+        if not counted > 0:
+            return cls()
+        return cls(described.n, min(counted, MOST_COUNTED), described.n_entries)
 
 
 def size_of(part):
@@ -201,25 +213,20 @@ def size_of(part):
 # must be multiplied by to have mean one over the rows of all parts.
 
 
-def feature_moments(part, share, full):
-    """The moments of the features."""
-    moments = Moments(full)
-    part.add_features(moments)
-    return _scaled(moments, share)
-
-
-def target_moments(part, share):
-    """The moments of the targets."""
-    moments = Moments()
-    part.add_targets(moments)
-    return _scaled(moments, share)
+def moments(part, share, full):
+    """The moments of the features, and those of the columns that stand for the targets."""
+    features = Moments(full)
+    part.add_features(features)
+    y = part.y if part.subset is None else part.y[part.subset]
+    columns = Moments().update(part.targets.columns(y), _weights(part))
+    return _scaled(features, share), _scaled(columns, share)
 
 
 def joint_moments(part, share):
     """The moments of features and targets, side by side; None if a square is not finite."""
-    moments = part.joint_moments
+    found = part.joint_moments
     vars(part).pop("joint_moments")  # a property that keeps its value
-    return None if moments is None else _scaled(moments, share)
+    return None if found is None else _scaled(found, share)
 
 
 def _scaled(moments, share):
@@ -229,6 +236,25 @@ def _scaled(moments, share):
         moments.scatter = moments.scatter * share
         moments.filled = moments.filled * share
     return moments
+
+
+def merge_moments(one, other):
+    """The moments of both; None if either is None."""
+    if one is None or other is None:
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        # What Dask holds must not be changed.
+        return copy.copy(one).merge(other)
+
+
+def merge_both(one, other):
+    """The moments of features and of targets, as `moments` gives them."""
+    return tuple(merge_moments(*pair) for pair in zip(one, other, strict=True))
+
+
+def add(one, other):
+    """The sums of what `evaluate` gives."""
+    return tuple(None if a is None else a + b for a, b in zip(one, other, strict=True))
 
 
 def evaluate(part, share, coordinates, whole, points, wants_gradients):
@@ -252,8 +278,8 @@ def second_moment(part, share, rows, V):
 
 
 def _centred(part, share, rows):
-    features, inverse, targets, whole = rows
-    centred = CentredRows(part, features, inverse, targets)
+    mean, inverse, targets, whole = rows
+    centred = CentredRows(part, mean, inverse, targets)
     centred.share *= share * part.n / whole
     return centred
 
@@ -268,15 +294,15 @@ def curvature(part, share, coordinates, v):
 def rows_of(part, share):
     """The rows that train: X, y and weights."""
     rows = slice(None) if part.subset is None else part.subset
-    weight = np.ones(part.n) if part.weight is None else part.weight[rows]
-    return part.X[rows], part.y[rows], share * weight
+    weight = _weights(part)
+    return part.X[rows], part.y[rows], share * (np.ones(part.n) if weight is None else weight)
 
 
-def column_sums(part, share):
-    """Moments of the columns that stand for the targets."""
-    y = part.y if part.subset is None else part.y[part.subset]
-    weight = rows_of(part, 1.0)[2]
-    return _scaled(Moments().update(part.targets.columns(y), weight), share)
+def _weights(part):
+    """The weights of the rows that train; None if they are equal."""
+    if part.weight is None or part.subset is None:
+        return part.weight
+    return part.weight[part.subset]
 
 
 def trace(part, share):

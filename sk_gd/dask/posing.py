@@ -1,14 +1,17 @@
 """From collections of Dask to the problem that they pose: the first rounds of a fit."""
 
+import contextlib
+
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ..auto import check_whole_batches
 from ..estimators.posing import targets_of
-from ..estimators.settings import settings_of
+from ..estimators.settings import check_whitening, settings_of
 from ..targets import ClassTargets
 from .cluster import Partitions, bytes_of, client_of, keeps
 from .collections import partitions
-from .partition import Shared, check, describe, hold_out_part, pose_part, size_of
+from .partition import Shared, Size, check, describe, hold_out_part, pose_part, size_of
 from .predicting import plain_of
 from .problem import ClusterHeldOut, ClusterProblem
 
@@ -16,31 +19,49 @@ from .problem import ClusterHeldOut, ClusterProblem
 def pose_collections(estimator, settings, classes, X, y, sample_weight, validation):
     """The problem that collections pose, and what scikit-learn notes about their rows."""
     client = client_of(estimator.client)
+    if settings.optimizer != "auto":
+        check_whole_batches(settings.batch_size, settings.optimizer)
     plain = plain_of(estimator)
     rows = _checked(client, plain, X, y, sample_weight, estimator.persist)
-    like, described = _described(rows, settings)
-    targets = _targets(settings, classes, described)
-    if settings.early_stopping:
-        # Every partition draws its own rows: the seed must be one number.
-        seed = check_random_state(settings.random_state).randint(np.iinfo(np.int32).max)
-        settings = settings._replace(random_state=seed)
-    shared = Shared(settings, targets, like.dtype)
-    held_out, X_val = None, validation[0]
-    if X_val is not None or validation[1] is not None or validation[2] is not None:
-        held_out = _given_to_judge(client, plain, validation, shared, like, estimator.persist)
-        shared = shared._replace(settings=settings._replace(early_stopping=False))
-    parts = rows.then(pose_part, shared)
-    sizes = parts.ask(size_of)
-    if held_out is None and any(size.holds_out for size in sizes):
-        held_out = ClusterHeldOut(parts, targets)
-    if settings.early_stopping and held_out is None:
-        raise ValueError(
-            "early_stopping cannot hold out rows of any partition: each has too few. Give X_val "
-            "and y_val, larger partitions, or early_stopping=False."
-        )
+    with contextlib.closing(rows):
+        like, described = _described(rows, settings)
+        check_whitening(settings, like.seen["n_features_in_"])
+        targets = _targets(settings, classes, described)
+        shared = Shared(_with_seed(settings), targets, like.dtype)
+        held_out = None
+        if any(each is not None for each in validation):
+            held_out = _given_to_judge(client, plain, validation, shared, like, estimator.persist)
+            shared = shared._replace(settings=settings._replace(early_stopping=False))
+        parts = rows.then(pose_part, shared)
+    problem = ClusterProblem(
+        parts, _sizes(parts, shared, described), settings, targets, like, held_out
+    )
+    return problem, like.seen
+
+
+def _with_seed(settings):
+    """Settings with a number as the seed: from it, partitions draw the rows that they hold out."""
+    if not settings.early_stopping:
+        return settings
+    seed = check_random_state(settings.random_state).randint(np.iinfo(np.int32).max)
+    return settings._replace(random_state=seed)
+
+
+def _sizes(parts, shared, described):
+    """The sizes of the parts of the problem, and whether they hold out rows."""
+    if shared.settings.early_stopping:
+        # What a random split leaves has to be asked.
+        sizes = parts.ask(size_of)
+        if not any(size.holds_out for size in sizes):
+            raise ValueError(
+                "early_stopping cannot hold out rows of any partition: each has too few. Give "
+                "X_val and y_val, larger partitions, or early_stopping=False."
+            )
+    else:
+        sizes = [Size.of(each, shared.targets) for each in described]
     if not any(size.n for size in sizes):
         raise ValueError("sample_weight must be non-zero somewhere. Got zeros only.")
-    return ClusterProblem(parts, sizes, settings, targets, like, held_out), like.seen
+    return sizes
 
 
 def _checked(client, plain, X, y, sample_weight, persist):

@@ -1,6 +1,7 @@
 """The problem that partitions pose together: sums of what each of them answers."""
 
 import functools
+import operator
 
 import joblib
 import numpy as np
@@ -10,7 +11,6 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ..objectives.data import Data
 from ..objectives.evidence import MAX_EXACT_ROWS, CentredRows, scale_of
-from ..objectives.moments import Moments
 from ..objectives.problem import Problem
 from ..objectives.remote import RemoteObjective
 from ..objectives.smoothness import MAX_GRAM_COLUMNS, second_moment_of
@@ -38,7 +38,7 @@ class ClusterProblem(Problem):
     like : Description
         Type, format and features of X.
     held_out : ClusterHeldOut or None
-        Rows to judge the training by.
+        Rows to judge the training by; None for those that the parts hold out, if any.
     """
 
     # Every step of a mini-batch optimizer would be a round.
@@ -48,67 +48,102 @@ class ClusterProblem(Problem):
         counted = float(sum(size.counted for size in sizes))
         n = sum(size.n for size in sizes)
         Problem.__init__(self, None, None, None, settings.loss, targets)
+        if held_out is None and any(size.holds_out for size in sizes):
+            held_out = ClusterHeldOut(parts, targets)
         self.held_out = held_out
         self.total = None if counted == n else counted
         self.parts = parts
         self.sizes = sizes
         self.like = like
+        self._moments = {}
         self._places = [k for k, size in enumerate(sizes) if size.n > 0]
         # Weights have mean one in every partition. Multiplied by its share they have mean one
         # over all rows.
         mean = counted / n
         self._shares = PerPart(s.counted / s.n / mean if s.n else 0.0 for s in sizes)
 
-    n = property(lambda self: sum(size.n for size in self.sizes))
-    n_features = property(lambda self: self.like.seen["n_features_in_"])
-    n_entries = property(lambda self: sum(size.n_entries for size in self.sizes))
-    dtype = property(lambda self: self.like.dtype)
-    is_sparse = property(lambda self: self.like.is_sparse)
+    @property
+    def n(self):
+        return sum(size.n for size in self.sizes)
+
+    @property
+    def n_features(self):
+        return self.like.seen["n_features_in_"]
+
+    @property
+    def n_entries(self):
+        return sum(size.n_entries for size in self.sizes)
+
+    @property
+    def dtype(self):
+        return self.like.dtype
+
+    @property
+    def is_sparse(self):
+        return self.like.is_sparse
 
     def ask(self, function, *arguments):
         """The answers of the partitions that have rows, in their order."""
         return self.parts.ask(function, self._shares, *arguments, places=self._places)
 
+    def merged(self, function, merge, *arguments, numbers):
+        """The answers of the partitions that have rows, of so many numbers each, merged."""
+        return self.parts.merged(
+            function, merge, self._shares, *arguments, places=self._places, size=8 * numbers
+        )
+
+    def _both(self, full):
+        """The moments of the features, and of the columns that stand for the targets: a round."""
+        if full not in self._moments:
+            numbers = self.n_features ** (1 + full)
+            self._moments[full] = self.merged(
+                partition.moments, partition.merge_both, full, numbers=numbers
+            )
+        return self._moments[full]
+
     def add_features(self, moments):
-        for each in self.ask(partition.feature_moments, moments.full):
-            moments.merge(each)
+        moments.merge(self.moments_of_features(moments.full))
+
+    def moments_of_features(self, full):
+        """The moments of the features; `full`: with covariances."""
+        return self._both(full)[0]
 
     def add_targets(self, moments):
-        for each in self.ask(partition.target_moments):
-            moments.merge(each)
+        moments.merge(self.moments_of_targets)
+
+    @functools.cached_property
+    def moments_of_targets(self):
+        """The moments of the columns that stand for the targets."""
+        joint = vars(self).get("joint_moments")
+        if joint is not None:
+            return joint.part(slice(self.n_features, None)).variances_only()
+        return self._both(next(iter(self._moments), False))[1]
 
     @functools.cached_property
     def joint_moments(self):
-        moments = Moments(full=True)
-        with np.errstate(over="ignore", invalid="ignore"):
-            for each in self.ask(partition.joint_moments):
-                if each is None:
-                    return None
-                moments.merge(each)
-        return moments if np.isfinite(moments.covariance).all() else None
+        numbers = (self.n_features + self.targets.n_outputs) ** 2
+        found = self.merged(partition.joint_moments, partition.merge_moments, numbers=numbers)
+        return found if found is not None and np.isfinite(found.covariance).all() else None
 
     def centred(self, features, inverse):
         if max(self.n, self.n_counted) <= MAX_EXACT_ROWS:
-            return CentredRows(self._gathered(), features, inverse)
+            return CentredRows(self._gathered(), features.mean, inverse)
         return _ClusterRows(self, features, inverse)
 
     def _gathered(self):
         """The same problem, of so few rows that they fit anywhere."""
-        parts = self.ask(partition.rows_of)
-        X, y, weight = zip(*parts, strict=True)
+        X, y, weight = zip(*self.ask(partition.rows_of), strict=True)
         X = sp.vstack(X, format="csr") if self.is_sparse else np.concatenate(X)
         weight = np.concatenate(weight)
         return Problem(X, np.concatenate(y), weight, self.loss, self.targets, total=self.total)
 
-    def columns_of_targets(self):
-        """Mean and variance of the columns that stand for the targets."""
-        moments = Moments()
-        for each in self.ask(partition.column_sums):
-            moments.merge(each)
-        return moments.mean, moments.variance
-
     def read(self, coordinates, batch_size, shuffle):
         return ClusterData(self, coordinates, batch_size, shuffle)
+
+    def close(self):
+        self.parts.close()
+        if self.held_out is not None:
+            self.held_out.parts.close()
 
     def fingerprint(self, penalty):
         objective = [repr(fingerprint(self.loss)), repr(penalty), self.total]
@@ -124,8 +159,7 @@ class ClusterData(Data):
     """`Data` of which every batch is all rows."""
 
     def mean_square(self):
-        moments = Moments()
-        self.problem.add_features(moments)
+        moments = self.problem.moments_of_features(False)
         return float(np.sum(moments.variance + moments.mean**2))
 
     @functools.cached_property
@@ -136,14 +170,15 @@ class ClusterData(Data):
             return 0.0, 0.0, n
         k = coordinates.n_columns
         if k <= MAX_GRAM_COLUMNS:
-            moments = Moments(full=True)
-            self.problem.add_features(moments)
-            gram = second_moment_of(moments, coordinates)
+            gram = second_moment_of(self.problem.moments_of_features(True), coordinates)
             top = scipy.linalg.eigvalsh(gram, subset_by_index=[k - 1, k - 1])
             return float(top[0]), 0.0, n
 
         def product(v):
-            return sum(self.problem.ask(partition.curvature, coordinates, v)) / n
+            found = self.problem.merged(
+                partition.curvature, operator.add, coordinates, v, numbers=k
+            )
+            return found / n
 
         start = np.random.default_rng(0).standard_normal(k)
         gram = LinearOperator((k, k), matvec=product, dtype=float)
@@ -161,11 +196,15 @@ class ClusterData(Data):
         unrotated = self.coordinates.unrotated()
 
         def ask(points, wants_gradients):
-            answers = self.problem.ask(
-                partition.evaluate, unrotated, self.problem.n, points, wants_gradients
+            return self.problem.merged(
+                partition.evaluate,
+                partition.add,
+                unrotated,
+                self.problem.n,
+                points,
+                wants_gradients,
+                numbers=points.size if wants_gradients else len(points),
             )
-            totals, scaled, gradients = zip(*answers, strict=True)
-            return sum(totals), sum(scaled), sum(gradients) if wants_gradients else None
 
         return RemoteObjective(self.coordinates, penalties, ask)
 
@@ -175,17 +214,22 @@ class _ClusterRows:
 
     def __init__(self, problem, features, inverse):
         self.problem = problem
-        mean, variance = problem.columns_of_targets()
-        self.scale = scale_of(variance, problem.targets)
-        self._rows = features, inverse, (mean, variance), problem.n
+        columns = problem.moments_of_targets
+        self.scale = scale_of(columns.variance, problem.targets)
+        targets = columns.mean, columns.variance
+        self._rows = features.mean, inverse, targets, problem.n
 
     def towards(self, mix):
         """Mean products of the features and the targets, which `mix` mixes."""
-        return sum(self.problem.ask(partition.towards, self._rows, mix))
+        return self._sum(partition.towards, mix)
 
     def second_moment(self, V):
         """The second moment of the features times V."""
-        return sum(self.problem.ask(partition.second_moment, self._rows, V))
+        return self._sum(partition.second_moment, V)
+
+    def _sum(self, function, vectors):
+        numbers = len(self._rows[1]) * vectors.shape[1]
+        return self.problem.merged(function, operator.add, self._rows, vectors, numbers=numbers)
 
 
 class ClusterHeldOut:

@@ -4,6 +4,8 @@ Each step is a function of what came before, and nothing is set on the estimator
 end. `fit`, `partial_fit`, the search and `check_gradient` call the same steps with other values.
 """
 
+import contextlib
+
 import numpy as np
 
 from .. import auto
@@ -32,13 +34,14 @@ def fit(estimator, X, y, sample_weight, validation):
     with one_blas_thread:
         classes = before and getattr(estimator, "classes_", None)
         problem, seen = estimator._pose(settings, classes, X, y, sample_weight, validation)
-        settings = with_optimizer(settings, problem)
-        _check_same_shape(before, settings, problem)
-        run = _run(settings, before, observe(problem, settings.moments))
-        identity = problem.fingerprint(settings.penalty_given) if settings.warm_start else None
-        data = set_up(run, settings, problem, anew=run.begin_fit(identity))
-        tasks = EpochTasks(estimator, X, y, sample_weight, settings.max_iter)
-        unfinished = _train(estimator, run, data, problem, tasks, seen)
+        with contextlib.closing(problem):
+            settings = with_optimizer(settings, problem)
+            _check_same_shape(before, settings, problem)
+            run = _run(settings, before, observe(problem, settings.moments))
+            identity = problem.fingerprint(settings.penalty_given) if settings.warm_start else None
+            data = set_up(run, settings, problem, anew=run.begin_fit(identity))
+            tasks = EpochTasks(estimator, X, y, sample_weight, settings.max_iter)
+            unfinished = _train(estimator, run, data, problem, tasks, seen)
     return convergence_message(run, settings, unfinished)
 
 

@@ -9,6 +9,9 @@ from ..targets import ClassTargets, RealTargets
 from .settings import check_whitening
 from .validation import errors_of_validation_data
 
+# The largest sum of weights: there is some room for products with it.
+MOST_COUNTED = np.finfo(float).max * 1e-8
+
 
 class SplitError(ValueError):
     """There are too few rows to hold out any."""
@@ -61,8 +64,7 @@ def pose(settings, targets, given, given_val=None, rows=None):
     if weight is not None:
         with np.errstate(over="ignore"):
             total = float(np.sum(weight if subset is None else weight[subset]))
-        # Some room for products with it.
-        total = min(total, np.finfo(float).max * 1e-8)
+        total = min(total, MOST_COUNTED)
         weight = normalise(weight, subset)
     if rows is not None:
         weight = None if weight is None else spread(weight, rows, X.shape[:1])

@@ -155,15 +155,15 @@ class _Covariances:
 class CentredRows:
     """The second moments of features and targets, from their rows.
 
-    The features are centred and divided by their sizes. The mean and the variance of the targets
-    are those of the rows, unless they are given.
+    The features are measured from their `mean`, and multiplied by `inverse`. The mean and the
+    variance of the targets are those of the rows, unless they are given.
     """
 
-    def __init__(self, problem, features, inverse, targets=None):
+    def __init__(self, problem, mean, inverse, targets=None):
         self.problem = problem
         self.rows = problem.subset
         self.inverse = inverse
-        self.shift = features.mean * inverse
+        self.shift = mean * inverse
         X = problem.X
         width = X.nnz / X.shape[0] if sp.issparse(X) else X.shape[1]
         self.step = max(1, int(NUMBERS / max(width, 1)))
@@ -174,11 +174,11 @@ class CentredRows:
         self.share = np.full(n, 1 / n) if weight is None else weight / np.sum(weight)
         columns = problem.targets.columns(y)
         if targets is None:
-            mean = np.average(columns, axis=0, weights=weight)
-            variance = np.average(np.square(columns - mean), axis=0, weights=weight)
+            middle = np.average(columns, axis=0, weights=weight)
+            variance = np.average(np.square(columns - middle), axis=0, weights=weight)
         else:
-            mean, variance = targets
-        self.centred = columns - mean
+            middle, variance = targets
+        self.centred = columns - middle
         self.scale = scale_of(variance, problem.targets)
 
     def batches(self):

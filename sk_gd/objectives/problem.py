@@ -141,7 +141,10 @@ class Problem:
 
     def centred(self, features, inverse):
         """The rows, centred and multiplied by `inverse`, as the evidence reads them."""
-        return CentredRows(self, features, inverse)
+        return CentredRows(self, features.mean, inverse)
+
+    def close(self):
+        """Let go of what is held for the problem elsewhere."""
 
     def read(self, coordinates, batch_size, shuffle):
         """New data in these coordinates and batches."""

@@ -33,28 +33,32 @@ def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None
     generator = runs[0].generator
     last = {id(run): run.history.n_epochs + more for run, more in zip(runs, epochs, strict=True)}
     active, unfinished, objective = list(runs), [], None
-    while active:
-        if begin_epoch is not None:
-            begin_epoch()
-        if objective is None:
-            objective = watched_objective(data, [run.lane for run in active])
-        run_epoch(
-            objective,
-            [run.lane for run in active],
-            [run.begin_epoch(data.n_batches) for run in active],
-            data.order(generator),
-            data.n,
-            data.batch_size,
-        )
-        going = [run for run in active if not run.finish_epoch(data, held_out)]
-        recorded = [run for run in active if run.error is None]
-        if recorded and end_epoch is not None and end_epoch(recorded):
-            return []
-        unfinished += [run for run in going if run.history.n_epochs == last[id(run)]]
-        going = [run for run in going if run.history.n_epochs < last[id(run)]]
-        if len(going) < len(active):
-            active, objective = going, None
-    return unfinished
+    try:
+        while active:
+            if begin_epoch is not None:
+                begin_epoch()
+            if objective is None:
+                objective = watched_objective(data, [run.lane for run in active])
+            run_epoch(
+                objective,
+                [run.lane for run in active],
+                [run.begin_epoch(data.n_batches) for run in active],
+                data.order(generator),
+                data.n,
+                data.batch_size,
+            )
+            going = [run for run in active if not run.finish_epoch(data, held_out)]
+            recorded = [run for run in active if run.error is None]
+            if recorded and end_epoch is not None and end_epoch(recorded):
+                return []
+            unfinished += [run for run in going if run.history.n_epochs == last[id(run)]]
+            going = [run for run in going if run.history.n_epochs < last[id(run)]]
+            if len(going) < len(active):
+                active, objective = going, None
+        return unfinished
+    finally:
+        for run in runs:
+            run.lane.objective = None  # which holds the data; the run outlives them
 
 
 def watched_objective(data, lanes):
