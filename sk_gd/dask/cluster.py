@@ -4,8 +4,10 @@ import contextlib
 import copy
 import itertools
 import math
+import pickle
 import uuid
 
+import cloudpickle
 import dask
 import numpy as np
 from dask.sizeof import sizeof
@@ -63,10 +65,35 @@ class PerPart(list):
     """An argument that has a value for each of the partitions."""
 
 
-class Question:
-    """A function, and its arguments for each of some partitions.
+class Packed:
+    """An object as bytes, which the task that needs it unpacks.
 
-    Dask looks for tasks inside lists and dicts. An object of this class travels as it is.
+    What Dask itself sends must be known to every worker: one that cannot import a class loses its
+    connection, again and again. A task that cannot is an error like any other.
+    """
+
+    def __init__(self, content):
+        try:
+            self._bytes = cloudpickle.dumps(content)
+        except Exception as error:
+            raise TypeError(
+                f"A loss or an optimizer of your own must be picklable, to be sent to the workers: "
+                f"{error}"
+            ) from error
+
+    def unpack(self):
+        """The object."""
+        try:
+            return pickle.loads(self._bytes)
+        except Exception as error:
+            raise RuntimeError(
+                f"The workers do not know a class of yours: {error}. They must be able to import "
+                'its module, which client.upload_file("module.py") sends them.'
+            ) from error
+
+
+class Question(Packed):
+    """A function, and its arguments for each of some partitions.
 
     Parameters
     ----------
@@ -79,15 +106,17 @@ class Question:
     """
 
     def __init__(self, function, arguments, places):
-        self.function = function
-        self.arguments = {
+        self.is_empty = not len(places)
+        arguments = {
             k: [each[k] if isinstance(each, PerPart) else each for each in arguments]
             for k in places
         }
+        super().__init__((function, arguments))
 
     def answers(self, parts):
         """The answer of each of the partitions; `parts` has them by their places."""
-        return {k: self.function(parts[k], *given) for k, given in self.arguments.items()}
+        function, arguments = self.unpack()
+        return {k: function(parts[k], *given) for k, given in arguments.items()}
 
     def answer(self, parts):
         """The answer of a single partition."""
@@ -109,14 +138,20 @@ def bytes_of_held(held):
 # What the tasks do.
 
 
+def make_part(packed, *arguments):
+    """A partition, from what a worker reads."""
+    function, plain = packed.unpack()
+    return function(plain, *arguments)
+
+
 def hold(places, parts):
     """Partitions that lie on the same worker, as one object."""
     return Held(zip(places, parts, strict=True))
 
 
 def answer(question, parts):
-    """The answers of partitions."""
-    return question.answers(parts)
+    """The answers of partitions, as bytes: Dask would send every small array by itself."""
+    return pickle.dumps(question.answers(parts), protocol=5)
 
 
 def derive(question, parts):
@@ -175,8 +210,8 @@ class Partitions:
     @classmethod
     def of(cls, client, function, plain, columns, keep):
         """Partitions of ``function(plain, index, X, y, sample_weight)``, from delayed columns."""
-        plain = dask.delayed(plain, traverse=False)
-        make = dask.delayed(function, name=_task_name(function))
+        plain = dask.delayed(Packed((function, plain)), traverse=False)
+        make = dask.delayed(make_part, name=_task_name(function))
         parts = [
             make(plain, index, row["X"], row["y"], row["sample_weight"])
             for index, row in enumerate(columns)
@@ -215,7 +250,7 @@ class Partitions:
         futures = self._submit(answer, questions, function)
         found = {}
         for answers in self._gathered(futures):
-            found |= answers
+            found |= pickle.loads(answers)
         return [found[k] for k in places]
 
     def merged(self, function, merge, *arguments, places=None, size=0):
@@ -273,7 +308,7 @@ class Partitions:
         tasks = [
             task(question, parts, dask_key_name=key)
             for question, parts, key in zip(questions, self.held, keys, strict=True)
-            if question.arguments
+            if not question.is_empty
         ]
         return self.client.compute(tasks)
 

@@ -18,6 +18,7 @@ from ..objectives.problem import trace_of_rows
 from ..objectives.remote import sums_of_rows
 from ..penalties import ElasticNet
 from ..training.blas_threads import one_blas_thread
+from .collections import JOIN
 
 
 @dataclass
@@ -44,16 +45,34 @@ class Partition:
 
 def check(estimator, index, X, y, sample_weight):
     """Validate the rows of a partition. An error is kept, for the client to raise."""
-    if len(y) == 0 and X.shape[0] == 0:
+    try:
+        _check_lengths(X, y, sample_weight)
+    except ValueError as error:
+        return Partition(index, error=error)
+    if X.shape[0] == 0:
         return Partition(index)
     witness = Witness(estimator)
     known = hasattr(estimator, "n_features_in_")
     try:
         weight = None if sample_weight is None else np.asarray(sample_weight)
-        given = witness.validate(X, y, weight, reset=not known)
+        # scikit-learn refuses weights that are all zero. Those of other partitions need not be.
+        idle = weight is not None and not np.any(weight)
+        given = witness.validate(X, y, None if idle else weight, reset=not known)
+        if idle:
+            given = given._replace(sample_weight=np.zeros(len(given.y)))
     except Exception as error:
         return Partition(index, error=error)
     return Partition(index, given, witness.attributes)
+
+
+def _check_lengths(X, y, sample_weight):
+    """Raise a ValueError unless the columns of a partition have as many rows."""
+    for name, values in (("y", y), ("sample_weight", sample_weight)):
+        if values is not None and len(values) != X.shape[0]:
+            raise ValueError(
+                f"{name} must have as many rows as X, {X.shape[0]}. Got {len(values)} instead. "
+                + JOIN
+            )
 
 
 class Description(NamedTuple):

@@ -18,6 +18,8 @@ from .problem import ClusterHeldOut, ClusterProblem
 
 def pose_collections(estimator, settings, classes, X, y, sample_weight, validation):
     """The problem that collections pose, and what scikit-learn notes about their rows."""
+    if y is None:
+        raise ValueError("y must be given: labels or targets for the rows of X. Got None instead.")
     client = client_of(estimator.client)
     if settings.optimizer != "auto":
         check_whole_batches(settings.batch_size, settings.optimizer)

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
 from .. import estimators as plain
+from .cluster import Packed
 from .collections import is_collection
 
 CONSTRAINTS = {"client": "no_validation", "persist": [StrOptions({"auto"}), "boolean"]}
@@ -24,14 +25,15 @@ def over_rows(model, method, X):
     local = model.to_local()
     if not is_collection(X):
         return getattr(local, method)(X)
+    packed = Packed(local)
     if isinstance(X, (list, tuple)):
-        return [dask.delayed(_answers)(x, local, method) for x in X]
+        return [dask.delayed(_answers)(x, packed, method) for x in X]
     like = _like(local, method)
     if isinstance(X, da.Array):
         X = X.rechunk({1: -1}) if X.numblocks[1] > 1 else X
         more = {"drop_axis": 1} if like.ndim == 1 else {"chunks": (X.chunks[0], like.shape[1:])}
-        return X.map_blocks(_answers, local, method, meta=like, dtype=like.dtype, **more)
-    return X.map_partitions(_framed, local, method, meta=_frame(like, X._meta.index[:0]))
+        return X.map_blocks(_answers, packed, method, meta=like, dtype=like.dtype, **more)
+    return X.map_partitions(_framed, packed, method, meta=_frame(like, X._meta.index[:0]))
 
 
 def _like(local, method):
@@ -44,15 +46,16 @@ def _like(local, method):
     return getattr(local, method)(X)[:0]
 
 
-def _answers(X, local, method):
+def _answers(X, packed, method):
     """The answers for a block, which may be empty."""
+    local = packed.unpack()
     if X.shape[0] == 0:
         return _like(local, method)
     return getattr(local, method)(X)
 
 
-def _framed(X, local, method):
-    return _frame(_answers(X, local, method), X.index)
+def _framed(X, packed, method):
+    return _frame(_answers(X, packed, method), X.index)
 
 
 def _frame(answers, index):
