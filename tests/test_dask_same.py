@@ -33,8 +33,9 @@ LOSSES = [
 
 def compare(kind, loss, target, optimizer, turn, **parameters):
     """Fit both models; `turn` decides format, weights and class weights."""
-    if kind == "classifier" and optimizer in FULL_BATCH:
-        # With others, and no intercept at the start, rounding would decide its first step.
+    if kind == "classifier" and optimizer in FULL_BATCH and optimizer != "rprop":
+        # Balanced classes have no gradient of the intercept at the start: with the optimizers that
+        # divide by its size, rounding would decide the first step.
         parameters["class_weight"] = (None, "balanced")[turn % 2]
     if kind == "classifier" and turn == 2:
         parameters["class_weight"] = {TARGETS[target][0]: 3.0}

@@ -9,6 +9,7 @@ import uuid
 
 import cloudpickle
 import dask
+import dask.array as da
 import numpy as np
 from dask.sizeof import sizeof
 from distributed import Client, default_client, wait
@@ -333,8 +334,8 @@ def _task_name(function):
 
 
 def bytes_of(collection, parts):
-    """Bytes of all partitions: known, or those of the first one times their number."""
-    size = getattr(collection, "nbytes", None)
-    if size is not None and not math.isnan(size):
+    """Bytes of all partitions: of an array, or those of the first one times their number."""
+    size = collection.nbytes if isinstance(collection, da.Array) else math.nan
+    if not math.isnan(size):
         return size
     return len(parts) * int(dask.delayed(sizeof)(parts[0]["X"]).compute())

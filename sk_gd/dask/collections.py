@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from dask.base import is_dask_collection
 from dask.delayed import Delayed
 
-# Bytes of a chunk that is made of an array in memory.
+# Bytes of a part that is made of rows in memory.
 CHUNK = 100_000_000
 
 JOIN = (
@@ -40,15 +40,19 @@ def partitions(X, **others):
     list of dict of str to Delayed or None
         A dict for every partition, with "X" and the names of the `others`.
     """
+    ends = None
     if not is_collection(X):
-        X = _chunked(X)
+        ends = _ends_in_memory(X)
+        X = _cut(X, ends)
+    elif isinstance(X, da.Array) and not np.isnan(X.shape[0]):
+        ends = np.cumsum(X.chunks[0]).tolist()
     columns = {"X": _parts("X", _one_chunk_a_row(X))}
     for name, values in others.items():
         columns[name] = [None] * len(columns["X"])
         if values is None:
             continue
         if not is_collection(values):
-            values = _like(X, values, name)
+            values = _like_X(values, name, ends)
         if isinstance(values, da.Array) and isinstance(X, da.Array):
             values = _aligned(X, values)
         columns[name] = _parts(name, values)
@@ -61,23 +65,31 @@ def partitions(X, **others):
     return [dict(zip(columns, parts, strict=True)) for parts in zip(*columns.values(), strict=True)]
 
 
-def _chunked(X):
-    """An array or frame in memory, as a collection."""
-    if hasattr(X, "iloc"):
-        import dask.dataframe as dd
-
-        return dd.from_pandas(
-            X, chunksize=max(1, CHUNK // max(X.memory_usage().sum() // len(X), 1))
-        )
+def _ends_in_memory(X):
+    """Where the parts end into which rows in memory are cut."""
     if sp.issparse(X):
-        X = sp.csr_array(X)
-        size = (X.data.nbytes + X.indices.nbytes) // max(X.shape[0], 1)
-        step = max(1, CHUNK // max(size, 1))
-        return [dask.delayed(X[i : i + step]) for i in range(0, X.shape[0], step)]
-    X = np.asarray(X)
-    if X.ndim != 2:
-        raise ValueError(f"X must have two dimensions. Got an array of shape {X.shape} instead.")
-    return da.from_array(X, chunks=(max(1, CHUNK // max(X[:1].nbytes, 1)), X.shape[1]))
+        size = X.data.nbytes + getattr(X, "indices", X.data).nbytes
+    elif hasattr(X, "memory_usage"):
+        size = int(X.memory_usage().sum())
+    else:
+        size = np.asarray(X).nbytes
+    if len(np.shape(X)) != 2:
+        raise ValueError(f"X must have two dimensions. Got {len(np.shape(X))} instead.")
+    n = np.shape(X)[0]
+    return [*range(n, 0, -max(1, CHUNK * n // max(size, 1)))][::-1] or [0]
+
+
+def _cut(values, ends):
+    """Rows in memory as delayed parts."""
+    if sp.issparse(values):
+        values = sp.csr_array(values)
+    elif not hasattr(values, "iloc"):
+        values = np.asarray(values)
+    rows = getattr(values, "iloc", values)
+    return [
+        dask.delayed(rows[begin:end], traverse=False)
+        for begin, end in zip([0, *ends[:-1]], ends, strict=True)
+    ]
 
 
 def _one_chunk_a_row(X):
@@ -90,18 +102,17 @@ def _one_chunk_a_row(X):
     return X
 
 
-def _like(X, values, name):
-    """Values in memory in chunks like those of X."""
-    if isinstance(X, da.Array) and not np.isnan(X.shape[0]):
-        values = np.asarray(values)
-        if len(values) != X.shape[0]:
-            raise ValueError(
-                f"{name} must have as many rows as X, {X.shape[0]}. Got {len(values)} instead."
-            )
-        return da.from_array(values, chunks=(X.chunks[0], *values.shape[1:]))
-    raise ValueError(
-        f"{name} is in memory, and how many rows each partition of X has is not known. {JOIN}"
-    )
+def _like_X(values, name, ends):
+    """Values in memory, in parts like those of X, which end at known rows."""
+    if ends is None:
+        raise ValueError(
+            f"{name} is in memory, and how many rows each partition of X has is not known. {JOIN}"
+        )
+    if len(values) != ends[-1]:
+        raise ValueError(
+            f"{name} must have as many rows as X, {ends[-1]}. Got {len(values)} instead."
+        )
+    return _cut(values, ends)
 
 
 def _aligned(X, values):

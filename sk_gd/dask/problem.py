@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ..objectives.data import Data
-from ..objectives.evidence import MAX_EXACT_ROWS, CentredRows, scale_of
+from ..objectives.evidence import MAX_EXACT, MAX_EXACT_ROWS, CentredRows, scale_of
 from ..objectives.problem import Problem
 from ..objectives.remote import RemoteObjective
 from ..objectives.smoothness import MAX_GRAM_COLUMNS, second_moment_of
@@ -55,12 +55,15 @@ class ClusterProblem(Problem):
         self.parts = parts
         self.sizes = sizes
         self.like = like
-        self._moments = {}
         self._places = [k for k, size in enumerate(sizes) if size.n > 0]
         # Weights have mean one in every partition. Multiplied by its share they have mean one
         # over all rows.
         mean = counted / n
         self._shares = PerPart(s.counted / s.n / mean if s.n else 0.0 for s in sizes)
+        self._moments = {}
+        automatic = isinstance(settings.alpha, str) or settings.optimizer == "auto"
+        few = like.seen["n_features_in_"] <= min(MAX_EXACT, self.n_counted)
+        self._needs_joint = self.condenses or (automatic and few)
 
     @property
     def n(self):
@@ -93,7 +96,11 @@ class ClusterProblem(Problem):
         )
 
     def _both(self, full):
-        """The moments of the features, and of the columns that stand for the targets: a round."""
+        """The moments of the features, and of the columns that stand for the targets."""
+        if not full and self._needs_joint and self.joint_moments is not None:
+            # One round where it would be two: the evidence needs covariances.
+            moments, d = self.joint_moments.variances_only(), self.n_features
+            return moments.part(slice(0, d)), moments.part(slice(d, None))
         if full not in self._moments:
             numbers = self.n_features ** (1 + full)
             self._moments[full] = self.merged(
@@ -114,9 +121,6 @@ class ClusterProblem(Problem):
     @functools.cached_property
     def moments_of_targets(self):
         """The moments of the columns that stand for the targets."""
-        joint = vars(self).get("joint_moments")
-        if joint is not None:
-            return joint.part(slice(self.n_features, None)).variances_only()
         return self._both(next(iter(self._moments), False))[1]
 
     @functools.cached_property
