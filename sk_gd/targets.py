@@ -198,7 +198,7 @@ class ClassTargets:
     def score_of(self, scored):
         """Accuracy of all rows, from what `scored` gave for each part of them."""
         right, total = (sum(each) for each in zip(*scored, strict=True))
-        return right / total
+        return float(right / total)
 
     def _right(self, y, p):
         """Which predictions are right; accuracy_score has checks that take longer than an epoch."""
