@@ -71,7 +71,7 @@ def test_data_of_four_times_the_memory(tmp_path):
     pd = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")
     dd = pytest.importorskip("dask.dataframe")
-    limit, columns, rows = 400 * MEGABYTES, 20, 100_000
+    limit, columns, rows = 320 * MEGABYTES, 20, 100_000
     files = 4 * 2 * limit // (8 * rows * columns)
     rng, names = np.random.default_rng(0), [f"x{j}" for j in range(columns)]
     weights = rng.normal(size=columns)
@@ -89,7 +89,7 @@ def test_data_of_four_times_the_memory(tmp_path):
         parts = dd.read_parquet(tmp_path).to_delayed()
         assert len(parts) == files
         pids = list(client.run(os.getpid).values())
-        model = sk_gd.dask.GDClassifier(max_iter=4, tol=None)
+        model = sk_gd.dask.GDClassifier(max_iter=2, tol=None)
         model.fit([part[names] for part in parts], [part["y"] for part in parts])
         assert list(client.run(os.getpid).values()) == pids  # none was killed
     direction = model.coef_[0] / np.linalg.norm(model.coef_) @ weights / np.linalg.norm(weights)

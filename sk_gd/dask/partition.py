@@ -271,19 +271,17 @@ def merge_both(one, other):
     return tuple(merge_moments(*pair) for pair in zip(one, other, strict=True))
 
 
-def add(one, other):
-    """The sums of what `evaluate` gives."""
-    return tuple(None if a is None else a + b for a, b in zip(one, other, strict=True))
-
-
 def evaluate(part, share, coordinates, whole, points, wants_gradients):
-    """Sums of losses and gradients at the `points` of the lanes, as a part of `whole` rows."""
+    """Sums at the `points` of the lanes, as a part of `whole` rows, in one flat array.
+
+    First `total` and `scaled` of every lane, then the gradients if they are wanted.
+    """
     kernel = ElasticNet(0.0).kernel(*coordinates.weight_scales(), proximal=False)
     data = part.data(coordinates, part.n, False)
     objective = data.objective([kernel] * len(points))
     with one_blas_thread:
         found = sums_of_rows(objective, data.order(None), part.n, whole, points, wants_gradients)
-    return tuple(None if each is None else share * each for each in found)
+    return share * np.concatenate([each.ravel() for each in found if each is not None])
 
 
 def towards(part, share, rows, mix):

@@ -200,15 +200,18 @@ class ClusterData(Data):
         unrotated = self.coordinates.unrotated()
 
         def ask(points, wants_gradients):
-            return self.problem.merged(
+            lanes = len(points)
+            sums = self.problem.merged(
                 partition.evaluate,
-                partition.add,
+                operator.add,
                 unrotated,
                 self.problem.n,
                 points,
                 wants_gradients,
-                numbers=points.size if wants_gradients else len(points),
+                numbers=points.size if wants_gradients else lanes,
             )
+            gradients = sums[2 * lanes :].reshape(points.shape) if wants_gradients else None
+            return sums[:lanes], sums[lanes : 2 * lanes], gradients
 
         return RemoteObjective(self.coordinates, penalties, ask)
 
