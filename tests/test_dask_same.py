@@ -179,7 +179,9 @@ def test_more_answers_than_the_client_holds_are_merged_to_the_same_bits(monkeypa
 def _there(kind, target, ends, **parameters):
     import sk_gd.dask
 
-    model = getattr(sk_gd.dask, kind)(random_state=0, max_iter=4, tol=None, **parameters)
+    model = getattr(sk_gd.dask, kind)(
+        **{"random_state": 0, "max_iter": 4, "tol": None} | parameters
+    )
     return model.fit(cut(X, ends), cut(TARGETS[target], ends), cut(WEIGHT, ends))
 
 
@@ -200,3 +202,20 @@ def test_wide(rows, sparse):
     for more in ({}, {"precondition": "standardize", "optimizer": "sgd", "batch_size": "full"}):
         there = sk_gd.dask.GDClassifier(**given, **more).fit(cut(x, ends), cut(y, ends))
         assert_same_model(there, sk_gd.GDClassifier(**given, **more).fit(x, y))
+
+
+def test_partitions_stay_where_they_are(client):
+    """No round moves them to another worker, however many rounds there are."""
+    import time
+
+    begin = time.time()
+    _there("GDClassifier", "two", ends_of(8), optimizer="adgd", max_iter=12)
+    moved = client.run(
+        lambda dask_worker: [
+            str(key)
+            for transfer in dask_worker.transfer_incoming_log
+            if transfer["start"] > begin
+            for key in transfer["keys"]
+        ]
+    )
+    assert not [key for keys in moved.values() for key in keys if "pose-part" in key]

@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import itertools
 import math
 import pickle
 import uuid
@@ -197,16 +196,11 @@ class Partitions:
     def __init__(self, client, parts, keep):
         self.client = client
         self.keep = keep
-        self._name()
         if keep:
             self.groups, self.held = self._grouped(parts)
         else:
             self.groups = [[k] for k in range(len(parts))]
             self.held = [{k: part} for k, part in enumerate(parts)]
-
-    def _name(self):
-        self._token = uuid.uuid4().hex
-        self._rounds = itertools.count()
 
     @classmethod
     def of(cls, client, function, plain, columns, keep):
@@ -225,7 +219,6 @@ class Partitions:
     def then(self, function, *arguments):
         """New partitions: `function(part, *arguments)` of each of these."""
         new = copy.copy(self)
-        new._name()
         questions = [Question(function, arguments, group) for group in self.groups]
         if self.keep:
             new.held = self._submit(derive, questions, function)
@@ -293,16 +286,12 @@ class Partitions:
             groups += [g.tolist() for g in np.array_split(places, min(threads, len(places)))]
         together = [[futures[k] for k in group] for group in groups]
         return groups, self.client.map(
-            hold, groups, together, key=self._keys(hold, len(groups)), pure=False
+            hold, groups, together, key=_keys(hold, len(groups)), pure=False
         )
-
-    def _keys(self, function, count):
-        name = f"{_task_name(function)}-{self._token}-{next(self._rounds)}"
-        return [f"{name}-{k}" for k in range(count)]
 
     def _submit(self, task, questions, function):
         """The futures of ``task(question, parts)``, one for each group."""
-        keys = self._keys(function, len(questions))
+        keys = _keys(function, len(questions))
         if self.keep:
             return self.client.map(task, questions, self.held, key=keys, pure=False)
         task = dask.delayed(task)
@@ -326,6 +315,17 @@ class Partitions:
             with contextlib.suppress(Exception):
                 self.client.cancel(futures, force=True)
             raise
+
+
+def _keys(function, count):
+    """Keys of the tasks of a round.
+
+    They are a group of their own to Dask. It takes the tasks of a group that is larger than the
+    cluster for those that read data, and sends them to any worker, not to the one that has the
+    partitions.
+    """
+    name = f"{_task_name(function)}-{uuid.uuid4().hex}"
+    return [(name, k) for k in range(count)]
 
 
 def _task_name(function):
