@@ -2,6 +2,7 @@
 
 import re
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -226,6 +227,7 @@ def test_ctrl_c_cancels_the_round(client, monkeypatch):
     """The interrupt goes on to the user, and nothing is left on the workers."""
 
     def interrupted(self, futures, **more):
+        time.sleep(0.5)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(distributed.Client, "gather", interrupted)
@@ -236,8 +238,6 @@ def test_ctrl_c_cancels_the_round(client, monkeypatch):
 
 
 def _assert_nothing_left(client):
-    import time
-
     left = None
     for _ in range(50):
         left = client.run_on_scheduler(
