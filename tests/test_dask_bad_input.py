@@ -148,10 +148,10 @@ def test_targets(client):
     assert_refused(["y must be given"], classifier(), parts, None)
     assert_refused(["two classes", "1 class"], classifier(), parts, cut(np.full(120, "a"), ends))
     assert_refused(
-        ["In partition 0", "poisson", "negative"], regressor(loss="poisson"), parts, cut(Y, ends)
+        ["In partition", "poisson", "negative"], regressor(loss="poisson"), parts, cut(Y, ends)
     )
     assert_refused(["Unknown label type"], classifier(), parts, cut(Y, ends))
-    assert_refused(["In partition 0"], regressor(), parts, cut(LABELS, ends))
+    assert_refused(["In partition"], regressor(), parts, cut(LABELS, ends))
     mixed = cut(TARGETS["numbers"], ends)
     mixed[1] = dask.delayed(Y[30:60])
     assert_refused(["Partition 1", "number of outputs"], regressor(), parts, mixed)

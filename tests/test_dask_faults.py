@@ -71,7 +71,7 @@ def test_data_of_four_times_the_memory(tmp_path):
     pd = pytest.importorskip("pandas")
     pytest.importorskip("pyarrow")
     dd = pytest.importorskip("dask.dataframe")
-    limit, columns, rows = 400 * MEGABYTES, 20, 100_000
+    limit, columns, rows = 600 * MEGABYTES, 20, 100_000
     files = 4 * 2 * limit // (8 * rows * columns)
     rng, names = np.random.default_rng(0), [f"x{j}" for j in range(columns)]
     weights = rng.normal(size=columns)
