@@ -78,14 +78,17 @@ def optimizer(settings, problem, *, streaming=False):
     entries = problem.n_entries
     n_outputs = problem.targets.n_outputs
     precondition = settings.precondition
-    if (
-        streaming
-        or settings.learning_rate != "auto"
-        or settings.batch_size != "auto"
+    asked_for = (
+        settings.learning_rate != "auto"
+        or settings.batch_size not in ("auto", "full" if problem.whole_batches_only else "auto")
         or settings.average not in ("auto", False)
         or not isinstance(settings.schedule, Constant)
-        or not problem.loss.suits_full_batch
-        or entries * n_outputs > LONG_PASS
+    )
+    costly = not problem.loss.suits_full_batch or entries * n_outputs > LONG_PASS
+    if (
+        streaming
+        or asked_for
+        or (costly and not problem.whole_batches_only)
         # Raw and whitened coordinates of more features than rows magnify rounding in every step.
         or (precondition != "standardize" and n < d)
     ):
@@ -162,9 +165,11 @@ def alpha(given, problem, statistics, size, ratio, *, streaming=False):
 def batch_size(given, optimizer, problem):
     """Rows a step, for the `batch_size` that was given."""
     n = problem.n
+    if given == "auto" and (optimizer.full_batch != "optional" or n <= TINY):
+        return n
+    if problem.whole_batches_only:
+        check_whole_batches(given, optimizer)
     if given == "auto":
-        if optimizer.full_batch != "optional" or n <= TINY:
-            return n
         rows = min(max(n // 100, FEWEST), MOST)
         return max(rows, _sparse_rows(problem)) if problem.is_sparse else rows
     if given == "full":
@@ -176,6 +181,18 @@ def batch_size(given, optimizer, problem):
             f"{n} rows instead; change it, or use another optimizer."
         )
     return given
+
+
+def check_whole_batches(given, optimizer):
+    """Raise a ValueError unless every step reads all rows with this `batch_size`."""
+    if given == "full" or (given == "auto" and optimizer.full_batch != "optional"):
+        return
+    raise ValueError(
+        f"On a cluster every step reads all rows, and {type(optimizer).__name__} reads "
+        f"mini-batches unless batch_size='full'. Got batch_size={given!r}. Use optimizer='auto' or "
+        "batch_size='full', or train the estimator of sk_gd partition by partition with "
+        "partial_fit."
+    )
 
 
 def _sparse_rows(problem):

@@ -9,6 +9,8 @@ from sklearn.metrics import r2_score
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
+from .objectives.moments import Moments
+
 
 class RealTargets:
     """Real numbers, one column an output.
@@ -69,6 +71,22 @@ class RealTargets:
         # A model that is about to diverge may have predictions whose squares overflow.
         with np.errstate(over="ignore"):
             return r2_score(y, loss.response(p), sample_weight=weight)
+
+    def scored(self, loss, y, p, weight):
+        """What `score_of` needs of some of the rows."""
+        with np.errstate(over="ignore"):
+            residual = weight @ np.square(y - loss.response(p))
+        return residual, Moments().update(y, weight)
+
+    def score_of(self, scored):
+        """R² of all rows, from what `scored` gave for each part of them."""
+        moments = Moments()
+        for _, each in scored:
+            moments.merge(each)
+        residual = sum(each for each, _ in scored)
+        constant = moments.is_constant()
+        r2 = 1 - residual / np.where(constant, 1.0, moments.scatter)
+        return float(np.mean(np.where(constant, residual == 0, r2)))
 
     def published(self, loss, coef, intercept):
         """``coef_`` and ``intercept_`` of coefficients (n_outputs, n_features) and intercepts."""
@@ -177,9 +195,21 @@ class ClassTargets:
 
     def score(self, loss, y, p, weight):
         """Accuracy of raw predictions `p`."""
+        return np.average(self._right(y, p), weights=weight)
+
+    def scored(self, loss, y, p, weight):
+        """What `score_of` needs of some of the rows: the weights of the right ones, and of all."""
+        return weight @ self._right(y, p), weight.sum()
+
+    def score_of(self, scored):
+        """Accuracy of all rows, from what `scored` gave for each part of them."""
+        right, total = (sum(each) for each in zip(*scored, strict=True))
+        return float(right / total)
+
+    def _right(self, y, p):
+        """Which predictions are right; accuracy_score has checks that take longer than an epoch."""
         predicted = p[:, 0] > 0 if p.shape[1] == 1 else p.argmax(axis=1)
-        # accuracy_score has checks that take longer than an epoch of few rows.
-        return np.average(predicted == y[:, 0], weights=weight)
+        return predicted == y[:, 0]
 
     def published(self, loss, coef, intercept):
         """``coef_`` and ``intercept_`` of coefficients (n_outputs, n_features) and intercepts."""

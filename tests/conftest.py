@@ -24,3 +24,16 @@ def close_figures():
 
     yield
     pyplot.close("all")
+
+
+@pytest.fixture(scope="session")
+def client():
+    """A client of two workers, which are processes of one thread."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0"
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client

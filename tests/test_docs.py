@@ -31,8 +31,9 @@ TABLES = {
 @pytest.mark.parametrize("page", PAGES)
 def test_examples_of_the_guide(page):
     text, path = read(f"docs/{page}"), ROOT / "docs" / page
-    if "import torch" in text:
-        pytest.importorskip("torch")
+    for package in ("torch", "dask"):
+        if f"import {package}" in text:
+            pytest.importorskip(package)
     run_examples(doctest.DocTestParser().get_doctest(text, {}, page, str(path), 0))
 
 

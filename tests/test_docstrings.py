@@ -3,7 +3,6 @@
 import doctest
 import importlib
 import inspect
-import pkgutil
 import warnings
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 
 import sk_gd
 from helpers.interop import run_examples, skip_without_imports
+from helpers.project import modules
 
 numpydoc = pytest.importorskip("numpydoc")
 validate = pytest.importorskip("numpydoc.validate")
@@ -19,10 +19,19 @@ validate = pytest.importorskip("numpydoc.validate")
 MODULES = [
     "sk_gd",
     *(
-        f"sk_gd.{name}"
-        for _, name, _ in pkgutil.iter_modules(sk_gd.__path__)
-        if name
-        in ("optimizers", "losses", "schedules", "exceptions", "inspection", "onnx", "skops")
+        name
+        for name in modules()
+        if name.removeprefix("sk_gd.")
+        in (
+            "optimizers",
+            "losses",
+            "schedules",
+            "exceptions",
+            "inspection",
+            "onnx",
+            "skops",
+            "dask",
+        )
     ),
 ]
 
@@ -205,7 +214,7 @@ def test_every_name_is_documented_with_an_example(module):
 def example_owners():
     """The objects that may have examples: also those of compiled modules, which have no source."""
     owners = {**OBJECTS, **METHODS}
-    for _, name, _ in pkgutil.walk_packages(sk_gd.__path__, "sk_gd."):
+    for name in modules():
         owners[name] = importlib.import_module(name)
     return {
         name: value

@@ -202,6 +202,13 @@ def test_sparse_text(page):
 
 
 @pytest.mark.slow
+def test_dask(page):
+    """A cluster gives the model of one machine, in whatever order the rows are."""
+    pytest.importorskip("distributed")
+    _, output = page("dask")
+    assert [numbers(line)[-1] < 1e-10 for line in output.splitlines()] == [True, True]
+
+
 def test_out_of_core(page):
     names, output = page("out_of_core")
     loaded, mapped, chunked = (float(peak) for peak in re.findall(r"([\d.]+) MB", output))

@@ -35,6 +35,7 @@ ORDER = [
     "training",
     "estimators",
     "search",
+    "dask",
     "gradients",
     "inspection",
     "onnx",

@@ -5,7 +5,6 @@ import importlib.machinery
 import importlib.metadata
 import importlib.util
 import os
-import pkgutil
 import re
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import sk_gd
-from helpers.project import ROOT, blocks, read
+from helpers.project import ROOT, blocks, modules, read
 
 PACKAGE = ROOT / "sk_gd"
 SUFFIXES = tuple(importlib.machinery.EXTENSION_SUFFIXES)
@@ -125,10 +124,10 @@ def test_ruff_is_the_same_everywhere():
 def test_every_public_name_exists():
     for name in sk_gd.__all__:
         assert getattr(sk_gd, name) is not None
-    for module in pkgutil.walk_packages(sk_gd.__path__, "sk_gd."):
-        loaded = importlib.import_module(module.name)
+    for module in modules():
+        loaded = importlib.import_module(module)
         for name in getattr(loaded, "__all__", []):
-            assert hasattr(loaded, name), f"{module.name}.{name}"
+            assert hasattr(loaded, name), f"{module}.{name}"
 
 
 def test_extras_are_not_needed(tmp_path):

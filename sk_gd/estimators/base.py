@@ -115,6 +115,9 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
     def __sklearn_is_fitted__(self):
         return hasattr(self, "coef_")
 
+    # How `fit` comes from data to the problem that they pose.
+    _pose = fitting.pose_rows
+
     def _fit(self, X, y, sample_weight, validation):
         message = fitting.fit(self, X, y, sample_weight, validation)
         if message is not None:

@@ -12,7 +12,8 @@ from .docstrings import ATTRIBUTES, CLASSES, FIT, PARTIAL_FIT, documented, param
 __all__ = ["GDClassifier"]
 
 
-def _has_probabilities(classifier):
+def has_probabilities(classifier):
+    """True if the loss has a model of the probabilities; else raise an AttributeError."""
     loss = losses.get(classifier.loss, "classifier")
     if not hasattr(loss, "probabilities"):
         raise AttributeError(
@@ -129,7 +130,7 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         return self._partial_fit(X, y, sample_weight, classes)
 
-    @available_if(_has_probabilities)
+    @available_if(has_probabilities)
     def predict_proba(self, X):
         """Probabilities of the classes.
 
@@ -146,7 +147,7 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
         scores = self.decision_function(X)
         return losses.get(self.loss, "classifier").probabilities(scores)
 
-    @available_if(_has_probabilities)
+    @available_if(has_probabilities)
     def predict_log_proba(self, X):
         """Logarithms of the probabilities of the classes.
 

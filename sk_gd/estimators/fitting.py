@@ -4,6 +4,8 @@ Each step is a function of what came before, and nothing is set on the estimator
 end. `fit`, `partial_fit`, the search and `check_gradient` call the same steps with other values.
 """
 
+import contextlib
+
 import numpy as np
 
 from .. import auto
@@ -34,19 +36,29 @@ def fit(estimator, X, y, sample_weight, validation):
     settings = settings_of(estimator)
     before = getattr(estimator, "_run", None) if settings.warm_start else None
     with one_blas_thread:
-        witness = Witness(estimator)
-        given = witness.validate(X, y, sample_weight)
-        given_val = validate_held_out(witness, *validation)
-        targets = targets_of(settings, given.y, before and getattr(estimator, "classes_", None))
-        problem = pose(settings, targets, given, given_val)
-        settings = with_optimizer(settings, problem)
-        _check_same_shape(before, settings, problem)
-        run = _run(settings, before, observe(problem, settings.moments))
-        identity = problem.fingerprint(settings.penalty_given) if settings.warm_start else None
-        data = set_up(run, settings, problem, anew=run.begin_fit(identity))
-        tasks = EpochTasks(estimator, X, y, sample_weight, settings.max_iter)
-        unfinished = _train(estimator, run, data, problem, tasks, witness.attributes)
+        classes = before and getattr(estimator, "classes_", None)
+        problem, seen = estimator._pose(settings, classes, X, y, sample_weight, validation)
+        with contextlib.closing(problem):
+            settings = with_optimizer(settings, problem)
+            _check_same_shape(before, settings, problem)
+            run = _run(settings, before, observe(problem, settings.moments))
+            identity = problem.fingerprint(settings.penalty_given) if settings.warm_start else None
+            data = set_up(run, settings, problem, anew=run.begin_fit(identity))
+            tasks = EpochTasks(estimator, X, y, sample_weight, settings.max_iter)
+            unfinished = _train(estimator, run, data, problem, tasks, seen)
     return convergence_message(run, settings, unfinished)
+
+
+def pose_rows(estimator, settings, classes, X, y, sample_weight, validation):
+    """The problem that rows in memory pose, and what scikit-learn notes about them.
+
+    `classes` are those of an earlier fit that this one continues.
+    """
+    witness = Witness(estimator)
+    given = witness.validate(X, y, sample_weight)
+    given_val = validate_held_out(witness, *validation)
+    targets = targets_of(settings, given.y, classes)
+    return pose(settings, targets, given, given_val), witness.attributes
 
 
 def partial_fit(estimator, X, y, sample_weight, classes=None):

@@ -9,6 +9,13 @@ from ..targets import ClassTargets, RealTargets
 from .settings import check_whitening
 from .validation import errors_of_validation_data
 
+# The largest sum of weights: there is some room for products with it.
+MOST_COUNTED = np.finfo(float).max * 1e-8
+
+
+class SplitError(ValueError):
+    """There are too few rows to hold out any."""
+
 
 def targets_of(settings, y, classes=None):
     """What y is; `classes` are those known before."""
@@ -47,7 +54,7 @@ def pose(settings, targets, given, given_val=None, rows=None):
     weight = targets.weigh(given.sample_weight, y)
     subset = held_out = None
     if given_val is not None:
-        held_out = _encoded(settings, targets, given_val)
+        held_out = held_out_rows(settings, targets, given_val)
     elif settings.early_stopping:
         subset, rest = _split(settings, targets.stratify(y), len(y))
         X_rest = X[rest if rows is None else rows[rest]]
@@ -57,8 +64,7 @@ def pose(settings, targets, given, given_val=None, rows=None):
     if weight is not None:
         with np.errstate(over="ignore"):
             total = float(np.sum(weight if subset is None else weight[subset]))
-        # Some room for products with it.
-        total = min(total, np.finfo(float).max * 1e-8)
+        total = min(total, MOST_COUNTED)
         weight = normalise(weight, subset)
     if rows is not None:
         weight = None if weight is None else spread(weight, rows, X.shape[:1])
@@ -77,7 +83,7 @@ def _check_domain(settings, y):
         )
 
 
-def _encoded(settings, targets, given_val):
+def held_out_rows(settings, targets, given_val):
     """Validation data that were given, as `HeldOut`."""
     with errors_of_validation_data():
         y = targets.encode(given_val.y, "y_val")
@@ -96,7 +102,7 @@ def _split(settings, stratify, n):
             stratify=stratify,
         )
     except ValueError as error:
-        raise ValueError(
+        raise SplitError(
             "early_stopping cannot hold out validation_fraction="
             f"{settings.validation_fraction} of {n} rows. Give X_val and y_val, or change one of "
             f"the two. {error}"

@@ -42,6 +42,8 @@ class Witness:
 
     def validate(self, X, y, sample_weight=None, *, reset=True):
         """X, y and weights as `Given`; without `reset` X must be like the one seen before."""
+        for name, data in (("X", X), ("y", y), ("sample_weight", sample_weight)):
+            check_in_memory(self._copy, name, data)
         checks = TARGETS[self._copy._kind].checks
         X, y = validate_data(
             self._copy,
@@ -70,6 +72,17 @@ def _has_duplicates(X):
     # Entries that are only out of order do no harm: those of text vectorisers are. Sorting them
     # would take a tenth of a fit.
     return has_duplicates(X.indices, X.indptr.astype(X.indices.dtype, copy=False), X.shape[1])
+
+
+def check_in_memory(estimator, name, data):
+    """Raise a TypeError for a collection of Dask, or a list of its delayed parts."""
+    first = data[0] if isinstance(data, (list, tuple)) and len(data) else data
+    if hasattr(first, "__dask_graph__"):
+        kind = "GDRegressor" if estimator._kind == "regressor" else "GDClassifier"
+        raise TypeError(
+            f"{name} must be in memory. Got a collection of Dask ({type(first).__name__}) instead: "
+            f"use sk_gd.dask.{kind}, which leaves the rows on the workers, or {name}.compute()."
+        )
 
 
 def check_weight(sample_weight, y):

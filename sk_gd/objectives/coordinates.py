@@ -273,6 +273,12 @@ class Coordinates:
         other.in_units = True
         return other
 
+    def unrotated(self):
+        """The same map without the rotation."""
+        other = copy.copy(self)
+        other.rotation = None
+        return other
+
     def mean_square(self, moments):
         """Mean squared length of rows with these moments, constant column excluded."""
         mean = (moments.mean - self.shift) * self.scale

@@ -142,7 +142,7 @@ def _resolved(matrix, vectors, spread):
     return products, np.sum(np.log(pivots).reshape(-1, n), axis=1)
 
 
-def _scale(variance, targets):
+def scale_of(variance, targets):
     """What outputs are divided by, so that their squares add up to one; None if they are constant.
 
     Every number has its own unit; classes are shares of the rows.
@@ -163,7 +163,7 @@ class _Covariances:
         moments, d = problem.joint_moments, len(inverse)
         self.scale = None
         if moments is not None:
-            self.scale = _scale(moments.variance[d:], problem.targets)
+            self.scale = scale_of(moments.variance[d:], problem.targets)
             covariance = moments.covariance[:d] * inverse[:, None]
             self.second, self.with_targets = covariance[:, :d] * inverse, covariance[:, d:]
 
@@ -179,14 +179,15 @@ class _Covariances:
 class CentredRows:
     """The second moments of features and targets, from their rows.
 
-    The features are centred and divided by their sizes.
+    The features are measured from their `mean`, and multiplied by `inverse`. The mean and the
+    variance of the targets are those of the rows, unless they are given.
     """
 
-    def __init__(self, problem, features, inverse):
+    def __init__(self, problem, mean, inverse, targets=None):
         self.problem = problem
         self.rows = problem.subset
         self.inverse = inverse
-        self.shift = features.mean * inverse
+        self.shift = mean * inverse
         X = problem.X
         width = X.nnz / X.shape[0] if sp.issparse(X) else X.shape[1]
         self.step = max(1, int(NUMBERS / max(width, 1)))
@@ -196,9 +197,13 @@ class CentredRows:
         n = problem.n
         self.share = np.full(n, 1 / n) if weight is None else weight / np.sum(weight)
         columns = problem.targets.columns(y)
-        self.centred = columns - np.average(columns, axis=0, weights=weight)
-        variance = np.average(np.square(self.centred), axis=0, weights=weight)
-        self.scale = _scale(variance, problem.targets)
+        if targets is None:
+            middle = np.average(columns, axis=0, weights=weight)
+            variance = np.average(np.square(columns - middle), axis=0, weights=weight)
+        else:
+            middle, variance = targets
+        self.centred = columns - middle
+        self.scale = scale_of(variance, problem.targets)
 
     def batches(self):
         """The rows of X, some at a time, and which ones they are."""

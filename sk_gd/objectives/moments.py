@@ -93,6 +93,12 @@ class Moments:
                 self._merge(*self._of_sparse(part, w))
         return self
 
+    def merge(self, other):
+        """Add the rows of other moments, which have covariances if these have."""
+        if other.total > 0:
+            self._merge(other.total, other.mean, other.scatter, other.filled)
+        return self
+
     def _of_sparse(self, X, weight):
         # mean_variance_axis needs weights of the same type as the data.
         w = None if weight is None else weight.astype(X.dtype, copy=False)

@@ -43,6 +43,9 @@ class Problem:
         The coordinates that have been made so far, by what decides them.
     """
 
+    # Whether every batch must be all rows.
+    whole_batches_only = False
+
     X: object
     y: np.ndarray
     weight: np.ndarray | None
@@ -102,7 +105,7 @@ class Problem:
         watched = [self.subset]
         for part, known in ((self, objective), (self.held_out, watched)):
             if part is not None:
-                known += [part.X.shape, _trace(part.X), part.y]
+                known += [part.X.shape, trace_of_rows(part.X), part.y]
         # Rows held out at random have no weight. Another fit holds out others.
         (objective if self.subset is None else watched).append(self.weight)
         if self.held_out is not None:
@@ -138,7 +141,10 @@ class Problem:
 
     def centred(self, features, inverse):
         """The rows, centred and multiplied by `inverse`, as the evidence reads them."""
-        return CentredRows(self, features, inverse)
+        return CentredRows(self, features.mean, inverse)
+
+    def close(self):
+        """Let go of what is held for the problem elsewhere."""
 
     def read(self, coordinates, batch_size, shuffle):
         """New data in these coordinates and batches."""
@@ -185,7 +191,7 @@ class Problem:
         return Problem(X, y, None, self.loss, self.targets), *means
 
 
-def _trace(X):
+def trace_of_rows(X):
     """A number that differs for different X: one pass over X, where a hash takes ten."""
     rng = np.random.default_rng(0)
     with np.errstate(over="ignore", invalid="ignore"):

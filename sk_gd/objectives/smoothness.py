@@ -104,7 +104,7 @@ def _largest_eigenvalue(X, weight, coordinates):
     z = coordinates.columns(X)
     k = z.shape[1]
     if k <= MAX_GRAM_COLUMNS:
-        gram = _second_moment(X, weight, coordinates)
+        gram = second_moment_of(Moments(full=True).update(X, weight), coordinates)
         return float(scipy.linalg.eigvalsh(gram, subset_by_index=[k - 1, k - 1])[0])
     share = weight / np.sum(weight)
     gram = LinearOperator((k, k), matvec=lambda v: z.rmatvec(share * z.matvec(v)), dtype=float)
@@ -114,10 +114,9 @@ def _largest_eigenvalue(X, weight, coordinates):
     return 1.01 * float(eigsh(gram, k=1, v0=start, tol=1e-3, return_eigenvectors=False)[0])
 
 
-def _second_moment(X, weight, coordinates):
+def second_moment_of(moments, coordinates):
     """Weighted mean of z zᵀ over the rows, z being the features and the constant one."""
     d = coordinates.n_features
-    moments = Moments(full=True).update(X, weight)
     mean, second = moments.mean, moments.covariance
     if coordinates.scale is not None:
         mean = (mean - coordinates.shift) * coordinates.scale

@@ -2,13 +2,17 @@
 
 import contextlib
 import importlib
+import importlib.util
 import json
+import pkgutil
 import re
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
+
+import sk_gd
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "docs" / "_build"
@@ -41,3 +45,11 @@ def scripts(*folders):
         yield importlib.import_module
     for name in names - before:
         sys.modules.pop(name, None)
+
+
+def modules():
+    """The names of all modules of the package that can be imported: sk_gd.dask needs Dask."""
+    names = [name for _, name, _ in pkgutil.walk_packages(sk_gd.__path__, "sk_gd.")]
+    if importlib.util.find_spec("distributed") is None:
+        names.remove("sk_gd.dask")
+    return names

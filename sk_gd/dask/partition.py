@@ -1,0 +1,349 @@
+"""What a worker does with a partition: check it, describe it, answer for its rows."""
+
+import contextlib
+import copy
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import joblib
+import numpy as np
+import scipy.sparse as sp
+
+from ..estimators.posing import MOST_COUNTED, SplitError, held_out_rows, pose
+from ..estimators.validation import Given, Witness
+from ..objectives.evidence import CentredRows
+from ..objectives.held_out import HeldOut, mean_loss, raw_predictions
+from ..objectives.moments import Moments
+from ..objectives.problem import trace_of_rows
+from ..objectives.remote import sums_of_rows
+from ..penalties import ElasticNet
+from ..training.blas_threads import one_blas_thread
+from .collections import JOIN
+
+
+@dataclass
+class Partition:
+    """Validated rows, or the reason why they are not valid.
+
+    Attributes
+    ----------
+    index : int
+        The place of the partition.
+    given : Given or None
+        The rows; None if there are none, or if there is an `error`.
+    seen : dict
+        The fitted attributes that the validation of X gave.
+    error : Exception or None
+        What is wrong with the rows.
+    """
+
+    index: int
+    given: Given | None = None
+    seen: dict = field(default_factory=dict)
+    error: Exception | None = None
+
+
+def check(estimator, index, X, y, sample_weight):
+    """Validate the rows of a partition. An error is kept, for the client to raise."""
+    try:
+        _check_lengths(X, y, sample_weight)
+    except ValueError as error:
+        return Partition(index, error=error)
+    if X.shape[0] == 0:
+        return Partition(index)
+    witness = Witness(estimator)
+    known = hasattr(estimator, "n_features_in_")
+    try:
+        weight = None if sample_weight is None else np.asarray(sample_weight)
+        # scikit-learn refuses weights that are all zero. Those of other partitions need not be.
+        idle = weight is not None and not np.any(weight)
+        given = witness.validate(X, y, None if idle else weight, reset=not known)
+        if idle:
+            given = given._replace(sample_weight=np.zeros(len(given.y)))
+    except Exception as error:
+        return Partition(index, error=error)
+    return Partition(index, given, witness.attributes)
+
+
+def _check_lengths(X, y, sample_weight):
+    """Raise a ValueError unless the columns of a partition have as many rows."""
+    for name, values in (("y", y), ("sample_weight", sample_weight)):
+        if values is not None and len(values) != X.shape[0]:
+            raise ValueError(
+                f"{name} must have as many rows as X, {X.shape[0]}. Got {len(values)} instead. "
+                + JOIN
+            )
+
+
+class Description(NamedTuple):
+    """What a partition says of itself.
+
+    Attributes
+    ----------
+    n : int
+        Number of rows.
+    total : float
+        Sum of their weights, or their number.
+    seen : dict
+        The fitted attributes that the validation of X gave.
+    dtype, is_sparse, n_entries :
+        The type of the numbers in X, whether X is sparse, how many numbers are stored.
+    y : ndarray
+        A few targets, or every label once.
+    label_weights : ndarray or None
+        The sum of the weights of every label.
+    error : Exception or None
+        What is wrong with the rows.
+    """
+
+    n: int = 0
+    total: float = 0.0
+    seen: dict | None = None
+    dtype: object = None
+    is_sparse: bool = False
+    n_entries: int = 0
+    y: np.ndarray | None = None
+    label_weights: np.ndarray | None = None
+    error: Exception | None = None
+
+
+def describe(partition, classifies):
+    """The description of a partition."""
+    if partition.given is None:
+        return Description(error=partition.error)
+    X, y, weight = partition.given
+    share = np.ones(len(y)) if weight is None else weight
+    sums = None
+    if classifies:
+        try:
+            y, codes = np.unique(y, return_inverse=True)
+        except TypeError as error:  # labels of several types
+            return Description(error=error)
+        sums = np.bincount(codes.ravel(), share)
+    return Description(
+        n=len(share),
+        total=float(share.sum()),
+        seen=partition.seen,
+        dtype=X.dtype,
+        is_sparse=sp.issparse(X),
+        n_entries=X.nnz if sp.issparse(X) else X.size,
+        y=y if classifies else y[:1],
+        label_weights=sums,
+    )
+
+
+class Shared(NamedTuple):
+    """What all partitions must know to pose their parts of the problem.
+
+    Attributes
+    ----------
+    settings : Settings
+        The parameters. Rows are held out partition by partition.
+    targets : RealTargets or ClassTargets
+        What y is.
+    dtype : numpy.dtype
+        The type of the numbers in X.
+    """
+
+    settings: object
+    targets: object
+    dtype: object
+
+
+def pose_part(partition, shared):
+    """The part of the problem that a partition poses; None if no row has weight."""
+    if partition.given is None:
+        return None
+    X, y, weight = partition.given
+    given = Given(X.astype(shared.dtype, copy=False), y, weight)
+    settings, targets = shared.settings, shared.targets
+    with _of_partition(partition.index):
+        if not _has_weight(targets, given):
+            return None
+        if settings.early_stopping:
+            seed = np.random.default_rng([settings.random_state, partition.index]).integers(2**31)
+            settings = settings._replace(random_state=int(seed))
+            with contextlib.suppress(SplitError):
+                return pose(settings, targets, given)
+            settings = settings._replace(early_stopping=False)
+        return pose(settings, targets, given)
+
+
+def hold_out_part(partition, shared):
+    """The rows of a partition of validation data, as `HeldOut`; None if no row has weight."""
+    if partition.given is None:
+        return None
+    X, y, weight = partition.given
+    with _of_partition(partition.index):
+        if not _has_weight(shared.targets, partition.given):
+            return None
+        return held_out_rows(shared.settings, shared.targets, Given(X, y, weight))
+
+
+def _has_weight(targets, given):
+    """Whether any row has weight, that of its class included."""
+    weight = given.sample_weight
+    if weight is not None and not np.any(weight):
+        return False
+    factors = getattr(targets, "factors", None)
+    if factors is None:
+        return True
+    each = factors[targets.encode(given.y)[:, 0].astype(np.intp)]
+    return bool(np.any(each if weight is None else each * weight))
+
+
+@contextlib.contextmanager
+def _of_partition(index):
+    """Say in an error of which partition it is."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"In partition {index}: {error}") from error
+
+
+class Size(NamedTuple):
+    """Rows of a part that train, what they count for, and whether others are held out."""
+
+    n: int = 0
+    counted: float = 0.0
+    n_entries: int = 0
+    holds_out: bool = False
+
+    @classmethod
+    def of(cls, described, targets):
+        """The size of the part that a partition poses, all of whose rows train."""
+        counted = described.total
+        if described.n and getattr(targets, "factors", None) is not None:
+            labels = targets.encode(described.y)[:, 0].astype(np.intp)
+            counted = float(described.label_weights @ targets.factors[labels])
+        if not counted > 0:
+            return cls()
+        return cls(described.n, min(counted, MOST_COUNTED), described.n_entries)
+
+
+def size_of(part):
+    """The size of a part."""
+    if part is None:
+        return Size()
+    return Size(part.n, part.n_counted, part.n_entries, part.held_out is not None)
+
+
+# What follows answers for the rows of one part. Its weights have mean one; `share` is what they
+# must be multiplied by to have mean one over the rows of all parts.
+
+
+def moments(part, share, full):
+    """The moments of the features, and those of the columns that stand for the targets."""
+    features = Moments(full)
+    part.add_features(features)
+    y = part.y if part.subset is None else part.y[part.subset]
+    columns = Moments().update(part.targets.columns(y), _weights(part))
+    return _scaled(features, share), _scaled(columns, share)
+
+
+def joint_moments(part, share):
+    """The moments of features and targets, side by side; None if a square is not finite."""
+    found = part.joint_moments
+    vars(part).pop("joint_moments")  # a property that keeps its value
+    return None if found is None else _scaled(found, share)
+
+
+def _scaled(moments, share):
+    """Moments of rows whose weights are multiplied by `share`."""
+    if share != 1:
+        moments.total *= share
+        moments.scatter = moments.scatter * share
+        moments.filled = moments.filled * share
+    return moments
+
+
+def merge_moments(one, other):
+    """The moments of both; None if either is None."""
+    if one is None or other is None:
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        # What Dask holds must not be changed.
+        return copy.copy(one).merge(other)
+
+
+def merge_both(one, other):
+    """The moments of features and of targets, as `moments` gives them."""
+    return tuple(merge_moments(*pair) for pair in zip(one, other, strict=True))
+
+
+def evaluate(part, share, coordinates, whole, points, wants_gradients):
+    """Sums at the `points` of the lanes, as a part of `whole` rows, in one flat array.
+
+    First `total` and `scaled` of every lane, then the gradients if they are wanted.
+    """
+    kernel = ElasticNet(0.0).kernel(*coordinates.weight_scales(), proximal=False)
+    data = part.data(coordinates, part.n, False)
+    objective = data.objective([kernel] * len(points))
+    with one_blas_thread:
+        found = sums_of_rows(objective, data.order(None), part.n, whole, points, wants_gradients)
+    return share * np.concatenate([each.ravel() for each in found if each is not None])
+
+
+def towards(part, share, rows, mix):
+    """The part's share in the mean products of features and targets."""
+    return _centred(part, share, rows).towards(mix)
+
+
+def second_moment(part, share, rows, V):
+    """The part's share in the second moment of the features times V."""
+    return _centred(part, share, rows).second_moment(V)
+
+
+def _centred(part, share, rows):
+    mean, inverse, targets, whole = rows
+    centred = CentredRows(part, mean, inverse, targets)
+    centred.share *= share * part.n / whole
+    return centred
+
+
+def curvature(part, share, coordinates, v):
+    """The part's share in the second moment of the columns times v, summed over rows."""
+    z = coordinates.columns(part.X)
+    weight = 1.0 if part.weights is None else part.weights
+    return z.rmatvec(share * weight * z.matvec(v))
+
+
+def rows_of(part, share):
+    """The rows that train: X, y and weights."""
+    rows = slice(None) if part.subset is None else part.subset
+    weight = _weights(part)
+    return part.X[rows], part.y[rows], share * (np.ones(part.n) if weight is None else weight)
+
+
+def _weights(part):
+    """The weights of the rows that train; None if they are equal."""
+    if part.weight is None or part.subset is None:
+        return part.weight
+    return part.weight[part.subset]
+
+
+def trace(part, share):
+    """Two texts that differ for different rows, and for different held-out rows."""
+    return (*part.fingerprint(None), share)
+
+
+def _held_out(rows):
+    """The held-out rows that were given, or that a part of the problem has; None without any."""
+    return rows if rows is None or isinstance(rows, HeldOut) else rows.held_out
+
+
+def trace_held_out(rows):
+    """A text that differs for different held-out rows."""
+    rows = _held_out(rows)
+    return None if rows is None else joblib.hash([trace_of_rows(rows.X), rows.y, rows.weight])
+
+
+def judge(rows, coef, intercept):
+    """Sums over held-out rows: the loss, the weights, and what the score needs."""
+    rows = _held_out(rows)
+    if rows is None:
+        return None
+    p = raw_predictions(rows.X, coef, intercept)
+    weight = np.ones(len(p)) if rows.weight is None else rows.weight
+    loss = mean_loss(rows.loss, rows.y, p, rows.weight) * weight.sum()
+    return loss, weight.sum(), rows.targets.scored(rows.loss, rows.y, p, weight)

@@ -1,0 +1,148 @@
+"""From collections of Dask to the problem that they pose: the first rounds of a fit."""
+
+import contextlib
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from ..auto import check_whole_batches
+from ..estimators.posing import targets_of
+from ..estimators.settings import check_whitening, settings_of
+from ..targets import ClassTargets
+from .cluster import Partitions, bytes_of, client_of, keeps
+from .collections import partitions
+from .partition import Shared, Size, check, describe, hold_out_part, pose_part, size_of
+from .predicting import plain_of
+from .problem import ClusterHeldOut, ClusterProblem
+
+
+def pose_collections(estimator, settings, classes, X, y, sample_weight, validation):
+    """The problem that collections pose, and what scikit-learn notes about their rows."""
+    if y is None:
+        raise ValueError("y must be given: labels or targets for the rows of X. Got None instead.")
+    client = client_of(estimator.client)
+    if settings.optimizer != "auto":
+        check_whole_batches(settings.batch_size, settings.optimizer)
+    plain = plain_of(estimator)
+    rows = _checked(client, plain, X, y, sample_weight, estimator.persist)
+    with contextlib.closing(rows):
+        like, described = _described(rows, settings)
+        check_whitening(settings, like.seen["n_features_in_"])
+        targets = _targets(settings, classes, described)
+        shared = Shared(_with_seed(settings), targets, like.dtype)
+        held_out = None
+        if any(each is not None for each in validation):
+            held_out = _given_to_judge(client, plain, validation, shared, like, estimator.persist)
+            shared = shared._replace(settings=settings._replace(early_stopping=False))
+        parts = rows.then(pose_part, shared)
+    problem = ClusterProblem(
+        parts, _sizes(parts, shared, described), settings, targets, like, held_out
+    )
+    return problem, like.seen
+
+
+def _with_seed(settings):
+    """Settings with a number as the seed: from it, partitions draw the rows that they hold out."""
+    if not settings.early_stopping:
+        return settings
+    seed = check_random_state(settings.random_state).randint(np.iinfo(np.int32).max)
+    return settings._replace(random_state=seed)
+
+
+def _sizes(parts, shared, described):
+    """The sizes of the parts of the problem, and whether they hold out rows."""
+    if shared.settings.early_stopping:
+        # What a random split leaves has to be asked.
+        sizes = parts.ask(size_of)
+        if not any(size.holds_out for size in sizes):
+            raise ValueError(
+                "early_stopping cannot hold out rows of any partition: each has too few. Give "
+                "X_val and y_val, larger partitions, or early_stopping=False."
+            )
+    else:
+        sizes = [Size.of(each, shared.targets) for each in described]
+    if not any(size.n for size in sizes):
+        raise ValueError("sample_weight must be non-zero somewhere. Got zeros only.")
+    return sizes
+
+
+def _checked(client, plain, X, y, sample_weight, persist):
+    """Validated partitions of X, y and weights."""
+    columns = partitions(X, y=y, sample_weight=sample_weight)
+    keep = keeps(persist, client, bytes_of(X, columns) if persist == "auto" else None)
+    return Partitions.of(client, check, plain, columns, keep)
+
+
+def checked_for(model, X, y, sample_weight):
+    """Validated partitions of rows like those that a model has learnt from."""
+    plain = plain_of(model)
+    seen = ("n_features_in_", "feature_names_in_")
+    vars(plain).update({name: vars(model)[name] for name in seen if name in vars(model)})
+    rows = _checked(client_of(model.client), plain, X, y, sample_weight, False)
+    _described(rows, settings_of(plain))
+    return rows
+
+
+def _described(rows, settings, name=""):
+    """What the first partition with rows is like, and the descriptions of all; else an error."""
+    described = rows.ask(describe, settings.kind == "classifier")
+    for index, each in enumerate(described):
+        if each.error is not None:
+            error = each.error
+            raise type(error)(f"In partition {index}{name}: {error}") from error
+    with_rows = [each for each in described if each.n]
+    if not with_rows:
+        raise ValueError(f"X{name} must have at least one row. Got empty partitions only.")
+    first = with_rows[0]
+    for index, each in enumerate(described):
+        if each.n == 0:
+            continue
+        for what, known, now in (
+            ("number of features", first.seen["n_features_in_"], each.seen["n_features_in_"]),
+            ("names of features", _names(first), _names(each)),
+            ("format (sparse or dense)", first.is_sparse, each.is_sparse),
+            ("number of outputs", first.y.shape[1:], each.y.shape[1:]),
+        ):
+            if known != now:
+                raise ValueError(
+                    f"All partitions must have the same {what}. Partition {index}{name} has {now}, "
+                    f"and an earlier one has {known}."
+                )
+    dtype = np.result_type(*(each.dtype for each in with_rows))
+    return first._replace(dtype=dtype), described
+
+
+def _names(description):
+    names = description.seen.get("feature_names_in_")
+    return None if names is None else list(names)
+
+
+def _targets(settings, classes, described):
+    """What y is, from the descriptions of the partitions."""
+    described = [each for each in described if each.n]
+    if settings.kind == "regressor":
+        return targets_of(settings, described[0].y)
+    labels = np.concatenate([each.y for each in described])
+    targets = targets_of(settings, labels, classes)
+    if settings.class_weight is None:
+        return targets
+    weights = np.concatenate([each.label_weights for each in described])
+    # One row for every label of a partition, which counts for all of its rows.
+    factors = targets.balanced(weights, targets.encode(labels)).factors
+    return ClassTargets(targets.classes, None, factors)
+
+
+def _given_to_judge(client, plain, validation, shared, like, persist):
+    """Validation data that were given."""
+    X, y, weight = validation
+    if (X is None) != (y is None):
+        raise ValueError(
+            f"X_val and y_val go together. Got no {'y_val' if y is None else 'X_val'}."
+        )
+    if X is None:
+        raise ValueError("sample_weight_val needs X_val and y_val. Got neither.")
+    rows = _checked(client, plain, X, y, weight, persist)
+    found, _ = _described(rows, shared.settings, " of the validation data")
+    if found.seen["n_features_in_"] != like.seen["n_features_in_"] or _names(found) != _names(like):
+        raise ValueError("X_val must have the features of X. Got other features.")
+    return ClusterHeldOut(rows.then(hold_out_part, shared), shared.targets)

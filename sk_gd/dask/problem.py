@@ -1,0 +1,265 @@
+"""The problem that partitions pose together: sums of what each of them answers."""
+
+import functools
+import operator
+
+import joblib
+import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
+from scipy.sparse.linalg import LinearOperator, eigsh
+
+from ..objectives.data import Data
+from ..objectives.evidence import MAX_EXACT, MAX_EXACT_ROWS, CentredRows, scale_of
+from ..objectives.problem import Problem
+from ..objectives.remote import RemoteObjective
+from ..objectives.smoothness import MAX_GRAM_COLUMNS, second_moment_of
+from ..parameters import fingerprint
+from . import partition
+from .cluster import PerPart
+
+
+class ClusterProblem(Problem):
+    """A `Problem` whose rows are in partitions on the workers.
+
+    Whatever is asked of it is a mean over rows: a sum of the answers of the partitions, in their
+    order. So it does not depend on which worker holds what.
+
+    Parameters
+    ----------
+    parts : Partitions
+        Of `Problem`, or None where there are no rows.
+    sizes : list of Size
+        Their sizes.
+    settings : Settings
+        The parameters.
+    targets : RealTargets or ClassTargets
+        What y is.
+    like : Description
+        Type, format and features of X.
+    held_out : ClusterHeldOut or None
+        Rows to judge the training by; None for those that the parts hold out, if any.
+    """
+
+    # Every step of a mini-batch optimizer would be a round.
+    whole_batches_only = True
+
+    def __init__(self, parts, sizes, settings, targets, like, held_out):
+        counted = float(sum(size.counted for size in sizes))
+        n = sum(size.n for size in sizes)
+        Problem.__init__(self, None, None, None, settings.loss, targets)
+        if held_out is None and any(size.holds_out for size in sizes):
+            held_out = ClusterHeldOut(parts, targets)
+        self.held_out = held_out
+        self.total = None if counted == n else counted
+        self.parts = parts
+        self.sizes = sizes
+        self.like = like
+        self._places = [k for k, size in enumerate(sizes) if size.n > 0]
+        # Weights have mean one in every partition. Multiplied by its share they have mean one
+        # over all rows.
+        mean = counted / n
+        self._shares = PerPart(s.counted / s.n / mean if s.n else 0.0 for s in sizes)
+        self._moments = {}
+        automatic = isinstance(settings.alpha, str) or settings.optimizer == "auto"
+        few = like.seen["n_features_in_"] <= min(MAX_EXACT, self.n_counted)
+        self._needs_joint = self.condenses or (automatic and few)
+
+    @property
+    def n(self):
+        return sum(size.n for size in self.sizes)
+
+    @property
+    def n_features(self):
+        return self.like.seen["n_features_in_"]
+
+    @property
+    def n_entries(self):
+        return sum(size.n_entries for size in self.sizes)
+
+    @property
+    def dtype(self):
+        return self.like.dtype
+
+    @property
+    def is_sparse(self):
+        return self.like.is_sparse
+
+    def ask(self, function, *arguments):
+        """The answers of the partitions that have rows, in their order."""
+        return self.parts.ask(function, self._shares, *arguments, places=self._places)
+
+    def merged(self, function, merge, *arguments, numbers):
+        """The answers of the partitions that have rows, of so many numbers each, merged."""
+        return self.parts.merged(
+            function, merge, self._shares, *arguments, places=self._places, size=8 * numbers
+        )
+
+    def _both(self, full):
+        """The moments of the features, and of the columns that stand for the targets."""
+        if not full and self._needs_joint and self.joint_moments is not None:
+            # One round where it would be two: the evidence needs covariances.
+            moments, d = self.joint_moments.variances_only(), self.n_features
+            return moments.part(slice(0, d)), moments.part(slice(d, None))
+        if full not in self._moments:
+            numbers = self.n_features ** (1 + full)
+            self._moments[full] = self.merged(
+                partition.moments, partition.merge_both, full, numbers=numbers
+            )
+        return self._moments[full]
+
+    def add_features(self, moments):
+        moments.merge(self.moments_of_features(moments.full))
+
+    def moments_of_features(self, full):
+        """The moments of the features; `full`: with covariances."""
+        return self._both(full)[0]
+
+    def add_targets(self, moments):
+        moments.merge(self.moments_of_targets)
+
+    @functools.cached_property
+    def moments_of_targets(self):
+        """The moments of the columns that stand for the targets."""
+        return self._both(next(iter(self._moments), False))[1]
+
+    @functools.cached_property
+    def joint_moments(self):
+        numbers = (self.n_features + self.targets.n_outputs) ** 2
+        found = self.merged(partition.joint_moments, partition.merge_moments, numbers=numbers)
+        return found if found is not None and np.isfinite(found.covariance).all() else None
+
+    def centred(self, features, inverse):
+        if max(self.n, self.n_counted) <= MAX_EXACT_ROWS:
+            return CentredRows(self._gathered(), features.mean, inverse)
+        return _ClusterRows(self, features, inverse)
+
+    def _gathered(self):
+        """The same problem, of so few rows that they fit anywhere."""
+        X, y, weight = zip(*self.ask(partition.rows_of), strict=True)
+        X = sp.vstack(X, format="csr") if self.is_sparse else np.concatenate(X)
+        weight = np.concatenate(weight)
+        return Problem(X, np.concatenate(y), weight, self.loss, self.targets, total=self.total)
+
+    def read(self, coordinates, batch_size, shuffle):
+        return ClusterData(self, coordinates, batch_size, shuffle)
+
+    def close(self):
+        self.parts.close()
+        if self.held_out is not None:
+            self.held_out.parts.close()
+
+    def fingerprint(self, penalty):
+        objective = [repr(fingerprint(self.loss)), repr(penalty), self.total]
+        pairs = self.ask(partition.trace)
+        objective.append([(first, share) for first, _, share in pairs])
+        watched = [second for _, second, _ in pairs]
+        if self.held_out is not None:
+            watched.append(self.held_out.trace())
+        return joblib.hash(objective), joblib.hash(watched)
+
+
+class ClusterData(Data):
+    """`Data` of which every batch is all rows."""
+
+    def mean_square(self):
+        moments = self.problem.moments_of_features(False)
+        return float(np.sum(moments.variance + moments.mean**2))
+
+    @functools.cached_property
+    def _reach(self):
+        # What a single row may reach is not needed: every batch is all rows.
+        coordinates, n = self.coordinates, self.problem.n
+        if coordinates.rotation is not None:
+            return 0.0, 0.0, n
+        k = coordinates.n_columns
+        if k <= MAX_GRAM_COLUMNS:
+            gram = second_moment_of(self.problem.moments_of_features(True), coordinates)
+            top = scipy.linalg.eigvalsh(gram, subset_by_index=[k - 1, k - 1])
+            return float(top[0]), 0.0, n
+
+        def product(v):
+            found = self.problem.merged(
+                partition.curvature, operator.add, coordinates, v, numbers=k
+            )
+            return found / n
+
+        start = np.random.default_rng(0).standard_normal(k)
+        gram = LinearOperator((k, k), matvec=product, dtype=float)
+        # As in `smoothness`: eigsh approaches the eigenvalue from below.
+        return (
+            1.01 * float(eigsh(gram, k=1, v0=start, tol=1e-3, return_eigenvectors=False)[0]),
+            0.0,
+            n,
+        )
+
+    def order(self, generator):
+        return None
+
+    def objective(self, penalties):
+        unrotated = self.coordinates.unrotated()
+
+        def ask(points, wants_gradients):
+            lanes = len(points)
+            sums = self.problem.merged(
+                partition.evaluate,
+                operator.add,
+                unrotated,
+                self.problem.n,
+                points,
+                wants_gradients,
+                numbers=points.size if wants_gradients else lanes,
+            )
+            gradients = sums[2 * lanes :].reshape(points.shape) if wants_gradients else None
+            return sums[:lanes], sums[lanes : 2 * lanes], gradients
+
+        return RemoteObjective(self.coordinates, penalties, ask)
+
+
+class _ClusterRows:
+    """`CentredRows` of all partitions."""
+
+    def __init__(self, problem, features, inverse):
+        self.problem = problem
+        columns = problem.moments_of_targets
+        self.scale = scale_of(columns.variance, problem.targets)
+        targets = columns.mean, columns.variance
+        self._rows = features.mean, inverse, targets, problem.n
+
+    def towards(self, mix):
+        """Mean products of the features and the targets, which `mix` mixes."""
+        return self._sum(partition.towards, mix)
+
+    def second_moment(self, V):
+        """The second moment of the features times V."""
+        return self._sum(partition.second_moment, V)
+
+    def _sum(self, function, vectors):
+        numbers = len(self._rows[1]) * vectors.shape[1]
+        return self.problem.merged(function, operator.add, self._rows, vectors, numbers=numbers)
+
+
+class ClusterHeldOut:
+    """Held-out rows in partitions on the workers.
+
+    Parameters
+    ----------
+    parts : Partitions
+        Of `HeldOut`, of `Problem` with rows held out, or of None.
+    targets : RealTargets or ClassTargets
+        Knows how predictions are scored.
+    """
+
+    def __init__(self, parts, targets):
+        self.parts = parts
+        self.targets = targets
+
+    def judge(self, coef, intercept):
+        """Mean loss and score of the model."""
+        answers = [each for each in self.parts.ask(partition.judge, coef, intercept) if each]
+        losses, weights, scored = zip(*answers, strict=True)
+        return sum(losses) / sum(weights), self.targets.score_of(scored)
+
+    def trace(self):
+        """A text that differs for different rows."""
+        return joblib.hash(self.parts.ask(partition.trace_held_out))
