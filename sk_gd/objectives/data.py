@@ -3,10 +3,9 @@
 All configurations that are trained side by side share it.
 """
 
-import functools
-
 import numpy as np
 
+from .caching import cached_property
 from .linear import LinearObjective
 from .order import shuffle
 from .smoothness import reach, smoothness
@@ -64,7 +63,7 @@ class Data:
         norms = self.coordinates.squared_norms(self.problem.X, weights)
         return np.average(norms, weights=weights) - self.coordinates.intercept
 
-    @functools.cached_property
+    @cached_property
     def _reach(self):
         return reach(self.problem.X, self.problem.weights, self.coordinates)
 
