@@ -158,6 +158,8 @@ def functions():
 def public_functions():
     """The names of public functions, and of the methods of public classes, with their modules."""
     yield "sk_gd.minimize", "minimize"  # what scipy.optimize.minimize comes to
+    for name in ("GDGridSearchCV", "GDRandomizedSearchCV"):  # Dask need not be installed
+        yield "sk_gd.dask.search", f"{name}.__init__"
     for source in (sk_gd, inspection, losses, optimizers, penalties, schedules):
         for name in source.__all__:
             thing = getattr(source, name)

@@ -1,6 +1,8 @@
 """Resources of a search: memory, workers, and the number of transformations."""
 
+import threading
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from helpers.runs import Packed, are_different, packed, predictions_of_rows, without_copy
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor
+from sk_gd.objectives.caching import cached_property
 
 RNG = np.random.default_rng(0)
 
@@ -144,3 +147,19 @@ def test_rows_are_transformed_once():
 def test_transformers_that_work_in_place():
     """A second call would scale the test rows twice."""
     assert scaled_search(False, scoring="neg_log_loss") == [100] * 3 + [200] * 3
+
+
+def test_folds_do_not_wait_for_each_other():
+    """What a fold computes once, another one can compute at the same time."""
+
+    class Problem:
+        @cached_property
+        def moments(self):
+            both.wait(timeout=10)
+            return object()
+
+    both = threading.Barrier(2)
+    with ThreadPoolExecutor(2) as pool:
+        problems = Problem(), Problem()
+        found = list(pool.map(lambda problem: problem.moments, problems))
+    assert [problem.moments for problem in problems] == found

@@ -14,7 +14,8 @@ except ImportError as error:
     ) from error
 
 from .estimators import GDClassifier, GDRegressor
+from .search import GDGridSearchCV, GDRandomizedSearchCV
 
-__all__ = ["GDClassifier", "GDRegressor"]
+__all__ = ["GDClassifier", "GDGridSearchCV", "GDRandomizedSearchCV", "GDRegressor"]
 
 del dask, distributed

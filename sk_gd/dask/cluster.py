@@ -138,10 +138,10 @@ def bytes_of_held(held):
 # What the tasks do.
 
 
-def make_part(packed, *arguments):
+def make_part(packed, index, **columns):
     """A partition, from what a worker reads."""
     function, plain = packed.unpack()
-    return function(plain, *arguments)
+    return function(plain, index, **columns)
 
 
 def hold(places, parts):
@@ -204,13 +204,10 @@ class Partitions:
 
     @classmethod
     def of(cls, client, function, plain, columns, keep):
-        """Partitions of ``function(plain, index, X, y, sample_weight)``, from delayed columns."""
+        """Partitions of ``function(plain, index, X=X, y=y, ...)``, from delayed columns."""
         plain = dask.delayed(Packed((function, plain)), traverse=False)
         make = dask.delayed(make_part, name=_task_name(function))
-        parts = [
-            make(plain, index, row["X"], row["y"], row["sample_weight"])
-            for index, row in enumerate(columns)
-        ]
+        parts = [make(plain, index, **row) for index, row in enumerate(columns)]
         return cls(client, parts, keep)
 
     def __len__(self):

@@ -35,15 +35,26 @@ class Partition:
         The fitted attributes that the validation of X gave.
     error : Exception or None
         What is wrong with the rows.
+    rows : ndarray of intp or None
+        The rows of ``given.X`` that ``given.y`` and the weights belong to; None for all.
+    tested_by : ndarray of intp or None
+        For every row the number of the fold that tests it, if the numbers were given.
     """
 
     index: int
     given: Given | None = None
     seen: dict = field(default_factory=dict)
     error: Exception | None = None
+    rows: np.ndarray | None = None
+    tested_by: np.ndarray | None = None
+
+    @property
+    def X(self):
+        """All rows of X, of which only some may be among those that were given."""
+        return None if self.given is None else self.given.X
 
 
-def check(estimator, index, X, y, sample_weight):
+def check(estimator, index, X, y, sample_weight, cv=None):
     """Validate the rows of a partition. An error is kept, for the client to raise."""
     try:
         _check_lengths(X, y, sample_weight)
@@ -60,9 +71,26 @@ def check(estimator, index, X, y, sample_weight):
         given = witness.validate(X, y, None if idle else weight, reset=not known)
         if idle:
             given = given._replace(sample_weight=np.zeros(len(given.y)))
+        tested_by = None if cv is None else check_fold_numbers(cv, given.y)
     except Exception as error:
         return Partition(index, error=error)
-    return Partition(index, given, witness.attributes)
+    return Partition(index, given, witness.attributes, tested_by=tested_by)
+
+
+def check_fold_numbers(cv, y):
+    """The numbers of the folds that test the rows: integers, -1 for none."""
+    cv = np.asarray(cv)
+    if cv.shape != y.shape[:1]:
+        raise ValueError(
+            f"cv must have a number for every row, {len(y)}. Got an array of shape {cv.shape} "
+            "instead."
+        )
+    if cv.dtype.kind not in "iu" or cv.min() < -1:
+        raise ValueError(
+            "cv must have integers, the fold that tests each row, or -1 for rows that always "
+            f"train. Got {cv.dtype} with the least value {cv.min()} instead."
+        )
+    return cv.astype(np.intp)
 
 
 def _check_lengths(X, y, sample_weight):
@@ -126,7 +154,7 @@ def describe(partition, classifies):
         seen=partition.seen,
         dtype=X.dtype,
         is_sparse=sp.issparse(X),
-        n_entries=X.nnz if sp.issparse(X) else X.size,
+        n_entries=X.nnz if sp.issparse(X) else len(share) * X.shape[1],
         y=y if classifies else y[:1],
         label_weights=sums,
     )
@@ -156,7 +184,7 @@ def pose_part(partition, shared):
         return None
     X, y, weight = partition.given
     given = Given(X.astype(shared.dtype, copy=False), y, weight)
-    settings, targets = shared.settings, shared.targets
+    settings, targets, rows = shared.settings, shared.targets, partition.rows
     with _of_partition(partition.index):
         if not _has_weight(targets, given):
             return None
@@ -164,9 +192,9 @@ def pose_part(partition, shared):
             seed = np.random.default_rng([settings.random_state, partition.index]).integers(2**31)
             settings = settings._replace(random_state=int(seed))
             with contextlib.suppress(SplitError):
-                return pose(settings, targets, given)
+                return pose(settings, targets, given, rows=rows)
             settings = settings._replace(early_stopping=False)
-        return pose(settings, targets, given)
+        return pose(settings, targets, given, rows=rows)
 
 
 def hold_out_part(partition, shared):

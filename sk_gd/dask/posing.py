@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 
 from ..auto import check_whole_batches
 from ..estimators.posing import targets_of
-from ..estimators.settings import check_whitening, settings_of
+from ..estimators.settings import check_whitening
 from ..targets import ClassTargets
 from .cluster import Partitions, bytes_of, client_of, keeps
 from .collections import partitions
@@ -24,21 +24,35 @@ def pose_collections(estimator, settings, classes, X, y, sample_weight, validati
     if settings.optimizer != "auto":
         check_whole_batches(settings.batch_size, settings.optimizer)
     plain = plain_of(estimator)
-    rows = _checked(client, plain, X, y, sample_weight, estimator.persist)
+    rows = checked(client, plain, estimator.persist, X=X, y=y, sample_weight=sample_weight)
     with contextlib.closing(rows):
-        like, described = _described(rows, settings)
+        like, described = describe_all(rows, settings.kind)
         check_whitening(settings, like.seen["n_features_in_"])
-        targets = _targets(settings, classes, described)
-        shared = Shared(_with_seed(settings), targets, like.dtype)
+        shared = shared_by_all(settings, classes, like, described)
         held_out = None
         if any(each is not None for each in validation):
             held_out = _given_to_judge(client, plain, validation, shared, like, estimator.persist)
             shared = shared._replace(settings=settings._replace(early_stopping=False))
-        parts = rows.then(pose_part, shared)
-    problem = ClusterProblem(
-        parts, _sizes(parts, shared, described), settings, targets, like, held_out
-    )
-    return problem, like.seen
+        return pose_all(rows, shared, like, described, held_out), like.seen
+
+
+def checked(client, plain, persist, X, **others):
+    """Validated partitions of X and of what belongs to its rows: see `check`."""
+    columns = partitions(X, **others)
+    keep = keeps(persist, client, bytes_of(X, columns) if persist == "auto" else None)
+    return Partitions.of(client, check, plain, columns, keep)
+
+
+def shared_by_all(settings, classes, like, described):
+    """What all partitions must know, from their descriptions."""
+    return Shared(_with_seed(settings), _targets(settings, classes, described), like.dtype)
+
+
+def pose_all(rows, shared, like, described, held_out=None):
+    """The problem that validated partitions pose."""
+    parts = rows.then(pose_part, shared)
+    sizes = _sizes(parts, shared, described)
+    return ClusterProblem(parts, sizes, shared.settings, shared.targets, like, held_out)
 
 
 def _with_seed(settings):
@@ -66,26 +80,20 @@ def _sizes(parts, shared, described):
     return sizes
 
 
-def _checked(client, plain, X, y, sample_weight, persist):
-    """Validated partitions of X, y and weights."""
-    columns = partitions(X, y=y, sample_weight=sample_weight)
-    keep = keeps(persist, client, bytes_of(X, columns) if persist == "auto" else None)
-    return Partitions.of(client, check, plain, columns, keep)
-
-
 def checked_for(model, X, y, sample_weight):
     """Validated partitions of rows like those that a model has learnt from."""
     plain = plain_of(model)
     seen = ("n_features_in_", "feature_names_in_")
     vars(plain).update({name: vars(model)[name] for name in seen if name in vars(model)})
-    rows = _checked(client_of(model.client), plain, X, y, sample_weight, False)
-    _described(rows, settings_of(plain))
+    client = client_of(model.client)
+    rows = checked(client, plain, False, X=X, y=y, sample_weight=sample_weight)
+    describe_all(rows, plain._kind)
     return rows
 
 
-def _described(rows, settings, name=""):
+def describe_all(rows, kind, name=""):
     """What the first partition with rows is like, and the descriptions of all; else an error."""
-    described = rows.ask(describe, settings.kind == "classifier")
+    described = rows.ask(describe, kind == "classifier")
     for index, each in enumerate(described):
         if each.error is not None:
             error = each.error
@@ -141,8 +149,8 @@ def _given_to_judge(client, plain, validation, shared, like, persist):
         )
     if X is None:
         raise ValueError("sample_weight_val needs X_val and y_val. Got neither.")
-    rows = _checked(client, plain, X, y, weight, persist)
-    found, _ = _described(rows, shared.settings, " of the validation data")
+    rows = checked(client, plain, persist, X=X, y=y, sample_weight=weight)
+    found, _ = describe_all(rows, shared.settings.kind, " of the validation data")
     if found.seen["n_features_in_"] != like.seen["n_features_in_"] or _names(found) != _names(like):
         raise ValueError("X_val must have the features of X. Got other features.")
     return ClusterHeldOut(rows.then(hold_out_part, shared), shared.targets)

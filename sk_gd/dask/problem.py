@@ -1,6 +1,5 @@
 """The problem that partitions pose together: sums of what each of them answers."""
 
-import functools
 import operator
 
 import joblib
@@ -9,6 +8,7 @@ import scipy.linalg
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from ..objectives.caching import cached_property
 from ..objectives.data import Data
 from ..objectives.evidence import MAX_EXACT, MAX_EXACT_ROWS, CentredRows, scale_of
 from ..objectives.problem import Problem
@@ -118,12 +118,12 @@ class ClusterProblem(Problem):
     def add_targets(self, moments):
         moments.merge(self.moments_of_targets)
 
-    @functools.cached_property
+    @cached_property
     def moments_of_targets(self):
         """The moments of the columns that stand for the targets."""
         return self._both(next(iter(self._moments), False))[1]
 
-    @functools.cached_property
+    @cached_property
     def joint_moments(self):
         numbers = (self.n_features + self.targets.n_outputs) ** 2
         found = self.merged(partition.joint_moments, partition.merge_moments, numbers=numbers)
@@ -166,7 +166,7 @@ class ClusterData(Data):
         moments = self.problem.moments_of_features(False)
         return float(np.sum(moments.variance + moments.mean**2))
 
-    @functools.cached_property
+    @cached_property
     def _reach(self):
         # What a single row may reach is not needed: every batch is all rows.
         coordinates, n = self.coordinates, self.problem.n
@@ -196,15 +196,18 @@ class ClusterData(Data):
     def order(self, generator):
         return None
 
-    def objective(self, penalties):
-        unrotated = self.coordinates.unrotated()
+    @cached_property
+    def _unrotated(self):
+        # One object, by which workers know that points are in the same coordinates.
+        return self.coordinates.unrotated()
 
+    def objective(self, penalties):
         def ask(points, wants_gradients):
             lanes = len(points)
             sums = self.problem.merged(
                 partition.evaluate,
                 operator.add,
-                unrotated,
+                self._unrotated,
                 self.problem.n,
                 points,
                 wants_gradients,

@@ -4,11 +4,11 @@ All configurations that are trained side by side share it.
 """
 
 import dataclasses
-import functools
 
 import numpy as np
 import scipy.sparse as sp
 
+from .caching import cached_property
 from .order import Order
 from .parts import linear_objective
 from .smoothness import reach, smoothness
@@ -81,11 +81,11 @@ class Data:
         norms = self.coordinates.squared_norms(self.problem.X, weights)
         return np.average(norms, weights=weights) - self.coordinates.intercept
 
-    @functools.cached_property
+    @cached_property
     def _reach(self):
         return reach(self.problem.X, self.problem.weights, self.coordinates)
 
-    @functools.cached_property
+    @cached_property
     def _order(self):
         subset = self.problem.subset
         levels = (1, 0)

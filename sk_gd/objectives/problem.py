@@ -1,6 +1,5 @@
 """The problem that data pose to an estimator: which rows train, on which targets, by which loss."""
 
-import functools
 import weakref
 from dataclasses import dataclass, field
 
@@ -9,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..parameters import fingerprint
+from .caching import cached_property
 from .data import Data
 from .evidence import MAX_EXACT, CentredRows, signal_to_noise
 from .gram import condense, joint_moments, pays
@@ -150,7 +150,7 @@ class Problem:
         """New data in these coordinates and batches."""
         return Data(self, coordinates, batch_size, shuffle)
 
-    @functools.cached_property
+    @cached_property
     def joint_moments(self):
         """Moments, covariances included, of features and targets side by side.
 
@@ -182,7 +182,7 @@ class Problem:
             self.n_counted, self.n_features + self.targets.n_outputs
         )
 
-    @functools.cached_property
+    @cached_property
     def _condensed(self):
         """A problem of few rows with the same objective, and the means subtracted from them."""
         if not self.condenses or self.joint_moments is None:

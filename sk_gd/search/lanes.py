@@ -1,7 +1,7 @@
 """One pass over the data for many candidates: each is trained as a lane, side by side."""
 
-import contextlib
 import copy
+import functools
 import time
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -134,10 +134,14 @@ class Pass:
         self._served = {}
         # For each kind of data, by its id, the data and the runs on them.
         self._groups = {}
+        # Why candidates cannot be trained here, by their index: they are fitted by themselves,
+        # which reports the error.
+        self.errors = {}
         for twins in self._twins():
-            # A candidate that cannot be trained here is fitted by itself and reports the error.
-            with contextlib.suppress(Exception):
+            try:
                 self._assign(twins, seed, statistics)
+            except Exception as error:
+                self.errors |= dict.fromkeys(twins, error)
 
     def _twins(self):
         """Lists of candidates, by index, that differ in `max_iter` only; the longest first."""
@@ -164,15 +168,23 @@ class Pass:
     def train(self, begin_epoch):
         """An `Outcome` for every candidate; None for one that must be fitted by itself."""
         began = time.perf_counter()
-        with one_blas_thread:
-            for data, runs in self._groups.values():
-                self._train(data, runs, begin_epoch)
+        for training in self.trainings(len(self.candidates), begin_epoch):
+            training()
         seconds = (time.perf_counter() - began) / len(self.candidates)
         for outcome in self.outcomes:
             if outcome is not None:
                 outcome.seconds = seconds
         return self.outcomes
 
+    def trainings(self, together, begin_epoch=None):
+        """Functions that train all runs when each has been called, `together` runs in a call."""
+        return [
+            functools.partial(self._train, data, runs[begin : begin + together], begin_epoch)
+            for data, runs in self._groups.values()
+            for begin in range(0, len(runs), together)
+        ]
+
+    @one_blas_thread
     def _train(self, data, runs, begin_epoch):
         generator = runs[0].generator
 
@@ -183,14 +195,19 @@ class Pass:
                     if more == 0 or (more > 0 and run.is_settled):
                         self._finish(i, run, generator, unfinished=not run.is_settled)
 
-        train(
-            runs,
-            data,
-            epochs=[self.candidates[self._served[id(run)][0]].max_iter for run in runs],
-            held_out=self.problem.held_out,
-            begin_epoch=begin_epoch,
-            end_epoch=end_epoch,
-        )
+        try:
+            train(
+                runs,
+                data,
+                epochs=[self.candidates[self._served[id(run)][0]].max_iter for run in runs],
+                held_out=self.problem.held_out,
+                begin_epoch=begin_epoch,
+                end_epoch=end_epoch,
+            )
+        except Exception as error:
+            for run in runs:
+                self.errors |= dict.fromkeys(self._served[id(run)], error)
+            return
         for run in runs:
             for i in self._served[id(run)]:
                 if self.outcomes[i] is None:

@@ -157,16 +157,18 @@ class SharedFits:
         """Train models in one pass, and have each of them scored."""
         try:
             candidates = [settings_of(task.model) for task in group]
-            # The pass is not kept: its arrays are freed before the models are scored.
-            outcomes = Pass(candidates, data, not fold.untouched).train(self._check_stop)
+            shared = Pass(candidates, data, not fold.untouched)
+            outcomes, errors = shared.train(self._check_stop), shared.errors
+            # Its arrays are freed before the models are scored.
+            del shared
         except Exception as error:
             _give_up(group, error)
             return
         fold.expected += [each.attributes for each in outcomes if each and each.attributes]
-        for task, outcome in zip(group, outcomes, strict=True):
+        for i, (task, outcome) in enumerate(zip(group, outcomes, strict=True)):
             self._check_stop()
             if outcome is None:
-                task.reason = "it cannot be trained"
+                _give_up([task], errors[i])
             else:
                 task.deliver(fold, outcome, steps)
 

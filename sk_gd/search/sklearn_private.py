@@ -10,6 +10,8 @@
 * `_fit_and_score` takes the rows `train` and `test`, the same objects as it was given,
   from X by ``X[rows, ...]``: `rows.Fold` depends on it.
 * `_safe_indexing` and `_check_method_params` take rows from data of any kind.
+* `BaseSearchCV` checks scorers (`_get_scorers`), makes ``cv_results_`` of what
+  `_fit_and_score` returns (`_format_results`), and chooses the best (`_select_best_index`).
 """
 
 import functools
@@ -18,7 +20,10 @@ import inspect
 import numpy as np
 from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics._scorer import _MultimetricScorer, _PassthroughScorer, _Scorer
-from sklearn.model_selection._validation import _fit_and_score
+from sklearn.model_selection._validation import (
+    _fit_and_score,
+    _warn_or_raise_about_fit_failures,
+)
 from sklearn.utils._indexing import _safe_indexing
 from sklearn.utils.validation import _check_method_params
 
@@ -32,6 +37,32 @@ class PackedSplitsMixin:
     def _run_search(self, evaluate_candidates, *, callback_ctx=None):
         evaluate = functools.partial(evaluate_candidates, cv=PackedSplits(self._checked_cv_orig))
         super()._run_search(evaluate, callback_ctx=callback_ctx)
+
+
+class ScoredElsewhereMixin:
+    """A search whose fits are done, and scored, by other means than scikit-learn's."""
+
+    def _finish(self, candidates, fits):
+        """Set the results of a search, except for what the last fit gives.
+
+        Parameters
+        ----------
+        candidates : list of dict
+            Parameters.
+        fits : list of dict
+            What `_fit_and_score` would return, for each candidate and split.
+        """
+        scorers, metric = self._get_scorers()
+        _warn_or_raise_about_fit_failures(fits, self.error_score)
+        self.cv_results_ = self._format_results(candidates, self.n_splits_, fits)
+        self.multimetric_ = isinstance(scorers, _MultimetricScorer)
+        self.scorer_ = scorers._scorers if self.multimetric_ else scorers
+        if self.refit or not self.multimetric_:
+            best = self._select_best_index(self.refit, metric, self.cv_results_)
+            self.best_index_ = best
+            self.best_params_ = candidates[best]
+            if not callable(self.refit):
+                self.best_score_ = self.cv_results_[f"mean_test_{metric}"][best]
 
 
 def is_fit_of(search, function, options):

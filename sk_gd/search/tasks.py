@@ -118,14 +118,19 @@ class Task:
         """Return the estimator as if it had been fitted by itself, or raise its error."""
         if outcome.error is not None:
             raise outcome.error.with_traceback(None)
-        # A candidate that was told when to stop has done what it should.
-        told = any(name.split("__")[-1] == "max_iter" for name in self.call.parameters)
-        if outcome.convergence_message is not None and not told:
-            warnings.warn(outcome.convergence_message, ConvergenceWarning, stacklevel=4)
+        warn_of(outcome, self.call.parameters, stacklevel=5)
         if self.is_pipeline:
             self.estimator.set_params(steps=[*steps, self.estimator.steps[-1]])
         vars(self.model).update(outcome.attributes)
         return self.estimator if fold.valid is None else reading_rows(self.estimator)
+
+
+def warn_of(outcome, parameters, stacklevel):
+    """Warn if the training of a candidate has not settled."""
+    # A candidate that was told when to stop has done what it should.
+    told = any(name.split("__")[-1] == "max_iter" for name in parameters)
+    if outcome.convergence_message is not None and not told:
+        warnings.warn(outcome.convergence_message, ConvergenceWarning, stacklevel=stacklevel)
 
 
 def without(parameters, names):
