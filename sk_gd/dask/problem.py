@@ -193,6 +193,9 @@ class ClusterData(Data):
             n,
         )
 
+    def sample(self):
+        return None
+
     def order(self, generator):
         return None
 
