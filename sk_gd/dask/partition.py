@@ -17,7 +17,7 @@ from ..objectives.moments import Moments
 from ..objectives.problem import trace_of_rows
 from ..objectives.remote import sums_of_rows
 from ..penalties import ElasticNet
-from ..training.blas_threads import one_blas_thread
+from ..threads import one_blas_thread
 from .collections import JOIN
 
 
