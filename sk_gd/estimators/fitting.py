@@ -23,7 +23,8 @@ from .settings import check_parts, draw_seed, settings_of, with_optimizer
 from .validation import Witness, validate_held_out
 
 # The default optimizer is at the minimum of the squared error after a few passes. Over so few
-# numbers these cost less than to find fewer rows with the same Gram matrix.
+# numbers these cost less than to find fewer rows with the same Gram matrix, unless each is a round
+# on a cluster.
 FEW_ENTRIES = 1 << 15
 
 
@@ -112,7 +113,9 @@ def set_up(run, settings, problem, *, anew=False):
         coordinates,
         auto.batch_size(settings.batch_size, settings.optimizer, problem),
         settings.shuffle,
-        condensed=problem.n_entries > FEW_ENTRIES or not settings.shares_coordinates,
+        condensed=not settings.shares_coordinates
+        or problem.n_entries > FEW_ENTRIES
+        or problem.whole_batches_only,
     )
     rate = _learning_rate(settings, data, coordinates, run.statistics, penalty)
     # A fit that continues has max_iter epochs ahead of it, as the first one had.
