@@ -8,14 +8,11 @@ another signature there. To call one more function, copy its line from scipy's f
 
 ctypedef double d
 
-cdef void daxpy(int *n, d *da, d *dx, int *incx, d *dy, int *incy) noexcept nogil
-cdef d ddot(int *n, d *dx, int *incx, d *dy, int *incy) noexcept nogil
 cdef void dgemm(
     char *transa, char *transb, int *m, int *n, int *k, d *alpha, d *a, int *lda, d *b, int *ldb,
     d *beta, d *c, int *ldc,
 ) noexcept nogil
-cdef void dgemv(
-    char *trans, int *m, int *n, d *alpha, d *a, int *lda, d *x, int *incx, d *beta, d *y,
-    int *incy,
-) noexcept nogil
 cdef d dnrm2(int *n, d *x, int *incx) noexcept nogil
+cdef void dsyrk(
+    char *uplo, char *trans, int *n, int *k, d *alpha, d *a, int *lda, d *beta, d *c, int *ldc
+) noexcept nogil
