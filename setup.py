@@ -5,7 +5,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from Cython.Compiler import Options
+from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, PlatformError
@@ -23,10 +23,6 @@ FLAGS = [
     "-O3", "-funroll-loops", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
 ]  # fmt: skip
 FLAGS_OF_MSVC = ["/O2", "/fp:precise"]
-
-# No array here has three axes. The default is eight, and whenever an array is handed to a function,
-# the lengths of all its axes are copied.
-Options.buffer_max_dims = 3
 
 NO_COMPILER = """
 Installing sk_gd needs a C compiler and Python's header files. At least one of them was not found
@@ -55,15 +51,11 @@ class BuildExt(build_ext):
         self.parallel = self.parallel or CORES
 
     def build_extensions(self):
-        # Cython reads its options when it is imported.
-        from Cython.Build import cythonize
-
         self.check_compiler()
         msvc = self.compiler.compiler_type == "msvc"
         made = cythonize(
             self.extensions,
             nthreads=self.parallel,
-            force=self.force or self.is_outdated(),
             include_path=[DECLARATIONS, "."],
             shared_utility_qualified_name=SHARED,
             # Would be a third of the C code; classes that are pickled say how themselves.
@@ -75,12 +67,6 @@ class BuildExt(build_ext):
             # If it is not named, the functions of an old version are linked, which take longer.
             extension.libraries = [] if msvc else ["m"]
         super().build_extensions()
-
-    def is_outdated(self):
-        """Whether a C file is older than this file, which says how C files are written."""
-        made = (path.with_suffix(".c") for path in cython_sources())
-        newest = Path(__file__).stat().st_mtime
-        return any(path.exists() and path.stat().st_mtime < newest for path in made)
 
     def check_compiler(self):
         """Exit with a message that says what to install if nothing can be compiled."""

@@ -70,7 +70,7 @@ def test_every_schedule(schedule):
 def test_validation_data_and_warm_start():
     """The best weights and the remaining patience are in the file."""
     settings = {"early_stopping": True, "tol": 1e-3, "n_iter_no_change": 50, "random_state": 0}
-    model = GDRegressor(warm_start=True, max_iter=3, **settings)
+    model = GDRegressor("adam", warm_start=True, max_iter=3, **settings)
     with pytest.warns(UserWarning, match="max_iter"):
         twin = stored(model.fit(X, Y)).fit(X, Y)
         model.fit(X, Y)

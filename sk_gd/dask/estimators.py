@@ -155,7 +155,7 @@ class GDClassifier(_OnCluster, plain.GDClassifier):
     }
 
     def decision_function(self, X):
-        """Scores of the classes, as in the plain estimator; lazy if X is.
+        """Compute the scores of the classes, as in the plain estimator; lazy if X is.
 
         Parameters
         ----------

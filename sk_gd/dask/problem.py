@@ -4,16 +4,14 @@ import operator
 
 import joblib
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
-from scipy.sparse.linalg import LinearOperator, eigsh
 
 from ..objectives.caching import cached_property
 from ..objectives.data import Data
-from ..objectives.evidence import MAX_EXACT, MAX_EXACT_ROWS, CentredRows, scale_of
+from ..objectives.evidence import MAX_EXACT_ROWS, CentredRows, scale_of
 from ..objectives.problem import Problem
 from ..objectives.remote import RemoteObjective
-from ..objectives.smoothness import MAX_GRAM_COLUMNS, second_moment_of
+from ..objectives.smoothness import largest_eigenvalue, second_moment_of
 from ..parameters import fingerprint
 from . import partition
 from .cluster import PerPart
@@ -61,9 +59,6 @@ class ClusterProblem(Problem):
         mean = counted / n
         self._shares = PerPart(s.counted / s.n / mean if s.n else 0.0 for s in sizes)
         self._moments = {}
-        automatic = isinstance(settings.alpha, str) or settings.optimizer == "auto"
-        few = like.seen["n_features_in_"] <= min(MAX_EXACT, self.n_counted)
-        self._needs_joint = self.condenses or (automatic and few)
 
     @property
     def n(self):
@@ -97,8 +92,8 @@ class ClusterProblem(Problem):
 
     def _both(self, full):
         """The moments of the features, and of the columns that stand for the targets."""
-        if not full and self._needs_joint and self.joint_moments is not None:
-            # One round where it would be two: the evidence needs covariances.
+        if not full and self.condenses and self.joint_moments is not None:
+            # One round where it would be two: the Gram matrix is needed anyway.
             moments, d = self.joint_moments.variances_only(), self.n_features
             return moments.part(slice(0, d)), moments.part(slice(d, None))
         if full not in self._moments:
@@ -172,26 +167,17 @@ class ClusterData(Data):
         coordinates, n = self.coordinates, self.problem.n
         if coordinates.rotation is not None:
             return 0.0, 0.0, n
-        k = coordinates.n_columns
-        if k <= MAX_GRAM_COLUMNS:
-            gram = second_moment_of(self.problem.moments_of_features(True), coordinates)
-            top = scipy.linalg.eigvalsh(gram, subset_by_index=[k - 1, k - 1])
-            return float(top[0]), 0.0, n
+
+        def gram():
+            return second_moment_of(self.problem.moments_of_features(True), coordinates)
 
         def product(v):
             found = self.problem.merged(
-                partition.curvature, operator.add, coordinates, v, numbers=k
+                partition.curvature, operator.add, coordinates, v, numbers=len(v)
             )
             return found / n
 
-        start = np.random.default_rng(0).standard_normal(k)
-        gram = LinearOperator((k, k), matvec=product, dtype=float)
-        # As in `smoothness`: eigsh approaches the eigenvalue from below.
-        return (
-            1.01 * float(eigsh(gram, k=1, v0=start, tol=1e-3, return_eigenvectors=False)[0]),
-            0.0,
-            n,
-        )
+        return largest_eigenvalue(coordinates.n_columns, gram, product), 0.0, n
 
     def sample(self):
         return None

@@ -98,7 +98,7 @@ class _Search(ScoredElsewhereMixin, DocumentationLink):
         Returns
         -------
         float
-            The score that `scoring` names; with several, the one that decided.
+            The score that ``scoring`` names; with several, the one that decided.
         """
         check_is_fitted(self)
         if not (is_collection(X) and self.refit):

@@ -102,16 +102,27 @@ def smoothness(reach, coordinates, penalty, batch_size, noise_gain=1.0):
 def _largest_eigenvalue(X, weight, coordinates):
     """Largest eigenvalue of the second moment of the columns; `weight` has mean one."""
     z = coordinates.columns(X)
-    k = z.shape[1]
-    if k <= MAX_GRAM_COLUMNS:
-        gram = second_moment_of(Moments(full=True).update(X, weight), coordinates)
-        return float(scipy.linalg.eigvalsh(gram, subset_by_index=[k - 1, k - 1])[0])
     share = weight / np.sum(weight)
-    gram = LinearOperator((k, k), matvec=lambda v: z.rmatvec(share * z.matvec(v)), dtype=float)
+    return largest_eigenvalue(
+        z.shape[1],
+        lambda: second_moment_of(Moments(full=True).update(X, weight), coordinates),
+        lambda v: z.rmatvec(share * z.matvec(v)),
+    )
+
+
+def largest_eigenvalue(k, gram, product):
+    """Largest eigenvalue of a Gram matrix of k columns, or a bound a little above it.
+
+    `gram()` returns the matrix, and `product(v)` its product with a vector: of many columns only
+    products are computed.
+    """
+    if k <= MAX_GRAM_COLUMNS:
+        return float(scipy.linalg.eigvalsh(gram(), subset_by_index=[k - 1, k - 1])[0])
     # The same start every time, with a part in every direction.
     start = np.random.default_rng(0).standard_normal(k)
+    operator = LinearOperator((k, k), matvec=product, dtype=float)
     # eigsh approaches the eigenvalue from below, and L must be a bound.
-    return 1.01 * float(eigsh(gram, k=1, v0=start, tol=1e-3, return_eigenvectors=False)[0])
+    return 1.01 * float(eigsh(operator, k=1, v0=start, tol=1e-3, return_eigenvectors=False)[0])
 
 
 def second_moment_of(moments, coordinates):
