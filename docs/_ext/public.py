@@ -1,5 +1,6 @@
 """Checks that every public name has a page, and links names of scikit-learn to its pages."""
 
+import contextlib
 import importlib
 import pkgutil
 import re
@@ -14,11 +15,18 @@ import sk_gd
 ROUTING = re.compile(r"set_\w+_request|get_metadata_routing")
 
 
+def modules():
+    """The public modules whose extras are installed."""
+    for _, name, _ in pkgutil.iter_modules(sk_gd.__path__):
+        if name[0] != "_":
+            with contextlib.suppress(ImportError):
+                yield importlib.import_module(f"sk_gd.{name}")
+
+
 def public_objects():
     """The objects in the ``__all__`` of the public modules, by first public name; no modules."""
     found = {}
-    names = [name for _, name, _ in pkgutil.iter_modules(sk_gd.__path__) if name[0] != "_"]
-    for module in [sk_gd, *(importlib.import_module(f"sk_gd.{name}") for name in names)]:
+    for module in [sk_gd, *modules()]:
         for name in getattr(module, "__all__", []):
             value = getattr(module, name)
             if not hasattr(value, "__path__") and type(value) is not type(sk_gd):
