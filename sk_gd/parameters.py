@@ -9,17 +9,20 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 
-def lookup(value, table, base, kind):
-    """Return `value` if it is an instance of `base`, else one of the class it names in `table`."""
+def lookup(value, table, base, kind, words=None):
+    """Return `value` if it is an instance of `base`, else one of the class it names in `table`.
+
+    `words` says what to write in place of names that belong elsewhere.
+    """
     if isinstance(value, base):
         return value
     if isinstance(value, str):
         if value in table:
             return table[value]()
-        # Without underscores and capitals, the name of a class is close, too.
-        plain = {name.replace("_", ""): name for name in table}
-        close = difflib.get_close_matches(re.sub(r"[\W_]", "", value.lower()), plain, n=1)
-        hint = f" Did you mean {plain[close[0]]!r}?" if close else ""
+        if words and value in words:
+            raise ValueError(f"Unknown {kind} {value!r}: {words[value]}.")
+        near = closest(value, table)
+        hint = f" Did you mean {near!r}?" if near else ""
         raise ValueError(
             f"Unknown {kind} {value!r}.{hint} The {kind!r} parameter must be an instance of "
             f"{base.__name__}, or one of {', '.join(map(repr, table))}."
@@ -33,6 +36,17 @@ def lookup(value, table, base, kind):
         f"The {kind!r} parameter must be a name or an instance of {base.__name__}. "
         f"Got {value!r} instead."
     )
+
+
+def closest(word, names):
+    """The name that a mistyped word is probably meant to be; None if there is none."""
+    # Without underscores and capitals, the name of a class is close, too.
+    plain = {name.replace("_", ""): name for name in names}
+    word = re.sub(r"[\W_]", "", word.lower())
+    near = difflib.get_close_matches(word, plain, n=5)
+    # Letters in another order are the most frequent mistake.
+    near.sort(key=lambda name: sorted(name) != sorted(word))
+    return plain[near[0]] if near else None
 
 
 def check_range(owner, name, low, high, *, closed="left"):

@@ -22,6 +22,7 @@ ORDER = [
     "exceptions",
     "indices",
     "parameters",
+    "hints",
     "_links",
     "schedules",
     "losses",

@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import (
 
 from .. import losses, optimizers, schedules
 from .._links import DocumentationLink
+from ..hints import OF_ESTIMATORS, check_words
 from . import fitting
 
 # The parameters that take names, and where these are.
@@ -53,6 +54,10 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+
+    def __new__(cls, *args, **parameters):
+        check_words(cls, parameters, cls._get_param_names(), OF_ESTIMATORS)
+        return super().__new__(cls)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -99,6 +104,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
         self : object
             The estimator.
         """
+        check_words(type(self), params, self._get_param_names(), OF_ESTIMATORS)
         for name in params:
             value, *owners = self, *name.split("__")[:-1]
             for depth, owner in enumerate(owners, 1):

@@ -45,16 +45,17 @@ class Witness:
         for name, data in (("X", X), ("y", y), ("sample_weight", sample_weight)):
             check_in_memory(self._copy, name, data)
         checks = TARGETS[self._copy._kind].checks
-        X, y = validate_data(
-            self._copy,
-            X,
-            y,
-            reset=reset,
-            accept_sparse="csr",
-            dtype=[np.float64, np.float32],
-            order="C",
-            **checks,
-        )
+        with _naming_columns_of_text(X):
+            X, y = validate_data(
+                self._copy,
+                X,
+                y,
+                reset=reset,
+                accept_sparse="csr",
+                dtype=[np.float64, np.float32],
+                order="C",
+                **checks,
+            )
         if sp.issparse(X) and not X.has_canonical_format and _has_duplicates(X):
             # An entry that is there twice counts as the sum, in squares as well.
             X = X.copy()
@@ -66,6 +67,29 @@ class Witness:
         """Number and names of the features, as fitted attributes."""
         names = ("n_features_in_", "feature_names_in_")
         return {name: vars(self._copy)[name] for name in names if name in vars(self._copy)}
+
+
+@contextlib.contextmanager
+def _naming_columns_of_text(X):
+    """Name the columns of a frame that are not numbers, in the error that they cause."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        columns = [] if not hasattr(X, "columns") else [c for c in X.columns if _is_text(X[c])]
+        if "could not convert" not in str(error) or not columns:
+            raise
+        raise ValueError(
+            f"X must have numbers only. Got text in the columns {columns}; encode them, for "
+            "example with sklearn.preprocessing.OneHotEncoder in a ColumnTransformer."
+        ) from error
+
+
+def _is_text(column):
+    try:
+        np.asarray(column, dtype=float)
+    except (ValueError, TypeError):
+        return True
+    return False
 
 
 def _has_duplicates(X):

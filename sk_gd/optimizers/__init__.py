@@ -1,6 +1,6 @@
 """The optimizers, by name."""
 
-from .. import auto
+from .. import auto, losses
 from ..parameters import lookup
 from .adam import Adam, AdamW, AMSGrad, NAdam, RAdam
 from .adam_variants import AdaBelief, Adamax, Adan, Yogi
@@ -101,6 +101,13 @@ TABLE = {
 }
 
 
+# The first parameter of an estimator is the optimizer, and SGDClassifier's is the loss.
+LOSSES = {
+    name: f"it is a loss, and the optimizer comes first: write loss={name!r}"
+    for name in losses.TABLE
+}
+
+
 def names():
     """List the names that the parameter `optimizer` accepts, in the order of the catalogue.
 
@@ -136,7 +143,7 @@ def get(optimizer):
     if isinstance(optimizer, str) and optimizer == "auto":
         name, parameters = auto.MINI_BATCH
         return TABLE[name](**parameters)
-    return lookup(optimizer, TABLE, Optimizer, "optimizer")
+    return lookup(optimizer, TABLE, Optimizer, "optimizer", LOSSES)
 
 
 # Optimizers around another one are given its name.

@@ -14,6 +14,7 @@ import cython
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from ..hints import OF_OPTIMIZERS, check_words
 from ..objectives.functions import Function
 from ..parameters import comes_first
 
@@ -240,6 +241,12 @@ class NumpyRule(Rule):
                     f"{type(self.optimizer).__name__}.step must change w in place, as by w -= ..., "
                     f"and return nothing. Got {type(result).__name__} instead."
                 )
+            if before is not None and np.isnan(self.w).any() and np.isfinite(self.g).all():
+                raise ValueError(
+                    f"The first {type(self.optimizer).__name__}.step has made NaN of finite "
+                    "weights and gradients. Look for a division by zero: an entry of the gradient "
+                    "may be exactly zero."
+                )
             # A step that only fills the state, and leaves w, is meant so.
             still = before is not None and not self.state and np.all(before == self.w)
             if still and lr > 0 and np.any(self.g):
@@ -374,6 +381,10 @@ class Optimizer(BaseEstimator):
         # rule, which would never call it.
         if comes_first(cls, "step", "rule"):
             cls.rule = Optimizer.rule
+
+    def __new__(cls, *args, **parameters):
+        check_words(cls, parameters, cls._get_param_names(), OF_OPTIMIZERS)
+        return super().__new__(cls)
 
     def check(self):
         """Raise a ValueError if a hyper-parameter is out of its range."""

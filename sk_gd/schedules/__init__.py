@@ -1,5 +1,6 @@
 """Learning-rate schedules: what multiplies the learning rate over the training time."""
 
+from ..hints import SCHEDULES
 from ..parameters import lookup
 from .base import FunctionSchedule, Schedule
 from .cycles import CosineRestarts, Cyclic, OneCycle
@@ -66,7 +67,7 @@ def get(schedule):
     """
     if callable(schedule) and not isinstance(schedule, (Schedule, type)):
         return FunctionSchedule(schedule)
-    return lookup(schedule, TABLE, Schedule, "schedule")
+    return lookup(schedule, TABLE, Schedule, "schedule", SCHEDULES)
 
 
 # Schedules around another one are given its name.

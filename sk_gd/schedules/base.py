@@ -73,7 +73,15 @@ class Schedule(BaseEstimator):
     def __call__(self, epochs, horizon):
         """Return the multipliers at the times `epochs`, checked to be finite and not negative."""
         epochs = np.asarray(epochs, dtype=float)
-        values = np.asarray(self.multiplier(epochs, horizon))
+        try:
+            values = np.asarray(self.multiplier(epochs, horizon))
+        except ValueError as error:
+            if "truth value" not in str(error):
+                raise
+            raise ValueError(
+                f"The schedule {self!r} must work on an array of times. It compares them as one "
+                "number, as in `if epochs > 5`; write np.where(epochs > 5, 0.1, 1.0)."
+            ) from error
         if values.shape != epochs.shape:
             raise ValueError(
                 f"The schedule {self!r} must return an array with one multiplier for each time it "

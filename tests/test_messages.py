@@ -1,0 +1,130 @@
+"""Who comes from another package is told what to write here."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_diabetes
+
+from sk_gd import GDClassifier, GDRegressor, optimizers, schedules
+from sk_gd.parameters import closest
+
+X, TARGET = load_diabetes(return_X_y=True)
+LABELS = (TARGET > 140).astype(int)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("eta0", "learning_rate=0.1"),
+        ("lr", "learning_rate=0.1"),
+        ("penalty", "l1_ratio=1 is L1"),
+        ("C", r"alpha=1 / \(C \* n_samples\)"),
+        ("n_jobs", "GDGridSearchCV has n_jobs"),
+        ("solver", "optimizer='lbfgs'"),
+        ("momentum", "optimizers.Momentum"),
+        ("epochs", "max_iter"),
+    ],
+)
+@pytest.mark.parametrize("make", [GDClassifier, GDRegressor])
+def test_parameters_of_other_packages(make, name, words):
+    with pytest.raises(TypeError, match=f"{make.__name__} has no parameter {name!r}: .*{words}"):
+        make(**{name: 1})
+    with pytest.raises(TypeError, match=words):
+        make().set_params(**{name: 1})
+
+
+def test_other_unknown_parameters_are_named():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'wrong'"):
+        GDClassifier(wrong=1)
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "hinge"])
+def test_a_loss_in_the_place_of_the_optimizer(loss):
+    with pytest.raises(ValueError, match=f"write loss='{loss}'") as raised:
+        GDClassifier(loss).fit(X, LABELS)
+    assert len(str(raised.value)) < 150  # no list of all optimizers
+
+
+@pytest.mark.parametrize(("name", "words"), [("optimal", "inverse_time"), ("adaptive", "plateau")])
+def test_schedules_of_sgd(name, words):
+    with pytest.raises(ValueError, match=words):
+        GDClassifier(schedule=name).fit(X, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("make", "parameters", "words"),
+    [
+        (optimizers.Adam, {"lr": 0.1}, r"GDClassifier\(optimizers.Adam\(\), learning_rate=0.1\)"),
+        (optimizers.Adam, {"betas": (0.9, 0.999)}, "beta_1"),
+        (optimizers.SGD, {"momentum": 0.9, "nesterov": True}, "Nesterov"),
+    ],
+)
+def test_parameters_of_torch_optimizers(make, parameters, words):
+    with pytest.raises(TypeError, match=words):
+        make(**parameters)
+
+
+class WithRate(optimizers.Optimizer):
+    """An optimizer whose own parameter has a name that is a hint for others."""
+
+    def __init__(self, lr=0.1):
+        self.lr = lr
+
+
+def test_own_parameters_are_allowed():
+    assert WithRate(lr=0.5).lr == 0.5
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("adma", "adam"),
+        ("Adam", "adam"),
+        ("nesterof", "nesterov"),
+        ("LBFGS", "lbfgs"),
+        ("zzz", None),
+    ],
+)
+def test_the_closest_name(word, meant):
+    assert closest(word, optimizers.names()) == meant
+
+
+def test_a_schedule_that_compares_times_as_one_number():
+    model = GDRegressor("sgd", schedule=lambda e, horizon: 0.1 if e > 5 else 1.0)
+    with pytest.raises(ValueError, match=r"np.where\(epochs > 5"):
+        model.fit(X, TARGET)
+
+
+def test_other_errors_of_a_schedule_stay():
+    def wrong(epochs, horizon):
+        raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="^mine$"):
+        GDRegressor("sgd", schedule=wrong).fit(X, TARGET)
+
+
+class Dividing(optimizers.Optimizer):
+    """Divides by the gradient, which is zero for the intercept of centred data."""
+
+    def step(self, w, g, lr, state):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            w -= lr * g / np.abs(g)
+
+
+def test_nan_of_an_own_step_is_not_blamed_on_the_rate():
+    X = np.column_stack([np.arange(4.0), [1.0, -1.0, -1.0, 1.0]])
+    model = GDRegressor(Dividing(), batch_size="full", learning_rate=0.1)
+    with pytest.raises(ValueError, match=r"The first Dividing.step has made NaN"):
+        model.fit(X, [0.0, 1.0, 2.0, 3.0])
+
+
+def test_text_in_a_frame_is_reported_with_its_columns():
+    frame = pd.DataFrame({"size": [1.0, 2.0], "colour": ["red", "blue"], "shape": ["a", "b"]})
+    with pytest.raises(ValueError, match=re.escape("['colour', 'shape']")):
+        GDClassifier().fit(frame, [0, 1])
+
+
+def test_names_of_schedules_are_unchanged():
+    assert not set(schedules.names()) & {"optimal", "adaptive"}
