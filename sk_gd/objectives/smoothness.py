@@ -14,13 +14,15 @@ def root_trace(mean_square, coordinates, penalty):
     """Root of the trace of the Hessian, in the optimizer's coordinates.
 
     The trace is the curvature of the loss times `mean_square`, the mean squared length of
-    the rows without the constant column, plus that of the penalty.
+    the rows without the constant column, plus that of the penalty. Where the features are
+    shorter than the constant column, as without any variance, its length counts in their place.
     """
     if coordinates.rotation is not None:
         # These coordinates give loss and penalty together a curvature of one.
         return np.sqrt(coordinates.n_features)
     ridge = penalty.curvature(*coordinates.weight_scales())
-    trace = coordinates.curvature * mean_square + np.sum(ridge) / coordinates.n_outputs
+    longest = max(mean_square, float(coordinates.intercept))
+    trace = coordinates.curvature * longest + np.sum(ridge) / coordinates.n_outputs
     return np.sqrt(trace) if trace > 0 else 1.0
 
 
