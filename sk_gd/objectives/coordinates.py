@@ -21,6 +21,9 @@ from .moments import CHUNK
 
 # Beyond this number of features the full matrix costs more than it saves.
 MAX_WHITEN_FEATURES = 10_000
+# The features of sparse X whose mean is so many deviations from zero are centred in every batch:
+# nearly all of their numbers are stored. To centre the others would cost more than their rows.
+FAR = 3.0
 
 
 def coordinates_for(
@@ -32,6 +35,7 @@ def coordinates_for(
     ridge=0.0,
     feature_size=1.0,
     centre=None,
+    omits_constants=True,
 ):
     """The coordinates that `precondition` names.
 
@@ -50,8 +54,11 @@ def coordinates_for(
     feature_size : ndarray of shape (n_features,) or float
         What coefficients are multiplied by before they are penalised.
     centre : bool, optional
-        Whether to subtract the means of the features. By default where an intercept makes
-        up for it and X stays sparse if it is.
+        Whether to subtract the means of all features. By default where an intercept makes
+        up for it and X stays sparse if it is. Means far from zero are always subtracted then.
+    omits_constants : bool
+        Whether the weight of a constant feature is left out of the model, if there is an
+        intercept in its place.
 
     Returns
     -------
@@ -66,22 +73,34 @@ def coordinates_for(
         return coordinates
     if centre is None:
         centre = fit_intercept and not problem.is_sparse
+    if fit_intercept and not centre:
+        centre = _is_far(statistics.features)
     units = problem.loss.units(statistics.targets)
     coordinates.standardize(statistics.features, units, curvature, ridge, centre=centre)
     if precondition == "balance":
         typical = problem.loss.typical_curvature(n_outputs, statistics.targets)
         coordinates.balance(statistics.features, typical, ridge, centre=centre)
+    if omits_constants and fit_intercept:
+        coordinates.scale[statistics.features.is_constant()] = 0.0
     if precondition == "whiten":
-        coordinates.whiten(statistics.features, ridge, centre=centre)
+        coordinates.whiten(statistics.features, ridge)
     return coordinates
 
 
+def _is_far(moments):
+    """Which features have a mean far from zero: not centred, they resemble the intercept."""
+    return moments.mean**2 > FAR**2 * moments.variance
+
+
 def _variance(moments, centre):
-    """The mean square of every feature, measured from its mean or from zero; 0 of a constant."""
-    if centre:
-        return np.where(moments.is_constant(), 0.0, moments.variance)
+    """The mean square of every feature, measured from its mean or from zero; 0 of a constant.
+
+    `centre` says which of the features are measured from their means, or whether all are.
+    """
+    constant = moments.is_constant()
+    centred = np.where(constant, 0.0, moments.variance)
     square = np.maximum(moments.variance, 0.0) + moments.mean**2
-    return np.where(moments.is_constant() & (moments.mean == 0), 0.0, square)
+    return np.where(centre, centred, np.where(constant & (moments.mean == 0), 0.0, square))
 
 
 class Coordinates:
@@ -95,7 +114,8 @@ class Coordinates:
     intercept : bool
         Whether there is an intercept.
     shift, scale : ndarray of shape (n_features,) or None
-        Subtracted from the features, and multiplied with them; None in raw coordinates.
+        Subtracted from the features, and multiplied with them; None in raw coordinates. A
+        scale of zero leaves a feature out of the model.
     rotation : ndarray of shape (n_columns, n_columns) or None
         The matrix R of whitened coordinates.
     origin, unit : ndarray of shape (n_outputs,)
@@ -140,7 +160,7 @@ class Coordinates:
                 self.origin = origin
             self.in_units = True
         self.curvature = float(np.max(curvature * self.unit**2 / self.loss_scale))
-        self.shift = moments.mean.copy() if centre else np.zeros(self.n_features)
+        self.shift = np.where(centre, moments.mean, 0.0)
         variance = _variance(moments, centre)
         stiffest = np.sqrt(ridge / self.curvature * np.max(self.unit**2 / self.loss_scale))
         stiffest = stiffest * self.feature_size
@@ -161,7 +181,7 @@ class Coordinates:
         self.scale = 1 / np.where(variance == 0, 1.0, deviation)
         return self
 
-    def whiten(self, moments, ridge, *, centre):
+    def whiten(self, moments, ridge):
         """Rotate standardised coordinates so that no curvature is above one."""
         d, curvature = self.n_features, self.curvature
         second = moments.covariance
@@ -179,8 +199,7 @@ class Coordinates:
         rotation[:d, :d] = dtrtri(factor, lower=True)[0].T
         if self.intercept:
             rotation[d, d] = 1 / np.sqrt(curvature)
-            if not centre:
-                rotation[d, :d] = -(moments.mean * self.scale) @ rotation[:d, :d]
+            rotation[d, :d] = -((moments.mean - self.shift) * self.scale) @ rotation[:d, :d]
         self.rotation = rotation
         return self
 
@@ -242,7 +261,9 @@ class Coordinates:
         v = np.empty((self.n_outputs, self.n_columns))
         v[:, : self.n_features] = coef / self.unit[:, None]
         if self.scale is not None:
-            v[:, : self.n_features] /= self.scale
+            # What a feature that is left out did for its mean goes to the intercept, by the shift.
+            w = v[:, : self.n_features]
+            w[:] = np.divide(w, self.scale, out=np.zeros_like(w), where=self.scale > 0)
         if self.intercept:
             shifted = intercept - self.origin
             if self.shift is not None:

@@ -14,6 +14,9 @@ from .sums import centred_sums
 CHUNK = 32768
 # How many times more rows of a sparse matrix are in a chunk: most of its numbers are zero.
 SPARSE_ROWS = 32
+# The deviation, relative to the mean, below which a sparse column may be constant: the rounding of
+# the variance in float32 is less.
+NEARLY_CONSTANT = 1e-2
 
 
 class Moments:
@@ -105,6 +108,13 @@ class Moments:
         mean, variance = (a.astype(float) for a in mean_variance_axis(X, axis=0, weights=w))
         total = float(X.shape[0] if weight is None else weight.sum())
         filled = _filled(X, weight)
+        near = np.flatnonzero((mean != 0) & (variance <= (NEARLY_CONSTANT * mean) ** 2))
+        if len(near):
+            # The variance of a constant must be exactly zero, as that of dense columns is.
+            lowest, highest = _extremes(X, weight, near)
+            constant = lowest == highest
+            mean[near[constant]] = lowest[constant]
+            variance[near[constant]] = 0.0
         if not self.full:
             return total, mean, variance * total, filled
         X = X.astype(np.float64)
@@ -178,6 +188,19 @@ def _filled(X, weight):
         columns = columns if present.all() else columns[present]
         filled += np.bincount(columns, weights=w, minlength=X.shape[1])
     return filled
+
+
+def _extremes(X, weight, columns):
+    """The lowest and the highest number in some columns of a sparse matrix, in rows with weight."""
+    lowest, highest = np.full((2, len(columns)), [[np.inf], [-np.inf]])
+    step = max(1, min(CHUNK // len(columns), CHUNK * X.shape[0] // max(X.nnz, 1)))
+    for rows in gen_batches(X.shape[0], step):
+        part = X[rows] if weight is None else X[rows][weight[rows] > 0]
+        if part.shape[0]:
+            part = part[:, columns].toarray()
+            lowest = np.minimum(lowest, part.min(axis=0))
+            highest = np.maximum(highest, part.max(axis=0))
+    return lowest, highest
 
 
 class Statistics(NamedTuple):
