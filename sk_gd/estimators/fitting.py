@@ -158,7 +158,7 @@ def _coordinates(settings, problem, statistics, penalty, size):
     centre = settings.fit_intercept and (full or not problem.is_sparse)
     key = settings.precondition, centre, settings.scale_penalty, penalty.ridge
     if key not in problem.coordinates:
-        problem.coordinates[key] = coordinates_for(
+        problem.coordinates[key] = made = coordinates_for(
             problem,
             statistics,
             settings.precondition,
@@ -167,6 +167,7 @@ def _coordinates(settings, problem, statistics, penalty, size):
             feature_size=size,
             centre=centre,
         )
+        made.omit_constants(statistics.features)
     return problem.coordinates[key]
 
 

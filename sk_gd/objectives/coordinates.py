@@ -35,7 +35,6 @@ def coordinates_for(
     ridge=0.0,
     feature_size=1.0,
     centre=None,
-    omits_constants=True,
 ):
     """The coordinates that `precondition` names.
 
@@ -56,9 +55,6 @@ def coordinates_for(
     centre : bool, optional
         Whether to subtract the means of all features. By default where an intercept makes
         up for it and X stays sparse if it is. Means far from zero are always subtracted then.
-    omits_constants : bool
-        Whether the weight of a constant feature is left out of the model, if there is an
-        intercept in its place.
 
     Returns
     -------
@@ -80,8 +76,6 @@ def coordinates_for(
     if precondition == "balance":
         typical = problem.loss.typical_curvature(n_outputs, statistics.targets)
         coordinates.balance(statistics.features, typical, ridge, centre=centre)
-    if omits_constants and fit_intercept:
-        coordinates.scale[statistics.features.is_constant()] = 0.0
     if precondition == "whiten":
         coordinates.whiten(statistics.features, ridge)
     return coordinates
@@ -167,6 +161,14 @@ class Coordinates:
         deviation = np.maximum(np.sqrt(np.maximum(variance, 0.0)), stiffest)
         self.scale = 1 / np.where(variance == 0, 1.0, deviation)
         return self
+
+    def omit_constants(self, moments):
+        """Leave constant features out of the model, in which the intercept is in their place.
+
+        Their gradients are zero by definition, and would be the rounding of sums that cancel.
+        """
+        if self.scale is not None and self.intercept:
+            self.scale = np.where(moments.is_constant(), 0.0, self.scale)
 
     def balance(self, moments, curvature, ridge, *, centre):
         """Scale standardised features so that loss and ridge together are as curved in all.
