@@ -51,7 +51,7 @@ def optimizer(settings, problem, *, streaming=False):
     texts.
 
     It is the mini-batch default, which is good after few epochs, for classification losses with
-    corners, in `partial_fit`, where a pass takes seconds, and if the user has set a learning
+    corners, for robust losses with an L1 penalty, in `partial_fit`, where a pass takes seconds, and if the user has set a learning
     rate, a batch size, a schedule or averaging, or other coordinates for more features than
     rows.
 
@@ -89,6 +89,8 @@ def optimizer(settings, problem, *, streaming=False):
         streaming
         or asked_for
         or (costly and not problem.whole_batches_only)
+        # Where the slope of a loss is bounded, its change says nothing about how far to go.
+        or (settings.has_corner and problem.loss.robust and not problem.whole_batches_only)
         # Raw and whitened coordinates of more features than rows magnify rounding in every step.
         or (precondition != "standardize" and n < d)
     ):

@@ -17,10 +17,10 @@ class SplitError(ValueError):
     """There are too few rows to hold out any."""
 
 
-def targets_of(settings, y, classes=None):
-    """What y is; `classes` are those known before."""
+def targets_of(settings, y, classes=None, before=None):
+    """What y is; `classes` are those known before, `before` the statistics of earlier parts."""
     if settings.kind == "regressor":
-        return RealTargets.of(y)
+        return RealTargets.of(y, settings.loss.robust, None if before is None else before.targets)
     return ClassTargets.of(y, settings.class_weight, classes)
 
 
@@ -50,7 +50,7 @@ def pose(settings, targets, given, given_val=None, rows=None):
     check_whitening(settings, X.shape[1])
     y = targets.encode(given.y)
     _check_domain(settings, y)
-    targets = targets.balanced(given.sample_weight, y)
+    targets = targets.prepared(given.sample_weight, y)
     weight = targets.weigh(given.sample_weight, y)
     subset = held_out = None
     if given_val is not None:

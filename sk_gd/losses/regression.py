@@ -106,6 +106,7 @@ class AbsoluteError(Loss):
 
     kinds = ("regressor",)
     suits_full_batch = True
+    robust = True
 
     def kernel(self, n_outputs):
         return AbsoluteErrorKernel()
@@ -171,6 +172,7 @@ class Huber(Loss):
 
     kinds = ("regressor",)
     suits_full_batch = True
+    robust = True
 
     def __init__(self, epsilon=1.35):
         self.epsilon = epsilon
@@ -235,6 +237,7 @@ class Quantile(Loss):
 
     kinds = ("regressor",)
     suits_full_batch = True
+    robust = True
 
     def __init__(self, quantile=0.5):
         self.quantile = quantile
@@ -297,6 +300,7 @@ class EpsilonInsensitive(Loss):
 
     kinds = ("regressor",)
     suits_full_batch = True
+    robust = True
 
     def __init__(self, epsilon=0.1):
         self.epsilon = epsilon

@@ -21,6 +21,8 @@ ROOM = 1e6
 # Below this share of the loss of a constant model, about, further improvements do not count:
 # a loss that goes to zero would never settle otherwise.
 LEAST_LOSS = 1e-3
+# Beyond this multiple of it the loss is that of outliers, of which nothing can be learnt.
+MOST_LOSS = 10.0
 
 
 class Config(NamedTuple):
@@ -230,8 +232,8 @@ class Run:
         if config.tol is None:
             return False
         self.stopping.at_minimum = self._is_stationary(data)
-        least = LEAST_LOSS * config.loss_unit
-        self.stopping.update(watched, config.tol * max(abs(watched), least))
+        least, most = LEAST_LOSS * config.loss_unit, MOST_LOSS * config.loss_unit
+        self.stopping.update(watched, config.tol * min(max(abs(watched), least), most))
         return self.is_settled
 
     def _is_stationary(self, data):
