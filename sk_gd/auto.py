@@ -51,9 +51,9 @@ def optimizer(settings, problem, *, streaming=False):
     texts.
 
     It is the mini-batch default, which is good after few epochs, for classification losses with
-    corners, for robust losses with an L1 penalty, in `partial_fit`, where a pass takes seconds, and if the user has set a learning
-    rate, a batch size, a schedule or averaging, or other coordinates for more features than
-    rows.
+    corners, for robust losses with an L1 penalty, in `partial_fit`, where a pass takes seconds,
+    and if the user has set a learning rate, a batch size, a schedule or averaging, or other
+    coordinates for more features than rows.
 
     Parameters
     ----------

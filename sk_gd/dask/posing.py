@@ -132,7 +132,8 @@ def _targets(settings, classes, described):
         targets = targets_of(settings, described[0].y)
         if not targets.is_robust:
             return targets
-        y, weight = (np.concatenate(each) for each in zip(*(d.sample for d in described)))
+        samples = zip(*(each.sample for each in described), strict=True)
+        y, weight = (np.concatenate(each) for each in samples)
         return targets.prepared(weight, y)
     labels = np.concatenate([each.y for each in described])
     targets = targets_of(settings, labels, classes)

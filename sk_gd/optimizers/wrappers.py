@@ -159,6 +159,9 @@ class WrappedRule(Rule):
     def seed(self, seed):
         self.inner.seed(seed)
 
+    def only_measures(self):
+        return self.inner.only_measures()
+
     def memory(self):
         return self.inner.memory()
 

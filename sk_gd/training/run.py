@@ -233,6 +233,8 @@ class Run:
             return False
         self.stopping.at_minimum = self._is_stationary(data)
         least, most = LEAST_LOSS * config.loss_unit, MOST_LOSS * config.loss_unit
+        if self.lane.rule.only_measures():
+            return self.stopping.at_minimum
         self.stopping.update(watched, config.tol * min(max(abs(watched), least), most))
         return self.is_settled
 
