@@ -161,7 +161,14 @@ def alpha(given, problem, statistics, size, ratio, *, streaming=False):
     strongest = 4 * n_classes * ratio if n_classes else ratio
     if strongest > trace > 0:
         ratio = ratio * (trace / strongest) ** SHRINK
-    return factor * curvature * trace / (total * ratio)
+    strength = float(factor) * curvature * trace / (total * ratio)
+    if not strength < np.inf:
+        raise ValueError(
+            f"alpha={given!r} needs numbers in X and y whose variances are no further apart than "
+            "numbers can be. Got a strength that overflows: divide X by a constant, or give alpha "
+            "as a number."
+        )
+    return strength
 
 
 def batch_size(given, optimizer, problem):

@@ -83,9 +83,11 @@ class RealTargets:
         return None
 
     def score(self, loss, y, p, weight):
-        """R² of raw predictions `p`."""
+        """R² of raw predictions `p`; not a number for a single row, which has no variance."""
+        if len(y) < 2:
+            return np.nan
         # A model that is about to diverge may have predictions whose squares overflow.
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             return r2_score(y, loss.response(p), sample_weight=weight)
 
     def scored(self, loss, y, p, weight):
@@ -97,9 +99,10 @@ class RealTargets:
     def score_of(self, scored):
         """R² of all rows, from what `scored` gave for each part of them."""
         moments = Moments()
-        for _, each in scored:
-            moments.merge(each)
-        residual = sum(each for each, _ in scored)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for _, each in scored:
+                moments.merge(each)
+            residual = sum(each for each, _ in scored)
         constant = moments.is_constant()
         r2 = 1 - residual / np.where(constant, 1.0, moments.scatter)
         return float(np.mean(np.where(constant, residual == 0, r2)))

@@ -329,7 +329,8 @@ class LogLink(Loss):
     def spread(self, targets):
         """Mean and squared coefficient of variation of the targets; one if all are equal."""
         mean = np.where(targets.mean > 0, targets.mean, 1.0)
-        variation = np.where(targets.is_constant(), 1.0, targets.variance / mean**2)
+        deviation = np.where(targets.is_constant(), mean, targets.deviation)
+        variation = (deviation / mean) ** 2
         return mean, variation
 
     def units(self, targets=None):

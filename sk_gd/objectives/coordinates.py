@@ -9,6 +9,7 @@ so that its prediction is ``origin + unit · (z · v + c)`` with the features
 ``z = (x - shift) * scale``. With a `rotation` R, ``(v, c) = R u``.
 """
 
+import contextlib
 import copy
 
 import numpy as np
@@ -17,13 +18,11 @@ import scipy.sparse as sp
 from scipy.linalg.lapack import dtrtri
 from scipy.sparse.linalg import LinearOperator
 
-from .moments import CHUNK
+from ..penalties.elastic_net import check_strength
+from .moments import CHUNK, LEAST_SQUARE
 
 # Beyond this number of features the full matrix costs more than it saves.
 MAX_WHITEN_FEATURES = 10_000
-# The features of sparse X whose mean is so many deviations from zero are centred in every batch:
-# nearly all of their numbers are stored. To centre the others would cost more than their rows.
-FAR = 3.0
 
 
 def coordinates_for(
@@ -70,7 +69,7 @@ def coordinates_for(
     if centre is None:
         centre = fit_intercept and not problem.is_sparse
     if fit_intercept and not centre:
-        centre = _is_far(statistics.features)
+        centre = statistics.features.is_far()
     units = problem.loss.units(statistics.targets)
     coordinates.standardize(statistics.features, units, curvature, ridge, centre=centre)
     if precondition == "balance":
@@ -81,11 +80,6 @@ def coordinates_for(
     return coordinates
 
 
-def _is_far(moments):
-    """Which features have a mean far from zero: not centred, they resemble the intercept."""
-    return moments.mean**2 > FAR**2 * moments.variance
-
-
 def _variance(moments, centre):
     """The mean square of every feature, measured from its mean or from zero; 0 of a constant.
 
@@ -94,7 +88,25 @@ def _variance(moments, centre):
     constant = moments.is_constant()
     centred = np.where(constant, 0.0, moments.variance)
     square = np.maximum(moments.variance, 0.0) + moments.mean**2
-    return np.where(centre, centred, np.where(constant & (moments.mean == 0), 0.0, square))
+    return np.where(centre, centred, np.where(square < LEAST_SQUARE, 0.0, square))
+
+
+def _cholesky(matrix):
+    """The lower Cholesky factor of a matrix without negative eigenvalues, which is changed.
+
+    A direction without data and without ridge has no curvature to invert: a small share of the
+    curvature of its features is added, or a larger one where that is less than the rounding.
+    """
+    diagonal = np.einsum("jj->j", matrix)
+    curvature = np.where(diagonal > np.sqrt(LEAST_SQUARE), diagonal, 1.0)
+    for share in (1e-9, 1e-6, 1e-3):
+        diagonal += share * curvature
+        with contextlib.suppress(np.linalg.LinAlgError):
+            return np.linalg.cholesky(matrix)
+    raise ValueError(
+        "precondition='whiten' needs a covariance matrix of X that is one beyond rounding. Got "
+        "features whose numbers are too far apart; use precondition='standardize'."
+    )
 
 
 class Coordinates:
@@ -156,8 +168,10 @@ class Coordinates:
         self.curvature = float(np.max(curvature * self.unit**2 / self.loss_scale))
         self.shift = np.where(centre, moments.mean, 0.0)
         variance = _variance(moments, centre)
-        stiffest = np.sqrt(ridge / self.curvature * np.max(self.unit**2 / self.loss_scale))
-        stiffest = stiffest * self.feature_size
+        stiffest = np.max(self.unit / np.sqrt(self.loss_scale)) * self.feature_size
+        with np.errstate(over="ignore"):
+            stiffest = np.sqrt(ridge / self.curvature) * stiffest
+        check_strength(stiffest)
         deviation = np.maximum(np.sqrt(np.maximum(variance, 0.0)), stiffest)
         self.scale = 1 / np.where(variance == 0, 1.0, deviation)
         return self
@@ -191,12 +205,13 @@ class Coordinates:
             second = second + np.outer(moments.mean, moments.mean)
         curved = np.outer(self.scale, curvature * self.scale)
         curved *= second
+        if self.intercept:
+            # What there is beside the diagonal is the rounding of large numbers.
+            varies = ~moments.is_constant()
+            curved = np.where(np.outer(varies, varies), curved, 0.0)
         diagonal = np.einsum("jj->j", curved)
         diagonal += self._mean_strength(ridge) * (self.scale * self.feature_size) ** 2
-        # A direction without data and without ridge has no curvature to invert: add a
-        # small share of the curvature of its features.
-        diagonal += 1e-9 * np.where(diagonal > 0, diagonal, 1.0)
-        factor = np.linalg.cholesky(curved)
+        factor = _cholesky(curved)
         rotation = np.zeros((self.n_columns, self.n_columns))
         rotation[:d, :d] = dtrtri(factor, lower=True)[0].T
         if self.intercept:
@@ -207,7 +222,10 @@ class Coordinates:
 
     def _mean_strength(self, ridge):
         """The strength of the ridge in the units of the optimizer; the mean over the outputs."""
-        return ridge * np.mean(self.unit**2 / self.loss_scale)
+        with np.errstate(over="ignore"):
+            strength = ridge * np.mean(self.unit**2 / self.loss_scale)
+        check_strength(strength)
+        return strength
 
     def weight_scales(self):
         """What a penalty needs to know of every weight, before the rotation; two flat arrays.
@@ -272,7 +290,10 @@ class Coordinates:
                 shifted = shifted + coef @ self.shift
             v[:, -1] = shifted / self.unit
         if self.rotation is not None:
-            v = scipy.linalg.solve(self.rotation, v.T).T
+            d, rotation = self.n_features, self.rotation
+            v[:, :d] = scipy.linalg.solve_triangular(rotation[:d, :d], v[:, :d].T).T
+            if self.intercept:
+                v[:, d] = (v[:, d] - v[:, :d] @ rotation[d, :d]) / rotation[d, d]
         return v.ravel()
 
     def same_as(self, other):

@@ -41,7 +41,9 @@ def bounds_of(y, weight=None, before=None):
         return lowest, highest
     apart = FAR * before.deviation
     known = before.mean - apart, before.mean + apart
-    if (len(y) if weight is None else np.sum(weight)) < ENOUGH:
+    with np.errstate(over="ignore"):
+        rows = len(y) if weight is None else np.sum(weight)
+    if rows < ENOUGH:
         return known
     return np.minimum(lowest, known[0]), np.maximum(highest, known[1])
 
@@ -64,7 +66,10 @@ def quantiles(y, weight, levels):
         return np.partition(y, places)[places]
     order = np.argsort(y, kind="stable")
     order = order[weight[order] > 0]
-    below = np.cumsum(weight[order])
+    with np.errstate(over="ignore"):
+        below = np.cumsum(weight[order])
+    if not np.isfinite(below[-1]):
+        below = np.cumsum(weight[order] / len(order))
     # The rounding of the sum must not make it a larger number.
     places = np.searchsorted(below, np.multiply(levels, below[-1]) * (1 - 1e-12))
     return y[order][places]

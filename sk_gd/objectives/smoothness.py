@@ -22,7 +22,8 @@ def root_trace(mean_square, coordinates, penalty):
         return np.sqrt(coordinates.n_features)
     ridge = penalty.curvature(*coordinates.weight_scales())
     longest = max(mean_square, float(coordinates.intercept))
-    trace = coordinates.curvature * longest + np.sum(ridge) / coordinates.n_outputs
+    with np.errstate(over="ignore"):
+        trace = coordinates.curvature * longest + np.sum(ridge) / coordinates.n_outputs
     return np.sqrt(trace) if trace > 0 else 1.0
 
 
@@ -49,11 +50,15 @@ def reach(X, weight, coordinates):
         How many rows have weight.
     """
     w = np.ones(X.shape[0]) if weight is None else weight
-    norms = coordinates.squared_norms(X, weight)
-    largest = 0.0
-    if coordinates.rotation is None and np.any(norms):
-        largest = _largest_eigenvalue(X, w, coordinates)
-    return largest, float(np.max(w * norms)), int(np.count_nonzero(w))
+    with np.errstate(over="ignore", invalid="ignore"):
+        norms = coordinates.squared_norms(X, weight)
+        longest = float(np.max(w * norms))
+        largest = 0.0
+        if not longest * np.sum(w) < np.inf:
+            return np.inf, np.inf, int(np.count_nonzero(w))
+        if coordinates.rotation is None and np.any(norms):
+            largest = _largest_eigenvalue(X, w, coordinates)
+    return largest, longest, int(np.count_nonzero(w))
 
 
 def smoothness(reach, coordinates, penalty, batch_size, noise_gain=1.0):

@@ -190,7 +190,7 @@ class Run:
                 self.lane = new_lane(optimizer, self.lane.model(), self.seed)
                 self.lane.rule.begin_after(earlier)
         self.coordinates = coordinates
-        self.limit = np.finfo(config.dtype).max / ROOM / max(1.0, coordinates.gain())
+        self.limit = float(np.finfo(config.dtype).max) / ROOM / max(1.0, coordinates.gain())
         self.lane.penalty = config.penalty.kernel(
             *coordinates.weight_scales(), proximal=self.lane.rule.has_metric()
         )
@@ -275,7 +275,8 @@ class Run:
     def _divergence(self, loss, data):
         config, curve = self.config, self.history.loss_curve
         before = curve[-1] if curve else "not known yet"
-        safe = 2 / data.smoothness(config.penalty)
+        smoothness = data.smoothness(config.penalty)
+        safe = 2 / smoothness if smoothness > 0 else 0.0
         beyond = ""
         if math.isfinite(loss):
             beyond = f", with weights too large for predictions in {config.dtype}"
