@@ -328,7 +328,8 @@ class LogLink(Loss):
 
     def spread(self, targets):
         """Mean and squared coefficient of variation of the targets; one if all are equal."""
-        mean = np.where(targets.mean > 0, targets.mean, 1.0)
+        # The inverse of the least numbers is none.
+        mean = np.where(targets.mean > 0, np.maximum(targets.mean, 1e-150), 1.0)
         deviation = np.where(targets.is_constant(), mean, targets.deviation)
         variation = (deviation / mean) ** 2
         return mean, variation
