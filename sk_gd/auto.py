@@ -51,9 +51,9 @@ def optimizer(settings, problem, *, streaming=False):
     texts.
 
     It is the mini-batch default, which is good after few epochs, for classification losses with
-    corners, in `partial_fit`, where a pass takes seconds, and if the user has set a learning
-    rate, a batch size, a schedule or averaging, or other coordinates for more features than
-    rows.
+    corners, for robust losses with an L1 penalty, in `partial_fit`, where a pass takes seconds,
+    and if the user has set a learning rate, a batch size, a schedule or averaging, or other
+    coordinates for more features than rows.
 
     Parameters
     ----------
@@ -89,6 +89,8 @@ def optimizer(settings, problem, *, streaming=False):
         streaming
         or asked_for
         or (costly and not problem.whole_batches_only)
+        # Where the slope of a loss is bounded, its change says nothing about how far to go.
+        or (settings.has_corner and problem.loss.robust and not problem.whole_batches_only)
         # Raw and whitened coordinates of more features than rows magnify rounding in every step.
         or (precondition != "standardize" and n < d)
     ):
@@ -159,7 +161,14 @@ def alpha(given, problem, statistics, size, ratio, *, streaming=False):
     strongest = 4 * n_classes * ratio if n_classes else ratio
     if strongest > trace > 0:
         ratio = ratio * (trace / strongest) ** SHRINK
-    return factor * curvature * trace / (total * ratio)
+    strength = float(factor) * curvature * trace / (total * ratio)
+    if not strength < np.inf:
+        raise ValueError(
+            f"alpha={given!r} needs numbers in X and y whose variances are no further apart than "
+            "numbers can be. Got a strength that overflows: divide X by a constant, or give alpha "
+            "as a number."
+        )
+    return strength
 
 
 def batch_size(given, optimizer, problem):

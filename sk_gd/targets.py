@@ -10,6 +10,7 @@ from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from .objectives.moments import Moments
+from .objectives.outliers import bounds_of
 
 
 class RealTargets:
@@ -21,20 +22,29 @@ class RealTargets:
         Number of outputs.
     is_flat : bool
         Whether y is 1-D: then ``coef_`` is, too.
+    is_robust : bool
+        Whether the loss is robust: then outliers must not count for origin and unit of y.
+    bounds : tuple of ndarray, optional
+        The lowest and the highest target of every output that is no outlier; see `prepared`.
+    before : Moments, optional
+        The moments of earlier targets within their bounds.
     """
 
     kind = "regressor"
     # How scikit-learn validates y.
     checks = {"y_numeric": True, "multi_output": True}
 
-    def __init__(self, n_outputs=1, is_flat=True):
+    def __init__(self, n_outputs=1, is_flat=True, is_robust=False, bounds=None, before=None):
         self.n_outputs = n_outputs
         self.is_flat = is_flat
+        self.is_robust = is_robust
+        self.bounds = bounds
+        self.before = before
 
     @classmethod
-    def of(cls, y):
+    def of(cls, y, is_robust=False, before=None):
         """Those of a validated y."""
-        return cls(1 if y.ndim == 1 else y.shape[1], y.ndim == 1)
+        return cls(1 if y.ndim == 1 else y.shape[1], y.ndim == 1, is_robust, before=before)
 
     def attributes(self):
         """The fitted attributes that describe the targets."""
@@ -51,12 +61,18 @@ class RealTargets:
         return y
 
     def columns(self, y):
-        """What a linear model without a link is to predict, a column an output."""
-        return y
+        """What a linear model without a link is to predict, a column an output.
 
-    def balanced(self, weight, y):
-        """The targets, knowing the weights of the classes; numbers have no classes."""
-        return self
+        Outliers are moved to the bounds of the others if the loss is robust.
+        """
+        return y if self.bounds is None else np.clip(y, *self.bounds)
+
+    def prepared(self, weight, y):
+        """These targets, knowing which are outliers, from the rows that were given."""
+        if not self.is_robust or self.bounds is not None:
+            return self
+        bounds = bounds_of(y, weight, self.before)
+        return RealTargets(self.n_outputs, self.is_flat, True, bounds)
 
     def weigh(self, weight, y):
         """The weights of the rows; None if they are equal."""
@@ -67,9 +83,11 @@ class RealTargets:
         return None
 
     def score(self, loss, y, p, weight):
-        """R² of raw predictions `p`."""
+        """R² of raw predictions `p`; not a number for a single row, which has no variance."""
+        if len(y) < 2:
+            return np.nan
         # A model that is about to diverge may have predictions whose squares overflow.
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             return r2_score(y, loss.response(p), sample_weight=weight)
 
     def scored(self, loss, y, p, weight):
@@ -81,9 +99,10 @@ class RealTargets:
     def score_of(self, scored):
         """R² of all rows, from what `scored` gave for each part of them."""
         moments = Moments()
-        for _, each in scored:
-            moments.merge(each)
-        residual = sum(each for each, _ in scored)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for _, each in scored:
+                moments.merge(each)
+            residual = sum(each for each, _ in scored)
         constant = moments.is_constant()
         r2 = 1 - residual / np.where(constant, 1.0, moments.scatter)
         return float(np.mean(np.where(constant, residual == 0, r2)))
@@ -103,7 +122,7 @@ class ClassTargets:
     class_weight : dict, "balanced" or None
         As in the estimator.
     factors : ndarray of shape (n_classes,), optional
-        What the rows of each class are multiplied by; see `balanced`.
+        What the rows of each class are multiplied by; see `prepared`.
     """
 
     kind = "classifier"
@@ -158,7 +177,7 @@ class ClassTargets:
             return y
         return (y == np.arange(len(self.classes))).astype(float)
 
-    def balanced(self, weight, y):
+    def prepared(self, weight, y):
         """These targets, knowing the weights of the classes, from the rows that were given."""
         if self.class_weight is None:
             return self

@@ -74,6 +74,15 @@ def test_losses(turn, case):
     compare(*case, "adgd", turn, max_iter=4)
 
 
+@pytest.mark.parametrize("loss", ["huber", "absolute_error", "quantile"])
+def test_outliers_of_all_partitions(loss):
+    y = TARGETS["numbers"].copy()
+    y[::37] += 1e6
+    there, here = both("GDRegressor", y, weight=WEIGHT, loss=loss, optimizer="adgd", max_iter=4)
+    assert_same_model(there, here)
+    assert here.alpha_ > 1e-6
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", optimizers.names())
 @pytest.mark.parametrize("case", LOSSES)

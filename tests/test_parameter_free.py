@@ -10,7 +10,7 @@ from helpers.functions import quadratic
 from helpers.optimizers import PARAMETER_FREE, driven, starting
 from helpers.runs import has_average, run_of
 from sk_gd import GDRegressor, optimizers
-from sk_gd.optimizers import COCOB, AdGD, BarzilaiBorwein
+from sk_gd.optimizers import COCOB, AdGD, BarzilaiBorwein, ClipNorm
 
 
 def test_cocob_on_gradients_that_tell_its_forms_apart():
@@ -155,6 +155,18 @@ def test_the_automatic_average_is_the_optimizers(name):
     np.testing.assert_array_equal(automatic.coef_, explicit.fit(X, Y).coef_)
     averages = name in ("dog", "dowg", "prodigy", "dadapt_adam")
     assert has_average(run_of(automatic)) == averages
+
+
+@pytest.mark.parametrize("optimizer", [AdGD(), BarzilaiBorwein(), ClipNorm("adgd")], ids=repr)
+@pytest.mark.parametrize("loss", ["squared_error", "huber", "gamma"])
+def test_the_step_that_measures_does_not_end_the_training(optimizer, loss):
+    y = np.exp(Y / np.std(Y)) if loss == "gamma" else Y
+    patient, hasty = (
+        GDRegressor(optimizer, loss=loss, alpha=0.01, n_iter_no_change=k, max_iter=200).fit(X, y)
+        for k in (5, 1)
+    )
+    assert hasty.loss_curve_[-1] < 0.7 * hasty.loss_curve_[0]
+    np.testing.assert_allclose(hasty.coef_, patient.coef_, rtol=0, atol=0.2 * np.std(Y))
 
 
 @pytest.mark.parametrize("name", ["adgd", "barzilai_borwein"])

@@ -69,3 +69,14 @@ def test_the_choice_of_the_optimizer_counts_weights_as_rows(seed, storage):
     weighted = GDRegressor().fit(storage(X), y, sample_weight=weight)
     repeated = GDRegressor().fit(storage(X.repeat(weight, 0)), y.repeat(weight))
     np.testing.assert_allclose(repeated.predict(X), weighted.predict(X), rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("name", ["adam", "adagrad", "rmsprop", "rprop", "nadam"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_balanced_intercept_stays_zero_in_raw_coordinates(name, storage):
+    """Its gradient is the rounding of a sum that cancels, which these rules divide by its size."""
+    X = np.random.default_rng(0).normal(size=(45, 3))
+    X, y = np.vstack([X, -X]), np.repeat([0, 1], 45)
+    model = GDClassifier(name, precondition=None, batch_size="full", max_iter=30, tol=None)
+    assert model.fit(storage(X), y).intercept_ == 0

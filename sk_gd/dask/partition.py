@@ -14,6 +14,7 @@ from ..estimators.validation import Given, Witness
 from ..objectives.evidence import CentredRows
 from ..objectives.held_out import HeldOut, mean_loss, raw_predictions
 from ..objectives.moments import Moments
+from ..objectives.outliers import sample_of
 from ..objectives.problem import trace_of_rows
 from ..objectives.remote import sums_of_rows
 from ..penalties import ElasticNet
@@ -118,6 +119,8 @@ class Description(NamedTuple):
         The type of the numbers in X, whether X is sparse, how many numbers are stored.
     y : ndarray
         A few targets, or every label once.
+    sample : tuple of ndarray or None
+        Targets and weights from which outliers are found.
     label_weights : ndarray or None
         The sum of the weights of every label.
     error : Exception or None
@@ -131,12 +134,13 @@ class Description(NamedTuple):
     is_sparse: bool = False
     n_entries: int = 0
     y: np.ndarray | None = None
+    sample: tuple | None = None
     label_weights: np.ndarray | None = None
     error: Exception | None = None
 
 
-def describe(partition, classifies):
-    """The description of a partition."""
+def describe(partition, classifies, is_robust=False):
+    """The description of a partition. `is_robust`: the loss is, and needs to know outliers."""
     if partition.given is None:
         return Description(error=partition.error)
     X, y, weight = partition.given
@@ -156,6 +160,7 @@ def describe(partition, classifies):
         is_sparse=sp.issparse(X),
         n_entries=X.nnz if sp.issparse(X) else len(share) * X.shape[1],
         y=y if classifies else y[:1],
+        sample=sample_of(y.reshape(len(y), -1), weight) if is_robust else None,
         label_weights=sums,
     )
 

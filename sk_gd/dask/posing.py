@@ -26,7 +26,7 @@ def pose_collections(estimator, settings, classes, X, y, sample_weight, validati
     plain = plain_of(estimator)
     rows = checked(client, plain, estimator.persist, X=X, y=y, sample_weight=sample_weight)
     with contextlib.closing(rows):
-        like, described = describe_all(rows, settings.kind)
+        like, described = describe_all(rows, settings.kind, is_robust=settings.loss.robust)
         check_whitening(settings, like.seen["n_features_in_"])
         shared = shared_by_all(settings, classes, like, described)
         held_out = None
@@ -91,9 +91,9 @@ def checked_for(model, X, y, sample_weight):
     return rows
 
 
-def describe_all(rows, kind, name=""):
+def describe_all(rows, kind, name="", *, is_robust=False):
     """What the first partition with rows is like, and the descriptions of all; else an error."""
-    described = rows.ask(describe, kind == "classifier")
+    described = rows.ask(describe, kind == "classifier", is_robust)
     for index, each in enumerate(described):
         if each.error is not None:
             error = each.error
@@ -129,14 +129,19 @@ def _targets(settings, classes, described):
     """What y is, from the descriptions of the partitions."""
     described = [each for each in described if each.n]
     if settings.kind == "regressor":
-        return targets_of(settings, described[0].y)
+        targets = targets_of(settings, described[0].y)
+        if not targets.is_robust:
+            return targets
+        samples = zip(*(each.sample for each in described), strict=True)
+        y, weight = (np.concatenate(each) for each in samples)
+        return targets.prepared(weight, y)
     labels = np.concatenate([each.y for each in described])
     targets = targets_of(settings, labels, classes)
     if settings.class_weight is None:
         return targets
     weights = np.concatenate([each.label_weights for each in described])
     # One row for every label of a partition, which counts for all of its rows.
-    factors = targets.balanced(weights, targets.encode(labels)).factors
+    factors = targets.prepared(weights, targets.encode(labels)).factors
     return ClassTargets(targets.classes, None, factors)
 
 

@@ -101,7 +101,7 @@ class FoldRows:
     def pose(self, settings):
         """The problem that the rows pose."""
         if self._problem is None:
-            _, described = describe_all(self.rows, settings.kind)
+            _, described = describe_all(self.rows, settings.kind, is_robust=settings.loss.robust)
             shared = shared_by_all(settings, None, self.like, described)
             self._problem = pose_all(self.rows, shared, self.like, described)
         return self._problem

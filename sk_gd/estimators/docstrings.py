@@ -93,8 +93,8 @@ PARAMETERS = r"""
 
         - "standardize": Each feature, and for regression the target, is centred and
           divided by its standard deviation. Sparse features are centred only by
-          optimizers that need the full batch. A learning rate means the same on every
-          data set.
+          optimizers that need the full batch, or where their mean is more than three
+          deviations from zero. A learning rate means the same on every data set.
         - "whiten": The full covariance matrix is used, so that plain gradient
           descent behaves like Newton's method. This costs n_samples × n_features²
           once and n_features² in each step, and needs ``l1_ratio=0``.

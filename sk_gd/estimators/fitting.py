@@ -42,7 +42,7 @@ def fit(estimator, X, y, sample_weight, validation):
         problem, seen = estimator._pose(settings, classes, X, y, sample_weight, validation)
         with contextlib.closing(problem):
             settings = with_optimizer(settings, problem)
-            _check_same_shape(before, settings, problem)
+            _check_same_shape(before, settings, problem.n_features, problem.targets.n_outputs)
             run = _run(settings, before, observe(problem, settings.moments))
             identity = problem.fingerprint(settings.penalty_given) if settings.warm_start else None
             data = set_up(run, settings, problem, anew=run.begin_fit(identity))
@@ -76,10 +76,11 @@ def partial_fit(estimator, X, y, sample_weight, classes=None):
         given = witness.validate(X, y, sample_weight, reset=before is None)
         if settings.kind == "classifier":
             classes = all_classes(classes, before and estimator.classes_)
-        problem = pose(settings, targets_of(settings, given.y, classes), given)
-        settings = with_optimizer(settings, problem, streaming=True)
-        _check_same_shape(before, settings, problem)
         so_far = None if before is None else before.statistics
+        targets = targets_of(settings, given.y, classes, so_far)
+        _check_same_shape(before, settings, given.X.shape[1], targets.n_outputs)
+        problem = pose(settings, targets, given)
+        settings = with_optimizer(settings, problem, streaming=True)
         run = _run(settings, before, observe(problem, settings.moments, so_far))
         run.fingerprint = None
         if settings.needs_ratio:
@@ -159,7 +160,7 @@ def _coordinates(settings, problem, statistics, penalty, size):
     centre = settings.fit_intercept and (full or not problem.is_sparse)
     key = settings.precondition, centre, settings.scale_penalty, penalty.ridge
     if key not in problem.coordinates:
-        problem.coordinates[key] = coordinates_for(
+        problem.coordinates[key] = made = coordinates_for(
             problem,
             statistics,
             settings.precondition,
@@ -168,6 +169,7 @@ def _coordinates(settings, problem, statistics, penalty, size):
             feature_size=size,
             centre=centre,
         )
+        made.omit_constants(statistics.features)
     return problem.coordinates[key]
 
 
@@ -208,14 +210,14 @@ def _run(settings, before, statistics):
     return run
 
 
-def _check_same_shape(before, settings, problem):
+def _check_same_shape(before, settings, n_features, n_outputs):
     """Raise a ValueError unless the run `before`, if there is one, has a model of this shape."""
     if before is None:
         return
     model = before.coordinates
     for what, known, now in (
-        ("X must have the {} features", model.n_features, problem.n_features),
-        ("y must have the {} outputs", model.n_outputs, problem.targets.n_outputs),
+        ("X must have the {} features", model.n_features, n_features),
+        ("y must have the {} outputs", model.n_outputs, n_outputs),
         ("fit_intercept must be the {}", model.intercept, settings.fit_intercept),
     ):
         if known != now:

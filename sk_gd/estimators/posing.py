@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from ..objectives.held_out import HeldOut
+from ..objectives.moments import LEAST_SQUARE
 from ..objectives.problem import Problem, normalise, spread
 from ..targets import ClassTargets, RealTargets
 from .settings import check_whitening
@@ -17,10 +18,10 @@ class SplitError(ValueError):
     """There are too few rows to hold out any."""
 
 
-def targets_of(settings, y, classes=None):
-    """What y is; `classes` are those known before."""
+def targets_of(settings, y, classes=None, before=None):
+    """What y is; `classes` are those known before, `before` the statistics of earlier parts."""
     if settings.kind == "regressor":
-        return RealTargets.of(y)
+        return RealTargets.of(y, settings.loss.robust, None if before is None else before.targets)
     return ClassTargets.of(y, settings.class_weight, classes)
 
 
@@ -50,7 +51,8 @@ def pose(settings, targets, given, given_val=None, rows=None):
     check_whitening(settings, X.shape[1])
     y = targets.encode(given.y)
     _check_domain(settings, y)
-    targets = targets.balanced(given.sample_weight, y)
+    _check_spread(settings, y)
+    targets = targets.prepared(given.sample_weight, y)
     weight = targets.weigh(given.sample_weight, y)
     subset = held_out = None
     if given_val is not None:
@@ -81,6 +83,19 @@ def _check_domain(settings, y):
             f"With loss={settings.given_loss!r} y must have {settings.loss.domain} only. "
             f"Got {refused[0]} instead."
         )
+
+
+def _check_spread(settings, y):
+    """Raise a ValueError if targets differ by so little that the square of it is no number."""
+    if settings.kind == "regressor":
+        with np.errstate(over="ignore"):
+            spread = np.ptp(y, axis=0)
+        tiny = (spread > 0) & (spread**2 < LEAST_SQUARE) if np.all(spread < 1) else [False]
+        if np.any(tiny):
+            raise ValueError(
+                "y must be constant, or differ by more than 1e-150, since smaller numbers have no "
+                f"squares. Got differences of {np.min(spread[tiny]):.3g}; multiply y by a constant."
+            )
 
 
 def held_out_rows(settings, targets, given_val):

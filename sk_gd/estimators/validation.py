@@ -45,7 +45,8 @@ class Witness:
         for name, data in (("X", X), ("y", y), ("sample_weight", sample_weight)):
             check_in_memory(self._copy, name, data)
         checks = TARGETS[self._copy._kind].checks
-        with _naming_columns_of_text(X):
+        # scikit-learn adds all numbers to see whether they are finite.
+        with _naming_columns_of_text(X), np.errstate(over="ignore", invalid="ignore"):
             X, y = validate_data(
                 self._copy,
                 X,

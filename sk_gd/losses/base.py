@@ -171,6 +171,10 @@ class Loss(BaseEstimator):
         minimum in spite of its corners. False unless you say so.
     curvature_jumps : bool
         Whether the second derivative of a loss without corners jumps.
+    robust : bool
+        Whether the loss limits the influence of outliers. The unit of the targets, in which
+        learning rates and the strength of ``alpha="auto"`` are measured, is then that of most
+        of the targets: those far from the median are moved to four deviations from it.
     quadratic : bool
         Whether the loss is half the squared error. It only depends on the means and
         covariances of the data, so that full batches read the data once.
@@ -199,6 +203,7 @@ class Loss(BaseEstimator):
     relative = False
     suits_full_batch = False
     curvature_jumps = False
+    robust = False
     quadratic = False
 
     def __init_subclass__(cls, **options):

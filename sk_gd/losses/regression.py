@@ -106,6 +106,7 @@ class AbsoluteError(Loss):
 
     kinds = ("regressor",)
     suits_full_batch = True
+    robust = True
 
     def kernel(self, n_outputs):
         return AbsoluteErrorKernel()
@@ -171,6 +172,7 @@ class Huber(Loss):
 
     kinds = ("regressor",)
     suits_full_batch = True
+    robust = True
 
     def __init__(self, epsilon=1.35):
         self.epsilon = epsilon
@@ -235,6 +237,7 @@ class Quantile(Loss):
 
     kinds = ("regressor",)
     suits_full_batch = True
+    robust = True
 
     def __init__(self, quantile=0.5):
         self.quantile = quantile
@@ -297,6 +300,7 @@ class EpsilonInsensitive(Loss):
 
     kinds = ("regressor",)
     suits_full_batch = True
+    robust = True
 
     def __init__(self, epsilon=0.1):
         self.epsilon = epsilon
@@ -324,8 +328,10 @@ class LogLink(Loss):
 
     def spread(self, targets):
         """Mean and squared coefficient of variation of the targets; one if all are equal."""
-        mean = np.where(targets.mean > 0, targets.mean, 1.0)
-        variation = np.where(targets.is_constant(), 1.0, targets.variance / mean**2)
+        # The inverse of the least numbers is none.
+        mean = np.where(targets.mean > 0, np.maximum(targets.mean, 1e-150), 1.0)
+        deviation = np.where(targets.is_constant(), mean, targets.deviation)
+        variation = (deviation / mean) ** 2
         return mean, variation
 
     def units(self, targets=None):

@@ -9,6 +9,7 @@ so that its prediction is ``origin + unit · (z · v + c)`` with the features
 ``z = (x - shift) * scale``. With a `rotation` R, ``(v, c) = R u``.
 """
 
+import contextlib
 import copy
 
 import numpy as np
@@ -17,7 +18,8 @@ import scipy.sparse as sp
 from scipy.linalg.lapack import dtrtri
 from scipy.sparse.linalg import LinearOperator
 
-from .moments import CHUNK
+from ..penalties.elastic_net import check_strength
+from .moments import CHUNK, LEAST_SQUARE
 
 # Beyond this number of features the full matrix costs more than it saves.
 MAX_WHITEN_FEATURES = 10_000
@@ -50,8 +52,8 @@ def coordinates_for(
     feature_size : ndarray of shape (n_features,) or float
         What coefficients are multiplied by before they are penalised.
     centre : bool, optional
-        Whether to subtract the means of the features. By default where an intercept makes
-        up for it and X stays sparse if it is.
+        Whether to subtract the means of all features. By default where an intercept makes
+        up for it and X stays sparse if it is. Means far from zero are always subtracted then.
 
     Returns
     -------
@@ -66,22 +68,45 @@ def coordinates_for(
         return coordinates
     if centre is None:
         centre = fit_intercept and not problem.is_sparse
+    if fit_intercept and not centre:
+        centre = statistics.features.is_far()
     units = problem.loss.units(statistics.targets)
     coordinates.standardize(statistics.features, units, curvature, ridge, centre=centre)
     if precondition == "balance":
         typical = problem.loss.typical_curvature(n_outputs, statistics.targets)
         coordinates.balance(statistics.features, typical, ridge, centre=centre)
     if precondition == "whiten":
-        coordinates.whiten(statistics.features, ridge, centre=centre)
+        coordinates.whiten(statistics.features, ridge)
     return coordinates
 
 
 def _variance(moments, centre):
-    """The mean square of every feature, measured from its mean or from zero; 0 of a constant."""
-    if centre:
-        return np.where(moments.is_constant(), 0.0, moments.variance)
+    """The mean square of every feature, measured from its mean or from zero; 0 of a constant.
+
+    `centre` says which of the features are measured from their means, or whether all are.
+    """
+    constant = moments.is_constant()
+    centred = np.where(constant, 0.0, moments.variance)
     square = np.maximum(moments.variance, 0.0) + moments.mean**2
-    return np.where(moments.is_constant() & (moments.mean == 0), 0.0, square)
+    return np.where(centre, centred, np.where(square < LEAST_SQUARE, 0.0, square))
+
+
+def _cholesky(matrix):
+    """The lower Cholesky factor of a matrix without negative eigenvalues, which is changed.
+
+    A direction without data and without ridge has no curvature to invert: a small share of the
+    curvature of its features is added, or a larger one where that is less than the rounding.
+    """
+    diagonal = np.einsum("jj->j", matrix)
+    curvature = np.where(diagonal > np.sqrt(LEAST_SQUARE), diagonal, 1.0)
+    for share in (1e-9, 1e-6, 1e-3):
+        diagonal += share * curvature
+        with contextlib.suppress(np.linalg.LinAlgError):
+            return np.linalg.cholesky(matrix)
+    raise ValueError(
+        "precondition='whiten' needs a covariance matrix of X that is one beyond rounding. Got "
+        "features whose numbers are too far apart; use precondition='standardize'."
+    )
 
 
 class Coordinates:
@@ -95,7 +120,8 @@ class Coordinates:
     intercept : bool
         Whether there is an intercept.
     shift, scale : ndarray of shape (n_features,) or None
-        Subtracted from the features, and multiplied with them; None in raw coordinates.
+        Subtracted from the features, and multiplied with them; None in raw coordinates. A
+        scale of zero leaves a feature out of the model.
     rotation : ndarray of shape (n_columns, n_columns) or None
         The matrix R of whitened coordinates.
     origin, unit : ndarray of shape (n_outputs,)
@@ -140,13 +166,23 @@ class Coordinates:
                 self.origin = origin
             self.in_units = True
         self.curvature = float(np.max(curvature * self.unit**2 / self.loss_scale))
-        self.shift = moments.mean.copy() if centre else np.zeros(self.n_features)
+        self.shift = np.where(centre, moments.mean, 0.0)
         variance = _variance(moments, centre)
-        stiffest = np.sqrt(ridge / self.curvature * np.max(self.unit**2 / self.loss_scale))
-        stiffest = stiffest * self.feature_size
+        stiffest = np.max(self.unit / np.sqrt(self.loss_scale)) * self.feature_size
+        with np.errstate(over="ignore"):
+            stiffest = np.sqrt(ridge / self.curvature) * stiffest
+        check_strength(stiffest)
         deviation = np.maximum(np.sqrt(np.maximum(variance, 0.0)), stiffest)
         self.scale = 1 / np.where(variance == 0, 1.0, deviation)
         return self
+
+    def omit_constants(self, moments):
+        """Leave constant features out of the model, in which the intercept is in their place.
+
+        Their gradients are zero by definition, and would be the rounding of sums that cancel.
+        """
+        if self.scale is not None and self.intercept:
+            self.scale = np.where(moments.is_constant(), 0.0, self.scale)
 
     def balance(self, moments, curvature, ridge, *, centre):
         """Scale standardised features so that loss and ridge together are as curved in all.
@@ -161,7 +197,7 @@ class Coordinates:
         self.scale = 1 / np.where(variance == 0, 1.0, deviation)
         return self
 
-    def whiten(self, moments, ridge, *, centre):
+    def whiten(self, moments, ridge):
         """Rotate standardised coordinates so that no curvature is above one."""
         d, curvature = self.n_features, self.curvature
         second = moments.covariance
@@ -169,24 +205,27 @@ class Coordinates:
             second = second + np.outer(moments.mean, moments.mean)
         curved = np.outer(self.scale, curvature * self.scale)
         curved *= second
+        if self.intercept:
+            # What there is beside the diagonal is the rounding of large numbers.
+            varies = ~moments.is_constant()
+            curved = np.where(np.outer(varies, varies), curved, 0.0)
         diagonal = np.einsum("jj->j", curved)
         diagonal += self._mean_strength(ridge) * (self.scale * self.feature_size) ** 2
-        # A direction without data and without ridge has no curvature to invert: add a
-        # small share of the curvature of its features.
-        diagonal += 1e-9 * np.where(diagonal > 0, diagonal, 1.0)
-        factor = np.linalg.cholesky(curved)
+        factor = _cholesky(curved)
         rotation = np.zeros((self.n_columns, self.n_columns))
         rotation[:d, :d] = dtrtri(factor, lower=True)[0].T
         if self.intercept:
             rotation[d, d] = 1 / np.sqrt(curvature)
-            if not centre:
-                rotation[d, :d] = -(moments.mean * self.scale) @ rotation[:d, :d]
+            rotation[d, :d] = -((moments.mean - self.shift) * self.scale) @ rotation[:d, :d]
         self.rotation = rotation
         return self
 
     def _mean_strength(self, ridge):
         """The strength of the ridge in the units of the optimizer; the mean over the outputs."""
-        return ridge * np.mean(self.unit**2 / self.loss_scale)
+        with np.errstate(over="ignore"):
+            strength = ridge * np.mean(self.unit**2 / self.loss_scale)
+        check_strength(strength)
+        return strength
 
     def weight_scales(self):
         """What a penalty needs to know of every weight, before the rotation; two flat arrays.
@@ -242,14 +281,19 @@ class Coordinates:
         v = np.empty((self.n_outputs, self.n_columns))
         v[:, : self.n_features] = coef / self.unit[:, None]
         if self.scale is not None:
-            v[:, : self.n_features] /= self.scale
+            # What a feature that is left out did for its mean goes to the intercept, by the shift.
+            w = v[:, : self.n_features]
+            w[:] = np.divide(w, self.scale, out=np.zeros_like(w), where=self.scale > 0)
         if self.intercept:
             shifted = intercept - self.origin
             if self.shift is not None:
                 shifted = shifted + coef @ self.shift
             v[:, -1] = shifted / self.unit
         if self.rotation is not None:
-            v = scipy.linalg.solve(self.rotation, v.T).T
+            d, rotation = self.n_features, self.rotation
+            v[:, :d] = scipy.linalg.solve_triangular(rotation[:d, :d], v[:, :d].T).T
+            if self.intercept:
+                v[:, d] = (v[:, d] - v[:, :d] @ rotation[d, :d]) / rotation[d, d]
         return v.ravel()
 
     def same_as(self, other):

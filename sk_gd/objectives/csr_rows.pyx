@@ -164,7 +164,7 @@ cdef class CSRRows(Rows):
         self.wide_indptr = None if narrow else X.indptr.astype(np.int64, copy=False)
         self.row = np.empty(capacity + 2 * AHEAD, dtype=np.intp)
         self.v = np.empty((self.n_outputs, self.n_columns))
-        self.shifted = shift is not None and np.any(shift)
+        self.shifted = shift is not None and np.any(shift * scale)
 
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
         cdef Py_ssize_t _, j, d = self.n_features

@@ -80,8 +80,9 @@ class Data:
     def mean_square(self):
         """Mean squared length of the rows, without the constant column."""
         weights = self.problem.weights
-        norms = self.coordinates.squared_norms(self.problem.X, weights)
-        return np.average(norms, weights=weights) - self.coordinates.intercept
+        with np.errstate(over="ignore", invalid="ignore"):
+            norms = self.coordinates.squared_norms(self.problem.X, weights)
+            return np.average(norms, weights=weights) - self.coordinates.intercept
 
     @cached_property
     def _reach(self):

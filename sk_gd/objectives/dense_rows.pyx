@@ -337,22 +337,20 @@ cdef class DenseRows(Rows):
             return
         for k in range(self.n_outputs):
             total = self.sums[k]
-            least = 0
+            # Rounding bound of the cancelling sums; a gradient below it is zero. The terms that a
+            # prediction is summed from bound its rounding, and so that of the slopes.
+            terms = self.level[k]
             if self.scale is not None:
                 for j in range(d):
                     g[j] = (g[j] - self.shift[j] * total) * self.scale[j]
-                if self.n_rows > 1:
-                    # Rounding bound of the cancelling sums; a gradient below it is zero. The
-                    # terms that a prediction is summed from bound its rounding, and so that of
-                    # the slopes. `far` is the mean of a feature in units of its deviation.
-                    terms = self.level[k]
-                    for j in range(d):
-                        terms += fabs(self.v[k, j] * self.shift[j])
-                    for j in range(d):
-                        far = fabs(self.shift[j]) * self.scale[j]
-                        if fabs(g[j]) <= ROUNDING * (self.sizes[k] * far + terms * fmin(far, 1)):
-                            g[j] = 0
-                    least = ROUNDING * (terms + self.sizes[k])
+                for j in range(d):
+                    terms += fabs(self.v[k, j] * self.shift[j])
+                for j in range(d if self.n_rows > 1 else 0):
+                    # The mean of a feature in units of its deviation.
+                    far = fabs(self.shift[j]) * self.scale[j]
+                    if fabs(g[j]) <= ROUNDING * (self.sizes[k] * far + terms * fmin(far, 1)):
+                        g[j] = 0
             if self.n_columns > d:
+                least = ROUNDING * (terms + self.sizes[k]) if self.n_rows > 1 else 0
                 g[d] = 0 if fabs(total) <= least else total
             g += self.n_columns

@@ -65,7 +65,8 @@ def signal_to_noise(problem, features, size):
     """
     total = problem.n_counted
     trace = trace_of(features, size)
-    if not (total > 2 and trace > 0):
+    # In smaller units the ratios are no numbers.
+    if not (total > 2 and trace > total * 1e-290):
         return 1.0
     inverse = np.where(features.is_constant(), 0.0, 1.0 / size)
     # The second moments are means over the rows; the rows add up.
@@ -127,6 +128,8 @@ def _resolved(matrix, vectors, spread):
     eigenvectors. Then the systems of all s are solved as one.
     """
     n = len(matrix)
+    # The rounding of a direction without variance must not be less than nothing.
+    matrix = matrix + n * np.finfo(float).eps * np.max(np.abs(matrix)) * np.eye(n)
     reflected, diagonal, beside, scales, _ = dsytrd(matrix, lower=True, lwork=WORK * n)
     if n > 1:
         turned, _, _ = dormqr("L", "T", reflected[1:, :-1], scales, vectors[1:], WORK * n)

@@ -30,7 +30,9 @@ class HeldOut:
     def __init__(self, X, y, weight, loss, targets):
         self.X = X
         self.y = y
-        self.weight = weight
+        with np.errstate(over="ignore"):
+            overflows = weight is not None and not np.isfinite(np.sum(weight))
+        self.weight = weight / len(weight) if overflows else weight
         self.loss = loss
         self.targets = targets
 
@@ -48,8 +50,10 @@ def raw_predictions(X, coef, intercept):
     n_parts = count_parts(X.nnz if sp.issparse(X) else X.size)
 
     def part(k):
-        for rows in batches[k::n_parts]:
-            p[rows] = X[rows] @ coef.T + intercept
+        # A model that is about to diverge may have predictions that overflow.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for rows in batches[k::n_parts]:
+                p[rows] = X[rows] @ coef.T + intercept
 
     one_blas_thread.map(part, n_parts)
     return p

@@ -92,7 +92,7 @@ cdef class LinearObjective(LaneObjective):
         self.local = (
             isinstance(self.rows, CSRRows)
             and self.rotation is None
-            and (coordinates.shift is None or not np.any(coordinates.shift))
+            and (coordinates.shift is None or not np.any(coordinates.shift * coordinates.scale))
             and 2 * X.nnz * batch_size < X.shape[0] * X.shape[1]
             and not any(penalty.has_gradient or penalty.has_prox for penalty in penalties)
         )

@@ -14,6 +14,15 @@ from .sums import centred_sums
 CHUNK = 32768
 # How many times more rows of a sparse matrix are in a chunk: most of its numbers are zero.
 SPARSE_ROWS = 32
+# The deviation, relative to the mean, below which a sparse column may be constant: the rounding of
+# the variance in float32 is less.
+NEARLY_CONSTANT = 1e-2
+# The features of sparse X whose mean is so many deviations from zero are centred: nearly all of
+# their numbers are stored. To centre the others would cost more than their rows.
+FAR = 3.0
+# Squares of means and deviations must be within these bounds, so that products with a few other
+# numbers are finite, and not zero.
+LEAST_SQUARE, LARGEST_SQUARE = 1e-300, 1e300
 
 
 class Moments:
@@ -66,7 +75,8 @@ class Moments:
         must be zero.
         """
         if sp.issparse(X):
-            self._merge(*self._of_sparse(X, weight))
+            for part, w in _in_double(X, weight):
+                self._merge(*self._of_sparse(part, w))
             return self
         n = X.shape[0] if rows is None else len(rows)
         n_parts = count_parts(n * (X.shape[1] + (0 if Y is None else Y.shape[1])))
@@ -105,11 +115,16 @@ class Moments:
         mean, variance = (a.astype(float) for a in mean_variance_axis(X, axis=0, weights=w))
         total = float(X.shape[0] if weight is None else weight.sum())
         filled = _filled(X, weight)
+        near = np.flatnonzero((mean != 0) & (variance <= (NEARLY_CONSTANT * mean) ** 2))
+        if len(near):
+            # The variance of a constant must be exactly zero, as that of dense columns is.
+            lowest, highest = _extremes(X, weight, near)
+            constant = lowest == highest
+            mean[near[constant]] = lowest[constant]
+            variance[near[constant]] = 0.0
         if not self.full:
             return total, mean, variance * total, filled
-        X = X.astype(np.float64)
-        scaled = X if weight is None else sp.diags_array(weight) @ X
-        scatter = np.asarray((scaled.T @ X).todense()) - total * np.outer(mean, mean)
+        scatter = _sparse_scatter(X, weight, mean, _is_far(mean, variance))
         # These differences cancel; the variances above are more accurate.
         np.fill_diagonal(scatter, variance * total)
         return total, mean, scatter, filled
@@ -128,6 +143,10 @@ class Moments:
         self.scatter += between
         self.filled = self.filled + filled
         self.total = both
+
+    def is_far(self):
+        """Which features have a mean far from zero: not centred, they resemble the intercept."""
+        return _is_far(self.mean, self.variance)
 
     @property
     def variance(self):
@@ -156,11 +175,56 @@ class Moments:
         return self.deviation / np.sqrt(filled)
 
     def is_constant(self):
-        """Which features have no variance beyond rounding."""
+        """Which features have no variance beyond rounding, or one whose inverse is no number."""
         if self._constant is None:
             eps, n, variance = np.finfo(float).eps, max(self.total, 1.0), self.variance
-            self._constant = variance <= n * eps * variance + (n * self.mean * eps) ** 2
+            with np.errstate(over="ignore"):
+                rounding = n * eps * variance + (n * self.mean * eps) ** 2
+            self._constant = (variance <= rounding) | (variance < LEAST_SQUARE)
         return self._constant
+
+
+def _is_far(mean, variance):
+    return np.abs(mean) > FAR * np.sqrt(np.maximum(variance, 0.0))
+
+
+def _sparse_scatter(X, weight, mean, far):
+    """Sums of the products of the deviations of a sparse matrix from the `mean` of its columns.
+
+    Columns that are `far` from zero are centred first: of the difference of their products and
+    the product of their means there would only be rounding. They have few zeros.
+    """
+    weight = np.ones(X.shape[0]) if weight is None else weight
+    near = np.flatnonzero(~far)
+    far = np.flatnonzero(far)
+    scatter = np.zeros((len(mean), len(mean)))
+    step = X.shape[0] if len(far) == 0 else max(1, CHUNK // len(far))
+    for rows in gen_batches(X.shape[0], step):
+        x, w = X[rows], weight[rows]
+        some = x[:, near] if len(far) else x
+        scaled = sp.diags_array(w) @ some
+        scatter[np.ix_(near, near)] += (scaled.T @ some).toarray()
+        scatter[np.ix_(near, near)] -= np.sum(w) * np.outer(mean[near], mean[near])
+        if len(far):
+            centred = x[:, far].toarray() - mean[far]
+            centred[w == 0] = 0  # such a row may be anywhere
+            cross = scaled.T @ centred - np.outer(mean[near], w @ centred)
+            scatter[np.ix_(near, far)] += cross
+            scatter[np.ix_(far, near)] += cross.T
+            scatter[np.ix_(far, far)] += centred.T @ (w[:, None] * centred)
+    return scatter
+
+
+def _in_double(X, weight):
+    """The rows of a sparse matrix in double precision, with their weights, some rows at a time."""
+    if X.dtype == np.float64:
+        yield X, weight
+        return
+    step = max(1, max(CHUNK, X.shape[1]) * X.shape[0] // max(X.nnz, 1))
+    for rows in gen_batches(X.shape[0], step):
+        w = None if weight is None else weight[rows]
+        if w is None or np.any(w):
+            yield X[rows].astype(np.float64), w
 
 
 def _filled(X, weight):
@@ -178,6 +242,19 @@ def _filled(X, weight):
         columns = columns if present.all() else columns[present]
         filled += np.bincount(columns, weights=w, minlength=X.shape[1])
     return filled
+
+
+def _extremes(X, weight, columns):
+    """The lowest and the highest number in some columns of a sparse matrix, in rows with weight."""
+    lowest, highest = np.full((2, len(columns)), [[np.inf], [-np.inf]])
+    step = max(1, min(CHUNK // len(columns), CHUNK * X.shape[0] // max(X.nnz, 1)))
+    for rows in gen_batches(X.shape[0], step):
+        part = X[rows] if weight is None else X[rows][weight[rows] > 0]
+        if part.shape[0]:
+            part = part[:, columns].toarray()
+            lowest = np.minimum(lowest, part.min(axis=0))
+            highest = np.maximum(highest, part.max(axis=0))
+    return lowest, highest
 
 
 class Statistics(NamedTuple):
@@ -232,7 +309,8 @@ def _parts(problem, full):
     joint, d = problem.joint_moments, problem.n_features
     features, targets = joint.part(slice(0, d)), None
     if problem.targets.kind == "regressor":
-        targets = joint.part(slice(d, None)).variances_only()
+        targets = _checked(joint.part(slice(d, None)).variances_only(), "y")
+    _checked(features, "X")
     return Statistics(features if full else features.variances_only(), targets)
 
 
@@ -244,15 +322,22 @@ def _targets(problem, before):
 
 
 def _updated(moments, name, add):
-    """New moments to which `add` has added rows; a ValueError if a variance is not finite."""
+    """New moments to which `add` has added rows; a ValueError if they are too large."""
     updated = Moments(moments.full)
     # `update` replaces these arrays and never writes into them.
     vars(updated).update(vars(moments))
     with np.errstate(over="ignore", invalid="ignore"):
         add(updated)
-    if not np.all(np.isfinite(updated.variance)):
+    return _checked(updated, name)
+
+
+def _checked(moments, name):
+    """The moments; a ValueError if squares of them are too large to compute with."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = np.maximum(np.square(moments.mean), moments.variance)
+    if not np.all(squares <= LARGEST_SQUARE):
         raise ValueError(
             f"{name} must have a finite variance. Got numbers that are too large: their squares "
             f"overflow. Divide {name} by a constant."
         )
-    return updated
+    return moments

@@ -136,8 +136,8 @@ class Problem:
         moments.update(self.X, weight, self.subset)
 
     def add_targets(self, moments):
-        """Add the targets of the rows that train to `moments`."""
-        moments.update(self.y, self.weight, self.subset)
+        """Add the targets of the rows that train to `moments`, outliers within their bounds."""
+        moments.update(self.targets.columns(self.y), self.weight, self.subset)
 
     def centred(self, features, inverse):
         """The rows, centred and multiplied by `inverse`, as the evidence reads them."""

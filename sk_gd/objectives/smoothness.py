@@ -14,13 +14,16 @@ def root_trace(mean_square, coordinates, penalty):
     """Root of the trace of the Hessian, in the optimizer's coordinates.
 
     The trace is the curvature of the loss times `mean_square`, the mean squared length of
-    the rows without the constant column, plus that of the penalty.
+    the rows without the constant column, plus that of the penalty. Where the features are
+    shorter than the constant column, as without any variance, its length counts in their place.
     """
     if coordinates.rotation is not None:
         # These coordinates give loss and penalty together a curvature of one.
         return np.sqrt(coordinates.n_features)
     ridge = penalty.curvature(*coordinates.weight_scales())
-    trace = coordinates.curvature * mean_square + np.sum(ridge) / coordinates.n_outputs
+    longest = max(mean_square, float(coordinates.intercept))
+    with np.errstate(over="ignore"):
+        trace = coordinates.curvature * longest + np.sum(ridge) / coordinates.n_outputs
     return np.sqrt(trace) if trace > 0 else 1.0
 
 
@@ -47,11 +50,15 @@ def reach(X, weight, coordinates):
         How many rows have weight.
     """
     w = np.ones(X.shape[0]) if weight is None else weight
-    norms = coordinates.squared_norms(X, weight)
-    largest = 0.0
-    if coordinates.rotation is None and np.any(norms):
-        largest = _largest_eigenvalue(X, w, coordinates)
-    return largest, float(np.max(w * norms)), int(np.count_nonzero(w))
+    with np.errstate(over="ignore", invalid="ignore"):
+        norms = coordinates.squared_norms(X, weight)
+        longest = float(np.max(w * norms))
+        largest = 0.0
+        if not longest * np.sum(w) < np.inf:
+            return np.inf, np.inf, int(np.count_nonzero(w))
+        if coordinates.rotation is None and np.any(norms):
+            largest = _largest_eigenvalue(X, w, coordinates)
+    return largest, longest, int(np.count_nonzero(w))
 
 
 def smoothness(reach, coordinates, penalty, batch_size, noise_gain=1.0):

@@ -118,6 +118,10 @@ class Rule:
         """Whether the rule needs gradients."""
         return self.needs_gradient()
 
+    def only_measures(self):
+        """Whether all steps so far were tiny, to measure the objective, and improve nothing."""
+        return False
+
     def probe(self, w, point):
         """Write where the gradient is needed into `point` and return True; return False for `w`."""
         return False

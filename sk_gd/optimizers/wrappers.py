@@ -54,7 +54,8 @@ class ClipNorm(_Clip):
     The direction of the gradient is kept. The norm is taken over all weights of the
     model, of all outputs or classes together. Optimizers such as `Adam` divide by the
     size of the gradient anyway; for them, clipping matters only for gradients that stand
-    out. If it clips many mini-batches, the mean of the clipped gradients is no longer
+    out. PyTorch divides by :math:`\|g_t\| + 10^{-6}`, so that its clipped gradients are a
+    little shorter. If it clips many mini-batches, the mean of the clipped gradients is no longer
     the gradient of the objective.
 
     Good for rare rows, or first steps, that would throw the weights far away, as with
@@ -158,6 +159,9 @@ class WrappedRule(Rule):
 
     def seed(self, seed):
         self.inner.seed(seed)
+
+    def only_measures(self):
+        return self.inner.only_measures()
 
     def memory(self):
         return self.inner.memory()

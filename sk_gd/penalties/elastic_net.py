@@ -71,11 +71,25 @@ class ElasticNet(Penalty):
         check_range(self, "l1_ratio", 0, 1, closed="both")
 
     def kernel(self, size, loss_scale, proximal=True):
-        l1 = self.lasso * size / loss_scale
+        with np.errstate(over="ignore", invalid="ignore"):
+            l1 = self.lasso * size / loss_scale
+        check_strength(l1)
         return ElasticNetKernel(l1, self.curvature(size, loss_scale), loss_scale, proximal)
 
     def curvature(self, size, loss_scale):
-        return self.ridge * size**2 / loss_scale
+        with np.errstate(over="ignore", invalid="ignore"):
+            curvature = self.ridge * size**2 / loss_scale
+        check_strength(curvature)
+        return curvature
+
+
+def check_strength(strength):
+    """Raise a ValueError unless the strength on the weights of an optimizer is finite."""
+    if not np.all(np.isfinite(strength)):
+        raise ValueError(
+            "alpha must be so small that it is a number in the units of X and y, too. Got a "
+            "strength that overflows; decrease alpha, or bring the numbers of X and y nearer to 1."
+        )
 
 
 @cython.final

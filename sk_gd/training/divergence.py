@@ -93,7 +93,8 @@ def overflowed(loss, run, data):
 
 
 def _error(what, epoch, config, data):
-    safe = 2 / data.smoothness(config.penalty)
+    smoothness = data.smoothness(config.penalty)
+    safe = 2 / smoothness if smoothness > 0 else 0.0
     return DivergenceError(
         f"Training diverged in epoch {epoch} with learning_rate={config.learning_rate:.6g}: "
         f"{what}. Plain gradient descent is stable on this data up to a learning_rate of "

@@ -21,6 +21,8 @@ ROOM = 1e6
 # Below this share of the loss of a constant model, about, further improvements do not count:
 # a loss that goes to zero would never settle otherwise.
 LEAST_LOSS = 1e-3
+# Beyond this multiple of it the loss is that of outliers, of which nothing can be learnt.
+MOST_LOSS = 10.0
 
 
 class Config(NamedTuple):
@@ -196,7 +198,7 @@ class Run:
                 self.lane.rule.begin_after(earlier)
         self.start, self.first_epoch = self.lane.model(), self.history.n_epochs
         self.coordinates = coordinates
-        self.limit = np.finfo(config.dtype).max / ROOM / max(1.0, coordinates.gain())
+        self.limit = float(np.finfo(config.dtype).max) / ROOM / max(1.0, coordinates.gain())
         self.lane.penalty = config.penalty.kernel(
             *coordinates.weight_scales(), proximal=self.lane.rule.has_metric()
         )
@@ -237,8 +239,10 @@ class Run:
         if config.tol is None:
             return False
         self.stopping.at_minimum = self._is_stationary(data)
-        least = LEAST_LOSS * config.loss_unit
-        self.stopping.update(watched, config.tol * max(abs(watched), least))
+        least, most = LEAST_LOSS * config.loss_unit, MOST_LOSS * config.loss_unit
+        if self.lane.rule.only_measures():
+            return self.stopping.at_minimum
+        self.stopping.update(watched, config.tol * min(max(abs(watched), least), most))
         return self.is_settled
 
     def _is_stationary(self, data):

@@ -1,0 +1,175 @@
+"""Numbers near the ends of their range: a model of finite numbers, or an error that names them."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
+
+from helpers.assertions import naming
+from sk_gd import GDClassifier, GDRegressor, losses, optimizers
+from sk_gd.exceptions import DivergenceError
+from sk_gd.objectives.moments import Moments
+
+# What an error is about begins its message.
+NAMED = ("X ", "y ", "alpha", "sample_weight", "learning_rate", "Sample weights", "precondition")
+# The parameters do not go together, whatever the numbers.
+OTHERS = ("compares gradients", "l1_ratio must be 0", "hold out", "a sum of weights of zero")
+ENDS = [-320, -310, -200, -160, -150, -40, -10, 10, 30, 38, 100, 150, 154, 160, 200, 300, 307]
+
+
+def magnitude(rng):
+    return float(10.0 ** rng.choice(ENDS)) if rng.random() < 0.7 else 1.0
+
+
+def draw_data(rng, classifies, loss):
+    """X in a container, y, and weights or None."""
+    n, d = int(rng.choice([2, 5, 30, 200])), int(rng.integers(1, 5))
+    X = rng.normal(size=(n, d)) + rng.choice([0, 0, 1, 1e3])
+    if rng.random() < 0.2:
+        X[rng.random((n, d)) < 0.5] = 0
+    dtype = rng.choice([np.float32, np.float64])
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        if rng.random() < 0.7:
+            X *= [magnitude(rng) for _ in range(d)]
+        X = np.nan_to_num(X.astype(dtype))
+        y = rng.normal(size=n) * magnitude(rng)
+        y[0] *= magnitude(rng) if rng.random() < 0.2 else 1
+        # Single precision cannot hold larger intercepts.
+        most = 1e30 if dtype == np.float32 else np.finfo(float).max
+        y = np.clip(np.nan_to_num(y), -most, most)
+        weight = None if rng.random() < 0.6 else np.nan_to_num(rng.random(n) * magnitude(rng))
+    if classifies:
+        y = np.arange(n) % min(n, rng.choice([2, 3]))
+    elif not losses.get(loss, "regressor").allows(-1.0):
+        y = np.abs(y) + 1e-300
+    return (sp.csr_matrix(X) if rng.random() < 0.4 else X), y, weight
+
+
+def draw_parameters(rng):
+    """Parameters, those of scale from the whole range."""
+    drawn = {
+        "random_state": 0,
+        "learning_rate": "auto" if rng.random() < 0.7 else magnitude(rng),
+        "max_iter": int(rng.choice([1, 3, 20])),
+        "alpha": ["auto", 0, 1e-4, 1.0, 1e-300, 1e150, 1e300][rng.integers(7)],
+        "fit_intercept": bool(rng.random() < 0.8),
+        "scale_penalty": bool(rng.random() < 0.7),
+        "precondition": ["standardize", "standardize", "whiten", None][rng.integers(4)],
+        "average": ["auto", True, False][rng.integers(3)],
+    }
+    for share, more in ((0.1, {"l1_ratio": 0.5}), (0.2, {"batch_size": 1}), (0.1, EARLY)):
+        drawn |= more if rng.random() < share else {}
+    return drawn
+
+
+EARLY = {"early_stopping": True}
+
+
+def fit(rng):
+    """A fit with warnings as errors; the model and X, or None after an error in our words."""
+    classifies = rng.random() < 0.4
+    make, kind = (GDClassifier, "classifier") if classifies else (GDRegressor, "regressor")
+    loss = str(rng.choice(losses.names(kind)))
+    optimizer = str(rng.choice(["auto", *optimizers.names()]))
+    X, y, weight = draw_data(rng, classifies, loss)
+    model = make(optimizer, loss=loss, **draw_parameters(rng))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            if rng.random() < 0.75 or model.early_stopping:
+                return model.fit(X, y, weight), X
+            known = {"classes": np.unique(y)} if classifies else {}
+            for _ in range(3):
+                model.partial_fit(X, y, sample_weight=weight, **known)
+            return model, X
+    except DivergenceError as error:
+        assert error.safe_learning_rate >= 0
+    except ValueError as error:
+        assert str(error).startswith(NAMED) or any(text in str(error) for text in OTHERS)
+    return None
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_finite_model_or_an_error_in_our_words(seed):
+    rng = np.random.default_rng(seed)
+    fitted = 0
+    for _ in range(60):
+        found = fit(rng)
+        if found is not None:
+            model, X = found
+            fitted += 1
+            assert np.all(np.isfinite(model.coef_)) and np.all(np.isfinite(model.intercept_))
+            assert np.isfinite(model.loss_curve_[-1])
+            if X.dtype == np.float64:
+                with np.errstate(over="ignore"):  # in `exp` of a link
+                    assert np.all(np.isfinite(model.predict(X)))
+    assert fitted > 15
+
+
+Z, T = np.random.default_rng(0).normal(size=(2, 50, 2))
+T = T[:, 0] + Z[:, 0]
+
+
+@pytest.mark.parametrize("contain", [np.asarray, sp.csr_matrix], ids=["dense", "sparse"])
+@pytest.mark.parametrize("optimizer", ["auto", "sgd", "adam"])
+def test_numbers_whose_squares_overflow(optimizer, contain):
+    model = GDRegressor(optimizer, random_state=0)
+    with pytest.raises(ValueError, match=naming("X must", "too large", "Divide X")):
+        model.fit(contain(Z * 1e200), T)
+    with pytest.raises(ValueError, match=naming("y must", "too large", "Divide y")):
+        model.fit(contain(Z), T * 1e200)
+    with pytest.raises(ValueError, match=naming("y must", "1e-150", "multiply y")):
+        model.fit(contain(Z), T * 1e-200)
+    with pytest.raises(ValueError, match=naming("alpha must", "decrease alpha")):
+        model.set_params(alpha=1e300, precondition=None).fit(contain(Z * 1e10), T)
+    np.testing.assert_array_equal(hasattr(model, "coef_"), False)
+
+
+@pytest.mark.parametrize("contain", [np.asarray, sp.csr_matrix], ids=["dense", "sparse"])
+@pytest.mark.parametrize("unit", [1e-140, 1e-50, 1e50, 1e140])
+def test_units_in_range_do_not_matter(unit, contain):
+    model = GDRegressor(random_state=0)
+    expected = model.fit(contain(Z), T).coef_
+    np.testing.assert_allclose(model.fit(contain(Z * unit), T).coef_ * unit, expected, rtol=1e-6)
+    np.testing.assert_allclose(model.fit(contain(Z), T * unit).coef_ / unit, expected, rtol=1e-6)
+
+
+def test_large_numbers_in_single_precision():
+    X = (Z * 1e25).astype(np.float32)
+    dense, sparse = (GDRegressor(random_state=0).fit(c(X), T) for c in (np.asarray, sp.csr_matrix))
+    np.testing.assert_allclose(sparse.coef_, dense.coef_, rtol=1e-5)
+    np.testing.assert_allclose(
+        Moments().update(sp.csr_matrix(X)).variance, X.astype(float).var(axis=0), rtol=1e-12
+    )
+
+
+def test_divergence_on_numbers_beyond_squares():
+    model = GDRegressor("sgd", precondition=None, alpha=0, scale_penalty=False, learning_rate=0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DivergenceError, match="learning_rate=0.1"):
+            model.fit(Z * 1e300, T)
+        with pytest.raises(ValueError, match=naming("learning_rate='auto'", "X", "divide X")):
+            model.set_params(learning_rate="auto").fit(Z * 1e300, T)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("offset", [1e3, 1e9, 1e15])
+def test_whitening_with_offsets(offset, fit_intercept):
+    for contain in (np.asarray, sp.csr_matrix):
+        model = GDRegressor("sgd", precondition="whiten", fit_intercept=fit_intercept, max_iter=3)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            assert np.all(np.isfinite(model.fit(contain(Z + offset), T).coef_))
+
+
+def test_a_single_row_held_out_has_no_score():
+    model = GDRegressor("sgd", max_iter=2, tol=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(Z, T, X_val=Z[:1], y_val=T[:1])
+    assert np.all(np.isnan(model.validation_scores_))
+    assert np.all(np.isfinite(model.validation_loss_curve_))
