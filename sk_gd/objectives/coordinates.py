@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from scipy.linalg.lapack import dtrtri
 from scipy.sparse.linalg import LinearOperator
 
+from ..losses.checks import curvature_of, units_of
 from .moments import CHUNK
 
 # Beyond this number of features the full matrix costs more than it saves.
@@ -59,17 +60,17 @@ def coordinates_for(
         The map.
     """
     n_features, n_outputs = problem.n_features, problem.targets.n_outputs
-    curvature = problem.loss.curvature(n_outputs, statistics.targets)
+    curvature = curvature_of(problem.loss, "curvature", n_outputs, statistics.targets)
     coordinates = Coordinates(n_features, n_outputs, fit_intercept, curvature)
     coordinates.feature_size = feature_size
     if precondition is None:
         return coordinates
     if centre is None:
         centre = fit_intercept and not problem.is_sparse
-    units = problem.loss.units(statistics.targets)
+    units = units_of(problem.loss, n_outputs, statistics.targets)
     coordinates.standardize(statistics.features, units, curvature, ridge, centre=centre)
     if precondition == "balance":
-        typical = problem.loss.typical_curvature(n_outputs, statistics.targets)
+        typical = curvature_of(problem.loss, "typical_curvature", n_outputs, statistics.targets)
         coordinates.balance(statistics.features, typical, ridge, centre=centre)
     if precondition == "whiten":
         coordinates.whiten(statistics.features, ridge, centre=centre)

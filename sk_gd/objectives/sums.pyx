@@ -7,6 +7,7 @@ import numpy as np
 from libc.math cimport sqrt
 from scipy.linalg.cython_blas cimport dsyrk
 
+from sk_gd.objectives.order cimport are_rows
 from sk_gd.objectives.rows cimport real
 
 # Rows that are added to the sums at a time: each sum is then loaded and stored less often.
@@ -97,6 +98,13 @@ def centred_sums(
     cdef const real *x[TOGETHER]
     cdef const double *y[TOGETHER]
     cdef double *centred = NULL
+    cdef bint fits = 0 <= begin <= end and (weight is None or weight.shape[0] == X.shape[0])
+    fits = fits and (Y is None or Y.shape[0] == X.shape[0])
+    fits = fits and end <= (X.shape[0] if rows is None else rows.shape[0])
+    if fits and rows is not None and end > begin:
+        fits = are_rows(&rows[begin], end - begin, X.shape[0])
+    if not fits or d < 1:
+        raise ValueError(f"There are no such rows in a table of {X.shape[0]} rows, or no columns.")
     with nogil:
         # A row is subtracted first, so that a constant column has a variance of exactly zero. It
         # must have weight: another one may be far away, and its rounding larger than the rest.

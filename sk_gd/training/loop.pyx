@@ -35,7 +35,12 @@ cdef class BatchObjective(Objective):
     cdef Py_ssize_t n_steps
     cdef bint new
 
-    def __init__(self, LaneObjective whole, PenaltyKernel penalty):
+    def __init__(self, LaneObjective whole not None, PenaltyKernel penalty not None):
+        if whole.n_lanes != 1 or penalty.n != whole.n_weights:
+            raise ValueError(
+                f"A lane asks an objective of its own weights. Got {whole.n_lanes} lanes of "
+                f"{whole.n_weights} weights, and a penalty of {penalty.n}."
+            )
         self.whole = whole
         self.penalty = penalty
         self.sizes = np.empty(whole.n_weights if penalty.has_prox else 0)
@@ -124,7 +129,12 @@ cdef class Lane:
     # A local rule only wants one gradient, at w, so that less has to be made ready for it.
     cdef bint steps_only
 
-    def __init__(self, rule, w):
+    def __init__(self, Rule rule not None, w):
+        if np.shape(w) != (rule.n,):
+            raise ValueError(
+                f"The rule of {type(rule.optimizer).__name__} is of {rule.n} weights. It cannot "
+                f"train weights of shape {np.shape(w)}: rule(n) must make a rule of n weights."
+            )
         self.rule = rule
         self.w = np.array(w, dtype=float)
         self.point = np.array(w, dtype=float)
@@ -143,6 +153,24 @@ cdef class Lane:
     def begin_average(self):
         """Average the iterates from the next step on."""
         self.average = np.zeros(self.w.shape[0])
+
+    def check(self, LaneObjective objective not None):
+        """Raise a ValueError unless every array of the lane has the weights of `objective`."""
+        if self.rule is None or self.penalty is None or self.objective is None or self.w is None:
+            raise ValueError("A lane needs a rule, a penalty, weights, and an objective to ask.")
+        lengths = {
+            self.w.shape[0], self.point.shape[0], self.reported.shape[0], self.rule.n,
+            self.penalty.n, self.objective.whole.n_weights,
+        }
+        if self.average is not None:
+            lengths.add(self.average.shape[0])
+        if lengths != {objective.n_weights}:
+            raise ValueError(
+                f"All arrays of a lane must have {objective.n_weights} weights, as the objective. "
+                f"Got {sorted(lengths)} instead."
+            )
+        if self.objective.whole.n_ordered != objective.n_ordered:
+            raise ValueError("The objective that a lane asks must have the same rows.")
 
     def transform(self, map):
         """Move everything that is a point in the space of the weights by `map`."""
@@ -258,6 +286,22 @@ cdef inline Py_ssize_t finish_batch(
     return n_alive
 
 
+def check_epoch(LaneObjective objective not None, list lanes not None, list rates not None, order,
+                Py_ssize_t n, Py_ssize_t batch_size):
+    """Raise a ValueError unless `run_epoch` can be given these: it trusts their lengths."""
+    cdef Lane one
+    if batch_size < 1 or not len(lanes) == len(rates) == objective.n_lanes:
+        raise ValueError(
+            f"An epoch of {objective.n_lanes} lanes needs as many rates, and rows in a batch. Got "
+            f"{len(lanes)} lanes, {len(rates)} rates and {batch_size} rows instead."
+        )
+    objective.check_rows(order, n)
+    for one, each in zip(lanes, rates, strict=True):
+        one.check(objective)
+        if len(each) != (n + batch_size - 1) // batch_size:
+            raise ValueError("The learning rates of an epoch are one for every batch.")
+
+
 def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t n,
               Py_ssize_t batch_size):
     """Take every lane through one epoch: all batches of `n` rows.
@@ -275,6 +319,7 @@ def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t
     n, batch_size : int
         Rows of the epoch, and of a batch; the last batch has what is left.
     """
+    check_epoch(objective, lanes, rates, order, n, batch_size)
     cdef Py_ssize_t n_lanes = len(lanes), lane, batch, begin, count
     cdef Py_ssize_t n_batches = (n + batch_size - 1) // batch_size
     cdef const Py_ssize_t[::1] rows = order
