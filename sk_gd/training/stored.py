@@ -187,6 +187,8 @@ def _check_signal(run):
     signal = run["signal"]
     if not (isinstance(signal, tuple) and len(signal) == 2 and all(map(is_number, signal))):
         raise run.refuse("signal", "a tuple of two numbers")
+    if not all(each >= 0 for each in signal):
+        raise run.refuse("signal", "a tuple of two numbers of at least 0")
 
 
 def _check_history(history):
@@ -246,8 +248,11 @@ def _check_statistics(statistics, outputs, features):
         moments = statistics.part(name, MOMENTS)
         moments.flag("full")
         moments.number("total", low=0)
-        moments.array((n,), "mean", "filled")
-        moments.array((n, n) if moments["full"] else (n,), "scatter")
+        moments.array((n,), "mean", "filled", finite=True)
+        moments.array((n, n) if moments["full"] else (n,), "scatter", finite=True)
+        squares = np.diagonal(moments["scatter"]) if moments["full"] else moments["scatter"]
+        if np.min(squares) < 0 or np.min(moments["filled"]) < 0:
+            raise moments.refuse("scatter", "an array of sums of squares, none of them negative")
         if moments["_constant"] is not None:
             moments.array((n,), "_constant", dtype=np.bool_)
 
