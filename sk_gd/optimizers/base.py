@@ -79,7 +79,7 @@ class Rule:
         return self.arrays
 
     def restore(self, t, memory):
-        """Continue from the `t` and the `memory` of another run, which must have the same shapes."""
+        """Continue from the `t` and the `memory` of another run of the same size."""
         self.t = t
         if not isinstance(memory, dict) or memory.keys() != self.arrays.keys():
             raise self._refused(f"a dict with the arrays {[*self.arrays]}", memory)

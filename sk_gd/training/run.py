@@ -15,7 +15,7 @@ from .history import History
 from .loop import Lane
 from .rates import Rates
 from .stopping import Best, Stopping
-from .stored import check_run, refusing
+from .stored import check_run, refusing, this_version
 
 # Weights must stay so far below the largest number that sums over features stay finite.
 ROOM = 1e6
@@ -102,9 +102,7 @@ class Run:
         self.error = None
 
     def __getstate__(self):
-        from .. import __version__  # which is not known yet when this module is imported
-
-        state = {"version": __version__, **vars(self)}
+        state = {"version": this_version(), **vars(self)}
         del state["rates"]  # they follow from the configuration and the losses
         state["lane"] = None if self.lane is None else lane_state(self.lane)
         state["statistics"] = {
