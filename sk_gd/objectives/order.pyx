@@ -74,7 +74,7 @@ cdef class Order:
 
     def __init__(self, subset, n, run=1, group=0):
         if n < 1 or run < 1 or group < 0 or (subset is not None and len(subset) != n):
-            raise ValueError(f"An order of {n} rows in runs of {run} and groups of {group} is none.")
+            raise ValueError(f"There is no order of {n} rows in runs of {run}, groups of {group}.")
         self.subset = subset
         self.n = n
         self.run = run

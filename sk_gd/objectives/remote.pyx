@@ -48,7 +48,7 @@ cdef class RemoteObjective(LaneObjective):
             if len(total) != self.n_lanes or len(scaled) != self.n_lanes or (
                 g != NULL and np.shape(found) != shape
             ):
-                raise ValueError(f"The sums of {shape[0]} lanes of {shape[1]} weights are expected.")
+                raise ValueError(f"Sums of {shape[0]} lanes of {shape[1]} weights are expected.")
             self.total[:] = total
             self.scaled[:] = scaled
             if g != NULL:

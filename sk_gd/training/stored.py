@@ -150,8 +150,8 @@ def refusing(version):
     except ValueError as error:
         raise ValueError(
             f"This model cannot be loaded. It was stored by {version} of sk_gd and this is "
-            f"version {this_version()}, or its file is damaged: {error} Fit the model again, or load "
-            "it with the version that stored it."
+            f"version {this_version()}, or its file is damaged: {error} Fit the model again, or "
+            "load it with the version that stored it."
         ) from error
 
 
