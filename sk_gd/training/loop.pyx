@@ -111,6 +111,8 @@ cdef class Lane:
         False once the loss was not finite.
     evaluations : int
         How often the objective was evaluated on a batch in the last epoch.
+    continues : bool
+        Whether the data are known to be those of the last step.
     """
 
     cdef public Rule rule
@@ -123,6 +125,7 @@ cdef class Lane:
     cdef public double penalty_value
     cdef public bint alive
     cdef public Py_ssize_t evaluations
+    cdef public bint continues
     cdef double[::1] rates
     cdef double[::1] point
     cdef double[::1] reported
@@ -143,12 +146,14 @@ cdef class Lane:
         self.averaged = 0
         self.loss = self.penalty_value = 0.0
         self.alive = True
+        self.continues = False
         self.steps_only = rule.local
 
     def connect(self, objective):
         """Let the rule ask `objective`, a LaneObjective that has this lane only."""
         objective.local = objective.local and self.steps_only
         self.objective = BatchObjective(objective, self.penalty)
+        self.objective.new = not self.continues
 
     def begin_average(self):
         """Average the iterates from the next step on."""
@@ -222,6 +227,7 @@ cdef class Lane:
         """Count the evaluations of the epoch."""
         self.evaluations = self.rates.shape[0] + self.objective.asked
         self.objective.new = False
+        self.continues = True
         return 0
 
     cdef const double *gradient_point(self) noexcept nogil:

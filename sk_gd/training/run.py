@@ -151,6 +151,7 @@ class Run:
         if fingerprint is not None and fingerprint == known:
             if self.is_settled:
                 self.stopping.restart()
+            self.lane.continues = True
             return False
         self._forget_losses()
         # The second string differs if only the held-out data do.
