@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -351,3 +352,28 @@ def test_moments_have_the_same_bits(full, dtype, monkeypatch):
         for name in ("total", "mean", "scatter", "filled"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     assert one.is_constant().tolist() == [False, True] + [False] * (D - 1)
+
+
+SIGNAL = """
+import signal, time, numpy as np
+from sk_gd import GDRegressor
+from sk_gd.optimizers import RandomSearch
+X = np.random.default_rng(0).standard_normal((200_000, 4))
+def ended(*_):
+    raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, ended)
+signal.setitimer(signal.ITIMER_REAL, 1.0)
+search = RandomSearch(n_candidates=10**8)
+model = GDRegressor(search, loss="huber", batch_size="full", max_iter=1, tol=None)
+try:
+    model.fit(X, X[:, 0])
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs setitimer")
+def test_an_interrupt_need_not_wait_for_the_end_of_an_epoch():
+    """A step of 10⁸ evaluations would take days."""
+    run = [sys.executable, "-W", "ignore", "-c", SIGNAL]
+    assert "interrupted" in subprocess.run(run, capture_output=True, text=True, timeout=60).stdout

@@ -6,7 +6,9 @@ import numpy as np
 
 cimport cython
 from libc.math cimport fabs, isfinite
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdlib cimport free, malloc
+from libc.time cimport CLOCKS_PER_SEC, clock, clock_t
 
 from sk_gd.objectives.base cimport Objective
 from sk_gd.objectives.lanes cimport LaneObjective
@@ -16,6 +18,32 @@ from sk_gd.penalties.base cimport PenaltyKernel
 # Exponent of the polynomial-decay average (Shamir & Zhang, 2013). Whenever training stops, the
 # last tenth or so of the steps have most of the weight.
 cdef double FORGET = 8
+
+
+# After so many rows the clock is read, and after so many seconds of work Ctrl-C is looked for, as
+# that may have to wait for another thread.
+cdef Py_ssize_t ROWS_UNHEARD = 1 << 15
+cdef double SECONDS_UNHEARD = 0.1
+
+
+cdef struct Ear:
+    Py_ssize_t rows
+    clock_t time
+
+
+cdef inline int listen(Ear *ear, Py_ssize_t rows) except -1 nogil:
+    """Raise what a signal asks for, such as KeyboardInterrupt; `rows` were read since."""
+    cdef clock_t now
+    ear.rows += rows
+    if ear.rows < ROWS_UNHEARD:
+        return 0
+    ear.rows = 0
+    now = clock()
+    if now - ear.time > SECONDS_UNHEARD * CLOCKS_PER_SEC:
+        ear.time = now
+        with gil:
+            PyErr_CheckSignals()
+    return 0
 
 
 @cython.final
@@ -34,6 +62,7 @@ cdef class BatchObjective(Objective):
     cdef Py_ssize_t count
     cdef Py_ssize_t n_steps
     cdef bint new
+    cdef Ear ear
 
     def __init__(self, LaneObjective whole not None, PenaltyKernel penalty not None):
         if whole.n_lanes != 1 or penalty.n != whole.n_weights:
@@ -72,6 +101,7 @@ cdef class BatchObjective(Objective):
         """Count a question, and keep the value at the point of the rule before it is lost."""
         self.here()
         self.asked += 1
+        listen(&self.ear, self.count)
         return 0
 
     cdef int prox(self, double[::1] w, double step) except -1 nogil:
@@ -335,6 +365,8 @@ def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t
     cdef const double *at
     cdef double *wanted = NULL
     cdef Lane one
+    cdef Ear ear
+    ear.rows, ear.time = 0, clock()
     cdef void **lane_of = <void **> malloc(n_lanes * sizeof(void *))
     if lane_of == NULL:
         raise MemoryError
@@ -359,6 +391,7 @@ def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t
                 objective.evaluate(first_row, begin, count, at, wanted)
                 if finish_batch(objective, lane_of, batch, begin, count) == 0:
                     break
+                listen(&ear, count)
     finally:
         free(lane_of)
     for one in lanes:
