@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from .losses.checks import curvature_of
 from .objectives.evidence import MAX_EXACT, trace_of
 from .objectives.smoothness import root_trace
 from .schedules import Constant
@@ -156,7 +157,8 @@ def alpha(given, problem, statistics, size, ratio, *, streaming=False):
     features, n_outputs = statistics.features, problem.targets.n_outputs
     total = features.total if streaming else problem.n_counted
     trace = trace_of(features, size)
-    curvature = float(np.mean(problem.loss.typical_curvature(n_outputs, statistics.targets)))
+    loss, targets = problem.loss, statistics.targets
+    curvature = np.mean(curvature_of(loss, "typical_curvature", n_outputs, targets))
     n_classes = max(2, n_outputs) if problem.targets.kind == "classifier" else 0
     strongest = 4 * n_classes * ratio if n_classes else ratio
     if strongest > trace > 0:

@@ -1,7 +1,11 @@
+# cython: language_level=3, freethreading_compatible=True
 """Threads of a fit: BLAS has one, and those it would have share the long passes over the rows.
 
 Passes are cut by the shape of the data alone, and the sums of the parts are added in their order,
 so that the number of threads changes nothing but the time.
+
+The module is compiled, since Ctrl-C may interrupt every function of Python before its first line,
+also the one that gives BLAS its threads back.
 """
 
 import concurrent.futures
@@ -9,6 +13,7 @@ import contextlib
 import os
 import threading
 
+import cython
 import joblib
 from joblib.parallel import get_active_backend
 from threadpoolctl import ThreadpoolController
@@ -22,6 +27,9 @@ MOST_PARTS = 32
 def count_parts(entries):
     """How many parts a pass over so many entries of X has; one if they are few."""
     return max(1, int(min(MOST_PARTS, entries / PART)))
+
+
+COMPILED = cython.compiled
 
 
 class _Fit:
@@ -63,7 +71,7 @@ class _OneBlasThread(contextlib.ContextDecorator):
         if fit is not None:
             fit.pool = None
             self._fits[threading.get_ident()] = fit
-        elif others:
+        elif others and self._libraries is not None:
             self._set_blas(self._before)
 
     def __enter__(self):
@@ -72,23 +80,44 @@ class _OneBlasThread(contextlib.ContextDecorator):
                 found = ThreadpoolController()
                 self._libraries = found.select(user_api="blas").lib_controllers
                 self._openmp = found.select(user_api="openmp").lib_controllers
-            if not self._fits:
-                self._before = [library.get_num_threads() for library in self._libraries]
-                self._set_blas([1] * len(self._libraries))
-            self._fits.setdefault(threading.get_ident(), _Fit()).depth += 1
+            ident, fit = threading.get_ident(), None
+            try:
+                fit = self._fits.get(ident)
+                if fit is None:
+                    first, fit = not self._fits, _Fit()
+                    if first:
+                        self._before = [each.get_num_threads() for each in self._libraries]
+                    # Before BLAS is changed: who forks now must know that there is a fit.
+                    self._fits[ident] = fit
+                    if first:
+                        self._set_blas([1] * len(self._libraries))
+            except BaseException:
+                while fit is not None and fit.depth == 0 and self._fits.get(ident) is fit:
+                    with contextlib.suppress(KeyboardInterrupt):
+                        self._end(ident)
+                raise
+            fit.depth += 1
 
     def __exit__(self, *exception):
-        ident = threading.get_ident()
-        with self._lock:
-            fit = self._fits[ident]
-            fit.depth -= 1
-            if fit.depth > 0:
-                return
-            del self._fits[ident]
-            if not self._fits:
-                self._set_blas(self._before)
-        if fit.pool is not None:
+        ident, interrupt = threading.get_ident(), None
+        fit = self._fits[ident]
+        fit.depth -= 1
+        while fit.depth == 0 and self._fits.get(ident) is fit:
+            try:
+                with self._lock:
+                    self._end(ident)
+            except KeyboardInterrupt as error:
+                interrupt = error  # again: BLAS must have its threads back first
+        if interrupt is not None:
+            raise interrupt
+        if fit.depth == 0 and fit.pool is not None:
             fit.pool.shutdown()
+
+    def _end(self, ident):
+        """Forget the fit of a thread; with the last one BLAS has its threads back."""
+        if len(self._fits) == 1:
+            self._set_blas(self._before)
+        del self._fits[ident]
 
     def _set_blas(self, numbers):
         for library, number in zip(self._libraries, numbers, strict=True):

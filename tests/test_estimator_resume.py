@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 from joblib import Parallel, delayed
 from sklearn.base import clone
-from sklearn.datasets import make_classification, make_regression
+from sklearn.datasets import load_diabetes, make_classification, make_regression
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
 
@@ -320,3 +320,18 @@ def test_failed_fit_leaves_no_attribute_behind():
         model.set_params(learning_rate=0.1).fit(X, TARGET),
         make("regressor", optimizer="sgd", learning_rate=0.1).fit(X, TARGET),
     )
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("loss", ["huber", "squared_error"])
+@pytest.mark.parametrize("precondition", [None, "standardize", "whiten"])
+def test_lbfgs_asks_no_more_when_it_is_resumed(precondition, loss):
+    """The data are known to be the same, so that nothing is evaluated to find out."""
+    X, y = load_diabetes(return_X_y=True)
+    settings = {"loss": loss, "precondition": precondition, "tol": None}
+    whole = GDRegressor("lbfgs", max_iter=9, **settings).fit(X, y)
+    parts = GDRegressor("lbfgs", max_iter=3, warm_start=True, **settings)
+    for _ in range(3):
+        parts.fit(X, y)
+    assert parts.evaluation_curve_ == whole.evaluation_curve_
+    np.testing.assert_array_equal(parts.coef_, whole.coef_)

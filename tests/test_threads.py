@@ -1,6 +1,10 @@
 """Threads that share long passes: the same bits for any number, and nothing left behind."""
 
+import contextlib
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -276,6 +280,60 @@ def test_a_fork_beside_a_fit_has_the_blas_threads_back():
     assert code == 0
 
 
+FORKS = """
+import os, signal, sys, threading, warnings
+import numpy as np
+from sk_gd import GDClassifier
+warnings.simplefilter("ignore")
+rng = np.random.default_rng(0)
+X = rng.standard_normal((300, 5))
+y = X[:, 0] > 0
+stop = threading.Event()
+def fits():
+    while not stop.is_set():
+        GDClassifier(max_iter=3).fit(X, y)
+threads = [threading.Thread(target=fits) for _ in range(2)]
+for each in threads:
+    each.start()
+hung = 0
+for _ in range(25):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        GDClassifier(max_iter=3).fit(X, y)
+        os._exit(0)
+    hung += os.waitpid(child, 0)[1] != 0
+stop.set()
+for each in threads:
+    each.join()
+sys.exit(hung)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_forks_while_other_threads_fit():
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKS], check=True, timeout=300)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_an_interrupt_leaves_blas_its_threads(at, monkeypatch):
+    """Ctrl-C while the threads of BLAS are being set, on the way in or out."""
+    calls, numbers = [], []
+
+    def interrupted(self, wanted):
+        calls.append(wanted)
+        numbers[:] = wanted
+        if len(calls) == at:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(one_blas_thread), "_set_blas", interrupted)
+    for _ in range(2):
+        with contextlib.suppress(KeyboardInterrupt), one_blas_thread:
+            pass
+        assert numbers == one_blas_thread._before
+        assert not one_blas_thread._fits
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("full", [False, True])
 def test_moments_have_the_same_bits(full, dtype, monkeypatch):
@@ -294,3 +352,28 @@ def test_moments_have_the_same_bits(full, dtype, monkeypatch):
         for name in ("total", "mean", "scatter", "filled"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     assert one.is_constant().tolist() == [False, True] + [False] * (D - 1)
+
+
+SIGNAL = """
+import signal, time, numpy as np
+from sk_gd import GDRegressor
+from sk_gd.optimizers import RandomSearch
+X = np.random.default_rng(0).standard_normal((200_000, 4))
+def ended(*_):
+    raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, ended)
+signal.setitimer(signal.ITIMER_REAL, 1.0)
+search = RandomSearch(n_candidates=10**8)
+model = GDRegressor(search, loss="huber", batch_size="full", max_iter=1, tol=None)
+try:
+    model.fit(X, X[:, 0])
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs setitimer")
+def test_an_interrupt_need_not_wait_for_the_end_of_an_epoch():
+    """A step of 10⁸ evaluations would take days."""
+    run = [sys.executable, "-W", "ignore", "-c", SIGNAL]
+    assert "interrupted" in subprocess.run(run, capture_output=True, text=True, timeout=60).stdout

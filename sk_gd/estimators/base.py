@@ -20,6 +20,7 @@ from .. import losses, optimizers, schedules
 from .._links import DocumentationLink
 from ..hints import OF_ESTIMATORS, check_words
 from . import fitting
+from .loading import check_fitted
 
 # The parameters that take names, and where these are.
 NAMED = {"optimizer": "optimizers", "loss": "losses", "schedule": "schedules"}
@@ -58,6 +59,10 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
     def __new__(cls, *args, **parameters):
         check_words(cls, parameters, cls._get_param_names(), OF_ESTIMATORS)
         return super().__new__(cls)
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        check_fitted(vars(self), self._kind)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from ..objectives.csr_rows import has_duplicates
+from ..objectives.csr_rows import check_entries, has_duplicates
 from ..targets import TARGETS
 
 
@@ -44,6 +44,7 @@ class Witness:
         """X, y and weights as `Given`; without `reset` X must be like the one seen before."""
         for name, data in (("X", X), ("y", y), ("sample_weight", sample_weight)):
             check_in_memory(self._copy, name, data)
+        check_sparse(X)
         checks = TARGETS[self._copy._kind].checks
         # scikit-learn adds all numbers to see whether they are finite.
         with _naming_columns_of_text(X), np.errstate(over="ignore", invalid="ignore"):
@@ -91,6 +92,14 @@ def _is_text(column):
     except (ValueError, TypeError):
         return True
     return False
+
+
+def check_sparse(X):
+    """Raise a ValueError if entries of a compressed sparse X lead outside: nobody else looks."""
+    if sp.issparse(X) and X.format in ("csr", "csc"):
+        shape = X.shape if X.format == "csr" else X.shape[::-1]
+        indptr = X.indptr.astype(X.indices.dtype, copy=False)
+        check_entries(X.indices, indptr, len(X.data), *shape)
 
 
 def _has_duplicates(X):

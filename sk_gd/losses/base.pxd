@@ -17,7 +17,9 @@ cdef class LossKernel:
     ) except? -1 nogil
 
 
-cpdef void exponentials(double[:, ::1] numbers, Py_ssize_t row, Py_ssize_t n) noexcept nogil
+cpdef int exponentials(
+    double[:, ::1] numbers, Py_ssize_t row, Py_ssize_t n
+) except -1 nogil
 
 
 cdef class NumpyKernel(LossKernel):

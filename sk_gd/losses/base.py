@@ -33,6 +33,12 @@ class LossKernel:
 
     def bind(self, y, p, weight, slopes):
         """Work on these buffers from now on."""
+        n = p.shape[1]
+        if n < 1 or (y.shape[1], weight.shape[0], *slopes.shape) != (n, n, *p.shape):
+            raise ValueError(
+                f"Predictions of shape {p.shape} need as many targets, weights and slopes. Got the "
+                f"shapes {y.shape}, {weight.shape} and {slopes.shape} instead."
+            )
         self.y = y
         self.p = p
         self.weight = weight
@@ -63,6 +69,12 @@ class LossKernel:
         point: Point
         k: cython.Py_ssize_t
         i: cython.Py_ssize_t
+        if outputs > self.y.shape[0]:
+            with cython.gil:
+                raise ValueError(
+                    "This loss needs a target for every output. Got classes instead: a loss for "
+                    "more than two classes compares their scores."
+                )
         for k in range(outputs):
             self.totals[first + k] = 0
             for i in range(rows):
@@ -76,12 +88,16 @@ class LossKernel:
 def exponentials(numbers, row, n):
     """Replace the first `n` numbers of a row by their exponentials."""
     i: cython.Py_ssize_t
+    if not (0 <= row < numbers.shape[0] and n <= numbers.shape[1]):
+        with cython.gil:
+            raise IndexError(f"There are no {n} numbers in row {row}.")
     # Few numbers are sooner done one by one.
     if cython.compiled and n >= 4:
         vector.exponentials(cython.address(numbers[row, 0]), n)
     else:
         for i in range(n):
             numbers[row, i] = exp(numbers[row, i])
+    return 0
 
 
 @cython.final

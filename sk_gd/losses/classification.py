@@ -17,6 +17,20 @@ else:
     from .base import Loss, LossKernel, Point, exponentials
 
 
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(-1, check=False)
+@cython.inline
+def class_of(y: cython.double, outputs: cython.Py_ssize_t) -> cython.Py_ssize_t:
+    """The class whose index is the target `y`."""
+    if not 0 <= y < outputs:
+        with cython.gil:
+            raise ValueError(
+                f"This loss needs the indices of {outputs} classes as targets. Got {y} instead."
+            )
+    return cython.cast(cython.Py_ssize_t, y)
+
+
 @cython.final
 @cython.cclass
 class BinomialKernel(LossKernel):
@@ -101,7 +115,7 @@ class SoftmaxKernel(LossKernel):
                 weight = self.weight[i]
                 product = 1
             product *= self.z[i]
-            label = first + cython.cast(cython.Py_ssize_t, self.y[0, i])
+            label = first + class_of(self.y[0, i], outputs)
             total += weight * (self.highest[i] - self.p[label, i])
         for i in range(rows):
             self.z[i] = self.weight[i] / self.z[i]
@@ -109,7 +123,7 @@ class SoftmaxKernel(LossKernel):
             for i in range(rows):
                 self.slopes[k, i] *= self.z[i]
         for i in range(rows):
-            label = first + cython.cast(cython.Py_ssize_t, self.y[0, i])
+            label = first + class_of(self.y[0, i], outputs)
             self.slopes[label, i] -= self.weight[i]
         return total + weight * log(product)
 
@@ -197,7 +211,7 @@ class MarginKernel(LossKernel):
                 total += self.weight[i] * point.value
                 self.slopes[first, i] = self.weight[i] * sign * point.slope
             else:
-                label = first + cython.cast(cython.Py_ssize_t, self.y[0, i])
+                label = first + class_of(self.y[0, i], outputs)
                 self.slopes[label, i] = 0
                 for k in range(first, first + outputs):
                     if k != label:

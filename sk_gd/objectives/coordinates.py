@@ -18,6 +18,7 @@ import scipy.sparse as sp
 from scipy.linalg.lapack import dtrtri
 from scipy.sparse.linalg import LinearOperator
 
+from ..losses.checks import curvature_of, units_of
 from ..penalties.elastic_net import check_strength
 from .moments import CHUNK, LEAST_SQUARE
 
@@ -61,7 +62,7 @@ def coordinates_for(
         The map.
     """
     n_features, n_outputs = problem.n_features, problem.targets.n_outputs
-    curvature = problem.loss.curvature(n_outputs, statistics.targets)
+    curvature = curvature_of(problem.loss, "curvature", n_outputs, statistics.targets)
     coordinates = Coordinates(n_features, n_outputs, fit_intercept, curvature)
     coordinates.feature_size = feature_size
     if precondition is None:
@@ -70,10 +71,10 @@ def coordinates_for(
         centre = fit_intercept and not problem.is_sparse
     if fit_intercept and not centre:
         centre = statistics.features.is_far()
-    units = problem.loss.units(statistics.targets)
+    units = units_of(problem.loss, n_outputs, statistics.targets)
     coordinates.standardize(statistics.features, units, curvature, ridge, centre=centre)
     if precondition == "balance":
-        typical = problem.loss.typical_curvature(n_outputs, statistics.targets)
+        typical = curvature_of(problem.loss, "typical_curvature", n_outputs, statistics.targets)
         coordinates.balance(statistics.features, typical, ridge, centre=centre)
     if precondition == "whiten":
         coordinates.whiten(statistics.features, ridge)

@@ -120,8 +120,31 @@ cdef Py_ssize_t list_csr(
     return found
 
 
+def check_entries(
+    const integer[::1] indices, const integer[::1] indptr, Py_ssize_t n_entries,
+    Py_ssize_t n_rows, Py_ssize_t n_columns,
+):
+    """Raise a ValueError unless these are the indices of a CSR matrix of this shape."""
+    cdef Py_ssize_t i
+    cdef bint wrong = indptr.shape[0] != n_rows + 1 or indices.shape[0] < n_entries
+    with nogil:
+        if not wrong:
+            wrong = indptr[0] != 0 or indptr[n_rows] > n_entries
+            for i in range(n_rows):
+                wrong |= indptr[i] > indptr[i + 1]
+        # No branch in this loop, so that the compiler can use vector instructions.
+        for i in range(n_entries if not wrong else 0):
+            wrong |= <size_t> indices[i] >= <size_t> n_columns
+    if wrong:
+        raise ValueError(
+            f"X must be a sparse matrix whose indices fit its shape, ({n_rows}, {n_columns}). Got "
+            "indices or indptr that lead outside; X.check_format() says where."
+        )
+
+
 def has_duplicates(const integer[::1] indices, const integer[::1] indptr, Py_ssize_t n_columns):
     """Whether an entry of a CSR matrix is there twice. The columns of a row need not be sorted."""
+    check_entries(indices, indptr, indices.shape[0], indptr.shape[0] - 1, n_columns)
     cdef Py_ssize_t[::1] last = np.full(n_columns, -1, dtype=np.intp)
     cdef Py_ssize_t i, a, found = 0
     with nogil:
@@ -155,12 +178,14 @@ cdef class CSRRows(Rows):
 
     def __init__(self, X, shift, scale, level, intercept, capacity, order):
         Rows.__init__(self, X, shift, scale, level, intercept, capacity, order)
-        self.floats = X.data if X.dtype == np.float32 else None
-        self.doubles = X.data if X.dtype == np.float64 else None
-        narrow = X.indices.dtype.itemsize == 4 and X.indptr.dtype.itemsize == 4
-        self.indices = X.indices if narrow else None
+        # Without entries an array has no address.
+        data, indices = (a if len(a) else np.zeros(1, a.dtype) for a in (X.data, X.indices))
+        self.floats = data if X.dtype == np.float32 else None
+        self.doubles = data if X.dtype == np.float64 else None
+        narrow = indices.dtype.itemsize == 4 and X.indptr.dtype.itemsize == 4
+        self.indices = indices if narrow else None
         self.indptr = X.indptr if narrow else None
-        self.wide_indices = None if narrow else X.indices.astype(np.int64, copy=False)
+        self.wide_indices = None if narrow else indices.astype(np.int64, copy=False)
         self.wide_indptr = None if narrow else X.indptr.astype(np.int64, copy=False)
         self.row = np.empty(capacity + 2 * AHEAD, dtype=np.intp)
         self.v = np.empty((self.n_outputs, self.n_columns))

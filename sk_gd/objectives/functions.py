@@ -74,7 +74,7 @@ class Function(Objective):
         """Move to `w`, the point of the rule."""
         self.current = self.at(w)
         if with_gradient:
-            if self.g is None:
+            if self.g is None or len(self.g) != len(w):
                 self.g = np.empty(len(w))
             np.asarray(self.g)[:] = self.gradient_at(w)
 

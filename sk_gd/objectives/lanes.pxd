@@ -8,6 +8,8 @@ cdef class LaneObjective:
     cdef readonly Py_ssize_t n_responses
     cdef readonly Py_ssize_t n_columns
     cdef readonly Py_ssize_t n_weights
+    cdef Py_ssize_t n_rows
+    cdef Py_ssize_t n_ordered
     cdef double[::1] per_scale
     cdef double[::1] level
     cdef const double[:, ::1] rotation

@@ -8,6 +8,7 @@ from libc.math cimport fabs, sqrt
 from libc.stdlib cimport free, malloc
 from scipy.linalg.cython_blas cimport dgemm, dnrm2
 
+from sk_gd.objectives.order cimport are_rows
 from sk_gd.objectives.rows cimport ROUNDING
 from sk_gd.penalties.base cimport PenaltyKernel
 
@@ -44,6 +45,8 @@ cdef class LaneObjective:
         cdef Py_ssize_t lane
         self.penalties = penalties
         self.n_lanes = len(penalties)
+        # A subclass that has rows says how many there are, and how many the order has.
+        self.n_rows = self.n_ordered = -1
         self.penalty = <void **> malloc(self.n_lanes * sizeof(void *))
         if self.penalty == NULL:
             raise MemoryError
@@ -54,10 +57,17 @@ cdef class LaneObjective:
         self.n_columns = coordinates.n_columns
         self.n_weights = self.n_outputs * self.n_columns
         self.per_scale = np.tile(1 / coordinates.loss_scale, self.n_lanes)
+        for name in ("origin", "unit", "loss_scale"):
+            if np.shape(getattr(coordinates, name)) != (self.n_outputs,):
+                raise ValueError(f"Coordinates of {self.n_outputs} outputs need a {name} for each.")
+        if self.n_lanes < 1 or any(each.n != self.n_weights for each in penalties):
+            raise ValueError(f"Lanes of {self.n_weights} weights need a penalty of as many each.")
         # How large predictions are, in the units of the optimizer.
         self.level = np.tile(1 + np.abs(coordinates.origin) / coordinates.unit, self.n_lanes)
         self.rotation = coordinates.rotation
         if self.rotation is not None:
+            if np.shape(self.rotation) != (self.n_columns, self.n_columns):
+                raise ValueError(f"A rotation of {self.n_columns} columns is a square matrix.")
             self.lengths = np.linalg.norm(coordinates.rotation, axis=0)
             self.rotated = np.empty((self.n_lanes, self.n_weights))
             self.rotated_gradients = np.empty((self.n_lanes, self.n_weights))
@@ -68,6 +78,18 @@ cdef class LaneObjective:
 
     def __dealloc__(self):
         free(self.penalty)
+
+    def check_rows(self, const Py_ssize_t[::1] order, Py_ssize_t n):
+        """Raise a ValueError unless these are the `n` rows of an epoch; without an order, all."""
+        if self.n_rows < 0:
+            return
+        if n != self.n_ordered or n < 1 or (n > self.n_rows if order is None else (
+            order.shape[0] != n or not are_rows(&order[0], n, self.n_rows)
+        )):
+            raise ValueError(
+                f"An epoch has {self.n_ordered} rows of the {self.n_rows} that there are. Got "
+                f"others: {n} rows, in the order {None if order is None else np.asarray(order)}."
+            )
 
     cdef int evaluate(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, const double *points,

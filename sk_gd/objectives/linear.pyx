@@ -72,6 +72,17 @@ cdef class LinearObjective(LaneObjective):
         X = problem.X
         self.y = problem.y
         self.weight = problem.weight
+        self.n_rows, self.n_ordered = X.shape[0], order.n
+        if (
+            len(problem.y) != self.n_rows
+            or (problem.weight is not None and len(problem.weight) != self.n_rows)
+            or X.shape[1] + coordinates.intercept != self.n_columns
+            or problem.y.shape[1] < 1
+        ):
+            raise ValueError(
+                f"Targets and weights must have the {self.n_rows} rows of X, and the coordinates "
+                f"its {X.shape[1]} features."
+            )
         self.rows = make_rows(X, coordinates, np.asarray(self.level), batch_size, order)
         self.in_units = coordinates.in_units
         self.origin = np.tile(coordinates.origin, self.n_lanes)

@@ -1,5 +1,8 @@
 # cython: language_level=3
 
+cdef bint are_rows(const Py_ssize_t *order, Py_ssize_t n, Py_ssize_t n_rows) noexcept nogil
+
+
 cdef class Order:
     cdef readonly Py_ssize_t n
     cdef readonly Py_ssize_t run

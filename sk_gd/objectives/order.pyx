@@ -23,6 +23,16 @@ cdef extern from *:
         uint32_t (*next_uint32)(void *) noexcept nogil
 
 
+cdef bint are_rows(const Py_ssize_t *order, Py_ssize_t n, Py_ssize_t n_rows) noexcept nogil:
+    """Whether all `n` numbers are those of rows, from 0 to `n_rows` - 1."""
+    cdef Py_ssize_t i
+    cdef bint outside = False
+    # No branch, so that the compiler can use vector instructions.
+    for i in range(n):
+        outside |= <size_t> order[i] >= <size_t> n_rows
+    return not outside
+
+
 cdef void permute(Py_ssize_t[::1] items, sk_gd_bitgen *bits) noexcept nogil:
     """Shuffle `items` in place.
 
@@ -63,6 +73,8 @@ cdef class Order:
     """
 
     def __init__(self, subset, n, run=1, group=0):
+        if n < 1 or run < 1 or group < 0 or (subset is not None and len(subset) != n):
+            raise ValueError(f"There is no order of {n} rows in runs of {run}, groups of {group}.")
         self.subset = subset
         self.n = n
         self.run = run

@@ -83,6 +83,7 @@ cdef class PartsObjective(LaneObjective):
 
     def __init__(self, problem, coordinates, list penalties, list parts, rows_of_a_part):
         cdef Py_ssize_t k
+        cdef LaneObjective one
         LaneObjective.__init__(self, coordinates, penalties)
         self.parts = parts
         self.n_parts = len(parts)
@@ -90,9 +91,13 @@ cdef class PartsObjective(LaneObjective):
         if self.part == NULL:
             raise MemoryError
         for k in range(self.n_parts):
-            parts[k].local = False
-            self.part[k] = <void *> <LaneObjective?> parts[k]
-        self.rows_of_a_part = rows_of_a_part
+            one = parts[k]
+            if one.n_lanes != self.n_lanes or one.n_weights != self.n_weights:
+                raise ValueError("The parts of an objective must have its lanes and weights.")
+            one.local = False
+            self.part[k] = <void *> one
+        self.n_rows, self.n_ordered = one.n_rows, one.n_ordered
+        self.rows_of_a_part = max(rows_of_a_part, 1)
         # A user's loss in Python need not expect to be called by several threads.
         self.alone = isinstance(problem.loss.kernel(self.n_outputs), NumpyKernel)
         self.weights = np.empty(self.n_lanes * self.n_weights)

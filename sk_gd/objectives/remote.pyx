@@ -44,6 +44,11 @@ cdef class RemoteObjective(LaneObjective):
             points = np.empty((self.n_lanes, self.n_weights))
             memcpy(&points[0, 0], w, size * sizeof(double))
             total, scaled, found = self.ask(np.asarray(points), g != NULL)
+            shape = self.n_lanes, self.n_weights
+            if len(total) != self.n_lanes or len(scaled) != self.n_lanes or (
+                g != NULL and np.shape(found) != shape
+            ):
+                raise ValueError(f"Sums of {shape[0]} lanes of {shape[1]} weights are expected.")
             self.total[:] = total
             self.scaled[:] = scaled
             if g != NULL:
@@ -53,7 +58,7 @@ cdef class RemoteObjective(LaneObjective):
 
 
 def sums_of_rows(
-    LaneObjective objective, order, Py_ssize_t n, Py_ssize_t whole, points, wants_gradients
+    LaneObjective objective not None, order, Py_ssize_t n, Py_ssize_t whole, points, wants_gradients
 ):
     """The sums of an objective over its `n` rows, as a part of `whole` rows.
 
@@ -79,6 +84,9 @@ def sums_of_rows(
     """
     cdef const double[:, ::1] w = points
     cdef const Py_ssize_t[::1] rows = order
+    objective.check_rows(rows, n)
+    if np.shape(points) != (objective.n_lanes, objective.n_weights) or whole < 1:
+        raise ValueError(f"There must be a point of {objective.n_weights} weights for every lane.")
     cdef const Py_ssize_t *first = NULL if order is None else &rows[0]
     cdef double[:, ::1] g = np.zeros((objective.n_lanes, objective.n_weights))
     cdef double *wanted = &g[0, 0] if wants_gradients else NULL

@@ -34,8 +34,13 @@ cdef class Rows:
         The order of an epoch, for prefetching.
     """
 
-    def __init__(self, X, shift, scale, level, bint intercept, capacity, Order order):
+    def __init__(self, X, shift, scale, level, bint intercept, capacity, Order order not None):
         n_outputs = len(level)
+        if n_outputs < 1 or capacity < 1 or (shift is None) != (scale is None):
+            raise ValueError("Rows need an output, room for a row, both shift and scale or none.")
+        for each in (shift, scale):
+            if each is not None and len(each) != X.shape[1]:
+                raise ValueError(f"{X.shape[1]} features have a shift and a scale each.")
         self.n_features = X.shape[1]
         self.n_columns = X.shape[1] + intercept
         self.capacity = capacity

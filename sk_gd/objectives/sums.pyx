@@ -7,6 +7,7 @@ import numpy as np
 from libc.math cimport sqrt
 from scipy.linalg.cython_blas cimport dsyrk
 
+from sk_gd.objectives.order cimport are_rows
 from sk_gd.objectives.rows cimport real
 
 # Rows that are added to the sums at a time: each sum is then loaded and stored less often.
@@ -97,6 +98,7 @@ def centred_sums(
     cdef const real *x[TOGETHER]
     cdef const double *y[TOGETHER]
     cdef double *centred = NULL
+    check_rows(X.shape[0], width, None if Y is None else Y.shape[0], weight, rows, begin, end)
     with nogil:
         # A row is subtracted first, so that a constant column has a variance of exactly zero. It
         # must have weight: another one may be far away, and its rounding larger than the rest.
@@ -137,6 +139,20 @@ def centred_sums(
                 multiply(block, in_block, products)
                 in_block = 0
     return total, *_about_means(total, *np.asarray(sums), np.asarray(start), np.asarray(products))
+
+
+cdef int check_rows(
+    Py_ssize_t n, Py_ssize_t width, n_beside, const double[::1] weight,
+    const Py_ssize_t[::1] rows, Py_ssize_t begin, Py_ssize_t end,
+) except -1:
+    """Raise a ValueError unless these rows are in a table of `n` rows, with as many weights."""
+    cdef bint fits = width > 0 and 0 <= begin <= end <= (n if rows is None else rows.shape[0])
+    fits = fits and n_beside in (None, n) and (weight is None or weight.shape[0] == n)
+    if fits and rows is not None and end > begin:
+        fits = are_rows(&rows[begin], end - begin, n)
+    if not fits:
+        raise ValueError(f"There are no such rows, or weights, in a table of {n} rows.")
+    return 0
 
 
 cdef Py_ssize_t heaviest(

@@ -4,7 +4,7 @@ from sk_gd.penalties.base cimport PenaltyKernel
 
 
 cdef class Rule:
-    cdef public Py_ssize_t n
+    cdef readonly Py_ssize_t n
     cdef public Py_ssize_t t
     cdef public bint local
     cdef public dict arrays

@@ -79,10 +79,34 @@ class Rule:
         return self.arrays
 
     def restore(self, t, memory):
-        """Continue from the `t` and the `memory` of another run."""
+        """Continue from the `t` and the `memory` of another run of the same size."""
         self.t = t
+        if not isinstance(memory, dict) or memory.keys() != self.arrays.keys():
+            raise self._refused(f"a dict with the arrays {[*self.arrays]}", memory)
         for name, values in memory.items():
-            self.arrays[name][:] = values
+            own = self.arrays[name]
+            # A shorter array would be repeated, and a number fill all of the array.
+            if not isinstance(values, np.ndarray) or (
+                (values.shape, values.dtype) != (own.shape, own.dtype)
+            ):
+                raise self._refused(f"a float64 array of shape {own.shape} as {name!r}", values)
+            own[:] = values
+
+    def check_count(self, name):
+        """Raise a ValueError unless the only number of an array is an integer, not negative."""
+        number = float(self.arrays[name][0])
+        # Larger floats are all integers, also where the next one is meant.
+        if not 0 <= number <= 2**53 or not number.is_integer():
+            raise self._refused(f"an integer of at least 0 as {name!r}", number)
+
+    def _refused(self, allowed, got):
+        """The error for a `memory` that is not of a rule like this one."""
+        if isinstance(got, np.ndarray):
+            got = f"an array of {got.dtype} of shape {got.shape}"
+        return ValueError(
+            f"The state of {type(self.optimizer).__name__} for {self.n} weights must have "
+            f"{allowed}. Got {got} instead."
+        )
 
     def __reduce__(self):
         return _revive, (self.optimizer, self.n, self.t, self.memory())
@@ -95,20 +119,27 @@ class Rule:
         """
         if not isinstance(function, Function):
             function = Function(None, function)
-        function.look(self.gradient_point(w), self.needs_gradient())
+        point = self.gradient_point(w)
+        function.look(point, self.needs_gradient())
         self.t += 1
         self.advance(w, function, lr)
 
     def gradient_point(self, w):
         """The point at which the rule needs the gradient when the weights are `w`."""
+        self._check_length(w)
         point = np.empty(self.n)
         return point if self.probe(w, point) else w
 
     def model(self, w):
         """The weights to predict with when the iterate is `w`."""
+        self._check_length(w)
         out = np.empty(self.n)
         self.report(w, out)
         return out
+
+    def _check_length(self, w):
+        if len(w) != self.n:
+            raise ValueError(f"A rule of {self.n} weights was given {len(w)}.")
 
     def has_metric(self):
         """Whether the rule has a metric in which a proximal step can be taken."""
@@ -211,14 +242,22 @@ class NumpyRule(Rule):
         self.g_address = 0
 
     def start(self, w):
-        self.state = self.optimizer.init(np.array(w))
+        self._take(self.optimizer.init(np.array(w)))
 
     def memory(self):
         return self.state
 
     def restore(self, t, memory):
         self.t = t
-        self.state = memory
+        self._take(memory)
+
+    def _take(self, state):
+        if not isinstance(state, dict):
+            raise TypeError(
+                f"The state of {type(self.optimizer).__name__}, which init returns, must be a "
+                f"dict. Got {type(state).__name__} instead."
+            )
+        self.state = state
 
     @cython.cfunc
     @cython.nogil
@@ -230,7 +269,14 @@ class NumpyRule(Rule):
             if cython.compiled:
                 at_w: cython.size_t = cython.cast(cython.size_t, cython.address(w[0]))
                 at_g: cython.size_t = cython.cast(cython.size_t, cython.address(g[0]))
-                if self.w is None or at_w != self.w_address or at_g != self.g_address:
+                # The user may have changed the shape of the array that was kept.
+                if (
+                    self.w is None
+                    or at_w != self.w_address
+                    or at_g != self.g_address
+                    or self.w.ndim != 1
+                    or self.g.ndim != 1
+                ):
                     self.w = np.asarray(w)
                     self.g = np.asarray(g)
                     self.w_address = at_w

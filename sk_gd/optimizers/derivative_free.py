@@ -160,6 +160,10 @@ class RandomRule(Rule):
     def seed(self, seed):
         self.key[0] = seed
 
+    def restore(self, t, memory):
+        Rule.restore(self, t, memory)
+        self.check_count("key")
+
     def draw(self, first):
         """Fill `draws` with the `first`, or the next, normal deviates of this step."""
         if first:

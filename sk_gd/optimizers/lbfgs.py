@@ -193,6 +193,11 @@ class LBFGSRule(Rule):
         self.change = np.empty(n)
         self.share = np.empty(self.maxcor)
 
+    def restore(self, t, memory):
+        Rule.restore(self, t, memory)
+        # It says where the next pair goes.
+        self.check_count("pairs")
+
     def leave_sample(self):
         # The pairs stay. The next gradient is one of all rows, at the weights.
         self.t = 0

@@ -38,6 +38,8 @@ class PenaltyKernel:
 
     def __call__(self, w):
         """`value`, from Python."""
+        if np.shape(w) != (self.n,):
+            raise ValueError(f"A penalty of {self.n} weights was given the shape {np.shape(w)}.")
         if cython.compiled:
             weights: cython.double[::1] = np.array(w, dtype=float)
             return self.value(cython.address(weights[0]))

@@ -102,6 +102,8 @@ class ElasticNetKernel(PenaltyKernel):
     """
 
     def __init__(self, l1, l2, loss_scale, proximal):
+        if not np.shape(l1) == np.shape(l2) == np.shape(loss_scale) == (len(l1),):
+            raise ValueError("The strengths and the loss scale must have one entry a weight each.")
         self.l1 = np.array(l1, dtype=float)
         self.l2 = np.array(l2, dtype=float)
         self.loss_scale = np.array(loss_scale, dtype=float)

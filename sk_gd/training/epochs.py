@@ -101,6 +101,7 @@ def begin_on_sample(runs, data):
         if lane.alive and lane.is_within(run.limit):
             begun.append((run, run.lane, loss))
             lane.rule.leave_sample()
+            lane.continues = False
             run.lane = lane
     return begun
 

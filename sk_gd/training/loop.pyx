@@ -6,7 +6,9 @@ import numpy as np
 
 cimport cython
 from libc.math cimport fabs, isfinite
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdlib cimport free, malloc
+from libc.time cimport CLOCKS_PER_SEC, clock, clock_t
 
 from sk_gd.objectives.base cimport Objective
 from sk_gd.objectives.lanes cimport LaneObjective
@@ -16,6 +18,32 @@ from sk_gd.penalties.base cimport PenaltyKernel
 # Exponent of the polynomial-decay average (Shamir & Zhang, 2013). Whenever training stops, the
 # last tenth or so of the steps have most of the weight.
 cdef double FORGET = 8
+
+
+# After so many rows the clock is read, and after so many seconds of work Ctrl-C is looked for, as
+# that may have to wait for another thread.
+cdef Py_ssize_t ROWS_UNHEARD = 1 << 15
+cdef double SECONDS_UNHEARD = 0.1
+
+
+cdef struct Ear:
+    Py_ssize_t rows
+    clock_t time
+
+
+cdef inline int listen(Ear *ear, Py_ssize_t rows) except -1 nogil:
+    """Raise what a signal asks for, such as KeyboardInterrupt; `rows` were read since."""
+    cdef clock_t now
+    ear.rows += rows
+    if ear.rows < ROWS_UNHEARD:
+        return 0
+    ear.rows = 0
+    now = clock()
+    if now - ear.time > SECONDS_UNHEARD * CLOCKS_PER_SEC:
+        ear.time = now
+        with gil:
+            PyErr_CheckSignals()
+    return 0
 
 
 @cython.final
@@ -34,8 +62,14 @@ cdef class BatchObjective(Objective):
     cdef Py_ssize_t count
     cdef Py_ssize_t n_steps
     cdef bint new
+    cdef Ear ear
 
-    def __init__(self, LaneObjective whole, PenaltyKernel penalty):
+    def __init__(self, LaneObjective whole not None, PenaltyKernel penalty not None):
+        if whole.n_lanes != 1 or penalty.n != whole.n_weights:
+            raise ValueError(
+                f"A lane asks an objective of its own weights. Got {whole.n_lanes} lanes of "
+                f"{whole.n_weights} weights, and a penalty of {penalty.n}."
+            )
         self.whole = whole
         self.penalty = penalty
         self.sizes = np.empty(whole.n_weights if penalty.has_prox else 0)
@@ -67,6 +101,7 @@ cdef class BatchObjective(Objective):
         """Count a question, and keep the value at the point of the rule before it is lost."""
         self.here()
         self.asked += 1
+        listen(&self.ear, self.count)
         return 0
 
     cdef int prox(self, double[::1] w, double step) except -1 nogil:
@@ -106,6 +141,8 @@ cdef class Lane:
         False once the loss was not finite.
     evaluations : int
         How often the objective was evaluated on a batch in the last epoch.
+    continues : bool
+        Whether the data are known to be those of the last step.
     """
 
     cdef public Rule rule
@@ -118,13 +155,19 @@ cdef class Lane:
     cdef public double penalty_value
     cdef public bint alive
     cdef public Py_ssize_t evaluations
+    cdef public bint continues
     cdef double[::1] rates
     cdef double[::1] point
     cdef double[::1] reported
     # A local rule only wants one gradient, at w, so that less has to be made ready for it.
     cdef bint steps_only
 
-    def __init__(self, rule, w):
+    def __init__(self, Rule rule not None, w):
+        if np.shape(w) != (rule.n,):
+            raise ValueError(
+                f"The rule of {type(rule.optimizer).__name__} is of {rule.n} weights. It cannot "
+                f"train weights of shape {np.shape(w)}: rule(n) must make a rule of n weights."
+            )
         self.rule = rule
         self.w = np.array(w, dtype=float)
         self.point = np.array(w, dtype=float)
@@ -133,12 +176,14 @@ cdef class Lane:
         self.averaged = 0
         self.loss = self.penalty_value = 0.0
         self.alive = True
+        self.continues = False
         self.steps_only = rule.local
 
     def connect(self, objective):
         """Let the rule ask `objective`, a LaneObjective that has this lane only."""
         objective.local = objective.local and self.steps_only
         self.objective = BatchObjective(objective, self.penalty)
+        self.objective.new = not self.continues
 
     def value_at(self, double[::1] w, rows, Py_ssize_t n):
         """F at the weights `w` on all `n` rows that the lane is connected to, in this order."""
@@ -146,6 +191,7 @@ cdef class Lane:
         cdef LaneObjective whole = self.objective.whole
         if w.shape[0] != whole.n_weights:
             raise ValueError(f"w must have {whole.n_weights} weights")
+        whole.check_rows(order, n)
         with nogil:
             whole.evaluate(NULL if order is None else &order[0], 0, n, &w[0], NULL)
         return whole.total[0] / n + whole.penalty_value(0)
@@ -153,6 +199,24 @@ cdef class Lane:
     def begin_average(self):
         """Average the iterates from the next step on."""
         self.average = np.zeros(self.w.shape[0])
+
+    def check(self, LaneObjective objective not None):
+        """Raise a ValueError unless every array of the lane has the weights of `objective`."""
+        if self.rule is None or self.penalty is None or self.objective is None or self.w is None:
+            raise ValueError("A lane needs a rule, a penalty, weights, and an objective to ask.")
+        lengths = {
+            self.w.shape[0], self.point.shape[0], self.reported.shape[0], self.rule.n,
+            self.penalty.n, self.objective.whole.n_weights,
+        }
+        if self.average is not None:
+            lengths.add(self.average.shape[0])
+        if lengths != {objective.n_weights}:
+            raise ValueError(
+                f"All arrays of a lane must have {objective.n_weights} weights, as the objective. "
+                f"Got {sorted(lengths)} instead."
+            )
+        if self.objective.whole.n_ordered != objective.n_ordered:
+            raise ValueError("The objective that a lane asks must have the same rows.")
 
     def transform(self, map):
         """Move everything that is a point in the space of the weights by `map`."""
@@ -204,6 +268,7 @@ cdef class Lane:
         """Count the evaluations of the epoch."""
         self.evaluations = self.rates.shape[0] + self.objective.asked
         self.objective.new = False
+        self.continues = True
         return 0
 
     cdef const double *gradient_point(self) noexcept nogil:
@@ -268,6 +333,22 @@ cdef inline Py_ssize_t finish_batch(
     return n_alive
 
 
+def check_epoch(LaneObjective objective not None, list lanes not None, list rates not None, order,
+                Py_ssize_t n, Py_ssize_t batch_size):
+    """Raise a ValueError unless `run_epoch` can be given these: it trusts their lengths."""
+    cdef Lane one
+    if batch_size < 1 or not len(lanes) == len(rates) == objective.n_lanes:
+        raise ValueError(
+            f"An epoch of {objective.n_lanes} lanes needs as many rates, and rows in a batch. Got "
+            f"{len(lanes)} lanes, {len(rates)} rates and {batch_size} rows instead."
+        )
+    objective.check_rows(order, n)
+    for one, each in zip(lanes, rates, strict=True):
+        one.check(objective)
+        if len(each) != (n + batch_size - 1) // batch_size:
+            raise ValueError("The learning rates of an epoch are one for every batch.")
+
+
 def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t n,
               Py_ssize_t batch_size):
     """Take every lane through one epoch: all batches of `n` rows.
@@ -285,6 +366,7 @@ def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t
     n, batch_size : int
         Rows of the epoch, and of a batch; the last batch has what is left.
     """
+    check_epoch(objective, lanes, rates, order, n, batch_size)
     cdef Py_ssize_t n_lanes = len(lanes), lane, batch, begin, count
     cdef Py_ssize_t n_batches = (n + batch_size - 1) // batch_size
     cdef const Py_ssize_t[::1] rows = order
@@ -294,6 +376,8 @@ def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t
     cdef const double *at
     cdef double *wanted = NULL
     cdef Lane one
+    cdef Ear ear
+    ear.rows, ear.time = 0, clock()
     cdef void **lane_of = <void **> malloc(n_lanes * sizeof(void *))
     if lane_of == NULL:
         raise MemoryError
@@ -318,6 +402,7 @@ def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t
                 objective.evaluate(first_row, begin, count, at, wanted)
                 if finish_batch(objective, lane_of, batch, begin, count) == 0:
                     break
+                listen(&ear, count)
     finally:
         free(lane_of)
     for one in lanes:

@@ -15,6 +15,7 @@ from .history import History
 from .loop import Lane
 from .rates import Rates
 from .stopping import Best, Stopping
+from .stored import check_run, refusing, this_version
 
 # Weights must stay so far below the largest number that sums over features stay finite.
 ROOM = 1e6
@@ -108,7 +109,7 @@ class Run:
         self.start, self.first_epoch = None, 0
 
     def __getstate__(self):
-        state = dict(vars(self))
+        state = {"version": this_version(), **vars(self)}
         del state["rates"]  # they follow from the configuration and the losses
         del state["start"], state["first_epoch"]
         state["lane"] = None if self.lane is None else lane_state(self.lane)
@@ -122,21 +123,20 @@ class Run:
         return state
 
     def __setstate__(self, state):
-        if "statistics" not in state:
-            raise ValueError(
-                "This model was stored by an earlier version of sk_gd, before 0.1.0, whose format "
-                "this version does not read. Fit it again, or load it with the version that "
-                "stored it."
-            )
+        state = dict(state) if isinstance(state, dict) else {}
+        version = state.pop("version", None)
+        named = isinstance(version, str)
+        with refusing(f"version {version[:20]}" if named else "an earlier version"):
+            check_run(state, NAMES, Config._fields, vars(History()), vars(Stopping()))
         vars(self).update(state)
-        self.config = None if state["config"] is None else Config(**state["config"])
+        self.config = Config(**state["config"])
         for name, kind in PARTS.items():
             setattr(self, name, _revived(kind, state[name]))
         self.statistics = Statistics(
             **{name: _revived(Moments, stored) for name, stored in state["statistics"].items()}
         )
-        self.lane = None if state["lane"] is None else lane_from(state["lane"])
-        self.rates = None if self.config is None else self._rates()
+        self.lane = lane_from(state["lane"])
+        self.rates = self._rates()
         self.start, self.first_epoch = None, 0
 
     def copy(self):
@@ -160,6 +160,7 @@ class Run:
         if fingerprint is not None and fingerprint == known:
             if self.is_settled:
                 self.stopping.restart()
+            self.lane.continues = True
             return False
         self._forget_losses()
         # The second string differs if only the held-out data do.
@@ -295,7 +296,9 @@ class Run:
         return stopping.at_minimum or stopping.stale >= config.n_iter_no_change
 
 
-# The parts of a run that are stored as their attributes.
+# What is stored of a run.
+NAMES = vars(Run(0, None)).keys() - {"rates", "start", "first_epoch"}
+# The parts of it that are stored as their attributes.
 PARTS = {
     "coordinates": Coordinates,
     "history": History,
