@@ -34,7 +34,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors, which read this file and do not run it
+    from . import inspection as inspection
     from . import losses, optimizers, schedules
+    from . import penalties as penalties
     from .estimators import GDClassifier, GDRegressor
     from .exceptions import DivergenceError
     from .gradients import check_gradient

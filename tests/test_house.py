@@ -32,6 +32,7 @@ ORDER = [
     "auto",
     "minimize",
     "optimizers",
+    "_typing",
     "targets",
     "training",
     "estimators",

@@ -1,5 +1,9 @@
 """Display of the scores of a search over one parameter or two."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -8,6 +12,11 @@ from .colours import add_colorbar
 from .heat_map import draw_cells, mark_cells, write_scores
 from .points import draw_curve, draw_scatter
 from .style import new_axes, wrap
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from matplotlib.axes import Axes
 
 # Letters in each line of the label of the scores.
 LABEL_WIDTH = 45
@@ -120,17 +129,17 @@ class SearchDisplay:
     @classmethod
     def from_search(
         cls,
-        search,
+        search: Any,
         *,
-        x="auto",
-        y="auto",
-        score="mean_test_score",
-        ax=None,
-        im_kwargs=None,
-        curve_kwargs=None,
-        scatter_kwargs=None,
-        colorbar=True,
-    ):
+        x: str = "auto",
+        y: str | None = "auto",
+        score: str = "mean_test_score",
+        ax: Axes | None = None,
+        im_kwargs: dict[str, Any] | None = None,
+        curve_kwargs: dict[str, Any] | None = None,
+        scatter_kwargs: dict[str, Any] | None = None,
+        colorbar: bool = True,
+    ) -> Self:
         """Draw the scores of a fitted search.
 
         Parameters
@@ -194,8 +203,14 @@ class SearchDisplay:
         return display.plot(ax, **named, colorbar=colorbar)
 
     def plot(
-        self, ax=None, *, im_kwargs=None, curve_kwargs=None, scatter_kwargs=None, colorbar=True
-    ):
+        self,
+        ax: Axes | None = None,
+        *,
+        im_kwargs: dict[str, Any] | None = None,
+        curve_kwargs: dict[str, Any] | None = None,
+        scatter_kwargs: dict[str, Any] | None = None,
+        colorbar: bool = True,
+    ) -> Self:
         """Draw the scores.
 
         Parameters

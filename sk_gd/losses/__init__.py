@@ -1,5 +1,7 @@
 """The losses: what a prediction costs, by name or as an instance."""
 
+from typing import Literal
+
 from ..parameters import lookup
 from .base import Loss
 from .classification import (
@@ -53,7 +55,7 @@ TABLE = {
 }
 
 
-def names(kind):
+def names(kind: Literal["regressor", "classifier"]) -> list[str]:
     """The names that ``loss=`` of the "regressor" or the "classifier" understands.
 
     Parameters
@@ -71,7 +73,7 @@ def names(kind):
     return [name for name, loss in TABLE.items() if kind in loss.kinds]
 
 
-def get(loss, kind=None):
+def get(loss: str | Loss, kind: Literal["regressor", "classifier"] | None = None) -> Loss:
     """The loss with this name, or `loss` itself if it is an instance.
 
     Parameters

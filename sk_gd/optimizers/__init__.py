@@ -108,7 +108,7 @@ LOSSES = {
 }
 
 
-def names():
+def names() -> list[str]:
     """List the names that the parameter `optimizer` accepts, in the order of the catalogue.
 
     Returns
@@ -119,7 +119,7 @@ def names():
     return list(TABLE)
 
 
-def get(optimizer):
+def get(optimizer: str | Optimizer) -> Optimizer:
     """Turn a name into an optimizer; an instance is returned as it is.
 
     Parameters
