@@ -24,6 +24,7 @@ ORDER = [
     "parameters",
     "hints",
     "_links",
+    "_sources",
     "schedules",
     "losses",
     "penalties",

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from .._sources import show_sources
 from ..parameters import lookup
 from .base import Loss
 from .classification import (
@@ -100,3 +101,6 @@ def get(loss: str | Loss, kind: Literal["regressor", "classifier"] | None = None
             f"Got {given!r}, whose kinds are {loss.kinds!r}, instead."
         )
     return loss
+
+
+show_sources(__name__)

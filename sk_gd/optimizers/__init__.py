@@ -1,6 +1,7 @@
 """The optimizers, by name."""
 
 from .. import auto, losses
+from .._sources import show_sources
 from ..parameters import lookup
 from .adam import Adam, AdamW, AMSGrad, NAdam, RAdam
 from .adam_variants import AdaBelief, Adamax, Adan, Yogi
@@ -148,3 +149,5 @@ def get(optimizer: str | Optimizer) -> Optimizer:
 
 # Optimizers around another one are given its name.
 Optimizer._get = staticmethod(get)
+
+show_sources(__name__)
