@@ -4,7 +4,7 @@ __all__ = ["DivergenceError"]
 
 
 class DivergenceError(ValueError):
-    """Training has diverged: a weight or the loss is no longer a finite number.
+    """Training has diverged: its numbers overflow, or it ends clearly above where it began.
 
     The model is left as it was. In a grid search with ``error_score=np.nan``
     the candidate is scored as failed.

@@ -64,6 +64,7 @@ def assert_resumes(kind, data, **parameters):
     return whole, parts
 
 
+@pytest.mark.filterwarnings("ignore:The objective is:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("optimizer", optimizers.names())
 def test_every_optimizer_resumes(optimizer, container):
@@ -73,6 +74,7 @@ def test_every_optimizer_resumes(optimizer, container):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The objective is:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 @pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)

@@ -149,7 +149,7 @@ class TestSearch:
         """The epochs are the resource; cells that were not tried are empty, not failed."""
         search = HalvingGridSearchCV(
             GDRegressor("adam", tol=None, random_state=0),
-            {"learning_rate": [1e-3, 1e-2, 0.1, 1.0]},
+            {"learning_rate": [1e-3, 1e-2, 0.1, 0.3]},
             resource="max_iter",
             min_resources=3,
             max_resources=12,

@@ -59,6 +59,8 @@ def test_wrapped_steps(plain, wrapper, inner):
     assert models[0] == models[1]
 
 
+WITH_MOMENTUM = ("momentum", "heavy_ball", "nesterov")
+
 PROBLEMS = [
     ("regressor", loss, outputs) for loss in losses.names("regressor") for outputs in (1, 2)
 ] + [("classifier", loss, classes) for loss in losses.names("classifier") for classes in (2, 3)]
@@ -81,8 +83,8 @@ def test_stochastic_fits(plain, name, kind, loss, size, alpha, l1_ratio):
     else:
         y = (np.arange(20.0) % size)[:, None]
         outputs = 1 if size == 2 else size
-    # Losses with exponentials need shorter steps in raw coordinates.
-    rate = 0.003 if loss in ("poisson", "gamma") else 0.03
+    # Losses with exponentials, and methods with momentum, need shorter steps.
+    rate = 0.003 if loss in ("poisson", "gamma") or name in WITH_MOMENTUM else 0.03
     # The products of one sparse row are plain sums, which Python repeats to the last digit.
     model = estimator(
         name,

@@ -15,6 +15,7 @@ from ..penalties import ElasticNet
 from ..targets import all_classes
 from ..threads import one_blas_thread
 from ..training.callbacks import EpochTasks
+from ..training.divergence import Change, ended_above
 from ..training.epochs import train
 from ..training.run import Config, Run
 from .posing import pose, targets_of
@@ -46,8 +47,8 @@ def fit(estimator, X, y, sample_weight, validation):
             identity = problem.fingerprint(settings.penalty_given) if settings.warm_start else None
             data = set_up(run, settings, problem, anew=run.begin_fit(identity))
             tasks = EpochTasks(estimator, X, y, sample_weight, settings.max_iter)
-            unfinished = _train(estimator, run, data, problem, tasks, seen)
-    return convergence_message(run, settings, unfinished)
+            unfinished, change = _train(estimator, run, data, problem, tasks, seen)
+    return convergence_message(run, settings, change, unfinished)
 
 
 def pose_rows(estimator, settings, classes, X, y, sample_weight, validation):
@@ -225,7 +226,10 @@ def _check_same_shape(before, settings, problem):
 
 
 def _train(estimator, run, data, problem, tasks, seen):
-    """Train one run and publish it; whether it was stopped by the number of epochs only."""
+    """Train one run and publish it.
+
+    Returns whether it was stopped by the number of epochs only, and the `Change` it made.
+    """
 
     def attributes():
         return fitted_attributes(run, problem, seen)
@@ -246,6 +250,10 @@ def _train(estimator, run, data, problem, tasks, seen):
     )
     if run.error is not None:
         raise run.error
+    change = Change(run, data)
+    if change.is_divergence:
+        raise ended_above(change, run, data)
+    run.release()
     with published(estimator, attributes() | {"_run": run}):
         tasks.end()
-    return bool(unfinished)
+    return bool(unfinished), change

@@ -10,6 +10,9 @@ OPTIONAL = ("feature_names_in_", "validation_loss_curve_", "validation_scores_")
 # Steps before which an objective that rises a little says nothing about the learning rate.
 JUDGED = 50
 
+# The share of the loss of a constant model by which an objective that has risen is worth a warning.
+NOTICED = 0.005
+
 
 def fitted_attributes(run, problem, seen):
     """The fitted attributes of a run; `seen` are those that the validation of X gave."""
@@ -63,25 +66,28 @@ def epoch_line(run):
     return line
 
 
-def convergence_message(run, settings, unfinished):
-    """The text of a warning if training ended too early, or above where it began; else None."""
+def convergence_message(run, settings, change, unfinished):
+    """The text of a warning if training ended too early, or above where it began; else None.
+
+    `change` is what training made of the objective.
+    """
     rate = run.config.learning_rate
+    automatic = settings.learning_rate == "auto"
     curve = run.history.recent(run.history.loss_curve)
-    settled = run.stopping.stale >= settings.n_iter_no_change
-    doubled = curve[-1] > 2 * curve[0] > 0
-    if settled and curve[-1] > curve[0] and (run.lane.rule.t >= JUDGED or doubled):
-        automatic = settings.learning_rate == "auto"
-        return (
-            f"The objective is {curve[-1]:.6g} after {len(curve)} epochs and was "
-            f"{curve[0]:.6g} after the first: "
-            + (
-                f"set a learning_rate below {rate:.3g}, which was chosen automatically."
-                if automatic
-                else f"decrease the learning_rate (it was {rate:.3g}) or use learning_rate='auto'."
-            )
+    since, before, after = "after the first epoch", curve[0], curve[-1]
+    if change.rise > NOTICED * run.config.loss_unit:
+        since, before, after = "before training", change.before, change.after
+    elif run.stopping.stale < settings.n_iter_no_change:
+        after = before  # training goes on
+    judged = run.lane.rule.t >= JUDGED or (after > 2 * before > 0 and not automatic)
+    if judged and after > before:
+        return f"The objective is {after:.6g} and was {before:.6g} {since}: " + (
+            f"set a learning_rate below {rate:.3g}, which was chosen automatically."
+            if automatic
+            else f"decrease the learning_rate (it was {rate:.3g}) or use learning_rate='auto'."
         )
     if unfinished and settings.tol is not None:
-        other = "" if settings.learning_rate == "auto" else ", use learning_rate='auto'"
+        other = "" if automatic else ", use learning_rate='auto'"
         return (
             f"max_iter={settings.max_iter} epochs were over before the objective settled to within "
             f"tol={settings.tol} of itself for {settings.n_iter_no_change} epochs. Increase "

@@ -27,6 +27,8 @@ SAMPLE_SHARE, SAMPLE_RUN = 16, 64
 # There is none with fewer entries of X, of which a pass takes a millisecond, or with fewer rows of
 # the sample for each weight: its minimum would be far from that of all rows.
 SAMPLED_ENTRIES, ROWS_OF_A_WEIGHT = 1 << 20, 32
+# The rows, about, by which it is judged whether a model is worse than the one before training.
+GLANCE = 1 << 10
 
 
 class Data:
@@ -104,14 +106,28 @@ class Data:
 
         It has rows from everywhere, since rows may be sorted.
         """
-        problem, coordinates = self.problem, self.coordinates
-        X, weight = problem.X, problem.weight
+        X, coordinates = self.problem.X, self.coordinates
         weights = coordinates.n_outputs * coordinates.n_columns
         entries = self.n * (X.nnz / X.shape[0] if sp.issparse(X) else X.shape[1])
         if self.n < SAMPLE_SHARE * ROWS_OF_A_WEIGHT * weights or entries < SAMPLED_ENTRIES:
             return None
         firsts = np.arange(0, self.n - SAMPLE_RUN + 1, SAMPLE_SHARE * SAMPLE_RUN, dtype=np.intp)
-        rows = (firsts[:, None] + np.arange(SAMPLE_RUN)).ravel()
+        return self._full_batch_of((firsts[:, None] + np.arange(SAMPLE_RUN)).ravel())
+
+    def glance(self):
+        """Data of about a thousand rows from everywhere; None if they have no weight.
+
+        They tell whether a model is sound, at a cost that no fit notices.
+        """
+        step = self.n // GLANCE
+        if step < 2:
+            return self
+        return self._full_batch_of(np.arange(0, self.n, step, dtype=np.intp))
+
+    def _full_batch_of(self, rows):
+        """A full batch of some of the rows; None if they have no weight."""
+        problem = self.problem
+        weight = problem.weight
         if problem.subset is not None:
             rows = problem.subset[rows]
         if weight is not None:
@@ -120,7 +136,7 @@ class Data:
                 return None
             weight = weight / mean
         some = dataclasses.replace(problem, subset=rows, weight=weight)
-        return Data(some, coordinates, len(rows), shuffle=False)
+        return Data(some, self.coordinates, len(rows), shuffle=False)
 
     def objective(self, penalties):
         """The objective, with a lane for each of the `penalties`."""

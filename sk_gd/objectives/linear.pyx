@@ -109,7 +109,7 @@ cdef class LinearObjective(LaneObjective):
         for lane in range(self.n_lanes):
             self.total[lane] = self.scaled[lane] = 0
             # The last sparse batch left a few entries only.
-            for i in range(self.n_where):
+            for i in range(self.n_where if g != NULL else 0):
                 g[lane * self.n_weights + self.where[i]] = 0
         self.rows.local = self.local
         if self.rows.begin(w, whole) and self.n_where < 0 and g != NULL:

@@ -20,6 +20,7 @@ from ..parameters import fingerprint
 from ..schedules import Schedule
 from ..threads import one_blas_thread
 from ..training.callbacks import has_callbacks
+from ..training.divergence import Change, ended_above
 from ..training.epochs import train
 from ..training.run import Run
 
@@ -186,14 +187,15 @@ class Pass:
 
     @one_blas_thread
     def _train(self, data, runs, begin_epoch):
-        generator = runs[0].generator
+        # The runs share it: it draws the orders of the rows.
+        self._generator = runs[0].generator
 
         def end_epoch(active):
             for run in active:
                 for i in self._served[id(run)]:
                     more = self.candidates[i].max_iter - run.history.n_epochs
                     if more == 0 or (more > 0 and run.is_settled):
-                        self._finish(i, run, generator, unfinished=not run.is_settled)
+                        self._finish(i, run, data, unfinished=not run.is_settled)
 
         try:
             train(
@@ -211,16 +213,23 @@ class Pass:
         for run in runs:
             for i in self._served[id(run)]:
                 if self.outcomes[i] is None:
-                    self._finish(i, run, generator, unfinished=False)
+                    self._finish(i, run, data, unfinished=False)
 
-    def _finish(self, i, run, generator, *, unfinished):
+    def _finish(self, i, run, data, *, unfinished):
         outcome = self.outcomes[i] = Outcome(error=run.error)
-        if run.error is None:
-            outcome.attributes = fitted_attributes(run, self.problem, self.seen)
-            outcome.convergence_message = convergence_message(run, self.candidates[i], unfinished)
-            if self.resumable:
-                resumed = outcome.attributes["_run"] = run.copy()
-                resumed.generator = copy.deepcopy(generator)
+        if outcome.error is not None:
+            return
+        change = Change(run, data)
+        if change.is_divergence:
+            outcome.error = ended_above(change, run, data)
+            return
+        outcome.attributes = fitted_attributes(run, self.problem, self.seen)
+        outcome.convergence_message = convergence_message(
+            run, self.candidates[i], change, unfinished
+        )
+        if self.resumable:
+            resumed = outcome.attributes["_run"] = run.copy()
+            resumed.generator = copy.deepcopy(self._generator)
 
 
 def foresees(config, epochs, n_batches):

@@ -8,7 +8,8 @@ from .loop import run_epoch
 def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None):
     """Train `runs` side by side, each until its epochs are over or it stops by itself.
 
-    A run that diverges has its `error`, and does not disturb the others.
+    A run that diverges has its `error`, and does not disturb the others. The lanes stay connected
+    to the data; a run that outlives the data lets go of them by `Run.release`.
 
     Parameters
     ----------
@@ -36,34 +37,30 @@ def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None
     last = {id(run): run.history.n_epochs + more for run, more in zip(runs, epochs, strict=True)}
     active, unfinished, objective = list(runs), [], None
     begun = begin_on_sample(runs, data)
-    try:
-        while active:
-            if begin_epoch is not None:
-                begin_epoch()
-            if objective is None:
-                objective = watched_objective(data, [run.lane for run in active])
-            _take_epoch(active, objective, data, generator)
-            worse = [run for run, _, loss in begun if not run.lane.loss <= loss]
-            if worse:
-                # The sample was misleading: these runs begin again, without it.
-                for run, lane, _ in begun:
-                    run.lane = lane if run in worse else run.lane
-                again = watched_objective(data, [run.lane for run in worse])
-                _take_epoch(worse, again, data, generator)
-                objective = None
-            begun = []
-            going = [run for run in active if not run.finish_epoch(data, held_out)]
-            recorded = [run for run in active if run.error is None]
-            if recorded and end_epoch is not None and end_epoch(recorded):
-                return []
-            unfinished += [run for run in going if run.history.n_epochs == last[id(run)]]
-            going = [run for run in going if run.history.n_epochs < last[id(run)]]
-            if len(going) < len(active):
-                active, objective = going, None
-        return unfinished
-    finally:
-        for run in runs:
-            run.lane.objective = None  # which holds the data; the run outlives them
+    while active:
+        if begin_epoch is not None:
+            begin_epoch()
+        if objective is None:
+            objective = watched_objective(data, [run.lane for run in active])
+        _take_epoch(active, objective, data, generator)
+        worse = [run for run, _, loss in begun if not run.lane.loss <= loss]
+        if worse:
+            # The sample was misleading: these runs begin again, without it.
+            for run, lane, _ in begun:
+                run.lane = lane if run in worse else run.lane
+            again = watched_objective(data, [run.lane for run in worse])
+            _take_epoch(worse, again, data, generator)
+            objective = None
+        begun = []
+        going = [run for run in active if not run.finish_epoch(data, held_out)]
+        recorded = [run for run in active if run.error is None]
+        if recorded and end_epoch is not None and end_epoch(recorded):
+            return []
+        unfinished += [run for run in going if run.history.n_epochs == last[id(run)]]
+        going = [run for run in going if run.history.n_epochs < last[id(run)]]
+        if len(going) < len(active):
+            active, objective = going, None
+    return unfinished
 
 
 def _take_epoch(runs, objective, data, generator):

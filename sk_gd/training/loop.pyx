@@ -140,6 +140,16 @@ cdef class Lane:
         objective.local = objective.local and self.steps_only
         self.objective = BatchObjective(objective, self.penalty)
 
+    def value_at(self, double[::1] w, rows, Py_ssize_t n):
+        """F at the weights `w` on all `n` rows that the lane is connected to, in this order."""
+        cdef const Py_ssize_t[::1] order = rows
+        cdef LaneObjective whole = self.objective.whole
+        if w.shape[0] != whole.n_weights:
+            raise ValueError(f"w must have {whole.n_weights} weights")
+        with nogil:
+            whole.evaluate(NULL if order is None else &order[0], 0, n, &w[0], NULL)
+        return whole.total[0] / n + whole.penalty_value(0)
+
     def begin_average(self):
         """Average the iterates from the next step on."""
         self.average = np.zeros(self.w.shape[0])

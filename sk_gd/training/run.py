@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..exceptions import DivergenceError
 from ..objectives.coordinates import Coordinates
 from ..objectives.moments import Moments, Statistics
 from ..parameters import fingerprint
 from ..schedules import Schedule
+from .divergence import overflowed
 from .history import History
 from .loop import Lane
 from .rates import Rates
@@ -81,6 +81,10 @@ class Run:
         Steps of the rules that this one has replaced.
     error : DivergenceError or None
         Set if the run diverged.
+    start : ndarray
+        The weights at the beginning of the present fit, in the coordinates.
+    first_epoch : int
+        The epochs before it.
     """
 
     def __init__(self, seed, statistics):
@@ -99,10 +103,12 @@ class Run:
         self.fingerprint = None
         self.n_steps_before = 0
         self.error = None
+        self.start, self.first_epoch = None, 0
 
     def __getstate__(self):
         state = dict(vars(self))
         del state["rates"]  # they follow from the configuration and the losses
+        del state["start"], state["first_epoch"]
         state["lane"] = None if self.lane is None else lane_state(self.lane)
         state["statistics"] = {
             name: None if moments is None else vars(moments)
@@ -129,6 +135,7 @@ class Run:
         )
         self.lane = None if state["lane"] is None else lane_from(state["lane"])
         self.rates = None if self.config is None else self._rates()
+        self.start, self.first_epoch = None, 0
 
     def copy(self):
         """A run that continues from here by itself."""
@@ -187,6 +194,7 @@ class Run:
                 self.n_steps_before += self.lane.rule.t
                 self.lane = new_lane(optimizer, self.lane.model(), self.seed)
                 self.lane.rule.begin_after(earlier)
+        self.start, self.first_epoch = self.lane.model(), self.history.n_epochs
         self.coordinates = coordinates
         self.limit = np.finfo(config.dtype).max / ROOM / max(1.0, coordinates.gain())
         self.lane.penalty = config.penalty.kernel(
@@ -211,10 +219,9 @@ class Run:
         config, history = self.config, self.history
         loss = float(self.lane.loss / data.n + self.lane.penalty_value)
         if not math.isfinite(loss) or not (
-            self.lane.is_within(self.limit)
-            or self.coordinates.can_hold(np.asarray(self.lane.w), config.dtype, ROOM)
+            self.lane.is_within(self.limit) or self.can_hold(np.asarray(self.lane.w))
         ):
-            self.error = self._divergence(loss, data)
+            self.error = overflowed(loss, self, data)
             return True
         history.loss_curve.append(loss)
         history.evaluation_curve.append(self.lane.evaluations)
@@ -251,6 +258,21 @@ class Run:
             and not np.any(lane.objective.g)
         )
 
+    def can_hold(self, weights):
+        """Whether these weights give a model, and predictions, of finite numbers."""
+        return bool(np.max(np.abs(weights)) <= self.limit) or self.coordinates.can_hold(
+            weights, self.config.dtype, ROOM
+        )
+
+    def weights(self):
+        """The weights to predict with, in the coordinates."""
+        best = self.best.model
+        return self.lane.model() if best is None else self.coordinates.from_model(*best)
+
+    def release(self):
+        """Let go of the data."""
+        self.lane.objective = None
+
     def model(self):
         """Coefficients and intercepts to predict with."""
         return self.best.model or self.coordinates.to_model(self.lane.model())
@@ -267,24 +289,6 @@ class Run:
         if config is None or config.tol is None:
             return False
         return stopping.at_minimum or stopping.stale >= config.n_iter_no_change
-
-    def _divergence(self, loss, data):
-        config, curve = self.config, self.history.loss_curve
-        before = curve[-1] if curve else "not known yet"
-        safe = 2 / data.smoothness(config.penalty)
-        beyond = ""
-        if math.isfinite(loss):
-            beyond = f", with weights too large for predictions in {config.dtype}"
-        epoch = self.history.n_epochs + 1
-        return DivergenceError(
-            f"Training diverged in epoch {epoch} with learning_rate="
-            f"{config.learning_rate:.6g}: the objective was {before} an epoch ago and is {loss} "
-            f"now{beyond}. Plain gradient descent is stable on this data up to a learning_rate of "
-            f"2 / L = {safe:.6g}; choose a smaller one, or learning_rate='auto'.",
-            epoch=epoch,
-            learning_rate=config.learning_rate,
-            safe_learning_rate=safe,
-        )
 
 
 # The parts of a run that are stored as their attributes.

@@ -1,0 +1,104 @@
+"""Whether training made the model worse than the one it began with, and the error that says so."""
+
+import math
+
+import numpy as np
+
+from ..exceptions import DivergenceError
+from .loop import Lane
+
+# Training that ends above its beginning by this share of the loss there, or of the loss of a
+# constant model, has diverged. With the automatic rates, on targets that are noise only, no
+# optimizer ended above by more than 0.4; with rates beyond the stable limit it is a thousand and
+# more.
+CLEARLY = 0.5
+# The first steps may be too long, and the next ones make up for it; a few rows may have targets far
+# from all others. So many steps and rows are needed to judge by `CLEARLY`; fewer have more room.
+FEW = 100
+
+
+class Change:
+    """The objective before and after training, as about a thousand rows show it.
+
+    Attributes
+    ----------
+    before, after : float
+        The objective with the model that training began with, and with the one it ended with;
+        infinite if that has numbers that are not finite. Both are zero if nothing can be said.
+    room : float
+        How far it may end above its beginning.
+    """
+
+    def __init__(self, run, data):
+        self.before = self.after = 0.0
+        weights = run.weights()
+        if run.can_hold(weights):
+            self._compare(run, data, weights)
+        else:
+            self.after = math.inf
+        level = max(abs(self.before), run.config.loss_unit)
+        self.room = CLEARLY * level * max(1, FEW / max(1, min(data.n, run.lane.rule.t)))
+
+    def _compare(self, run, data, weights):
+        some, lane = data.glance(), run.lane
+        if some is None:
+            return
+        if some is not data:
+            lane = Lane(run.lane.rule, weights)
+            lane.penalty = run.lane.penalty
+            lane.connect(some.objective([lane.penalty]))
+        elif data.n_batches == 1:
+            self.before = run.history.loss_curve[run.first_epoch]
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.after = lane.value_at(weights, some.problem.subset, some.n)
+            if some is not data or data.n_batches > 1:
+                self.before = lane.value_at(run.start, some.problem.subset, some.n)
+        self.before, self.after = (
+            value if math.isfinite(value) else math.inf for value in (self.before, self.after)
+        )
+
+    @property
+    def rise(self):
+        """By how much the objective has grown; zero or less if it has not."""
+        # Losses that are zero without a model can only grow. And what began beyond all numbers
+        # has not become worse.
+        return self.after - self.before if self.before not in (0, math.inf) else 0.0
+
+    @property
+    def is_divergence(self):
+        """Whether training ended clearly above its beginning."""
+        return self.after == math.inf or self.rise > self.room
+
+
+def ended_above(change, run, data):
+    """The error for a run that ended clearly above its beginning."""
+    if change.after == math.inf:
+        what = "the model is not finite"
+    else:
+        what = (
+            f"the objective was {change.before:.6g} at the beginning and is {change.after:.6g} now"
+        )
+    return _error(what, run.history.n_epochs, run.config, data)
+
+
+def overflowed(loss, run, data):
+    """The error for a run whose loss or weights are not finite, or too large, after an epoch."""
+    curve = run.history.loss_curve
+    before = curve[-1] if curve else "not known yet"
+    beyond = ""
+    if math.isfinite(loss):
+        beyond = f", with weights too large for predictions in {run.config.dtype}"
+    what = f"the objective was {before} an epoch ago and is {loss} now{beyond}"
+    return _error(what, run.history.n_epochs + 1, run.config, data)
+
+
+def _error(what, epoch, config, data):
+    safe = 2 / data.smoothness(config.penalty)
+    return DivergenceError(
+        f"Training diverged in epoch {epoch} with learning_rate={config.learning_rate:.6g}: "
+        f"{what}. Plain gradient descent is stable on this data up to a learning_rate of "
+        f"2 / L = {safe:.6g}; choose a smaller one, or learning_rate='auto'.",
+        epoch=epoch,
+        learning_rate=config.learning_rate,
+        safe_learning_rate=safe,
+    )

@@ -1,0 +1,103 @@
+"""Training that ends clearly above its beginning is an error, whoever stopped it."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.exceptions import ConvergenceWarning
+
+from helpers.assertions import state
+from sk_gd import DivergenceError, GDClassifier, GDGridSearchCV, GDRegressor, optimizers
+
+DIABETES = load_diabetes(return_X_y=True)
+CANCER = load_breast_cancer(return_X_y=True)
+RATES = [0.5, 1.0, 10.0, 30.0, 100.0, 1000.0]
+
+
+def without_model(make, y):
+    """The loss of the best constant."""
+    share = np.mean(y)
+    if make is GDRegressor:
+        return 0.5 * np.var(y)
+    return -share * np.log(share) - (1 - share) * np.log(1 - share)
+
+
+def loss_of(model, X, y):
+    p = X @ model.coef_.ravel() + model.intercept_
+    if isinstance(model, GDRegressor):
+        return 0.5 * np.mean((p - y) ** 2)
+    return np.mean(np.logaddexp(0, p) - y * p)
+
+
+@pytest.mark.parametrize("tol", [1e-4, None])
+@pytest.mark.parametrize("rate", RATES)
+@pytest.mark.parametrize(
+    "optimizer", ["sgd", "momentum", "nesterov", "heavy_ball", "adagrad", "adam", "rmsprop"]
+)
+@pytest.mark.parametrize(("make", "data"), [(GDRegressor, DIABETES), (GDClassifier, CANCER)])
+def test_a_fit_is_sound_or_an_error(make, data, optimizer, rate, tol):
+    model = make(optimizer, learning_rate=rate, tol=tol, random_state=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            model.fit(*data)
+        except DivergenceError as error:
+            assert error.learning_rate == rate and error.safe_learning_rate > 0
+            assert not hasattr(model, "coef_")
+            return
+    start = without_model(make, data[1])
+    unit = np.var(data[1]) if make is GDRegressor else 1.0
+    loss = loss_of(model, *data)
+    assert loss < start + 0.6 * unit
+    told = any(each.category is ConvergenceWarning for each in caught)
+    assert loss <= 1.01 * start or told
+    assert {each.category for each in caught} <= {ConvergenceWarning}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "nesterov"])
+def test_beyond_the_stable_limit(optimizer):
+    """Patience used to end such fits before their weights overflowed."""
+    model = GDRegressor(optimizer, learning_rate=1000.0, random_state=0)
+    with pytest.raises(DivergenceError, match="at the beginning|an epoch ago"):
+        model.fit(*DIABETES)
+
+
+def test_partial_fit_leaves_the_model_as_it_was():
+    model = GDRegressor("sgd", batch_size="full", learning_rate=0.1).partial_fit(*DIABETES)
+    model.set_params(learning_rate=1e4)
+    before = state(model)
+    with pytest.raises(DivergenceError):
+        model.partial_fit(*DIABETES)
+    assert state(model) == before
+
+
+def test_the_search_has_no_score_for_it():
+    model = GDRegressor("momentum", random_state=0)
+    grid = {"learning_rate": [0.001, 1000.0], "max_iter": [3, 50]}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search = GDGridSearchCV(model, grid, cv=3).fit(*DIABETES)
+    results = search.cv_results_
+    for params, score in zip(results["params"], results["mean_test_score"], strict=True):
+        assert np.isfinite(score) == (params["learning_rate"] < 1), params
+
+
+@pytest.mark.parametrize("optimizer", optimizers.names())
+@pytest.mark.parametrize("make", [GDRegressor, GDClassifier])
+def test_noise_is_no_divergence(make, optimizer):
+    """At the automatic rates, on targets that have nothing to do with X."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 20))
+    y = rng.normal(size=60)
+    y = y if make is GDRegressor else (y > 0).astype(int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        make(optimizer, max_iter=5, random_state=0).fit(X, y)
+
+
+@pytest.mark.parametrize("loss", ["perceptron", "hinge"])
+def test_losses_that_are_zero_without_a_model(loss):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        GDClassifier(loss=loss, random_state=0).fit(*CANCER)
