@@ -80,4 +80,5 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *__all__})
+    """List what is public: shells complete it."""
+    return sorted({*__all__, *_MODULES, "__version__"})

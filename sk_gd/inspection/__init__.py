@@ -12,3 +12,8 @@ __all__ = [
     "SearchDisplay",
     "record_path",
 ]
+
+
+def __dir__():
+    """List what is public: shells complete it."""
+    return sorted(__all__)

@@ -103,4 +103,9 @@ def get(loss: str | Loss, kind: Literal["regressor", "classifier"] | None = None
     return loss
 
 
+def __dir__():
+    """List what is public: shells complete it."""
+    return sorted(__all__)
+
+
 show_sources(__name__)

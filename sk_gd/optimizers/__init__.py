@@ -150,4 +150,10 @@ def get(optimizer: str | Optimizer) -> Optimizer:
 # Optimizers around another one are given its name.
 Optimizer._get = staticmethod(get)
 
+
+def __dir__():
+    """List what is public: shells complete it."""
+    return sorted(__all__)
+
+
 show_sources(__name__)

@@ -6,4 +6,10 @@ from .elastic_net import ElasticNet
 
 __all__ = ["ElasticNet", "Penalty"]
 
+
+def __dir__():
+    """List what is public: shells complete it."""
+    return sorted(__all__)
+
+
 show_sources(__name__)

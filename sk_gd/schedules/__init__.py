@@ -79,3 +79,8 @@ def get(schedule: ScheduleLike) -> Schedule:
 
 # Schedules around another one are given its name.
 Schedule._get = staticmethod(get)
+
+
+def __dir__():
+    """List what is public: shells complete it."""
+    return sorted(__all__)
