@@ -48,6 +48,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
     validation_scores_: list[float]
     alpha_: float
     learning_rate_: float
+    batch_size_: int
     optimizer_: optimizers.Optimizer
     n_features_in_: int
     feature_names_in_: NDArray[Any]
