@@ -38,6 +38,7 @@ autosummary_imported_members = True  # the public modules import what they publi
 autosummary_ignore_module_all = False
 # A method without a docstring of its own is documented at its base class.
 autodoc_inherit_docstrings = False
+autodoc_typehints = "none"  # the docstrings say more, in fewer letters
 numpydoc_show_class_members = False
 
 sphinx_gallery_conf = {

@@ -107,8 +107,8 @@ for name, values in zip(WAYS, too_good, strict=True):
 
 rates = {"learning_rate": [0.003, 0.01, 0.03]}
 later = {"X_val": X_new[:50], "y_val": y_new[:50]}
-for name, data in {"early_stopping=True": {}, "X_val": later}.items():
-    best = GridSearchCV(stopping, rates, scoring="neg_log_loss").fit(X, y, **data).best_estimator_
+for name, given in {"early_stopping=True": {}, "X_val": later}.items():
+    best = GridSearchCV(stopping, rates, scoring="neg_log_loss").fit(X, y, **given).best_estimator_
     print(
         f"{name:20} learning_rate={best.learning_rate}, {best.n_iter_} epochs run, "
         f"that of epoch {np.argmin(best.validation_loss_curve_) + 1} kept"

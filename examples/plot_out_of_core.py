@@ -14,6 +14,7 @@ memory of a chunk. But it cannot correct a bad order of the rows: mix them as we
 import tempfile
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -51,7 +52,7 @@ write("by_class", np.argsort(y, kind="stable"))
 # mapped into memory, only a small part of it is in memory at any time. All three train on
 # mini-batches: ``partial_fit`` does so by default, and ``fit`` because a batch size is set.
 
-OPTIONS = {"alpha": 0, "random_state": 0}
+OPTIONS: dict[str, Any] = {"alpha": 0, "random_state": 0}
 
 
 def loaded():

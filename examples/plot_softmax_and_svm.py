@@ -12,6 +12,8 @@ rows, the support vectors.
 # There are three classes in the plane. One of them has a group of rows that is far from the
 # boundary.
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.base import clone
@@ -25,7 +27,7 @@ X, y = make_blobs(sizes, centers=centers, cluster_std=[0.8, 0.8, 0.8, 0.5], rand
 y[y == 3] = 1
 
 # Rows will be left out. The penalty must not depend on them, as the sizes of the features do.
-OPTIONS = {"alpha": 0.01, "scale_penalty": False}
+OPTIONS: dict[str, Any] = {"alpha": 0.01, "scale_penalty": False}
 OPTIONS |= {"batch_size": "full", "schedule": "cosine", "max_iter": 3000, "tol": None}
 MODELS = {
     "softmax": GDClassifier("nesterov", loss="log_loss", **OPTIONS),

@@ -57,5 +57,5 @@ print(
 )
 for title, (X, y) in PROBLEMS.items():
     model = GDRegressor("sgd", alpha=0, batch_size="full", max_iter=STEPS, tol=None).fit(X, y)
-    found = np.round([model.intercept_, *model.coef_], 10) + 0.0
-    print(f"  {title}: {', '.join(f'{value:.10f}' for value in found)}")
+    rounded = np.round([model.intercept_, *model.coef_], 10) + 0.0
+    print(f"  {title}: {', '.join(f'{value:.10f}' for value in rounded)}")

@@ -34,7 +34,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # for editors, which read this file and do not run it
+    from . import inspection as inspection
     from . import losses, optimizers, schedules
+    from . import penalties as penalties
     from .estimators import GDClassifier, GDRegressor
     from .exceptions import DivergenceError
     from .gradients import check_gradient
@@ -78,4 +80,5 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *__all__})
+    """List what is public: shells complete it."""
+    return sorted({*__all__, *_MODULES, "__version__"})

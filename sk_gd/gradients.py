@@ -1,6 +1,9 @@
 """check_gradient: compares a gradient with numerical derivatives of its objective."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -13,6 +16,11 @@ from .optimizers import Optimizer
 from .training.epochs import watched_objective
 from .training.loop import run_epoch
 from .training.run import new_lane
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from . import _typing as types
 
 __all__ = ["GradientCheck", "check_gradient"]
 
@@ -66,7 +74,15 @@ class Recorder(Optimizer):
         state["gradient"] = g.copy()
 
 
-def check_gradient(loss_or_estimator, X, y, *, sample_weight=None, at=None, random_state=None):
+def check_gradient(
+    loss_or_estimator: Any,
+    X: types.MatrixLike,
+    y: types.ArrayLike,
+    *,
+    sample_weight: types.ArrayLike = None,
+    at: Any = None,
+    random_state: types.RandomState = None,
+) -> GradientCheck:
     """Compare the gradient that training uses with central differences of the objective.
 
     The gradient is that of the compiled loop, on `X` as it is stored; the

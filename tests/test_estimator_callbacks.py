@@ -129,6 +129,32 @@ class TestStopFromOutside:
         np.testing.assert_array_equal(model.coef_, whole.coef_)
 
 
+class TestInterrupt:
+    """Ctrl-C leaves the estimator as it was; a callback still has the latest model."""
+
+    @pytest.mark.parametrize("fitted", [False, True])
+    def test_the_model_so_far(self, fitted):
+        class Interrupt(StopAfter):
+            def on_fit_task_end(self, estimator, context):
+                if super().on_fit_task_end(estimator, context):
+                    raise KeyboardInterrupt
+
+        model = GDRegressor(max_iter=6, **QUICK)
+        if fitted:
+            model.fit(X[:20], TARGET[:20])
+        before = {name: value for name, value in vars(model).items() if name.endswith("_")}
+        recorder = Recorder()
+        model.set_callbacks(recorder, Interrupt(3))
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, TARGET)
+        after = {name: value for name, value in vars(model).items() if name.endswith("_")}
+        assert after.keys() == before.keys()
+        assert all(after[name] is before[name] for name in before)
+        latest = recorder.models[-1][1]
+        short = GDRegressor(max_iter=3, **QUICK).fit(X, TARGET)
+        np.testing.assert_array_equal(latest.predict(X), short.predict(X))
+
+
 class TestTeardown:
     def test_after_divergence(self):
         recorder = Recorder()

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
-from sk_gd import GDClassifier, GDRegressor, losses, optimizers
+from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor, losses, optimizers
 
 X, Y = make_regression(90, 5, n_targets=3, n_informative=3, noise=3.0, bias=4.0, random_state=0)
 IRIS, SPECIES = load_iris(return_X_y=True, as_frame=True)
@@ -294,3 +294,37 @@ class TestRouting:
         search.fit(X, Y[:, 0], sample_weight=weight)
         twin = GDRegressor("sgd", learning_rate=0.1, **QUICK).fit(X, Y[:, 0], sample_weight=weight)
         np.testing.assert_array_equal(search.best_estimator_.coef_, twin.coef_)
+
+
+class TestBatchSize:
+    """``batch_size_`` is the number of rows that every step read."""
+
+    @pytest.mark.parametrize("batch_size", [7, 30, "full"])
+    def test_given(self, batch_size):
+        model = GDRegressor("adam", batch_size=batch_size, **QUICK).fit(X, Y[:, 0])
+        assert model.batch_size_ == (90 if batch_size == "full" else batch_size)
+        assert model.t_ == model.n_iter_ * -(-90 // model.batch_size_)
+
+    @pytest.mark.parametrize("optimizer", ["auto", "adam", "lbfgs"])
+    def test_automatic(self, optimizer):
+        """Many rows with weights of which some are held out."""
+        rng = np.random.default_rng(0)
+        inputs, targets = rng.normal(size=(5000, 3)), rng.normal(size=5000)
+        model = GDRegressor(optimizer, early_stopping=True, max_iter=2, tol=None)
+        model.fit(inputs, targets)
+        assert isinstance(model.batch_size_, int)
+        if optimizer == "adam":
+            assert 1 < model.batch_size_ < 4500
+            assert model.t_ == model.n_iter_ * -(-4500 // model.batch_size_)
+        else:
+            assert model.batch_size_ == 4500
+
+    def test_larger_than_the_data(self):
+        assert GDRegressor("adam", batch_size=1000, **QUICK).fit(X, Y).batch_size_ == 90
+
+    def test_of_parts_and_searches(self):
+        model = GDRegressor("adam", batch_size=16)
+        assert model.partial_fit(X, Y).partial_fit(X[:10], Y[:10]).batch_size_ == 10
+        grid = {"batch_size": [16, 32]}
+        search = GDGridSearchCV(GDRegressor("adam", **QUICK), grid, cv=2).fit(X, Y)
+        assert search.best_estimator_.batch_size_ == search.best_params_["batch_size"]

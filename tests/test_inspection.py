@@ -233,7 +233,7 @@ class TestSearch:
         with pytest.raises(
             ValueError, match=naming("x", "'learning_rate'", "'optimizer'", "'max_iter'")
         ):
-            SearchDisplay.from_search(search)
+            SearchDisplay.from_search(search, x="max_iter")
         with pytest.raises(ValueError, match=naming("score", "'mean_test_score'", "'accuracy'")):
             SearchDisplay.from_search(search, x="optimizer", score="accuracy")
         for score in ("rank_test_score", "mean_fit_time", "std_test_score", "params", None):

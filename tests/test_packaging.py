@@ -82,7 +82,7 @@ def test_source_distribution(tmp_path):
     sources = {
         path.relative_to(ROOT).as_posix()
         for path in PACKAGE.rglob("*")
-        if path.suffix in (".py", ".pyx", ".pxd")
+        if path.suffix in (".py", ".pyx", ".pxd") or path.name == "py.typed"
     }
     assert files_of_the_package(names) == sources
     others = {name.split("/", 1)[1] for name in names}
@@ -99,7 +99,9 @@ def test_wheels():
         compiled = {name for name in names if name.endswith((".so", ".pyd"))}
         modules = {name.split(".")[0].replace("/", ".") for name in compiled}
         assert modules == {*SOURCES, WRITTEN_BY_CYTHON}
-        assert {Path(name).suffix for name in names - compiled} == {".py", ".pyx", ".pxd"}
+        written = names - compiled - {"sk_gd/py.typed"}  # without it, types are ignored
+        assert len(written) == len(names - compiled) - 1
+        assert {Path(name).suffix for name in written} == {".py", ".pyx", ".pxd"}
 
 
 def test_version():

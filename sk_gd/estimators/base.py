@@ -1,9 +1,12 @@
 """What the two estimators share: parameters, their checks, and the calls of a fit."""
 
+from __future__ import annotations
+
 import functools
 import inspect
 import warnings
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
@@ -22,6 +25,11 @@ from ..hints import OF_ESTIMATORS, check_words
 from . import fitting
 from .loading import check_fitted
 
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
 # The parameters that take names, and where these are.
 NAMED = {"optimizer": "optimizers", "loss": "losses", "schedule": "schedules"}
 
@@ -32,6 +40,19 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
     A fitted estimator has, besides its public attributes, `_run`: what training continues
     from. A call that fails changes nothing.
     """
+
+    n_iter_: int
+    t_: int
+    loss_curve_: list[float]
+    evaluation_curve_: list[int]
+    validation_loss_curve_: list[float]
+    validation_scores_: list[float]
+    alpha_: float
+    learning_rate_: float
+    batch_size_: int
+    optimizer_: optimizers.Optimizer
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
 
     _parameter_constraints = {
         "optimizer": [str, optimizers.Optimizer],

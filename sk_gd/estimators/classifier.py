@@ -1,5 +1,9 @@
 """GDClassifier: linear classification."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from sklearn.base import _fit_context
 from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.utils._param_validation import StrOptions
@@ -8,6 +12,13 @@ from sklearn.utils.metaestimators import available_if
 from .. import losses
 from .base import GDEstimator
 from .docstrings import ATTRIBUTES, CLASSES, FIT, PARTIAL_FIT, documented, parameters
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from numpy.typing import NDArray
+
+    from .. import _typing as types
 
 __all__ = ["GDClassifier"]
 
@@ -67,6 +78,10 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
     True
     """
 
+    classes_: NDArray[Any]
+    coef_: Any  # an array, or a sparse matrix after `sparsify`
+    intercept_: types.Floats
+
     _kind = "classifier"
     _parameter_constraints = {
         **GDEstimator._parameter_constraints,
@@ -75,29 +90,29 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
 
     def __init__(
         self,
-        optimizer="auto",
+        optimizer: types.OptimizerLike = "auto",
         *,
-        loss="log_loss",
-        alpha="auto",
-        l1_ratio=0.0,
-        scale_penalty=True,
-        fit_intercept=True,
-        learning_rate="auto",
-        schedule="constant",
-        batch_size="auto",
-        max_iter=100,
-        tol=1e-4,
-        n_iter_no_change=5,
-        early_stopping=False,
-        validation_fraction=0.1,
-        average="auto",
-        precondition="standardize",
-        shuffle=True,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-        class_weight=None,
-    ):
+        loss: types.LossLike = "log_loss",
+        alpha: types.Alpha = "auto",
+        l1_ratio: float = 0.0,
+        scale_penalty: bool = True,
+        fit_intercept: bool = True,
+        learning_rate: types.Rate = "auto",
+        schedule: types.ScheduleLike = "constant",
+        batch_size: types.BatchSize = "auto",
+        max_iter: int = 100,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 5,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        average: types.Average = "auto",
+        precondition: types.Precondition = "standardize",
+        shuffle: bool = True,
+        warm_start: bool = False,
+        random_state: types.RandomState = None,
+        verbose: int = 0,
+        class_weight: types.ClassWeight = None,
+    ) -> None:
         self.optimizer = optimizer
         self.loss = loss
         self.alpha = alpha
@@ -122,16 +137,31 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     @documented(FIT, y="(n_samples,)", target="Labels")
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X: types.MatrixLike,
+        y: types.ArrayLike,
+        sample_weight: types.ArrayLike = None,
+        *,
+        X_val: types.MatrixLike = None,
+        y_val: types.ArrayLike = None,
+        sample_weight_val: types.ArrayLike = None,
+    ) -> Self:
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @_fit_context(prefer_skip_nested_validation=True)
     @documented(PARTIAL_FIT, y="(n_samples,)", target="Labels", classes=CLASSES)
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
+    def partial_fit(
+        self,
+        X: types.MatrixLike,
+        y: types.ArrayLike,
+        classes: types.ArrayLike = None,
+        sample_weight: types.ArrayLike = None,
+    ) -> Self:
         return self._partial_fit(X, y, sample_weight, classes)
 
     @available_if(has_probabilities)
-    def predict_proba(self, X):
+    def predict_proba(self, X: types.MatrixLike) -> types.Floats:
         """Probabilities of the classes.
 
         Parameters
@@ -148,7 +178,7 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
         return losses.get(self.loss, "classifier").probabilities(scores)
 
     @available_if(has_probabilities)
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: types.MatrixLike) -> types.Floats:
         """Logarithms of the probabilities of the classes.
 
         Parameters

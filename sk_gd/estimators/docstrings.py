@@ -162,6 +162,9 @@ ATTRIBUTES = """
         The strength of the penalty that was used, also if `alpha` is "auto".
     learning_rate_ : float
         The learning rate that was used, also if `learning_rate` is "auto".
+    batch_size_ : int
+        Number of rows in each step, also if `batch_size` is "auto" or "full": all rows that
+        train, if a step reads them all. After `partial_fit`, that of the latest part.
     optimizer_ : Optimizer
         The optimizer that was used.
     n_features_in_ : int

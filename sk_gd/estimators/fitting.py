@@ -234,7 +234,7 @@ def _train(estimator, run, data, problem, tasks, seen):
     """
 
     def attributes():
-        return fitted_attributes(run, problem, seen)
+        return fitted_attributes(run, problem, data, seen)
 
     def end_epoch(active):
         if estimator.verbose:

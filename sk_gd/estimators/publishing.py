@@ -14,7 +14,7 @@ JUDGED = 50
 NOTICED = 0.005
 
 
-def fitted_attributes(run, problem, seen):
+def fitted_attributes(run, problem, data, seen):
     """The fitted attributes of a run; `seen` are those that the validation of X gave."""
     history, dtype = run.history, problem.dtype
     coef, intercept = problem.targets.published(problem.loss, *run.model())
@@ -29,6 +29,7 @@ def fitted_attributes(run, problem, seen):
         "evaluation_curve_": list(history.evaluation_curve),
         "alpha_": run.config.penalty.alpha,
         "learning_rate_": run.config.learning_rate,
+        "batch_size_": problem.n if data.n_batches == 1 else int(data.batch_size),
         "optimizer_": run.lane.rule.optimizer,
     }
     if run.config.validated:

@@ -1,6 +1,9 @@
 """GDRegressor: linear regression."""
 
+from __future__ import annotations
+
 import contextlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,6 +14,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .. import losses
 from .base import GDEstimator
 from .docstrings import ATTRIBUTES, FIT, PARTIAL_FIT, documented, parameters
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from numpy.typing import NDArray
+
+    from .. import _typing as types
 
 __all__ = ["GDRegressor"]
 
@@ -53,32 +63,35 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
     0.51
     """
 
+    coef_: Any  # an array, or a sparse matrix after `sparsify`
+    intercept_: Any  # a float, or an array
+
     _kind = "regressor"
 
     def __init__(
         self,
-        optimizer="auto",
+        optimizer: types.OptimizerLike = "auto",
         *,
-        loss="squared_error",
-        alpha="auto",
-        l1_ratio=0.0,
-        scale_penalty=True,
-        fit_intercept=True,
-        learning_rate="auto",
-        schedule="constant",
-        batch_size="auto",
-        max_iter=100,
-        tol=1e-4,
-        n_iter_no_change=5,
-        early_stopping=False,
-        validation_fraction=0.1,
-        average="auto",
-        precondition="standardize",
-        shuffle=True,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        loss: types.LossLike = "squared_error",
+        alpha: types.Alpha = "auto",
+        l1_ratio: float = 0.0,
+        scale_penalty: bool = True,
+        fit_intercept: bool = True,
+        learning_rate: types.Rate = "auto",
+        schedule: types.ScheduleLike = "constant",
+        batch_size: types.BatchSize = "auto",
+        max_iter: int = 100,
+        tol: float | None = 1e-4,
+        n_iter_no_change: int = 5,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        average: types.Average = "auto",
+        precondition: types.Precondition = "standardize",
+        shuffle: bool = True,
+        warm_start: bool = False,
+        random_state: types.RandomState = None,
+        verbose: int = 0,
+    ) -> None:
         self.optimizer = optimizer
         self.loss = loss
         self.alpha = alpha
@@ -102,17 +115,28 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     @documented(FIT, y="(n_samples,) or (n_samples, n_outputs)", target="Targets")
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(
+        self,
+        X: types.MatrixLike,
+        y: types.ArrayLike,
+        sample_weight: types.ArrayLike = None,
+        *,
+        X_val: types.MatrixLike = None,
+        y_val: types.ArrayLike = None,
+        sample_weight_val: types.ArrayLike = None,
+    ) -> Self:
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val))
 
     @_fit_context(prefer_skip_nested_validation=True)
     @documented(
         PARTIAL_FIT, y="(n_samples,) or (n_samples, n_outputs)", target="Targets", classes=""
     )
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(
+        self, X: types.MatrixLike, y: types.ArrayLike, sample_weight: types.ArrayLike = None
+    ) -> Self:
         return self._partial_fit(X, y, sample_weight)
 
-    def predict(self, X):
+    def predict(self, X: types.MatrixLike) -> NDArray[Any]:
         """Predict targets.
 
         Parameters
@@ -130,7 +154,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
         raw = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
         return predictions(self, raw)
 
-    def sparsify(self):
+    def sparsify(self) -> Self:
         """Store the coefficients as a sparse matrix; worth it when most are zero.
 
         Returns
@@ -143,7 +167,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
             self.coef_ = np.atleast_2d(self.coef_)
         return super().sparsify()
 
-    def densify(self):
+    def densify(self) -> Self:
         """Turn the coefficients back into an array, after `sparsify`.
 
         Returns

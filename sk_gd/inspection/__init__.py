@@ -1,8 +1,9 @@
 """Displays of training, searches and schedules, like scikit-learn's; they need matplotlib."""
 
 from .curves import LossCurveDisplay, ScheduleDisplay
-from .heat_map import SearchDisplay
-from .landscape import LossLandscapeDisplay, record_path
+from .landscape import LossLandscapeDisplay
+from .paths import record_path
+from .search import SearchDisplay
 
 __all__ = [
     "LossCurveDisplay",
@@ -11,3 +12,8 @@ __all__ = [
     "SearchDisplay",
     "record_path",
 ]
+
+
+def __dir__():
+    """List what is public: shells complete it."""
+    return sorted(__all__)

@@ -1,5 +1,9 @@
 """Displays of curves over the training time: losses and schedules."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -14,6 +18,13 @@ from .style import (
     new_axes,
     short_name,
 )
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from matplotlib.axes import Axes
+
+    from .. import _typing as types
 
 # A model is named by its optimizer alone if more parameters than this differ.
 MAX_DIFFERENCES = 3
@@ -70,7 +81,15 @@ class LossCurveDisplay:
         self.minimum = minimum
 
     @classmethod
-    def from_estimator(cls, estimator, *, minimum=None, log=None, ax=None, curve_kwargs=None):
+    def from_estimator(
+        cls,
+        estimator: types.OneOrMore,
+        *,
+        minimum: float | None = None,
+        log: bool | None = None,
+        ax: Axes | None = None,
+        curve_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the loss curves of fitted estimators.
 
         Parameters
@@ -114,7 +133,13 @@ class LossCurveDisplay:
         )
         return display.plot(ax, log=log, curve_kwargs=curve_kwargs)
 
-    def plot(self, ax=None, *, log=None, curve_kwargs=None):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        log: bool | None = None,
+        curve_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw the curves.
 
         Parameters
@@ -265,7 +290,14 @@ class ScheduleDisplay:
         self.multipliers = multipliers
 
     @classmethod
-    def from_schedule(cls, schedule, *, horizon=100, ax=None, curve_kwargs=None):
+    def from_schedule(
+        cls,
+        schedule: types.OneOrMore,
+        *,
+        horizon: float = 100,
+        ax: Axes | None = None,
+        curve_kwargs: dict[str, Any] | None = None,
+    ) -> Self:
         """Draw schedules.
 
         Parameters
@@ -300,7 +332,7 @@ class ScheduleDisplay:
             multipliers[name] = one(times, horizon)
         return cls(times, multipliers).plot(ax, curve_kwargs=curve_kwargs)
 
-    def plot(self, ax=None, *, curve_kwargs=None):
+    def plot(self, ax: Axes | None = None, *, curve_kwargs: dict[str, Any] | None = None) -> Self:
         """Draw the multipliers.
 
         Parameters

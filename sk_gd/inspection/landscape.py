@@ -1,26 +1,32 @@
 """Display of the objective around a fitted model, and of the paths of training."""
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from ..estimators.base import GDEstimator
 from ..estimators.model_objective import ModelObjective, model_of
+from .paths import model_and_data
 from .style import (
     HIGHLIGHT,
     as_dict,
     distinct_texts,
     is_number,
-    last_step,
     line_kwargs,
     line_style,
     new_axes,
     set_legend,
 )
+
+if TYPE_CHECKING:
+    from typing import Any, Literal, Self
+
+    from matplotlib.axes import Axes
+
+    from .. import _typing as types
 
 # Space around the paths, as a share of their extent.
 MARGIN = 0.15
@@ -101,26 +107,26 @@ class LossLandscapeDisplay:
         self.offsets = offsets
         self.values = values
         self.centre = centre
-        self.paths = paths
+        self.paths: dict[str, Any] = paths
         self.labels = labels
 
     @classmethod
     def from_estimator(
         cls,
-        estimator,
-        X,
-        y,
+        estimator: Any,
+        X: types.MatrixLike,
+        y: types.ArrayLike,
         *,
-        sample_weight=None,
-        directions="random",
-        n_directions=2,
-        paths=None,
-        width=None,
-        resolution=41,
-        random_state=None,
-        ax=None,
-        colorbar=True,
-    ):
+        sample_weight: types.ArrayLike = None,
+        directions: types.Directions = "random",
+        n_directions: Literal[1, 2] = 2,
+        paths: types.OneOrMore = None,
+        width: float | None = None,
+        resolution: int = 41,
+        random_state: types.RandomState = None,
+        ax: Axes | None = None,
+        colorbar: bool = True,
+    ) -> Self:
         """Evaluate the objective around a fitted estimator and draw it.
 
         Parameters
@@ -160,7 +166,7 @@ class LossLandscapeDisplay:
             The display.
         """
         _check_grid(width, resolution)
-        model, X = _model_and_data(estimator, X)
+        model, X = model_and_data(estimator, X)
         objective = ModelObjective(model, X, y, sample_weight, reset=False)
         to_raw, to_fitting = objective.coordinates.from_model, objective.fitting.from_model
         middle = to_fitting(*objective.model(*model_of(model), "estimator"))
@@ -195,7 +201,13 @@ class LossLandscapeDisplay:
         display = cls(offsets, values.reshape(grid[0].shape), value(middle), projected, labels)
         return display.plot(ax, colorbar=colorbar)
 
-    def plot(self, ax=None, *, path_kwargs=None, colorbar=True):
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        path_kwargs: dict[str, Any] | None = None,
+        colorbar: bool = True,
+    ) -> Self:
         """Draw the objective and the paths.
 
         Parameters
@@ -276,69 +288,6 @@ def _contour_levels(values):
     return levels if np.all(np.diff(levels) > 0) and np.isfinite(levels[-1]) else None
 
 
-class _PathRecorder:
-    """A callback that keeps the model after each epoch."""
-
-    def __init__(self):
-        self.path = []
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
-        if context.task_name == "epoch":
-            self.path.append(model_of(fitted_estimator))
-
-
-def record_path(estimator, X, y, *, sample_weight=None):
-    """Train a clone of an estimator and keep its model after each epoch.
-
-    The path is that of ``fit``, with its schedule, stopping rule and averaging. It
-    has ``max_iter`` epochs if ``tol=None``.
-
-    Parameters
-    ----------
-    estimator : GDRegressor, GDClassifier or Pipeline
-        The estimator, which need not be fitted. The transformers of a pipeline must be
-        fitted.
-    X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Data.
-    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Targets or labels.
-    sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the rows.
-
-    Returns
-    -------
-    list of (coef, intercept)
-        The model before training and after each epoch.
-
-    Examples
-    --------
-    >>> from sklearn.datasets import load_diabetes
-    >>> from sk_gd import GDRegressor
-    >>> from sk_gd.inspection import record_path
-    >>> X, y = load_diabetes(return_X_y=True)
-    >>> path = record_path(GDRegressor(max_iter=5, tol=None), X, y)
-    >>> len(path)
-    6
-    """
-    model, X = _model_and_data(estimator, X, fitted=False)
-    model, recorder = clone(model), _PathRecorder()
-    model.set_callbacks(recorder).fit(X, y, sample_weight=sample_weight)
-    objective = ModelObjective(model, X, y, sample_weight, reset=False)
-    raw = model.precondition is None
-    coordinates = objective.coordinates if raw else objective.fitting
-    begin = coordinates.to_model(np.zeros(coordinates.n_outputs * coordinates.n_columns))
-    return [objective.published(*begin), *recorder.path]
-
-
 def _check_grid(width, resolution):
     """Raise a ValueError if the extent or the resolution of the grid is not a valid number."""
     if width is not None and not (is_number(width) and 0 < width < np.inf):
@@ -347,21 +296,6 @@ def _check_grid(width, resolution):
         raise ValueError(
             f"resolution must be an integer of at least 2. Got {resolution!r} instead."
         )
-
-
-def _model_and_data(estimator, X, fitted=True):
-    """Return the last step of a pipeline, or the estimator, and the data as this step sees them."""
-    model = last_step(estimator)
-    if not isinstance(model, GDEstimator):
-        raise TypeError(
-            "estimator must be a GDRegressor or GDClassifier, or a Pipeline that ends in one. "
-            f"Got {model!r} instead."
-        )
-    if fitted:
-        check_is_fitted(model)
-    if isinstance(estimator, Pipeline) and len(estimator) > 1:
-        X = estimator[:-1].transform(X)
-    return model, X
 
 
 def _paths_by_name(paths):

@@ -3,6 +3,7 @@
 import re
 from numbers import Real
 
+import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
@@ -17,6 +18,12 @@ MARKERS = "os^DvPX*<>h"
 LETTER_WIDTH = 0.6
 # The smallest font size that can be read, in points.
 MIN_FONT_SIZE = 4
+# Share of the width of the axes that a colour bar leaves.
+SHARE_BESIDE_BAR = 0.8
+# Letters in each line of a tick label.
+LABEL_WIDTH = 24
+# What a candidate without a score is called. ``cv_results_`` does not say why it has none.
+FAILED = "diverged or failed"
 # A legend of more lines than this stands beside the axes.
 MAX_NAMES_INSIDE = 8
 # Letters in each line of a name in a legend.
@@ -153,6 +160,33 @@ def distinct_texts(numbers):
         if len(set(texts)) == len(set(numbers)):
             break
     return texts
+
+
+def set_named_ticks(ax, axis, values):
+    """Label the places 0, 1, … of an axis: all of them, or as many as there is room for."""
+    floats = distinct_texts([value for value in values if isinstance(value, float)])
+    texts = [
+        floats.pop(0) if isinstance(value, float) else wrap(short_name(value), LABEL_WIDTH)
+        for value in values
+    ]
+    labels = list(as_dict(texts, str))
+    lines = [text.split("\n") for text in labels]
+    the_axis = ax.xaxis if axis == "x" else ax.yaxis
+    the_axis.set_ticks(range(len(labels)), labels)
+    size = the_axis.get_ticklabels()[0].get_size()
+    height = 1.2 * size * max(map(len, lines))
+    width = size * (1 + LETTER_WIDTH * max(len(line) for text in lines for line in text))
+    room = np.array(size_in_points(ax, ax)) * [SHARE_BESIDE_BAR, 1] / len(labels)
+    if axis == "y":
+        every = height / room[1]
+    elif width > room[0] and not all(isinstance(value, int | float) for value in values):
+        # A number that is left out can be guessed from its neighbours; a name cannot.
+        ax.tick_params(axis="x", labelrotation=90)
+        every = height / room[0]
+    else:
+        every = width / room[0]
+    every = max(1, int(np.ceil(every)))
+    the_axis.set_ticks(range(0, len(labels), every), labels[::every])
 
 
 def wrap(text, width):

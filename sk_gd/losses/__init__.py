@@ -1,5 +1,8 @@
 """The losses: what a prediction costs, by name or as an instance."""
 
+from typing import Literal
+
+from .._sources import show_sources
 from ..parameters import lookup
 from .base import Loss
 from .classification import (
@@ -53,7 +56,7 @@ TABLE = {
 }
 
 
-def names(kind):
+def names(kind: Literal["regressor", "classifier"]) -> list[str]:
     """The names that ``loss=`` of the "regressor" or the "classifier" understands.
 
     Parameters
@@ -71,7 +74,7 @@ def names(kind):
     return [name for name, loss in TABLE.items() if kind in loss.kinds]
 
 
-def get(loss, kind=None):
+def get(loss: str | Loss, kind: Literal["regressor", "classifier"] | None = None) -> Loss:
     """The loss with this name, or `loss` itself if it is an instance.
 
     Parameters
@@ -98,3 +101,11 @@ def get(loss, kind=None):
             f"Got {given!r}, whose kinds are {loss.kinds!r}, instead."
         )
     return loss
+
+
+def __dir__():
+    """List what is public: shells complete it."""
+    return sorted(__all__)
+
+
+show_sources(__name__)

@@ -214,8 +214,8 @@ class Loss(BaseEstimator):
     True
     """
 
-    kinds = ()
-    domain = "real numbers"
+    kinds: tuple[str, ...] = ()
+    domain: str = "real numbers"
     relative = False
     suits_full_batch = False
     curvature_jumps = False

@@ -1,6 +1,7 @@
 """The optimizers, by name."""
 
 from .. import auto, losses
+from .._sources import show_sources
 from ..parameters import lookup
 from .adam import Adam, AdamW, AMSGrad, NAdam, RAdam
 from .adam_variants import AdaBelief, Adamax, Adan, Yogi
@@ -108,7 +109,7 @@ LOSSES = {
 }
 
 
-def names():
+def names() -> list[str]:
     """List the names that the parameter `optimizer` accepts, in the order of the catalogue.
 
     Returns
@@ -119,7 +120,7 @@ def names():
     return list(TABLE)
 
 
-def get(optimizer):
+def get(optimizer: str | Optimizer) -> Optimizer:
     """Turn a name into an optimizer; an instance is returned as it is.
 
     Parameters
@@ -148,3 +149,11 @@ def get(optimizer):
 
 # Optimizers around another one are given its name.
 Optimizer._get = staticmethod(get)
+
+
+def __dir__():
+    """List what is public: shells complete it."""
+    return sorted(__all__)
+
+
+show_sources(__name__)

@@ -415,9 +415,9 @@ class Optimizer(BaseEstimator):
     array([3.])
     """
 
-    default_rate = "smoothness"
-    full_batch = "optional"
-    noise_gain = 1.0
+    default_rate: float | str | None = "smoothness"
+    full_batch: str = "optional"
+    noise_gain: float = 1.0
     smooth_only = False
     default_average = False
     sample_steps = 0

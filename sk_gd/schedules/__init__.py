@@ -1,5 +1,9 @@
 """Learning-rate schedules: what multiplies the learning rate over the training time."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ..hints import SCHEDULES
 from ..parameters import lookup
 from .base import FunctionSchedule, Schedule
@@ -7,6 +11,9 @@ from .cycles import CosineRestarts, Cyclic, OneCycle
 from .decay import Constant, Cosine, Exponential, InverseTime, Polynomial, Step
 from .plateau import Plateau
 from .warmup import Warmup
+
+if TYPE_CHECKING:
+    from .base import ScheduleLike
 
 __all__ = [
     "Constant",
@@ -40,7 +47,7 @@ TABLE = {
 }
 
 
-def names():
+def names() -> list[str]:
     """List the names that the parameter `schedule` accepts.
 
     Returns
@@ -51,7 +58,7 @@ def names():
     return list(TABLE)
 
 
-def get(schedule):
+def get(schedule: ScheduleLike) -> Schedule:
     """Turn a name or a function into a schedule; an instance is returned as it is.
 
     Parameters
@@ -72,3 +79,8 @@ def get(schedule):
 
 # Schedules around another one are given its name.
 Schedule._get = staticmethod(get)
+
+
+def __dir__():
+    """List what is public: shells complete it."""
+    return sorted(__all__)

@@ -1,10 +1,19 @@
 """The base class of all schedules, and the schedule that wraps a function."""
 
+from __future__ import annotations
+
 import contextlib
 import inspect
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.base import BaseEstimator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeAlias
+
+ScheduleLike: TypeAlias = "str | Schedule | Callable[[Any, Any], Any]"
 
 
 class Schedule(BaseEstimator):

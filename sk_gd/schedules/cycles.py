@@ -94,7 +94,13 @@ class Cyclic(Schedule):
     array([0.2, 0.6, 1. , 0.2, 0.6])
     """
 
-    def __init__(self, base=0.25, step_size_up=5, step_size_down=None, gamma=1.0):
+    def __init__(
+        self,
+        base: float = 0.25,
+        step_size_up: float = 5,
+        step_size_down: float | None = None,
+        gamma: float = 1.0,
+    ) -> None:
         self.base = base
         self.step_size_up = step_size_up
         self.step_size_down = step_size_down

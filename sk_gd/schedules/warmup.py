@@ -1,12 +1,18 @@
 """A warm-up before any other schedule."""
 
+from __future__ import annotations
+
 import copy
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..parameters import check_range
 from .base import Schedule
+
+if TYPE_CHECKING:
+    from .base import ScheduleLike
 
 
 class Warmup(Schedule):
@@ -49,7 +55,12 @@ class Warmup(Schedule):
     # Number of epochs whose losses are known.
     _n_epochs_done = 0
 
-    def __init__(self, epochs=5, start_factor=1 / 3, then="constant"):
+    def __init__(
+        self,
+        epochs: float = 5,
+        start_factor: float = 1 / 3,
+        then: ScheduleLike = "constant",
+    ) -> None:
         self.epochs = epochs
         self.start_factor = start_factor
         self.then = then

@@ -1,10 +1,19 @@
 """`GDGridSearchCV` and `GDRandomizedSearchCV`: scikit-learn's searches, with shared training."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
 from .._links import DocumentationLink
 from .backend import sharing_fits_of
 from .sklearn_private import PackedSplitsMixin
+
+if TYPE_CHECKING:
+    from typing import Any, Self
+
+    from .. import _typing as types
 
 __all__ = ["GDGridSearchCV", "GDRandomizedSearchCV"]
 
@@ -12,7 +21,7 @@ __all__ = ["GDGridSearchCV", "GDRandomizedSearchCV"]
 class _Search(PackedSplitsMixin, DocumentationLink):
     """A search of scikit-learn whose fits go to a `SharingBackend`."""
 
-    def fit(self, X, y=None, **params):
+    def fit(self, X: types.MatrixLike, y: types.ArrayLike = None, **params: Any) -> Self:
         """Evaluate all candidates, and fit the best.
 
         Parameters
@@ -133,6 +142,10 @@ class GDGridSearchCV(_Search, GridSearchCV):
     True
     """
 
+    if TYPE_CHECKING:  # scikit-learn's constructor, which has no types
+
+        def __init__(self, estimator: Any, param_grid: Any, **options: Any) -> None: ...
+
 
 class GDRandomizedSearchCV(_Search, RandomizedSearchCV):
     __doc__ = f"""`RandomizedSearchCV` that trains all candidates of a fold at once.
@@ -164,3 +177,9 @@ class GDRandomizedSearchCV(_Search, RandomizedSearchCV):
     >>> bool(search.best_score_ > 0.45)
     True
     """
+
+    if TYPE_CHECKING:  # scikit-learn's constructor, which has no types
+
+        def __init__(
+            self, estimator: Any, param_distributions: Any, *, n_iter: int = 10, **options: Any
+        ) -> None: ...

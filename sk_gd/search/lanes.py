@@ -223,7 +223,7 @@ class Pass:
         if change.is_divergence:
             outcome.error = ended_above(change, run, data)
             return
-        outcome.attributes = fitted_attributes(run, self.problem, self.seen)
+        outcome.attributes = fitted_attributes(run, self.problem, data, self.seen)
         outcome.convergence_message = convergence_message(
             run, self.candidates[i], change, unfinished
         )
