@@ -107,7 +107,9 @@ def set_up(run, settings, problem, *, anew=False):
         run.signal = problem.signal_to_noise(run.statistics.features, size), problem.n
     penalty = penalty_of(settings, problem, run, size)
     shaping = penalty
-    if settings.shares_coordinates and settings.alpha != "auto":
+    # Without sizes the automatic strength is that of the largest feature, and may be anything to
+    # the others.
+    if settings.shares_coordinates and settings.scale_penalty and settings.alpha != "auto":
         shaping = penalty_of(settings._replace(alpha="auto"), problem, run, size)
     coordinates = _coordinates(settings, problem, run.statistics, shaping, size)
     data = problem.data(
