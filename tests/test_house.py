@@ -39,6 +39,7 @@ ORDER = [
     "dask",
     "gradients",
     "inspection",
+    "callbacks",
     "onnx",
     "skops",
     "__init__",

@@ -236,10 +236,14 @@ def _train(estimator, run, data, problem, tasks, seen):
     def attributes():
         return fitted_attributes(run, problem, seen)
 
+    def so_far():
+        """The attributes of a model that can be trained further."""
+        return attributes() | {"_run": run.copy()}
+
     def end_epoch(active):
         if estimator.verbose:
             print(epoch_line(run))
-        return tasks.end_epoch(attributes)
+        return tasks.end_epoch(so_far)
 
     tasks.begin()
     unfinished = train(
