@@ -12,5 +12,6 @@
 - `runs`: all uses of private names of sk_gd, such as training runs without an estimator
 - `schedules`: schedules to test with, and their multipliers during training
 - `searches`: a search of this package against scikit-learn's
+- `sklearn_adapters`, `sklearn_suites`: scikit-learn's own tests with our estimators
 - `uncompiled`: the sources of the formulas, run by Python itself
 """
