@@ -39,8 +39,8 @@ CASES = 300
 TEXT = (
     "Random fits: every optimizer, loss, schedule and kind of coordinates, on small data with "
     "whatever goes wrong in data, in all containers and types. "
-    "``tests/helpers/fuzz_properties.py`` has the properties. A refused fit is an error that names a parameter or the data. "
-    "The seed was {seed}."
+    "``tests/helpers/fuzz_properties.py`` has the properties. A refused fit is an error that names "
+    "a parameter or the data. The seed was {seed}."
 )
 
 

@@ -221,6 +221,8 @@ def _read_only(X):
 
 
 def _memmap(X):
+    if not X.size:
+        return X  # an empty file cannot be mapped
     with tempfile.TemporaryFile() as file:
         X.tofile(file)
         file.seek(0)
@@ -422,7 +424,7 @@ def learnable(draw):
     names = [name for name in losses.names(kind) if name != "perceptron"]
     parameters["loss"] = draw(st.sampled_from(names))
     table = draw(friendly(kind))
-    table["x_faults"] = tuple(draw(st.lists(st.sampled_from(("huge column",)), max_size=1)))
+    table["x_faults"] = ()
     return Case(kind, Table(**table), parameters)
 
 

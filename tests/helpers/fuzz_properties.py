@@ -183,10 +183,11 @@ def start(case, model, y, weight):
 
 
 def descends(case):
-    """The objective ends below where it began, on data that have something to learn.
+    """The objective ends below where it began, or there is a warning or an error.
 
-    With the automatic rate every rule must manage that. With another one it may fail, but then
-    it warns. The slack is rounding in X and in the model.
+    Rules with noise, or with steps of a fixed length, may end above a beginning that is nearly the
+    minimum. A rise of more than 0.005 of the loss of a constant model is warned of; in this data
+    that loss is at most twice the objective of the beginning.
     """
     X, y, weight = case.data()
     model = case.model()
@@ -196,7 +197,7 @@ def descends(case):
     zero = np.zeros_like(np.atleast_2d(model.coef_), dtype=float)
     before = objective(case, model, X, y, weight, zero, start(case, model, y, weight))
     after = objective(case, model, X, y, weight, model.coef_, model.intercept_)
-    assert after <= before * (1 + 1e-6), f"the objective is {after}, and was {before}"
+    assert after <= 1.01 * before, f"the objective is {after}, and was {before}"
 
 
 # One model, two ways.
