@@ -25,6 +25,7 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
     "catalogue",
+    "differences",
     "public",
     "translation",
 ]

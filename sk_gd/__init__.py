@@ -66,7 +66,15 @@ _HOME = {
     "GDRegressor": "estimators",
     "check_gradient": "gradients",
 }
-_MODULES = {"exceptions", "inspection", "losses", "optimizers", "penalties", "schedules"}
+_MODULES = {
+    "callbacks",
+    "exceptions",
+    "inspection",
+    "losses",
+    "optimizers",
+    "penalties",
+    "schedules",
+}
 
 
 def __getattr__(name):

@@ -28,6 +28,7 @@ MODULES = [
             "schedules",
             "exceptions",
             "inspection",
+            "callbacks",
             "onnx",
             "skops",
             "dask",

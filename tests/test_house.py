@@ -41,6 +41,7 @@ ORDER = [
     "dask",
     "gradients",
     "inspection",
+    "callbacks",
     "onnx",
     "skops",
     "__init__",

@@ -9,7 +9,15 @@ import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import (
+    ElasticNet,
+    GammaRegressor,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+)
 from sklearn.model_selection import GridSearchCV
 
 from helpers import naive
@@ -404,6 +412,22 @@ def test_a_strength_of_zero_needs_no_size():
     for scale_penalty, container in itertools.product((True, False), (np.asarray, sp.csr_array)):
         model = GDRegressor(alpha=0, scale_penalty=scale_penalty, **EXACT).fit(container(X), y)
         np.testing.assert_allclose(model.predict(X), exact.predict(X), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "gamma"])
+def test_a_feature_in_small_units_does_not_hold_up_the_others(loss):
+    """The default ends at the minimum of a raw penalty, too."""
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(40, 2))
+    y = np.ceil(4 * np.exp(X.sum(axis=1) / 2 + generator.normal(size=40) / 2))
+    X[:, 0] *= 1e6
+    exact = {
+        "squared_error": Ridge(0.1 * 40, solver="svd"),
+        "poisson": PoissonRegressor(alpha=0.1, tol=1e-10, solver="newton-cholesky"),
+        "gamma": GammaRegressor(alpha=0.1, tol=1e-10, solver="newton-cholesky"),
+    }[loss].fit(X, y)
+    model = GDRegressor(loss=loss, alpha=0.1, scale_penalty=False).fit(X, y)
+    np.testing.assert_allclose(model.predict(X), exact.predict(X), rtol=1e-3)
 
 
 @pytest.mark.parametrize("given", ["yes", 1, None])

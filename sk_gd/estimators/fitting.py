@@ -108,7 +108,9 @@ def set_up(run, settings, problem, *, anew=False):
         run.signal = problem.signal_to_noise(run.statistics.features, size), problem.n
     penalty = penalty_of(settings, problem, run, size)
     shaping = penalty
-    if settings.shares_coordinates and settings.alpha != "auto":
+    # Without sizes the automatic strength is that of the largest feature, and may be anything to
+    # the others.
+    if settings.shares_coordinates and settings.scale_penalty and settings.alpha != "auto":
         shaping = penalty_of(settings._replace(alpha="auto"), problem, run, size)
     coordinates = _coordinates(settings, problem, run.statistics, shaping, size)
     data = problem.data(
@@ -236,10 +238,14 @@ def _train(estimator, run, data, problem, tasks, seen):
     def attributes():
         return fitted_attributes(run, problem, data, seen)
 
+    def so_far():
+        """The attributes of a model that can be trained further."""
+        return attributes() | {"_run": run.copy()}
+
     def end_epoch(active):
         if estimator.verbose:
             print(epoch_line(run))
-        return tasks.end_epoch(attributes)
+        return tasks.end_epoch(so_far)
 
     tasks.begin()
     unfinished = train(

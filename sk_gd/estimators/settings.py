@@ -29,8 +29,8 @@ class Settings(NamedTuple):
     given_loss : str or Loss
         The loss as it was given, for messages.
     shares_coordinates : bool
-        Whether the coordinates are the same for all strengths of the penalty. They are if
-        they were not chosen by the user, so that a search over strengths is one pass.
+        Whether the coordinates are the same for all strengths of a scaled penalty. They are
+        if they were not chosen by the user, so that a search over strengths is one pass.
     """
 
     kind: str

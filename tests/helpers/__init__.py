@@ -4,6 +4,7 @@
 - `project`: files and scripts of this project
 - `data`: small problems, and settings that train to the end
 - `functions`: functions with known minima, and one that counts its calls
+- `fuzz_cases`, `fuzz_properties`: random data and settings, and what holds for all of them
 - `interop`: what the tests of other people's tools have in common
 - `naive`: the objective as its definition reads
 - `optimizers`: names of optimizers by what they need, users' optimizers, single rules
@@ -11,5 +12,6 @@
 - `runs`: all uses of private names of sk_gd, such as training runs without an estimator
 - `schedules`: schedules to test with, and their multipliers during training
 - `searches`: a search of this package against scikit-learn's
+- `sklearn_adapters`, `sklearn_suites`: scikit-learn's own tests with our estimators
 - `uncompiled`: the sources of the formulas, run by Python itself
 """

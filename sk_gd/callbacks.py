@@ -1,0 +1,151 @@
+"""A callback that stores the model while it is trained, so that training can be continued.
+
+`sklearn.callback` has more callbacks, such as a progress bar.
+"""
+
+import os
+import pickle
+import tempfile
+from numbers import Integral
+from pathlib import Path
+
+__all__ = ["Checkpoint"]
+
+
+class Checkpoint:
+    """Stores the model after every epoch; training that was killed continues from there.
+
+    `fit` begins to train, or continues from the file if there is one. So a program that was
+    interrupted is simply started again: in the end its model has the same bits as if nothing had
+    happened. The file is complete at any moment: the model is written beside it, and then renamed.
+    It is a pickle: open only files that you trust.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+    every : int, default=1
+        Epochs from one checkpoint to the next. To write takes about a millisecond, and more on
+        slow disks.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn.datasets import load_iris
+    >>> from sk_gd import GDClassifier
+    >>> from sk_gd.callbacks import Checkpoint
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = GDClassifier("adam", max_iter=20, tol=None, warm_start=True, random_state=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     checkpoint = Checkpoint(Path(folder) / "model.pickle", every=5)
+    ...     model = checkpoint.fit(model, X, y)
+    ...     checkpoint.load().n_iter_
+    20
+    """
+
+    def __init__(self, path, every=1):
+        if not isinstance(every, Integral) or every < 1:
+            raise ValueError(
+                f"every must be a number of epochs, at least 1. Got {every!r} instead."
+            )
+        self.path = Path(path)
+        self.every = every
+
+    def fit(self, estimator, X, y, **arguments):
+        """Train an estimator, or continue with the model in the file.
+
+        Parameters
+        ----------
+        estimator : GDRegressor or GDClassifier
+            With ``warm_start=True``, and an int as `random_state`, without which no fit is like
+            another.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data, the same ones as before.
+        y : array-like
+            Targets or labels.
+        **arguments : dict
+            Further arguments of ``fit``.
+
+        Returns
+        -------
+        GDRegressor or GDClassifier
+            The fitted estimator: `estimator` itself, or the model from the file. It has trained
+            for `max_iter` epochs in all, unless it has settled before.
+        """
+        if not estimator.warm_start:
+            raise ValueError(
+                "warm_start must be True, with which fit continues. Got False instead."
+            )
+        model, others = self.load(), getattr(estimator, "_skl_callbacks", [])
+        given = estimator.get_params(deep=False)
+        if model is None:
+            model = estimator
+        elif repr(model) != repr(estimator):
+            raise ValueError(
+                f"The estimator must have the parameters of the model in {self.path}, which is "
+                f"{model!r}. Got {estimator!r} instead; remove the file to begin anew."
+            )
+        left = given["max_iter"] - getattr(model, "n_iter_", 0)
+        if model is estimator or (left > 0 and not model._run.is_settled):
+            if model is not estimator:
+                model.set_params(max_iter=left)
+            mine = [each for each in others if each is not self]
+            model.set_callbacks(*mine, self).fit(X, y, **arguments)
+            model.set_callbacks(*mine).set_params(max_iter=given["max_iter"])
+            self._write(model, model.max_iter)
+        return model
+
+    def load(self):
+        """Load the model from the file.
+
+        Returns
+        -------
+        GDRegressor, GDClassifier or None
+            The model; None if there is no file.
+        """
+        if not self.path.exists():
+            return None
+        return pickle.loads(self.path.read_bytes())
+
+    def setup(self, estimator, context):
+        """Do nothing when the fit is set up."""
+
+    def teardown(self, estimator, context):
+        """Do nothing when the fit is over."""
+
+    def on_fit_task_begin(self, estimator, context):
+        """Do nothing when the fit or an epoch begins."""
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        """Write the model at the end of an epoch.
+
+        Parameters
+        ----------
+        estimator : GDRegressor or GDClassifier
+            The estimator that is trained.
+        context : sklearn.callback.CallbackContext
+            Says which task has ended.
+        fitted_estimator : GDRegressor or GDClassifier
+            The model as if training had ended here.
+        """
+        if context.task_name == "epoch" and (context.task_id + 1) % self.every == 0:
+            left = estimator.max_iter - context.task_id - 1
+            self._write(fitted_estimator, fitted_estimator.n_iter_ + left)
+
+    def _write(self, fitted, max_iter):
+        """Write the model, without callbacks: beside the file, to the disk, then rename."""
+        model = type(fitted)(**fitted.get_params(deep=False) | {"max_iter": max_iter})
+        for name, value in vars(fitted).items():
+            if name == "_run" or (name.endswith("_") and not name.startswith("_")):
+                setattr(model, name, value)
+        descriptor, beside = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                pickle.dump(model, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, self.path)
+        except BaseException:
+            Path(beside).unlink(missing_ok=True)
+            raise
