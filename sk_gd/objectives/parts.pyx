@@ -92,6 +92,7 @@ cdef class PartsObjective(LaneObjective):
         for k in range(self.n_parts):
             parts[k].local = False
             self.part[k] = <void *> <LaneObjective?> parts[k]
+        self.rows = (<LaneObjective> parts[0]).rows
         self.rows_of_a_part = rows_of_a_part
         # A user's loss in Python need not expect to be called by several threads.
         self.alone = isinstance(problem.loss.kernel(self.n_outputs), NumpyKernel)
@@ -160,6 +161,3 @@ cdef class PartsObjective(LaneObjective):
         if self.g != NULL:
             for j in range(self.weights.shape[0]):
                 self.g[j] += self.gradients[k, j]
-
-    cdef void finish_rows(self, double *g) noexcept nogil:
-        (<LaneObjective> self.part[0]).finish_rows(g)
