@@ -2,8 +2,19 @@
 
 import numpy as np
 import pytest
+from sklearn.datasets import make_classification
 
-from helpers.clusters import TARGETS, WEIGHT, N, X, assert_same_model, both, cut, ends_of
+from helpers.clusters import (
+    TARGETS,
+    WEIGHT,
+    N,
+    X,
+    assert_same_model,
+    both,
+    cut,
+    ends_of,
+    fit_quietly,
+)
 from helpers.optimizers import DRAWN
 from sk_gd import losses, optimizers
 
@@ -79,6 +90,27 @@ def test_a_gradient_of_zero(case, optimizer):
     """That of the intercept at the start. These optimizers divide by it, even if it is rounding."""
     for turn in (1, 2):
         compare(*case, optimizer, turn, max_iter=4)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_redundant_features(n_classes):
+    """Where features depend on each other, L-BFGS magnifies rounding, but ends at the minimum.
+
+    The coordinates are made for the automatic strength of the penalty. Under a larger one the
+    objective is steeper in directions in which the data do not vary, and a step that is right for
+    the others multiplies what rounding there is. Other last digits of X do the same on one machine.
+    """
+    import sk_gd.dask
+
+    x, y = make_classification(2000, 8, n_informative=5, n_classes=n_classes, random_state=0)
+    parameters = {"alpha": 0.01, "max_iter": 60, "tol": None}
+    here = fit_quietly(sk_gd.GDClassifier(**parameters), x, y)
+    ends = ends_of(7, len(x))
+    there = sk_gd.dask.GDClassifier(**parameters)
+    fit_quietly(there, cut(x, ends), cut(y, ends))
+    size = np.max(np.abs(here.coef_))
+    np.testing.assert_allclose(there.coef_, here.coef_, rtol=0, atol=1e-6 * size)
+    np.testing.assert_allclose(there.loss_curve_[-1], here.loss_curve_[-1], rtol=1e-9)
 
 
 @pytest.mark.slow

@@ -81,8 +81,7 @@ cdef class Rows:
         """g (outputs × columns) += r (outputs × rows) · the block of the last `forward`."""
 
     cdef void collect(self, double *g) noexcept nogil:
-        """Bring to `g` what `backward` has summed elsewhere: it can then be added to that of others.
-        """
+        """Bring to `g` what `backward` has summed elsewhere, so that other rows can be added."""
 
     cdef void add_sums(self, Rows other) noexcept nogil:
         """Add what the `backward` of other rows has summed besides `g`."""
