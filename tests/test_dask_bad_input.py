@@ -238,6 +238,29 @@ def test_ctrl_c_cancels_the_round(client, monkeypatch):
     _assert_nothing_left(client)
 
 
+@pytest.mark.parametrize(
+    "method, persist, before",
+    [("map", True, 0), ("map", True, 1), ("compute", True, 0), ("compute", False, 1)],
+)
+def test_ctrl_c_while_tasks_are_sent(client, method, persist, before, monkeypatch):
+    """They are cancelled, though there are no futures yet, and the traceback is still there."""
+    send, sent = getattr(distributed.Client, method), []
+
+    def interrupted(self, *arguments, **more):
+        futures = send(self, *arguments, **more)
+        sent.append(method)
+        if len(sent) > before:
+            raise KeyboardInterrupt
+        return futures
+
+    monkeypatch.setattr(distributed.Client, method, interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        classifier(persist=persist).fit(cut(X, ENDS), cut(LABELS, ENDS))
+    monkeypatch.undo()
+    _assert_nothing_left(client)
+    assert caught.value.__traceback__ is not None
+
+
 def _assert_nothing_left(client):
     gc.collect()  # an error of an earlier test may hold its frames, and with them its tasks
     left = None

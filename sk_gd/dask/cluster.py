@@ -11,7 +11,7 @@ import dask
 import dask.array as da
 import numpy as np
 from dask.sizeof import sizeof
-from distributed import Client, default_client, wait
+from distributed import Client, Future, default_client, wait
 
 # The share of the workers' memory that partitions may take if they are kept.
 ROOM = 0.4
@@ -218,7 +218,9 @@ class Partitions:
         new = copy.copy(self)
         questions = [Question(function, arguments, group) for group in self.groups]
         if self.keep:
-            new.held = self._submit(derive, questions, function)
+            keys = _keys(function, len(questions))
+            with self._cancelled_unless_done(keys):
+                new.held = self._submit(derive, questions, keys)
         else:
             make = dask.delayed(answer_one, name=_task_name(function))
             new.held = [
@@ -238,10 +240,11 @@ class Partitions:
         questions = [
             Question(function, arguments, [k for k in group if k in asked]) for group in self.groups
         ]
-        futures = self._submit(answer, questions, function)
-        found = {}
-        for answers in self._gathered(futures):
-            found |= pickle.loads(answers)
+        keys, found = _keys(function, len(questions)), {}
+        with self._cancelled_unless_done(keys):
+            answers = self.client.gather(self._submit(answer, questions, keys))
+        for each in answers:
+            found |= pickle.loads(each)
         return [found[k] for k in places]
 
     def merged(self, function, merge, *arguments, places=None, size=0):
@@ -259,7 +262,8 @@ class Partitions:
         ask = dask.delayed(answer_one, name=_task_name(function))
         answers = [ask(Question(function, arguments, [k]), part_of[k]) for k in places]
         whole = fold(dask.delayed(merge, name="sk_gd-merge"), answers)
-        return self._gathered([self.client.compute(whole)])[0]
+        with self._cancelled_unless_done([whole.key]):
+            return self.client.gather(self.client.compute(whole))
 
     def close(self):
         """Let the workers forget the partitions."""
@@ -269,26 +273,26 @@ class Partitions:
 
     def _grouped(self, parts):
         """The partitions in groups, one for each thread of the workers that hold them."""
-        futures = self.client.compute(parts)
-        with self._cancelled_unless_done(futures):
+        with self._cancelled_unless_done([part.key for part in parts]):
+            futures = self.client.compute(parts)
             wait(futures)
-        workers = workers_of(self.client)
-        holders = self.client.who_has(futures)
-        by_worker = {}
-        for k, future in enumerate(futures):
-            by_worker.setdefault(min(holders.get(future.key, ()), default=None), []).append(k)
-        groups = []
-        for worker, places in by_worker.items():
-            threads = workers[worker]["nthreads"] if worker in workers else 1
-            groups += [g.tolist() for g in np.array_split(places, min(threads, len(places)))]
-        together = [[futures[k] for k in group] for group in groups]
-        return groups, self.client.map(
-            hold, groups, together, key=_keys(hold, len(groups)), pure=False
-        )
+            workers = workers_of(self.client)
+            holders = self.client.who_has(futures)
+            by_worker = {}
+            for k, future in enumerate(futures):
+                holder = min(holders.get(future.key, ()), default=None)
+                by_worker.setdefault(holder, []).append(k)
+            groups = []
+            for worker, places in by_worker.items():
+                threads = workers[worker]["nthreads"] if worker in workers else 1
+                groups += [g.tolist() for g in np.array_split(places, min(threads, len(places)))]
+            together = [[futures[k] for k in group] for group in groups]
+            keys = _keys(hold, len(groups))
+            with self._cancelled_unless_done(keys):
+                return groups, self.client.map(hold, groups, together, key=keys, pure=False)
 
-    def _submit(self, task, questions, function):
+    def _submit(self, task, questions, keys):
         """The futures of ``task(question, parts)``, one for each group."""
-        keys = _keys(function, len(questions))
         if self.keep:
             return self.client.map(task, questions, self.held, key=keys, pure=False)
         task = dask.delayed(task)
@@ -299,18 +303,18 @@ class Partitions:
         ]
         return self.client.compute(tasks)
 
-    def _gathered(self, futures):
-        with self._cancelled_unless_done(futures):
-            return self.client.gather(futures)
-
     @contextlib.contextmanager
-    def _cancelled_unless_done(self, futures):
-        """Cancel the tasks if waiting for them ends by an error, or by Ctrl-C."""
+    def _cancelled_unless_done(self, keys):
+        """Cancel the tasks if sending them, or waiting for them, ends by an error or by Ctrl-C.
+
+        They are known by their keys: Ctrl-C may come before there are futures of them. And a
+        traceback that is shown holds futures, whose tasks would run on.
+        """
         try:
             yield
         except BaseException:
             with contextlib.suppress(Exception):
-                self.client.cancel(futures, force=True)
+                self.client.cancel([Future(key, self.client) for key in keys], force=True)
             raise
 
 

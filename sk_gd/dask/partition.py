@@ -305,16 +305,14 @@ def merge_both(one, other):
 
 
 def evaluate(part, share, coordinates, whole, points, wants_gradients):
-    """Sums at the `points` of the lanes, as a part of `whole` rows, in one flat array.
-
-    First `total` and `scaled` of every lane, then the gradients if they are wanted.
-    """
+    """The part's share in the sums over `whole` rows, at the `points`: see `sums_of_rows`."""
     kernel = ElasticNet(0.0).kernel(*coordinates.weight_scales(), proximal=False)
     data = part.data(coordinates, part.n, False)
     objective = data.objective([kernel] * len(points))
     with one_blas_thread:
-        found = sums_of_rows(objective, data.order(None), part.n, whole, points, wants_gradients)
-    return share * np.concatenate([each.ravel() for each in found if each is not None])
+        return share * sums_of_rows(
+            objective, data.order(None), part.n, whole, points, wants_gradients
+        )
 
 
 def towards(part, share, rows, mix):

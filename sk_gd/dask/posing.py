@@ -51,7 +51,11 @@ def shared_by_all(settings, classes, like, described):
 def pose_all(rows, shared, like, described, held_out=None):
     """The problem that validated partitions pose."""
     parts = rows.then(pose_part, shared)
-    sizes = _sizes(parts, shared, described)
+    try:
+        sizes = _sizes(parts, shared, described)
+    except BaseException:
+        parts.close()
+        raise
     return ClusterProblem(parts, sizes, shared.settings, shared.targets, like, held_out)
 
 

@@ -197,20 +197,20 @@ class ClusterData(Data):
 
     def objective(self, penalties):
         def ask(points, wants_gradients):
-            lanes = len(points)
-            sums = self.problem.merged(
+            # Two numbers of a lane are its losses; with its gradient come two of each output.
+            outputs = self.coordinates.n_outputs
+            numbers = 2 + (2 * outputs + points.shape[1] if wants_gradients else 0)
+            return self.problem.merged(
                 partition.evaluate,
                 operator.add,
                 self._unrotated,
                 self.problem.n,
                 points,
                 wants_gradients,
-                numbers=points.size if wants_gradients else lanes,
+                numbers=len(points) * numbers,
             )
-            gradients = sums[2 * lanes :].reshape(points.shape) if wants_gradients else None
-            return sums[:lanes], sums[lanes : 2 * lanes], gradients
 
-        return RemoteObjective(self.coordinates, penalties, ask)
+        return RemoteObjective(self.coordinates, penalties, self.problem.is_sparse, ask)
 
 
 class _ClusterRows:

@@ -89,14 +89,10 @@ def _evaluate_together(part, questions):
     shared = [each[0] for each in given]
     sums = evaluate(part, *shared, np.concatenate(points), any(wants_gradients))
     ends = np.cumsum([len(each) for each in points])
-    lanes = ends[-1]
-    rows = [sums[:lanes], sums[lanes : 2 * lanes]]
-    if any(wants_gradients):
-        rows.append(sums[2 * lanes :].reshape(lanes, -1))
-    cut = zip(*(np.split(each, ends[:-1]) for each in rows), strict=True)
+    # The losses come first, and they are all that some ask for.
     return [
-        np.concatenate([each.ravel() for each in mine[: 2 + wanted]])
-        for mine, wanted in zip(cut, wants_gradients, strict=True)
+        mine if wanted else mine[:, :2]
+        for mine, wanted in zip(np.split(sums, ends[:-1]), wants_gradients, strict=True)
     ]
 
 

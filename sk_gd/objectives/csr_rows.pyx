@@ -454,10 +454,11 @@ cdef class ManyOutputRows(CSRRows):
             )
         self.add_intercepts(r, stride, g)
 
-    cdef void finish(self, double *g) noexcept nogil:
+    cdef void collect(self, double *g) noexcept nogil:
         cdef Py_ssize_t first, j, k
+        if self.empty:
+            return
         for first in range(0, self.n_features, 64):
             for k in range(self.n_outputs):
                 for j in range(first, min(first + 64, self.n_features)):
                     g[k * self.n_columns + j] = self.gradient[j, k]
-        CSRRows.finish(self, g)

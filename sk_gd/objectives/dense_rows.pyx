@@ -157,7 +157,6 @@ cdef class DenseRows(Rows):
     # The only row of a batch, shifted and scaled.
     cdef double[::1] row
     cdef double[:, ::1] v
-    cdef double[::1] sums
     cdef const double *w
     cdef bint single_row
     cdef bint fetched
@@ -182,7 +181,6 @@ cdef class DenseRows(Rows):
         self.group = -1
         self.row = np.empty(self.n_features)
         self.v = np.zeros((self.n_outputs, self.n_features + 1))
-        self.sums = np.zeros(self.n_outputs)
         self.fetched = False
 
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
@@ -197,7 +195,6 @@ cdef class DenseRows(Rows):
             return False
         Rows.begin(self, w, n_rows)
         for k in range(self.n_outputs):
-            self.sums[k] = 0
             v = &self.v[k, 0]
             v[d] = w[d] if self.n_columns > d else 0
             if self.scale is None:
@@ -319,21 +316,20 @@ cdef class DenseRows(Rows):
             self.sizes[j] += size
             r += stride
 
-    cdef void add_sums(self, Rows other) noexcept nogil:
-        cdef Py_ssize_t k
-        Rows.add_sums(self, other)
-        for k in range(self.n_outputs):
-            self.sums[k] += (<DenseRows> other).sums[k]
-
-    cdef void finish(self, double *g) noexcept nogil:
-        cdef Py_ssize_t j, k, d = self.n_features
-        cdef double total, terms, least, far
+    cdef void collect(self, double *g) noexcept nogil:
+        cdef Py_ssize_t j, d = self.n_features
         cdef const double *z = self.line[0]
         if self.single_row:
+            # The row itself is in the optimizer's coordinates.
             for j in range(d):
                 g[j] = self.sums[0] * z[j]
             if self.n_columns > d:
                 g[d] = self.sums[0]
+
+    cdef void finish(self, double *g) noexcept nogil:
+        cdef Py_ssize_t j, k, d = self.n_features
+        cdef double total, terms, least, far
+        if self.single_row:
             return
         for k in range(self.n_outputs):
             total = self.sums[k]

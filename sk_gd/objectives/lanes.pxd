@@ -1,8 +1,12 @@
 # cython: language_level=3
 
+from sk_gd.objectives.rows cimport Rows
+
+
 cdef class LaneObjective:
     cdef list penalties
     cdef void **penalty
+    cdef Rows rows
     cdef readonly Py_ssize_t n_lanes
     cdef readonly Py_ssize_t n_outputs
     cdef readonly Py_ssize_t n_responses

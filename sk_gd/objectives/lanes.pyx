@@ -18,7 +18,8 @@ cdef class LaneObjective:
 
     A lane is one model in training: `n_outputs` rows of `n_columns` weights. All lanes are in the
     same coordinates. A subclass has the data. Its `evaluate` sets `last_points`, sums the losses of
-    the rows into `total` and `scaled` and their gradients, and calls `finish`.
+    the rows into `total` and `scaled` and their gradients, and calls `finish`. Its `rows` know how
+    these sums come into the optimizer's coordinates.
 
     Parameters
     ----------
@@ -120,8 +121,8 @@ cdef class LaneObjective:
     ) except -1 nogil:
         """Sum losses and gradients of order[begin:begin + count], rows of a batch of `whole`.
 
-        `w` are the weights of the columns. The gradients `g` are means over the batch and in
-        some coordinates of the subclass; NULL if they are not wanted.
+        `w` are the weights of the columns. The gradients `g` are means over the batch, in the
+        coordinates of the rows; NULL if they are not wanted.
         """
         return 0
 
@@ -134,6 +135,7 @@ cdef class LaneObjective:
 
     cdef void finish_rows(self, double *g) noexcept nogil:
         """Bring the gradients of the last `sum_rows` into the optimizer's coordinates."""
+        self.rows.finish(g)
 
     cdef const double *rotate_points(self, const double *points) noexcept nogil:
         """The points as weights of the columns, where there is a rotation."""

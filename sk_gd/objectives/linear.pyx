@@ -14,7 +14,7 @@ from libc.string cimport memset
 
 from sk_gd.losses.base cimport LossKernel
 from sk_gd.objectives.lanes cimport LaneObjective
-from sk_gd.objectives.rows cimport AHEAD, SK_GD_PREFETCH, Rows
+from sk_gd.objectives.rows cimport AHEAD, SK_GD_PREFETCH
 
 from .csr_rows import CSRRows, ManyOutputRows
 from .dense_rows import DenseRows
@@ -50,7 +50,6 @@ cdef class LinearObjective(LaneObjective):
         The order of an epoch.
     """
 
-    cdef Rows rows
     cdef LossKernel loss
     cdef const double[:, ::1] y
     cdef const double[::1] weight
@@ -134,6 +133,8 @@ cdef class LinearObjective(LaneObjective):
             done += rows
             if g != NULL:
                 self.add_gradients(rows, g)
+        if g != NULL:
+            self.rows.collect(g)
         return 0
 
     cdef void add_sums(self, LaneObjective other) noexcept nogil:
@@ -141,7 +142,7 @@ cdef class LinearObjective(LaneObjective):
         self.rows.add_sums((<LinearObjective> other).rows)
 
     cdef void finish_rows(self, double *g) noexcept nogil:
-        self.rows.finish(g)
+        LaneObjective.finish_rows(self, g)
         if self.local:
             self.repeat_for_outputs()
 

@@ -97,6 +97,7 @@ cdef class PartsObjective(LaneObjective):
             one.local = False
             self.part[k] = <void *> one
         self.n_rows, self.n_ordered = one.n_rows, one.n_ordered
+        self.rows = (<LaneObjective> parts[0]).rows
         self.rows_of_a_part = max(rows_of_a_part, 1)
         # A user's loss in Python need not expect to be called by several threads.
         self.alone = isinstance(problem.loss.kernel(self.n_outputs), NumpyKernel)
@@ -165,6 +166,3 @@ cdef class PartsObjective(LaneObjective):
         if self.g != NULL:
             for j in range(self.weights.shape[0]):
                 self.g[j] += self.gradients[k, j]
-
-    cdef void finish_rows(self, double *g) noexcept nogil:
-        (<LaneObjective> self.part[0]).finish_rows(g)

@@ -3,10 +3,14 @@
 """The objective of rows that are elsewhere, and what answers for them there."""
 
 import numpy as np
+import scipy.sparse as sp
 
 from libc.string cimport memcpy
 
 from sk_gd.objectives.lanes cimport LaneObjective
+
+from .linear import make_rows
+from .order import Order
 
 
 cdef class RemoteObjective(LaneObjective):
@@ -20,47 +24,63 @@ cdef class RemoteObjective(LaneObjective):
         How the optimizer's coordinates relate to the features and the targets.
     penalties : list of PenaltyKernel
         The penalty of each lane, in those coordinates.
+    is_sparse : bool
+        Whether the rows are sparse.
     ask : callable
         ``ask(points, wants_gradients)`` gets the weights of the columns, of shape (lanes,
-        weights), and returns ``total``, ``scaled`` and, if wanted, the gradients, as
-        `sums_of_rows` does for all rows.
+        weights), and returns what `sums_of_rows` does, for all rows.
     """
 
     cdef object ask
 
-    def __init__(self, coordinates, list penalties, ask):
+    def __init__(self, coordinates, list penalties, is_sparse, ask):
         LaneObjective.__init__(self, coordinates, penalties)
+        # They bring the sums into the coordinates, and read no row.
+        none = np.zeros((1, coordinates.n_features))
+        self.rows = make_rows(
+            sp.csr_array(none) if is_sparse else none, coordinates, np.asarray(self.level), 1,
+            Order(None, 1),
+        )
         self.ask = ask
 
     cdef int sum_rows(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, Py_ssize_t whole,
         const double *w, double *g,
     ) except -1 nogil:
-        cdef Py_ssize_t size = self.n_lanes * self.n_weights
+        cdef Py_ssize_t lane, k, size = self.n_weights
         cdef double[:, ::1] points
-        cdef const double[::1] total, scaled
-        cdef const double[:, ::1] gradients
+        cdef const double[:, ::1] found
         with gil:
-            points = np.empty((self.n_lanes, self.n_weights))
-            memcpy(&points[0, 0], w, size * sizeof(double))
-            total, scaled, found = self.ask(np.asarray(points), g != NULL)
-            shape = self.n_lanes, self.n_weights
-            if len(total) != self.n_lanes or len(scaled) != self.n_lanes or (
-                g != NULL and np.shape(found) != shape
-            ):
-                raise ValueError(f"Sums of {shape[0]} lanes of {shape[1]} weights are expected.")
-            self.total[:] = total
-            self.scaled[:] = scaled
+            points = np.empty((self.n_lanes, size))
+            memcpy(&points[0, 0], w, self.n_lanes * size * sizeof(double))
+            found = self.ask(np.asarray(points), g != NULL)
+            shape = self.n_lanes, n_sums(self) + size if g != NULL else 2
+            if np.shape(found) != shape:
+                raise ValueError(f"Sums of the shape {shape} are expected.")
+        self.rows.begin(w, whole)
+        for lane in range(self.n_lanes):
+            self.total[lane] = found[lane, 0]
+            self.scaled[lane] = found[lane, 1]
             if g != NULL:
-                gradients = found
-                memcpy(g, &gradients[0, 0], size * sizeof(double))
+                for k in range(self.n_outputs):
+                    self.rows.sums[lane * self.n_outputs + k] = found[lane, 2 + 2 * k]
+                    self.rows.sizes[lane * self.n_outputs + k] = found[lane, 3 + 2 * k]
+                memcpy(g + lane * size, &found[lane, n_sums(self)], size * sizeof(double))
         return 0
+
+
+cdef inline Py_ssize_t n_sums(LaneObjective objective) noexcept nogil:
+    """How many numbers of a lane come before its gradient."""
+    return 2 + 2 * objective.n_outputs
 
 
 def sums_of_rows(
     LaneObjective objective not None, order, Py_ssize_t n, Py_ssize_t whole, points, wants_gradients
 ):
     """The sums of an objective over its `n` rows, as a part of `whole` rows.
+
+    Added to those of the other parts they are the sums over all rows. What is only rounding in a
+    gradient can be told from these alone, so that the gradient is in the coordinates of the rows.
 
     Parameters
     ----------
@@ -77,10 +97,10 @@ def sums_of_rows(
 
     Returns
     -------
-    total, scaled : ndarray of shape (n_lanes,)
-        As the attributes of the objective.
-    gradients : ndarray of shape (n_lanes, n_weights) or None
-        The part's share in the gradient of the mean over all rows.
+    ndarray of shape (n_lanes, n_numbers)
+        For each lane `total` and `scaled`, as the attributes of the objective. If gradients are
+        wanted, then for each output the sums of the slopes and of their sizes, as the attributes
+        of `Rows`, and the gradient of the mean over all rows, as `sum_rows` gives it.
     """
     cdef const double[:, ::1] w = points
     cdef const Py_ssize_t[::1] rows = order
@@ -90,9 +110,11 @@ def sums_of_rows(
     cdef const Py_ssize_t *first = NULL if order is None else &rows[0]
     cdef double[:, ::1] g = np.zeros((objective.n_lanes, objective.n_weights))
     cdef double *wanted = &g[0, 0] if wants_gradients else NULL
+    objective.local = False
     with nogil:
         objective.sum_rows(first, 0, n, whole, &w[0, 0], wanted)
-        if wanted != NULL:
-            objective.finish_rows(wanted)
-    gradients = np.asarray(g) if wants_gradients else None
-    return np.array(objective.total), np.array(objective.scaled), gradients
+    sums = np.column_stack([objective.total, objective.scaled])
+    if not wants_gradients:
+        return sums
+    slopes = np.stack([objective.rows.sums, objective.rows.sizes], axis=-1)
+    return np.hstack([sums, slopes.reshape(objective.n_lanes, -1), g])

@@ -40,6 +40,7 @@ cdef class Rows:
     cdef double[::1] shift
     cdef double[::1] scale
     cdef double[::1] level
+    cdef double[::1] sums
     cdef double[::1] sizes
     cdef Py_ssize_t n_rows
     cdef bint local
@@ -51,6 +52,7 @@ cdef class Rows:
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
     ) noexcept nogil
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil
+    cdef void collect(self, double *g) noexcept nogil
     cdef void add_sums(self, Rows other) noexcept nogil
     cdef void finish(self, double *g) noexcept nogil
     cdef Py_ssize_t touch(

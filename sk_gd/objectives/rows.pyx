@@ -51,6 +51,9 @@ cdef class Rows:
         self.scale = scale
         self.level = level
         self.local = False
+        # Of the slopes of every output their sum, where `g` does not have it, and that of their
+        # sizes.
+        self.sums = np.zeros(n_outputs)
         self.sizes = np.zeros(n_outputs)
         self.n_rows = 0
 
@@ -63,7 +66,7 @@ cdef class Rows:
         cdef Py_ssize_t k
         self.n_rows = n_rows
         for k in range(self.n_outputs):
-            self.sizes[k] = 0
+            self.sums[k] = self.sizes[k] = 0
         return True
 
     cdef void forward(
@@ -82,14 +85,18 @@ cdef class Rows:
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
         """g (outputs × columns) += r (outputs × rows) · the block of the last `forward`."""
 
+    cdef void collect(self, double *g) noexcept nogil:
+        """Bring to `g` what `backward` has summed elsewhere, so that other rows can be added."""
+
     cdef void add_sums(self, Rows other) noexcept nogil:
         """Add what the `backward` of other rows has summed besides `g`."""
         cdef Py_ssize_t k
         for k in range(self.n_outputs):
+            self.sums[k] += other.sums[k]
             self.sizes[k] += other.sizes[k]
 
     cdef void finish(self, double *g) noexcept nogil:
-        """Bring the sums of all calls of `backward` into the optimizer's coordinates."""
+        """Bring the sums of all rows of the batch into the optimizer's coordinates."""
 
     cdef Py_ssize_t touch(
         self, Py_ssize_t *where, Py_ssize_t found, Py_ssize_t *stamp, Py_ssize_t mark
