@@ -13,7 +13,7 @@ class Differences(Table):
     """``.. differences::``: for each reason the tests that fail for it."""
 
     def run(self):
-        """One table."""
+        """The table."""
         self.env.note_dependency(TABLE)
         table = tomllib.loads(TABLE.read_text("utf-8"))
         rows = []
@@ -26,7 +26,7 @@ class Differences(Table):
                     names
                 )
             rows.append([reason.replace("`", "``"), "\n\n".join(tests)])
-        return [self.table(["reason", "tests"], rows, ("catalogue",))]
+        return self.table(["reason", "tests"], rows, ("catalogue",))
 
 
 def setup(app):
