@@ -15,21 +15,9 @@ QUICK = hypothesis.settings(
     phases=(Phase.generate, Phase.shrink),
     suppress_health_check=list(HealthCheck),
 )
-# Defects that are known; remove the line with the defect.
-KNOWN = {
-    "sound": "numbers near the end of their range, and held-out sets of one row, warn",
-    "descends": "a fit of fewer than fifty steps at the automatic rate ends above, and is silent",
-    "halves_are_the_whole": "L-BFGS evaluates its first point again after a pickle",
-}
 
 
-def marked(name):
-    """The parameter of a test."""
-    marks = [pytest.mark.xfail(reason=KNOWN[name])] if name in KNOWN else []
-    return pytest.param(name, marks=marks)
-
-
-@pytest.mark.parametrize("name", [marked(name) for name in PROPERTIES])
+@pytest.mark.parametrize("name", PROPERTIES)
 def test_random_fits(name):
     check, cases = PROPERTIES[name]
     QUICK(hypothesis.given(cases)(check))()

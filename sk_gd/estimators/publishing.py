@@ -75,13 +75,15 @@ def convergence_message(run, settings, change, unfinished):
     rate = run.config.learning_rate
     automatic = settings.learning_rate == "auto"
     curve = run.history.recent(run.history.loss_curve)
+    settled = run.stopping.stale >= settings.n_iter_no_change
     since, before, after = "after the first epoch", curve[0], curve[-1]
-    if change.rise > NOTICED * run.config.loss_unit:
+    risen = change.rise > NOTICED * run.config.loss_unit
+    if risen:
         since, before, after = "before training", change.before, change.after
-    elif run.stopping.stale < settings.n_iter_no_change:
+    elif not settled:
         after = before  # training goes on
-    judged = run.lane.rule.t >= JUDGED or (after > 2 * before > 0 and not automatic)
-    if judged and after > before:
+    judged = run.lane.rule.t >= JUDGED or (risen and settled)
+    if after > before and (judged or (after > 2 * before > 0 and not automatic)):
         return f"The objective is {after:.6g} and was {before:.6g} {since}: " + (
             f"set a learning_rate below {rate:.3g}, which was chosen automatically."
             if automatic
