@@ -163,7 +163,8 @@ def alpha(given, problem, statistics, size, ratio, *, streaming=False):
     strongest = 4 * n_classes * ratio if n_classes else ratio
     if strongest > trace > 0:
         ratio = ratio * (trace / strongest) ** SHRINK
-    strength = float(factor) * curvature * trace / (total * ratio)
+    with np.errstate(over="ignore"):
+        strength = float(factor) * curvature * trace / (total * ratio)
     if not strength < np.inf:
         raise ValueError(
             f"alpha={given!r} needs numbers in X and y whose variances are no further apart than "

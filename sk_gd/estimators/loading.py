@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from ..training.run import Run
 from ..training.stored import Stored, check_array, damaged, refusing
 
-NEEDED = ("coef_", "intercept_", "n_features_in_")
+NEEDED = ("coef_", "intercept_")
 
 
 def check_fitted(attributes, kind):
@@ -19,7 +19,8 @@ def check_fitted(attributes, kind):
         for name in NEEDED + (("classes_",) if kind == "classifier" else ()):
             if name not in attributes:
                 raise ValueError(f"{name} is missing.")
-        Stored("the model", attributes, attributes).count("n_features_in_", low=1)
+        if "n_features_in_" in attributes:
+            Stored("the model", attributes, attributes).count("n_features_in_", low=1)
         shape = _check_coefficients(attributes)
         if kind == "classifier":
             rows, classes = shape[0], attributes["classes_"]
@@ -32,7 +33,9 @@ def check_fitted(attributes, kind):
 def _check_coefficients(attributes):
     """Check coefficients and intercepts; returns outputs and features."""
     coef, intercept = attributes["coef_"], attributes["intercept_"]
-    d, flat = int(attributes["n_features_in_"]), isinstance(intercept, Real)
+    if not np.ndim(coef):
+        raise damaged("coef_", "an array", coef)
+    d, flat = attributes.get("n_features_in_", np.shape(coef)[-1]), isinstance(intercept, Real)
     shape = (1, d) if flat else (len(np.atleast_1d(intercept)), d)
     if sp.issparse(coef):
         if coef.shape != shape:

@@ -176,7 +176,8 @@ class LossCurveDisplay:
             ax.set_ylabel("training objective, validation loss")
         ax.xaxis.get_major_locator().set_params(integer=True)
         name_lines(ax, self.lines_, next(iter(self.curves)), own)
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_: Axes = ax
+        self.figure_ = ax.figure
         return self
 
     def _plot_model(self, ax, i, name, validation, curve_kwargs):
@@ -358,5 +359,6 @@ class ScheduleDisplay:
         ax.set(xlabel="epoch", ylabel="learning rate is multiplied by")
         ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
         name_lines(ax, self.lines_, next(iter(self.multipliers)), own)
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_: Axes = ax
+        self.figure_ = ax.figure
         return self

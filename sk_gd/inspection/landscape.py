@@ -252,7 +252,8 @@ class LossLandscapeDisplay:
             ax.set_ylabel(self.labels[1])
             ax.set(xlim=self.offsets[0][[0, -1]], ylim=self.offsets[1][[0, -1]])
         set_legend(ax, own)
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_: Axes = ax
+        self.figure_ = ax.figure
         return self
 
     def _draw_contours(self, ax, colorbar):

@@ -251,7 +251,8 @@ class SearchDisplay:
         if handles:
             above = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": 3, "frameon": False}
             ax.legend(handles=handles, **above)
-        self.ax_, self.figure_ = ax, ax.figure
+        self.ax_: Axes = ax
+        self.figure_ = ax.figure
         return self
 
     def _explain_colours(self, ax, coloured, colorbar):

@@ -149,6 +149,10 @@ class Rule:
         """Whether the rule needs gradients."""
         return self.needs_gradient()
 
+    def never_rises(self):
+        """Whether the rule compares values, and never ends above where it began."""
+        return False
+
     def only_measures(self):
         """Whether all steps so far were tiny, to measure the objective, and improve nothing."""
         return False

@@ -198,6 +198,9 @@ class LBFGSRule(Rule):
         # It says where the next pair goes.
         self.check_count("pairs")
 
+    def never_rises(self):
+        return True
+
     def leave_sample(self):
         # The pairs stay. The next gradient is one of all rows, at the weights.
         self.t = 0

@@ -32,10 +32,10 @@ class Change:
     def __init__(self, run, data):
         self.before = self.after = 0.0
         weights = run.weights()
-        if run.can_hold(weights):
-            self._compare(run, data, weights)
-        else:
+        if not run.can_hold(weights):
             self.after = math.inf
+        elif not run.lane.rule.never_rises():
+            self._compare(run, data, weights)
         level = max(abs(self.before), run.config.loss_unit)
         self.room = CLEARLY * level * max(1, FEW / max(1, min(data.n, run.lane.rule.t)))
 
