@@ -42,7 +42,7 @@ if TYPE_CHECKING:  # for editors, which read this file and do not run it
     from .gradients import check_gradient
     from .search import GDGridSearchCV, GDRandomizedSearchCV
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "DivergenceError",
