@@ -49,7 +49,7 @@ def test_a_fit_is_sound_or_an_error(make, data, optimizer, rate, tol):
     start = without_model(make, data[1])
     unit = np.var(data[1]) if make is GDRegressor else 1.0
     loss = loss_of(model, *data)
-    assert loss < start + 0.6 * unit
+    assert loss < start + 0.25 * unit  # fits of few steps have some more room than a fifth
     told = any(each.category is ConvergenceWarning for each in caught)
     assert loss <= 1.01 * start or told
     assert {each.category for each in caught} <= {ConvergenceWarning}
@@ -94,6 +94,14 @@ def test_noise_is_no_divergence(make, optimizer):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         make(optimizer, max_iter=5, random_state=0).fit(X, y)
+
+
+def test_noise_on_many_features_is_no_divergence():
+    """Plain descent at the automatic rate ends above its beginning, by as much as a half."""
+    rng = np.random.default_rng(1000)
+    X = rng.normal(size=(1000, 400)) * np.exp(rng.normal(size=400))
+    with pytest.warns(ConvergenceWarning, match="chosen automatically"):
+        GDRegressor("sgd", random_state=0).fit(X, rng.normal(size=1000))
 
 
 @pytest.mark.parametrize("loss", ["perceptron", "hinge"])

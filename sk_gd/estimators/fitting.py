@@ -258,7 +258,7 @@ def _train(estimator, run, data, problem, tasks, seen):
     )
     if run.error is not None:
         raise run.error
-    change = Change(run, data)
+    change = Change(run, data, automatic=estimator.learning_rate == "auto")
     if change.is_divergence:
         raise ended_above(change, run, data)
     run.release()

@@ -219,7 +219,8 @@ class Pass:
         outcome = self.outcomes[i] = Outcome(error=run.error)
         if outcome.error is not None:
             return
-        change = Change(run, data)
+        automatic = self.candidates[i].learning_rate == "auto"
+        change = Change(run, data, automatic=automatic)
         if change.is_divergence:
             outcome.error = ended_above(change, run, data)
             return

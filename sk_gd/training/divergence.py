@@ -8,17 +8,28 @@ from ..exceptions import DivergenceError
 from .loop import Lane
 
 # Training that ends above its beginning by this share of the loss there, or of the loss of a
-# constant model, has diverged. With the automatic rates, on targets that are noise only, no
-# optimizer ended above by more than 0.4; with rates beyond the stable limit it is a thousand and
-# more.
-CLEARLY = 0.5
+# constant model, has diverged. At rates beyond the stable limit it is a thousand and more.
+CLEARLY = 0.2
+# At an automatic rate nothing a user can choose is wrong, and training is stable; but on targets
+# that are noise only, and nearly as many features as rows, plain descent on mini-batches ended above
+# its beginning by up to 0.6.
+AT_AUTOMATIC_RATES = 2.0
 # The first steps may be too long, and the next ones make up for it; a few rows may have targets far
-# from all others. So many steps and rows are needed to judge by `CLEARLY`; fewer have more room.
+# from all others. So many steps and rows are needed to judge by that; fewer have more room.
 FEW = 100
 
 
 class Change:
     """The objective before and after training, as about a thousand rows show it.
+
+    Parameters
+    ----------
+    run : Run
+        After training.
+    data : Data
+        What it was trained on.
+    automatic : bool
+        Whether the learning rate was chosen automatically.
 
     Attributes
     ----------
@@ -29,7 +40,7 @@ class Change:
         How far it may end above its beginning.
     """
 
-    def __init__(self, run, data):
+    def __init__(self, run, data, *, automatic):
         self.before = self.after = 0.0
         weights = run.weights()
         if not run.can_hold(weights):
@@ -37,7 +48,8 @@ class Change:
         elif not run.lane.rule.never_rises():
             self._compare(run, data, weights)
         level = max(abs(self.before), run.config.loss_unit)
-        self.room = CLEARLY * level * max(1, FEW / max(1, min(data.n, run.lane.rule.t)))
+        clearly = AT_AUTOMATIC_RATES if automatic else CLEARLY
+        self.room = clearly * level * max(1, FEW / max(1, min(data.n, run.lane.rule.t)))
 
     def _compare(self, run, data, weights):
         some, lane = data.glance(), run.lane
