@@ -10,9 +10,9 @@ from .loop import Lane
 # Training that ends above its beginning by this share of the loss there, or of the loss of a
 # constant model, has diverged. At rates beyond the stable limit it is a thousand and more.
 CLEARLY = 0.2
-# At an automatic rate nothing a user can choose is wrong, and training is stable; but on targets
-# that are noise only, and nearly as many features as rows, plain descent on mini-batches ended above
-# its beginning by up to 0.6.
+# At an automatic rate training is stable, and no choice of a user is wrong. But on targets that are
+# noise only, with half as many features as rows, plain descent on mini-batches ended above its
+# beginning by more than a half.
 AT_AUTOMATIC_RATES = 2.0
 # The first steps may be too long, and the next ones make up for it; a few rows may have targets far
 # from all others. So many steps and rows are needed to judge by that; fewer have more room.
