@@ -25,6 +25,7 @@ ORDER = [
     "hints",
     "_links",
     "_sources",
+    "_versions",
     "schedules",
     "losses",
     "penalties",

@@ -18,12 +18,20 @@ import scipy.sparse as sp
 from scipy.linalg.lapack import dtrtri
 from scipy.sparse.linalg import LinearOperator
 
+from .._versions import not_loadable
 from ..losses.checks import curvature_of, units_of
 from ..penalties.elastic_net import check_strength
 from .moments import CHUNK, LEAST_SQUARE
 
 # Beyond this number of features the full matrix costs more than it saves.
 MAX_WHITEN_FEATURES = 10_000
+
+
+def __getattr__(name):
+    """Refuse models of early versions, whose files name `Moments` by this address."""
+    if name == "Moments":
+        raise not_loadable("an early version", f"{__name__}.{name} has moved.")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def coordinates_for(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._versions import this_version
 from ..objectives.coordinates import Coordinates
 from ..objectives.moments import Moments, Statistics
 from ..parameters import fingerprint
@@ -15,7 +16,7 @@ from .history import History
 from .loop import Lane
 from .rates import Rates
 from .stopping import Best, Stopping
-from .stored import check_run, refusing, this_version
+from .stored import check_run, refusing
 
 # Weights must stay so far below the largest number that sums over features stay finite.
 ROOM = 1e6

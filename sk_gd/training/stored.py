@@ -4,11 +4,11 @@ Files may be damaged, or made by somebody else. Compiled code trusts the lengths
 """
 
 import contextlib
-import sys
 from numbers import Integral, Real
 
 import numpy as np
 
+from .._versions import not_loadable
 from ..exceptions import DivergenceError
 from ..optimizers.base import Optimizer, Rule
 from ..penalties.base import Penalty
@@ -137,22 +137,13 @@ def check_array(name, value, shape, dtype=np.float64, *, finite=False):
         raise damaged(name, f"a {what}array of {np.dtype(dtype)} of shape {shape}", value)
 
 
-def this_version():
-    """The version of this package, which is not known yet when this module is imported."""
-    return sys.modules["sk_gd"].__version__
-
-
 @contextlib.contextmanager
 def refusing(version):
     """Say in an error that a model which this version of sk_gd has stored cannot be loaded."""
     try:
         yield
     except ValueError as error:
-        raise ValueError(
-            f"This model cannot be loaded. It was stored by {version} of sk_gd and this is "
-            f"version {this_version()}, or its file is damaged: {error} Fit the model again, or "
-            "load it with the version that stored it."
-        ) from error
+        raise not_loadable(version, error) from error
 
 
 def check_run(state, names, config, history, stopping):
