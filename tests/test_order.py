@@ -1,5 +1,6 @@
 """The order in which an epoch reads the rows: shuffled, in two levels where X is large."""
 
+import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -10,6 +11,7 @@ from helpers.assertions import assert_same_bits
 from helpers.runs import record_orders, runs_and_groups, shuffle_in_two_levels, shuffled
 from helpers.searches import both, classifier
 from sk_gd import GDClassifier, GDRegressor
+from sk_gd.objectives.data import is_on_disk
 
 STORAGE = {
     "dense": np.asarray,
@@ -62,6 +64,36 @@ def test_two_levels_depend_on_the_shape_of_x_alone():
     assert runs_and_groups(X) == runs_and_groups(X.toarray()) == (17, 1092)
     wide = sp.vstack([X, sp.csr_array((100_000, 30))], format="csr")
     assert runs_and_groups(wide, np.arange(100_000)) == (17, 1092)
+
+
+def test_x_on_disk_is_read_in_long_runs(monkeypatch, tmp_path):
+    X = np.memmap(tmp_path / "X", dtype=float, mode="w+", shape=(60_000, 50))
+    for view in (X, X[1:], np.asarray(X), np.asarray(X[1:])[:, :3]):
+        assert is_on_disk(view)
+    for copy in (np.array(X), X.copy(), X + 1, X[[0, 2]], sp.csr_array(X[:5])):
+        assert not is_on_disk(copy)
+    orders = record_orders(monkeypatch)
+    X[:] = np.random.default_rng(0).normal(size=X.shape)
+    y = (X[:, 0] > 0).astype(int)
+    settings = {"batch_size": 256, "max_iter": 1, "tol": None, "random_state": 0}
+    for data in (X, np.array(X)):
+        GDClassifier("adam", **settings).fit(data, y)
+    on_disk, in_memory = orders
+    np.testing.assert_array_equal(np.sort(on_disk), np.arange(len(X)))
+    # A group has 16 runs of 2621 rows; in memory it has 64 runs or more of 10 rows.
+    assert len(np.unique(on_disk[:10_000] // 2621)) <= 17
+    assert len(np.unique(in_memory[:10_000] // 2621)) == 23
+
+
+def _on_disk(X):
+    return isinstance(X, np.memmap), is_on_disk(X)
+
+
+def test_files_of_joblib_are_arrays_in_memory():
+    X = np.zeros((1000, 50))
+    work = joblib.delayed(_on_disk)
+    found = joblib.Parallel(n_jobs=2, max_nbytes=1000)(work(X) for _ in range(2))
+    assert found == [(True, False)] * 2
 
 
 def test_long_batches_of_sparse_rows_are_read_in_sequence():

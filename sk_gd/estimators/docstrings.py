@@ -106,6 +106,7 @@ PARAMETERS = r"""
         runs of adjacent rows in random order, and single rows among the runs that are
         in the cache together (CorgiPile, Xu et al., SIGMOD 2022,
         `doi:10.1145/3514221.3526150 <https://doi.org/10.1145/3514221.3526150>`_).
+        If X is a memory-mapped file, runs and groups are longer.
     warm_start : bool, default=False
         Whether `fit` continues from the last call. If that call was a `fit` with
         `warm_start`, with the same objective and the same data, training resumes with

@@ -4,6 +4,7 @@ All configurations that are trained side by side share it.
 """
 
 import dataclasses
+import mmap
 
 import numpy as np
 import scipy.sparse as sp
@@ -22,6 +23,9 @@ RUN = 2**9
 LONGEST_RUN = 64
 # Entries of a group of runs, which are in the second-level cache together (256 KB of float64).
 GROUP = 2**15
+# Entries of a run and of a group of X on disk (1 MB and 16 MB of float64): a disk is fast only
+# where it is read in sequence, and a group is what has to be in memory.
+DISK_RUN, DISK_GROUP = 2**17, 2**21
 # A sample has a sixteenth of the rows, in runs of adjacent rows.
 SAMPLE_SHARE, SAMPLE_RUN = 16, 64
 # There is none with fewer entries of X, of which a pass takes a millisecond, or with fewer rows of
@@ -93,7 +97,8 @@ class Data:
         subset = self.problem.subset
         levels = (1, 0)
         if self.shuffle:
-            levels = runs_and_groups(self.problem.X, subset, self.batch_size)
+            X = self.problem.X
+            levels = runs_and_groups(X, subset, self.batch_size, is_on_disk(X))
         return Order(subset, self.n, *levels)
 
     def order(self, generator):
@@ -156,7 +161,22 @@ class Data:
         return found
 
 
-def runs_and_groups(X, subset, batch_size):
+def is_on_disk(X):
+    """Whether X is, or is a view of, a memory-mapped file.
+
+    The files by which joblib passes arrays to its workers do not count: the number of workers must
+    not change the order of the rows.
+    """
+    while isinstance(X, np.ndarray) and isinstance(X.base, np.ndarray):
+        X = X.base
+    return (
+        isinstance(X, np.memmap)
+        and isinstance(X.base, mmap.mmap)
+        and "joblib_memmapping_folder_" not in str(X.filename)
+    )
+
+
+def runs_and_groups(X, subset, batch_size, on_disk=False):
     """Rows of a run and of a group in the order of an epoch; 1 and 0 to shuffle all rows.
 
     Where a batch is longer than a group, it has its rows from many places anyway. Sparse rows, of
@@ -168,8 +188,11 @@ def runs_and_groups(X, subset, batch_size):
         n_entries = int(np.sum(lengths if subset is None else lengths[subset], dtype=np.int64))
     else:
         n_entries = n * X.shape[1]
-    run = min(RUN * n // max(n_entries, 1), LONGEST_RUN)
+    entries_of_run, longest, entries_of_group = RUN, LONGEST_RUN, GROUP
+    if on_disk:
+        entries_of_run, longest, entries_of_group = DISK_RUN, n, DISK_GROUP
+    run = min(entries_of_run * n // max(n_entries, 1), longest)
     if n_entries <= LARGE or run < 2:
         return 1, 0
-    group = max(run, GROUP * n // n_entries)
+    group = max(run, entries_of_group * n // n_entries)
     return run, 1 if sp.issparse(X) and batch_size >= group else group

@@ -15,6 +15,25 @@ from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, SK_GD_TOUCH,
 
 cdef extern from *:
     """
+    #ifndef _WIN32
+    #include <stdint.h>
+    #include <sys/mman.h>
+    #include <unistd.h>
+    #endif
+
+    /* Ask for a part of a memory-mapped file, so that it is read as a whole. */
+    static void sk_gd_will_need(const void *begin, size_t size) {
+    #ifdef MADV_WILLNEED
+        uintptr_t offset = (uintptr_t) begin % (uintptr_t) sysconf(_SC_PAGESIZE);
+        madvise((void *) ((uintptr_t) begin - offset), size + offset, MADV_WILLNEED);
+    #endif
+    }
+    """
+    void will_need "sk_gd_will_need"(const void *begin, size_t size) noexcept nogil
+
+
+cdef extern from *:
+    """
     /* Products with vector instructions. Eight terms are added side by side, however wide the
        vectors are, so that sums have the same bits on every processor. */
 
@@ -84,6 +103,10 @@ cdef extern from *:
     ) noexcept nogil
 
 
+# Only X on disk has groups of more entries.
+cdef Py_ssize_t ON_DISK = 1 << 20
+
+
 cdef inline void prefetch_row(const real *x, Py_ssize_t d) noexcept nogil:
     cdef Py_ssize_t j = 0
     while j < d:
@@ -100,6 +123,27 @@ cdef inline void touch_row(const real *x, Py_ssize_t d) noexcept nogil:
     SK_GD_TOUCH(x + d - 1)
 
 
+cdef void request_group(
+    const real *X, Py_ssize_t d, const Py_ssize_t *order, const Py_ssize_t[::1] place,
+    Py_ssize_t begin, Py_ssize_t n,
+) noexcept nogil:
+    """Ask for the runs of a group of X on disk, all at once.
+
+    The system reads some megabytes around every page that is missing, mostly of other runs.
+    """
+    cdef Py_ssize_t s, row, first = -1, end = -1
+    for s in range(place.shape[0]):
+        if begin + place[s] < n:
+            row = order[begin + place[s]]
+            if row != end:
+                if first >= 0:
+                    will_need(X + first * d, (end - first) * d * sizeof(real))
+                first = row
+            end = row + 1
+    if first >= 0:
+        will_need(X + first * d, (end - first) * d * sizeof(real))
+
+
 cdef void read_group(
     const real *X, Py_ssize_t d, const Py_ssize_t *order, const Py_ssize_t[::1] place,
     Py_ssize_t begin, Py_ssize_t n,
@@ -109,6 +153,8 @@ cdef void read_group(
     The rows are read as they are stored, run after run.
     """
     cdef Py_ssize_t s, i, ahead, size = place.shape[0]
+    if size * d > ON_DISK:
+        request_group(X, d, order, place, begin, n)
     for s in range(size):
         SK_GD_PREFETCH(order + begin + size + s)
         ahead, i = begin, s + AHEAD
