@@ -214,8 +214,8 @@ def test_out_of_core(page):
     loaded, mapped, chunked = (float(peak) for peak in re.findall(r"([\d.]+) MB", output))
     assert loaded > 5 * max(mapped, chunked)
     gaps = list(names["gaps"].values())
-    assert gaps[1] == gaps[0]
-    assert gaps[2] < 10 * gaps[0]
+    # Rows on disk are shuffled in longer runs.
+    assert max(gaps[1:]) < 10 * gaps[0]
     assert names["found"][-1] > 100 * gaps[2]  # the last to be drawn is sorted by class
 
 

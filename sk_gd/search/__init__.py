@@ -171,7 +171,7 @@ class GDRandomizedSearchCV(_Search, RandomizedSearchCV):
     >>> from sklearn.datasets import load_diabetes
     >>> from sk_gd import GDRandomizedSearchCV, GDRegressor
     >>> X, y = load_diabetes(return_X_y=True)
-    >>> rates = {{"learning_rate": loguniform(1e-3, 1), "alpha": loguniform(1e-6, 1e-3)}}
+    >>> rates = {{"learning_rate": loguniform(1e-3, 0.1), "alpha": loguniform(1e-6, 1e-3)}}
     >>> model = GDRegressor("adam", max_iter=50, tol=None, random_state=0)
     >>> search = GDRandomizedSearchCV(model, rates, n_iter=20, random_state=0).fit(X, y)
     >>> bool(search.best_score_ > 0.45)
