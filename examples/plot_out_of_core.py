@@ -50,8 +50,8 @@ write("by_class", np.argsort(y, kind="stable"))
 # %%
 # There are three ways to read every row once. ``fit`` does not copy its data. If one large file is
 # mapped into memory, only a small part of it is in memory at any time, and its rows are shuffled in
-# longer runs. All three train on
-# mini-batches: ``partial_fit`` does so by default, and ``fit`` because a batch size is set.
+# longer runs. All three train on mini-batches: ``partial_fit`` does so by default, and ``fit``
+# because a batch size is set.
 
 OPTIONS: dict[str, Any] = {"alpha": 0, "random_state": 0}
 
