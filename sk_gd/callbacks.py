@@ -9,10 +9,12 @@ import tempfile
 from numbers import Integral
 from pathlib import Path
 
+from .training.callbacks import EpochCallback
+
 __all__ = ["Checkpoint"]
 
 
-class Checkpoint:
+class Checkpoint(EpochCallback):
     """Stores the model after every epoch; training that was killed continues from there.
 
     `fit` begins to train, or continues from the file if there is one. So a program that was
@@ -108,30 +110,20 @@ class Checkpoint:
             return None
         return pickle.loads(self.path.read_bytes())
 
-    def setup(self, estimator, context):
-        """Do nothing when the fit is set up."""
-
-    def teardown(self, estimator, context):
-        """Do nothing when the fit is over."""
-
-    def on_fit_task_begin(self, estimator, context):
-        """Do nothing when the fit or an epoch begins."""
-
-    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+    def end_epoch(self, estimator, epoch, fitted):
         """Write the model at the end of an epoch.
 
         Parameters
         ----------
         estimator : GDRegressor or GDClassifier
             The estimator that is trained.
-        context : sklearn.callback.CallbackContext
-            Says which task has ended.
-        fitted_estimator : GDRegressor or GDClassifier
+        epoch : int
+            Counted from one in this fit.
+        fitted : GDRegressor or GDClassifier
             The model as if training had ended here.
         """
-        if context.task_name == "epoch" and (context.task_id + 1) % self.every == 0:
-            left = estimator.max_iter - context.task_id - 1
-            self._write(fitted_estimator, fitted_estimator.n_iter_ + left)
+        if epoch % self.every == 0:
+            self._write(fitted, fitted.n_iter_ + estimator.max_iter - epoch)
 
     def _write(self, fitted, max_iter):
         """Write the model, without callbacks: beside the file, to the disk, then rename."""

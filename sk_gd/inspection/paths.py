@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..estimators.base import GDEstimator
 from ..estimators.model_objective import ModelObjective, model_of
+from ..training.callbacks import EpochCallback
 from .style import last_step
 
 if TYPE_CHECKING:
@@ -19,24 +20,14 @@ if TYPE_CHECKING:
     from .. import _typing as types
 
 
-class _PathRecorder:
+class _PathRecorder(EpochCallback):
     """A callback that keeps the model after each epoch."""
 
     def __init__(self):
         self.path = []
 
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
-        if context.task_name == "epoch":
-            self.path.append(model_of(fitted_estimator))
+    def end_epoch(self, estimator, epoch, fitted):
+        self.path.append(model_of(fitted))
 
 
 def record_path(

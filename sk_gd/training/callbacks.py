@@ -59,6 +59,34 @@ class EpochTasks:
         )
 
 
+class EpochCallback:
+    """A callback of scikit-learn that only hears of the ends of epochs, in `end_epoch`."""
+
+    def setup(self, estimator, context):
+        """Do nothing when the fit is set up."""
+
+    def teardown(self, estimator, context):
+        """Do nothing when the fit is over."""
+
+    def on_fit_task_begin(self, estimator, context):
+        """Do nothing when the fit or an epoch begins."""
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        """Pass the model on at the end of an epoch.
+
+        Parameters
+        ----------
+        estimator : GDRegressor or GDClassifier
+            The estimator that is trained.
+        context : sklearn.callback.CallbackContext
+            Says which task has ended.
+        fitted_estimator : GDRegressor or GDClassifier
+            The model as if training had ended here.
+        """
+        if context.task_name == "epoch":
+            self.end_epoch(estimator, context.task_id + 1, fitted_estimator)
+
+
 def has_callbacks(estimator):
     """Whether an estimator has callbacks."""
     return bool(getattr(estimator, "_skl_callbacks", None))

@@ -59,15 +59,16 @@ class Change:
             lane = Lane(run.lane.rule, weights)
             lane.penalty = run.lane.penalty
             lane.connect(some.objective([lane.penalty]))
-        elif data.n_batches == 1:
-            self.before = run.history.loss_curve[run.first_epoch]
+        rows = some.problem.subset, some.n
         with np.errstate(over="ignore", invalid="ignore"):
-            self.after = lane.value_at(weights, some.problem.subset, some.n)
-            if some is not data or data.n_batches > 1:
-                self.before = lane.value_at(run.start, some.problem.subset, some.n)
-        self.before, self.after = (
-            value if math.isfinite(value) else math.inf for value in (self.before, self.after)
-        )
+            values = [
+                # The first full batch was at the start.
+                run.history.loss_curve[run.first_epoch]
+                if some is data and data.n_batches == 1
+                else lane.value_at(run.start, *rows),
+                lane.value_at(weights, *rows),
+            ]
+        self.before, self.after = (v if math.isfinite(v) else math.inf for v in values)
 
     @property
     def rise(self):
