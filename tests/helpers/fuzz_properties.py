@@ -306,7 +306,9 @@ def reference(case, model, n_rows):
     if case.loss == "squared_error":
         return Ridge(alpha * n_rows, solver="svd")
     if case.loss == "log_loss":
-        return LogisticRegression(C=1 / (alpha * n_rows), solver="newton-cholesky", **EXACT)
+        return LogisticRegression(
+            C=np.divide(1.0, alpha * n_rows), solver="newton-cholesky", **EXACT
+        )
     make = {"poisson": PoissonRegressor, "gamma": GammaRegressor}[case.loss]
     return make(alpha=alpha, solver="newton-cholesky", **EXACT)
 
