@@ -41,6 +41,15 @@ FOUND = {
             Table(2, 5, 465, 0, ("zero column", "empty rows"), (), "unequal", "csr"),
         ),
     ),
+    "a half that has not diverged, of a whole that has": (
+        "halves_are_the_whole",
+        Case(
+            "regressor",
+            Table(n=101, seed=244, weights="random"),
+            {"optimizer": "random_search", "batch_size": 7, "schedule": "cyclic", "max_iter": 4}
+            | {"fit_intercept": False, "tol": None},
+        ),
+    ),
     "no penalty for features without variance": (
         "reaches_the_optimum",
         Case("classifier", Table(25, 1, 1, 2, ("indicator",))),

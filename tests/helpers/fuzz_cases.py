@@ -399,8 +399,13 @@ def calm(draw, **fixed):
             table[name] = value
         else:
             parameters[name] = value
-    if parameters.get("precondition") == "whiten" and "duplicate" in table["x_faults"]:
+    coordinates = parameters.get("precondition", "standardize")
+    if coordinates == "whiten" and "duplicate" in table["x_faults"]:
         table["x_faults"] = ()  # a singular matrix is inverted, where rounding is a billion times
+    if (coordinates, parameters["optimizer"]) == (None, "lbfgs"):
+        # Curvatures of 1 and 1e12 are learnt from differences of gradients, where rounding is as
+        # many times: another order of the rows changes predictions by a tenth.
+        table["x_faults"] = tuple(name for name in table["x_faults"] if name != "huge column")
     return Case(kind, Table(**table), parameters)
 
 
