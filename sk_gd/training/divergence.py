@@ -38,10 +38,15 @@ class Change:
         infinite if that has numbers that are not finite. Both are zero if nothing can be said.
     room : float
         How far it may end above its beginning.
+    automatic : bool
+        As given.
+    from_nothing : bool
+        Whether the objective was zero, so that it could only grow.
     """
 
     def __init__(self, run, data, *, automatic):
         self.before = self.after = 0.0
+        self.automatic, self.from_nothing = automatic, False
         weights = run.weights()
         if not run.can_hold(weights):
             self.after = math.inf
@@ -69,6 +74,7 @@ class Change:
                 lane.value_at(weights, *rows),
             ]
         self.before, self.after = (v if math.isfinite(v) else math.inf for v in values)
+        self.from_nothing = self.before == 0
 
     @property
     def rise(self):
@@ -91,7 +97,7 @@ def ended_above(change, run, data):
         what = (
             f"the objective was {change.before:.6g} at the beginning and is {change.after:.6g} now"
         )
-    return _error(what, run.history.n_epochs, run.config, data)
+    return _error(what, run.history.n_epochs, run.config, data, automatic=change.automatic)
 
 
 def overflowed(loss, run, data):
@@ -105,13 +111,16 @@ def overflowed(loss, run, data):
     return _error(what, run.history.n_epochs + 1, run.config, data)
 
 
-def _error(what, epoch, config, data):
+def _error(what, epoch, config, data, *, automatic=False):
     smoothness = data.smoothness(config.penalty)
     safe = 2 / smoothness if smoothness > 0 else 0.0
+    advice = "choose a smaller one, or learning_rate='auto'."
+    if automatic:
+        advice = "the rate was chosen automatically; choose a smaller one, or another optimizer."
     return DivergenceError(
         f"Training diverged in epoch {epoch} with learning_rate={config.learning_rate:.6g}: "
         f"{what}. Plain gradient descent is stable on this data up to a learning_rate of "
-        f"2 / L = {safe:.6g}; choose a smaller one, or learning_rate='auto'.",
+        f"2 / L = {safe:.6g}; {advice}",
         epoch=epoch,
         learning_rate=config.learning_rate,
         safe_learning_rate=safe,
