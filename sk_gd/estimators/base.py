@@ -78,7 +78,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
     }
 
     def __new__(cls, *args, **parameters):
-        check_words(cls, parameters, cls._get_param_names(), OF_ESTIMATORS)
+        check_words(cls, parameters, OF_ESTIMATORS)
         return super().__new__(cls)
 
     def __setstate__(self, state):
@@ -130,7 +130,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
         self : object
             The estimator.
         """
-        check_words(type(self), params, self._get_param_names(), OF_ESTIMATORS)
+        check_words(type(self), params, OF_ESTIMATORS)
         for name in params:
             value, *owners = self, *name.split("__")[:-1]
             for depth, owner in enumerate(owners, 1):

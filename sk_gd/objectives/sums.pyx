@@ -138,7 +138,9 @@ def centred_sums(
             if full and (in_block == capacity or i >= end - 1):
                 multiply(block, in_block, products)
                 in_block = 0
-    return total, *_about_means(total, *np.asarray(sums), np.asarray(start), np.asarray(products))
+        about_means(total, start, sums, products)
+    _, squares, filled = np.asarray(sums)
+    return total, np.asarray(start), np.asarray(products) if full else squares, filled
 
 
 cdef int check_rows(
@@ -178,12 +180,21 @@ cdef void multiply(double[:, ::1] block, Py_ssize_t n, double[:, ::1] products) 
     )
 
 
-def _about_means(total, sums, squares, filled, start, products):
-    """Means, sums of squares or products about them, and counts, from sums about `start`."""
-    with np.errstate(over="ignore", invalid="ignore"):  # this may be a thread of its own
-        shift = sums / total
-        if not len(products):
-            return start + shift, squares - total * shift * shift, filled
-        scatter = products - total * np.outer(shift, shift)
-    upper = np.triu(scatter, 1)
-    return start + shift, upper + upper.T + np.diag(np.diagonal(scatter)), filled
+cdef void about_means(
+    double total, double[::1] start, double[:, ::1] sums, double[:, ::1] products
+) noexcept nogil:
+    """Make sums about `start` those about the means, and `start` the means.
+
+    Of the products only the upper triangle is known, and the other one is written, too.
+    """
+    cdef Py_ssize_t j, k, width = start.shape[0]
+    cdef double *shift = &sums[0, 0]
+    for j in range(width):
+        shift[j] /= total
+        start[j] += shift[j]
+        sums[1, j] -= total * shift[j] * shift[j]
+    for j in range(products.shape[0]):
+        for k in range(j, width):
+            products[j, k] -= total * (shift[j] * shift[k])
+        for k in range(j):
+            products[j, k] = products[k, j]

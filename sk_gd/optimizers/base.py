@@ -437,7 +437,7 @@ class Optimizer(BaseEstimator):
             cls.rule = Optimizer.rule
 
     def __new__(cls, *args, **parameters):
-        check_words(cls, parameters, cls._get_param_names(), OF_OPTIMIZERS)
+        check_words(cls, parameters, OF_OPTIMIZERS)
         return super().__new__(cls)
 
     def check(self):
