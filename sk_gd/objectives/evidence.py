@@ -271,21 +271,24 @@ def _by_lanczos(data, inverse):
     signs = rng.choice([-1.0, 1.0], len(inverse)) * (inverse > 0)
     start = np.column_stack([data.towards(mix), signs])
     length = np.linalg.norm(start, axis=0)
-    basis = [start / np.where(length > 0, length, 1.0)]
-    diagonal, beside = [], []
-    for _ in range(STEPS):
-        v = data.second_moment(basis[-1])
-        diagonal.append(np.einsum("ij,ij->j", v, basis[-1]))
+    # Every start has its own vectors: starts × steps × features.
+    basis = np.empty((len(length), STEPS, len(inverse)))
+    diagonal, beside = np.empty((2, STEPS, len(length)))
+    v = start / np.where(length > 0, length, 1.0)
+    for k in range(STEPS):
+        basis[:, k] = v.T
+        v = data.second_moment(v)
+        diagonal[k] = np.einsum("ji,ij->i", v, basis[:, k])
         # Rounding would bring back the directions that are known, and decide the result.
-        for q in basis:
-            v -= np.einsum("ij,ij->j", v, q) * q
-        beside.append(np.linalg.norm(v, axis=0))
+        for own, column in zip(basis, v.T, strict=True):
+            column -= (own[: k + 1] @ column) @ own[: k + 1]
+        beside[k] = np.linalg.norm(v, axis=0)
         # What is left of a space that is exhausted is rounding.
-        left = beside[-1] > EXHAUSTED * diagonal[0]
-        beside[-1] = np.where(left, beside[-1], 0.0)
-        basis.append(np.where(left, v, 0.0) / np.where(left, beside[-1], 1.0))
+        left = beside[k] > EXHAUSTED * diagonal[0]
+        beside[k] = np.where(left, beside[k], 0.0)
+        v = np.where(left, v, 0.0) / np.where(left, beside[k], 1.0)
     nodes, weights = [], []
-    for d, e, size in zip(np.array(diagonal).T, np.array(beside[:-1]).T, length, strict=True):
+    for d, e, size in zip(diagonal.T, beside[:-1].T, length, strict=True):
         values, vectors = scipy.linalg.eigh_tridiagonal(d, e)
         nodes.append(np.maximum(values, 0))
         weights.append((size * vectors[0]) ** 2)

@@ -111,7 +111,7 @@ def _error(what, epoch, config, data):
     return DivergenceError(
         f"Training diverged in epoch {epoch} with learning_rate={config.learning_rate:.6g}: "
         f"{what}. Plain gradient descent is stable on this data up to a learning_rate of "
-        f"2 / L = {safe:.6g}; choose a smaller one, or learning_rate='auto'.",
+        f"2 / L = {safe:.6g}; choose a smaller one, or learning_rate='auto' unless that was set.",
         epoch=epoch,
         learning_rate=config.learning_rate,
         safe_learning_rate=safe,
