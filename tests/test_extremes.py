@@ -156,6 +156,32 @@ def test_divergence_on_numbers_beyond_squares():
             model.set_params(learning_rate="auto").fit(Z * 1e300, T)
 
 
+def test_predictions_for_features_whose_sum_is_no_number():
+    X = np.full((50, 2), np.finfo(np.float32).max, np.float32) * np.sign(Z).astype(np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.all(np.isfinite(GDRegressor(random_state=0).fit(X, T).predict(X)))
+        assert np.all(np.isin(GDClassifier(random_state=0).fit(X, T > 0).predict(X), [True, False]))
+
+
+def test_targets_that_single_precision_cannot_hold():
+    for y in (T + 1e60, T * 1e60, np.full(50, 1e60)):
+        assert np.isfinite(GDRegressor(random_state=0).fit(Z, y).intercept_)
+        with pytest.raises(ValueError, match=naming("y must", "float32", "convert X to float64")):
+            GDRegressor(random_state=0).fit(Z.astype(np.float32), y)
+
+
+def test_sparse_covariances_with_weights_that_are_far_apart():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        X, weight = rng.normal(size=(3, 4)), 10.0 ** np.array([-10, 0, rng.uniform(5, 6)])
+        X[0] = 0
+        expected = np.cov(X.T, aweights=weight, ddof=0)
+        found = Moments(full=True).update(sp.csr_matrix(X), weight).covariance
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=0)
+        assert np.linalg.eigvalsh(found).min() >= -1e-12 * np.trace(found)
+
+
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("offset", [1e3, 1e9, 1e15])
 def test_whitening_with_offsets(offset, fit_intercept):

@@ -4,6 +4,7 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck, Phase
 
+from helpers.fuzz_cases import Case, Table
 from helpers.fuzz_properties import PROPERTIES
 
 # The same cases in every run, and none from a database. Many cases are fits that are refused.
@@ -21,3 +22,42 @@ QUICK = hypothesis.settings(
 def test_random_fits(name):
     check, cases = PROPERTIES[name]
     QUICK(hypothesis.given(cases)(check))()
+
+
+# What long runs have found: the property, the case, and what was wrong.
+FOUND = {
+    "sums of numbers that are finite": (
+        "sound",
+        Case("regressor", Table(x_faults=("all of 1e150",), dtype="float32")),
+    ),
+    "an intercept that float32 cannot hold": (
+        "sound",
+        Case("regressor", Table(n=1, y_faults=("of 1e150",), dtype="float32")),
+    ),
+    "variances that do not go with their covariances": (
+        "sound",
+        Case(
+            "regressor",
+            Table(2, 5, 465, 0, ("zero column", "empty rows"), (), "unequal", "csr"),
+        ),
+    ),
+    "a half that has not diverged, of a whole that has": (
+        "halves_are_the_whole",
+        Case(
+            "regressor",
+            Table(n=101, seed=244, weights="random"),
+            {"optimizer": "random_search", "batch_size": 7, "schedule": "cyclic", "max_iter": 4}
+            | {"fit_intercept": False, "tol": None},
+        ),
+    ),
+    "no penalty for features without variance": (
+        "reaches_the_optimum",
+        Case("classifier", Table(25, 1, 1, 2, ("indicator",))),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FOUND)
+def test_cases_that_were_found(what):
+    name, case = FOUND[what]
+    PROPERTIES[name][0](case)

@@ -8,6 +8,7 @@ import warnings
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -18,12 +19,15 @@ from sklearn.utils._param_validation import (
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.validation import check_is_fitted
 
 from .. import losses, optimizers, schedules
 from .._links import DocumentationLink
 from ..hints import OF_ESTIMATORS, check_words
 from . import fitting
 from .loading import check_fitted
+from .validation import validate_features
 
 if TYPE_CHECKING:
     from typing import Any
@@ -146,6 +150,15 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "coef_")
+
+    def _raw(self, X):
+        """Raw predictions, before the link function or the choice of a class."""
+        check_is_fitted(self)
+        X = validate_features(self, X, reset=False)
+        # Products of finite numbers are numbers or overflow. But some kernels of BLAS compute with
+        # what is beside a small array in memory, and numpy then warns of an invalid value.
+        with np.errstate(invalid="ignore"):
+            return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
 
     # How `fit` comes from data to the problem that they pose.
     _pose = fitting.pose_rows

@@ -160,6 +160,23 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
     ) -> Self:
         return self._partial_fit(X, y, sample_weight, classes)
 
+    def decision_function(self, X: types.MatrixLike) -> types.Floats:
+        """Compute the scores of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            One score a class. Of two classes there is only that of the second; it is
+            predicted if its score is above zero.
+        """
+        scores = self._raw(X)
+        return scores.ravel() if scores.shape[1] == 1 else scores
+
     @available_if(has_probabilities)
     def predict_proba(self, X: types.MatrixLike) -> types.Floats:
         """Probabilities of the classes.

@@ -17,7 +17,7 @@ from ..threads import one_blas_thread
 from ..training.callbacks import EpochTasks
 from ..training.divergence import Change, ended_above
 from ..training.epochs import train
-from ..training.run import Config, Run
+from ..training.run import ROOM, Config, Run
 from .posing import pose, targets_of
 from .publishing import convergence_message, epoch_line, fitted_attributes, published
 from .settings import check_parts, draw_seed, settings_of, with_optimizer
@@ -172,7 +172,21 @@ def _coordinates(settings, problem, statistics, penalty, size):
             centre=centre,
         )
         made.omit_constants(statistics.features)
+        _check_range_of_targets(made, problem.dtype)
     return problem.coordinates[key]
+
+
+def _check_range_of_targets(coordinates, dtype):
+    """Raise a ValueError if predictions of the size of y are too large for the type of X."""
+    if coordinates.in_units:
+        reach = np.max(np.abs(coordinates.origin) + coordinates.unit)
+        most = float(np.finfo(dtype).max) / ROOM
+        if reach > most:
+            raise ValueError(
+                f"y must have numbers below {most:.3g}, since X, and so the model, is of {dtype}. "
+                f"Got numbers around {reach:.3g} instead; divide y by a constant"
+                + (", or convert X to float64." if dtype == np.float32 else ".")
+            )
 
 
 def _learning_rate(settings, data, coordinates, statistics, penalty, *, sample=False):

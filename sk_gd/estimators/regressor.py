@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import MultiOutputMixin, RegressorMixin, _fit_context
-from sklearn.utils.extmath import safe_sparse_dot
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .. import losses
 from .base import GDEstimator
@@ -149,10 +148,7 @@ class GDRegressor(MultiOutputMixin, RegressorMixin, GDEstimator):
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Predictions.
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=[np.float64, np.float32])
-        raw = safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
-        return predictions(self, raw)
+        return predictions(self, self._raw(X))
 
     def sparsify(self) -> Self:
         """Store the coefficients as a sparse matrix; worth it when most are zero.

@@ -46,18 +46,8 @@ class Witness:
             check_in_memory(self._copy, name, data)
         check_sparse(X)
         checks = TARGETS[self._copy._kind].checks
-        # scikit-learn adds all numbers to see whether they are finite.
-        with _naming_columns_of_text(X), np.errstate(over="ignore", invalid="ignore"):
-            X, y = validate_data(
-                self._copy,
-                X,
-                y,
-                reset=reset,
-                accept_sparse="csr",
-                dtype=[np.float64, np.float32],
-                order="C",
-                **checks,
-            )
+        with _naming_columns_of_text(X):
+            X, y = validate_features(self._copy, X, y, reset=reset, order="C", **checks)
         if sp.issparse(X) and not X.has_canonical_format and _has_duplicates(X):
             # An entry that is there twice counts as the sum, in squares as well.
             X = X.copy()
@@ -69,6 +59,15 @@ class Witness:
         """Number and names of the features, as fitted attributes."""
         names = ("n_features_in_", "feature_names_in_")
         return {name: vars(self._copy)[name] for name in names if name in vars(self._copy)}
+
+
+def validate_features(estimator, *data, **checks):
+    """X, or X and y, as scikit-learn validates them for an estimator."""
+    # scikit-learn adds all numbers to see whether they are finite.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return validate_data(
+            estimator, *data, accept_sparse="csr", dtype=[np.float64, np.float32], **checks
+        )
 
 
 @contextlib.contextmanager

@@ -125,9 +125,12 @@ class Moments:
             variance[near[constant]] = 0.0
         if not self.full:
             return total, mean, variance * total, filled
-        scatter = _sparse_scatter(X, weight, mean, _is_far(mean, variance))
-        # These differences cancel; the variances above are more accurate.
-        np.fill_diagonal(scatter, variance * total)
+        far = _is_far(mean, variance)
+        scatter = _sparse_scatter(X, weight, mean, far)
+        # The differences of columns that are not centred cancel; these variances are more accurate.
+        # Where the weights are far apart, those of the centred ones are not.
+        near = np.flatnonzero(~far)
+        scatter[near, near] = variance[near] * total
         return total, mean, scatter, filled
 
     def _merge(self, total, mean, scatter, filled):

@@ -54,8 +54,11 @@ class Table:
         """X as an array of float64, before it is put into its container."""
         generator = np.random.default_rng(self.seed)
         X = generator.normal(size=(self.n, self.d)) + generator.normal(size=self.d)
+        largest = np.finfo(float).max
         for name in self.x_faults:
-            X_FAULTS[name](X, generator)
+            with np.errstate(over="ignore"):  # two faults may make a column too large
+                X_FAULTS[name](X, generator)
+            np.clip(X, -largest, largest, out=X)
         return X
 
     def scores(self):
@@ -120,7 +123,7 @@ def _set(values):
 
 
 def _scaled(factor):
-    """A fault that multiplies a column; the product may overflow only in float32."""
+    """A fault that multiplies a column."""
 
     def change(X, generator):
         _some_column(X, generator)[:] *= factor
@@ -396,8 +399,13 @@ def calm(draw, **fixed):
             table[name] = value
         else:
             parameters[name] = value
-    if parameters.get("precondition") == "whiten" and "duplicate" in table["x_faults"]:
+    coordinates = parameters.get("precondition", "standardize")
+    if coordinates == "whiten" and "duplicate" in table["x_faults"]:
         table["x_faults"] = ()  # a singular matrix is inverted, where rounding is a billion times
+    if (coordinates, parameters["optimizer"]) == (None, "lbfgs"):
+        # Curvatures of 1 and 1e12 are learnt from differences of gradients, where rounding is as
+        # many times: another order of the rows changes predictions by a tenth.
+        table["x_faults"] = tuple(name for name in table["x_faults"] if name != "huge column")
     return Case(kind, Table(**table), parameters)
 
 
