@@ -1,6 +1,7 @@
 """The problem that partitions pose together: sums of what each of them answers."""
 
 import operator
+import uuid
 
 import joblib
 import numpy as np
@@ -191,9 +192,8 @@ class ClusterData(Data):
         return None
 
     @cached_property
-    def _unrotated(self):
-        # One object, by which workers know that points are in the same coordinates.
-        return self.coordinates.unrotated()
+    def _frame(self):
+        return partition.Frame(uuid.uuid4().hex, self.coordinates.unrotated())
 
     def objective(self, penalties):
         def ask(points, wants_gradients):
@@ -203,7 +203,7 @@ class ClusterData(Data):
             return self.problem.merged(
                 partition.evaluate,
                 operator.add,
-                self._unrotated,
+                self._frame,
                 self.problem.n,
                 points,
                 wants_gradients,
