@@ -125,8 +125,7 @@ class Question(Packed):
         ]
         with one_blas_thread:
             return {
-                k: function(parts[k], *given)
-                for k, *given in zip(places, *columns, strict=True)
+                k: function(parts[k], *given) for k, *given in zip(places, *columns, strict=True)
             }
 
     def answer(self, parts):

@@ -362,11 +362,11 @@ def curvature(part, share, coordinates, v):
     return z.rmatvec(share * weight * z.matvec(v))
 
 
-def rows_of(part, share):
-    """The rows that train: X, y and weights."""
-    rows = slice(None) if part.subset is None else part.subset
-    weight = _weights(part)
-    return part.X[rows], part.y[rows], share * (np.ones(part.n) if weight is None else weight)
+def rows_of(part, share, some=slice(None)):
+    """X, y and weights of the rows that train, or of some of them."""
+    rows = some if part.subset is None else part.subset[some]
+    weight = np.ones(part.n)[some] if part.weight is None else part.weight[rows]
+    return part.X[rows], part.y[rows], share * weight
 
 
 def _weights(part):
