@@ -150,7 +150,9 @@ def train_all(trials, rows, folding, like):
 def _begin(candidates, data):
     """The pass of candidates, ready to train, or an error."""
     try:
-        return Pass(candidates, data, resumable=False)
+        found = Pass(candidates, data, resumable=False)
+        found.fetch_samples()
+        return found
     except Exception as error:
         return error
 

@@ -14,7 +14,7 @@ from .evidence import MAX_EXACT, CentredRows, signal_to_noise
 from .gram import condense, joint_moments, pays
 
 
-@dataclass
+@dataclass(eq=False)
 class Problem:
     """What there is to learn from.
 

@@ -166,6 +166,12 @@ class Pass:
                 self._groups.setdefault(id(data), (data, []))[1].append(run)
             self._served.setdefault(id(run), []).append(i)
 
+    def fetch_samples(self):
+        """Fetch what runs in several threads would each fetch before their first epoch."""
+        for data, runs in self._groups.values():
+            if any(run.lane.rule.optimizer.sample_steps for run in runs):
+                data.sample()
+
     def train(self, begin_epoch):
         """An `Outcome` for every candidate; None for one that must be fitted by itself."""
         began = time.perf_counter()
