@@ -150,7 +150,7 @@ class SharedFits:
             call.test,
             whole=call.scores_train or call.has_callbacks,
             untouched=task.only_predicts(),
-            valid=self._valid[type(task.model)][0].X if task.predicts_rows() else None,
+            valid=self._valid[type(task.model)][0] if task.predicts_rows() else None,
         )
 
     def _train(self, group, fold, steps, data):
@@ -159,6 +159,7 @@ class SharedFits:
             candidates = [settings_of(task.model) for task in group]
             shared = Pass(candidates, data, not fold.untouched)
             outcomes, errors = shared.train(self._check_stop), shared.errors
+            targets, loss = shared.problem.targets, shared.problem.loss
             # Its arrays are freed before the models are scored.
             del shared
         except Exception as error:
@@ -170,7 +171,7 @@ class SharedFits:
             if outcome is None:
                 _give_up([task], errors[i])
             else:
-                task.deliver(fold, outcome, steps)
+                task.deliver(fold, outcome, steps, targets, loss)
 
     def _check_stop(self):
         if self._stop.is_set():
