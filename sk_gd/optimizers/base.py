@@ -71,6 +71,28 @@ class Rule:
         """Continue on all rows after the first steps, on a sample of them, which do not count."""
         self.t = 0
 
+    def can_follow(self):
+        """Whether `follow` is defined."""
+        return False
+
+    def follow(self, w, added, lr):
+        """Continue from the minimum `w` on a function that is another one by a quadratic.
+
+        Parameters
+        ----------
+        w : ndarray of shape (n,)
+            The minimum of the function so far.
+        added : callable
+            Takes vectors, one a row, and returns the products with the Hessian that is added.
+        lr : float
+            The learning rate of the next step.
+        """
+        raise NotImplementedError
+
+    def gain(self):
+        """By how much the objective would fall to its minimum, if the rule knows; else infinite."""
+        return float("inf")
+
     def seed(self, seed):
         """Set the seed, an int, if the rule draws random numbers."""
 

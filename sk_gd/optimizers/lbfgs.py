@@ -165,6 +165,8 @@ class LBFGSRule(Rule):
     rho: cython.double[::1]
     # The largest curvature so far.
     max_curvature: cython.double[::1]
+    # Whether the pairs are those of a neighbour.
+    follows: cython.bint
     # Within one step: the gradient at the trial, the change of weights and gradient, the shares.
     there: cython.double[::1]
     moved: cython.double[::1]
@@ -188,6 +190,7 @@ class LBFGSRule(Rule):
         self.y = self.array("y", (self.maxcor, n))
         self.rho = self.array("rho", self.maxcor)
         self.max_curvature = self.array("max_curvature", 1)
+        self.follows = False
         self.there = np.empty(n)
         self.moved = np.empty(n)
         self.change = np.empty(n)
@@ -205,6 +208,36 @@ class LBFGSRule(Rule):
         # The pairs stay. The next gradient is one of all rows, at the weights.
         self.t = 0
         self.ahead[0] = 0
+
+    def can_follow(self):
+        return True
+
+    def follow(self, w, added, lr):
+        made = int(self.pairs[0])
+        order = np.arange(max(0, made - self.maxcor), made) % self.maxcor
+        s, y = self.arrays["s"][order], self.arrays["y"][order]
+        y += added(s)
+        ss, sy, yy = (np.einsum("ij,ij->i", *each) for each in ((s, s), (s, y), (y, y)))
+        # The curvature of the other function may have been all there was.
+        bends = (sy > DBL_EPSILON * yy) & (sy > DBL_EPSILON * self.max_curvature[0] * ss)
+        kept = np.count_nonzero(bends)
+        self.arrays["s"][:kept], self.arrays["y"][:kept] = s[bends], y[bends]
+        self.arrays["rho"][:kept] = 1 / sy[bends]
+        self.pairs[0] = kept
+        self.max_curvature[0] = np.max(yy[bends] / sy[bends], initial=0.0)
+        curved = added(w[None])[0]
+        self.f[0] += 0.5 * (w @ curved)
+        self.arrays["g"] += curved
+        self.t = 0
+        self.aim()
+        # The first step may be longer than the last one, by which the other run had come to rest.
+        self.last[0] = np.linalg.norm(w)
+        self.look_ahead(w, lr)
+        self.follows = True
+
+    def gain(self):
+        # The first pairs of a run from zero know too little of the curvature.
+        return -0.5 * self.slope[0] if self.follows and self.pairs[0] > 0 else INFINITY
 
     @cython.cfunc
     @cython.nogil

@@ -169,8 +169,9 @@ class Pass:
     def train(self, begin_epoch):
         """An `Outcome` for every candidate; None for one that must be fitted by itself."""
         began = time.perf_counter()
-        for training in self.trainings(len(self.candidates), begin_epoch):
-            training()
+        for data, runs in self._groups.values():
+            for path in self._paths(runs):
+                self._train_path(data, path, begin_epoch)
         seconds = (time.perf_counter() - began) / len(self.candidates)
         for outcome in self.outcomes:
             if outcome is not None:
@@ -184,6 +185,43 @@ class Pass:
             for data, runs in self._groups.values()
             for begin in range(0, len(runs), together)
         ]
+
+    def _paths(self, runs):
+        """Lists of lists of runs: those of an inner list are trained side by side.
+
+        Each of the outer lists is a path of runs that differ in the strength of a ridge penalty
+        only, from the strongest, which is the soonest at its minimum. Runs that are to stop at
+        their minimum may begin at that of their neighbour, and with its curvature.
+        """
+        names = [name for name in Settings._fields if name != "alpha"]
+        paths, others = {}, []
+        for run in runs:
+            served, config = self._served[id(run)], run.config
+            if (
+                run.lane.rule.can_follow()
+                and config.tol is not None
+                and not config.validated
+                and len(served) == 1
+            ):
+                settings = self.candidates[served[0]]
+                key = fingerprint([getattr(settings, name) for name in names])
+                paths.setdefault(key, []).append(run)
+            else:
+                others.append(run)
+        found = [[others]] if others else []
+        for path in paths.values():
+            path.sort(key=lambda run: -run.config.penalty.alpha)
+            found.append([[run] for run in path])
+        return found
+
+    def _train_path(self, data, path, begin_epoch):
+        """Train runs, in turn; each begins where the one before it has settled."""
+        before = None
+        for runs in path:
+            if before is not None and before.error is None and before.is_settled:
+                runs[0].follow(before)
+            self._train(data, runs, begin_epoch)
+            before = runs[0]
 
     @one_blas_thread
     def _train(self, data, runs, begin_epoch):
