@@ -12,11 +12,10 @@ from numbers import Real
 
 import cython
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from ..hints import OF_OPTIMIZERS, check_words
 from ..objectives.functions import Function
-from ..parameters import comes_first
+from ..parameters import Parameters, comes_first
 
 if cython.compiled:
     from cython.cimports.libc.math import pow
@@ -362,7 +361,7 @@ def _depends(value):
     return hasattr(value, "__get__")
 
 
-class Optimizer(BaseEstimator):
+class Optimizer(Parameters):
     """Base of all optimizers, and of your own.
 
     To write your own optimizer, subclass `Optimizer` and define two methods, in numpy:

@@ -214,26 +214,54 @@ class LBFGSRule(Rule):
 
     def follow(self, w, added, lr):
         made = int(self.pairs[0])
-        order = np.arange(max(0, made - self.maxcor), made) % self.maxcor
-        s, y = self.arrays["s"][order], self.arrays["y"][order]
-        y += added(s)
-        ss, sy, yy = (np.einsum("ij,ij->i", *each) for each in ((s, s), (s, y), (y, y)))
-        # The curvature of the other function may have been all there was.
-        bends = (sy > DBL_EPSILON * yy) & (sy > DBL_EPSILON * self.max_curvature[0] * ss)
-        kept = np.count_nonzero(bends)
-        self.arrays["s"][:kept], self.arrays["y"][:kept] = s[bends], y[bends]
-        self.arrays["rho"][:kept] = 1 / sy[bends]
-        self.pairs[0] = kept
-        self.max_curvature[0] = np.max(yy[bends] / sy[bends], initial=0.0)
-        curved = added(w[None])[0]
-        self.f[0] += 0.5 * (w @ curved)
-        self.arrays["g"] += curved
+        kept = min(made, self.maxcor)
+        curved = added(np.vstack([self.arrays["s"][:kept], w]))
+        self.add(w, curved, kept)
+        rho = self.arrays["rho"][:kept]
+        if not np.all(np.isfinite(rho)):
+            # Their curvature was that of the other function.
+            order = np.arange(made - kept, made) % self.maxcor
+            order = order[np.isfinite(rho[order])]
+            for name in ("s", "y", "rho"):
+                self.arrays[name][: len(order)] = self.arrays[name][order]
+            self.pairs[0] = len(order)
         self.t = 0
         self.aim()
         # The first step may be longer than the last one, by which the other run had come to rest.
-        self.last[0] = np.linalg.norm(w)
+        self.last[0] = sqrt(dot(w, w, self.n))
         self.look_ahead(w, lr)
         self.follows = True
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def add(
+        self, w: cython.double[::1], curved: cython.double[:, ::1], kept: cython.Py_ssize_t
+    ) -> cython.void:
+        """Add a quadratic, given its products with the first pairs and with the weights `w`.
+
+        A pair that is left without curvature has an infinite 1 / <s, y>.
+        """
+        i: cython.Py_ssize_t
+        j: cython.Py_ssize_t
+        ss: cython.double
+        sy: cython.double
+        yy: cython.double
+        largest: cython.double = self.max_curvature[0]
+        self.max_curvature[0] = 0
+        for i in range(kept):
+            for j in range(self.n):
+                self.y[i, j] += curved[i, j]
+            ss = dot(self.s[i], self.s[i], self.n)
+            sy = dot(self.s[i], self.y[i], self.n)
+            yy = dot(self.y[i], self.y[i], self.n)
+            if sy > DBL_EPSILON * yy and sy > DBL_EPSILON * largest * ss:
+                self.rho[i] = 1 / sy
+                self.max_curvature[0] = fmax(self.max_curvature[0], yy / sy)
+            else:
+                self.rho[i] = INFINITY
+        for j in range(self.n):
+            self.g[j] += curved[kept, j]
+        self.f[0] += 0.5 * dot(curved[kept], w, self.n)
 
     def gain(self):
         # The first pairs of a run from zero know too little of the curvature.

@@ -75,8 +75,10 @@ class Task:
         return type(self.model), fingerprint(without(parameters, OF_A_LANE))
 
     def run_key(self):
-        """Return a key that is the same for models that may be one run, of several lengths."""
-        return fingerprint(without(self.model.get_params(deep=False), {"max_iter"}))
+        """Return a key that is the same for models that may be one run, or begin at each other."""
+        may_follow = self.model.optimizer == "auto" and self.model.tol is not None
+        omitted = {"max_iter", "alpha"} if may_follow else {"max_iter"}
+        return fingerprint(without(self.model.get_params(deep=False), omitted))
 
     def transformers_key(self):
         """Return a key that is the same for pipelines that differ in the last step only."""

@@ -208,19 +208,20 @@ class Run:
         )
 
     def follow(self, other):
-        """Begin at the minimum of a run that differs in the strength of a ridge penalty only."""
-        coordinates = self.coordinates
-        mine, theirs = (
-            run.config.penalty.curvature(*coordinates.weight_scales()) for run in (self, other)
-        )
-        lane = lane_from(lane_state(other.lane))
-        lane.penalty = self.lane.penalty
-        rate = self.config.learning_rate
+        """Begin at the minimum of a run that differs in the strength of a ridge penalty only.
+
+        The other run is over, and its lane is this one's.
+        """
+        coordinates, scales = self.coordinates, self.coordinates.weight_scales()
+        mine, theirs = (run.config.penalty.curvature(*scales) for run in (self, other))
+        lane, other.lane = other.lane, None
+        lane.penalty, self.lane = self.lane.penalty, lane
         lane.rule.follow(
-            np.asarray(lane.w), lambda rows: coordinates.curved(rows, mine - theirs), rate
+            np.asarray(lane.w),
+            lambda rows: coordinates.curved(rows, mine - theirs),
+            self.config.learning_rate,
         )
-        lane.continues = True
-        self.lane, self.start = lane, lane.model()
+        self.start = lane.model()
 
     def _rates(self):
         config = self.config
