@@ -248,6 +248,19 @@ class Coordinates:
         size *= self.unit[:, None]
         return size.ravel(), np.repeat(self.loss_scale, self.n_columns)
 
+    def curved(self, weights, curvature):
+        """The products of flat weights, one vector a row, with a Hessian.
+
+        It is diagonal before the rotation, with this `curvature` of every weight.
+        """
+        v = weights.reshape(-1, self.n_columns)
+        if self.rotation is not None:
+            v = v @ self.rotation.T
+        v = v.reshape(weights.shape) * curvature
+        if self.rotation is not None:
+            v = v.reshape(-1, self.n_columns) @ self.rotation
+        return v.reshape(weights.shape)
+
     def to_model(self, weights):
         """Coefficients (n_outputs, n_features) and intercepts (n_outputs,) of flat weights."""
         v = weights.reshape(self.n_outputs, self.n_columns)
@@ -307,7 +320,7 @@ class Coordinates:
 
     def same_as(self, other):
         """Whether the two maps are equal."""
-        return all(
+        return self is other or all(
             np.array_equal(mine, theirs)
             if mine is not None and theirs is not None
             else mine is theirs

@@ -83,7 +83,11 @@ def begin_on_sample(runs, data):
     """
     n_steps = min(run.lane.rule.optimizer.sample_steps for run in runs)
     sample = None
-    if n_steps > 0 and data.n_batches == 1 and not any(run.n_steps for run in runs):
+    if (
+        n_steps > 0
+        and data.n_batches == 1
+        and not any(run.n_steps or run.lane.continues for run in runs)
+    ):
         sample = data.sample()
     if sample is None:
         return []

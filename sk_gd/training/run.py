@@ -23,6 +23,8 @@ ROOM = 1e6
 # Below this share of the loss of a constant model, about, further improvements do not count:
 # a loss that goes to zero would never settle otherwise.
 LEAST_LOSS = 1e-3
+# A run is at its minimum if its rule knows that less than this share of `tol` is left to gain.
+LEFT = 0.1
 # Beyond this multiple of it the loss is that of outliers, of which nothing can be learnt.
 MOST_LOSS = 10.0
 
@@ -205,6 +207,22 @@ class Run:
             *coordinates.weight_scales(), proximal=self.lane.rule.has_metric()
         )
 
+    def follow(self, other):
+        """Begin at the minimum of a run that differs in the strength of a ridge penalty only.
+
+        The other run is over, and its lane is this one's.
+        """
+        coordinates, scales = self.coordinates, self.coordinates.weight_scales()
+        mine, theirs = (run.config.penalty.curvature(*scales) for run in (self, other))
+        lane, other.lane = other.lane, None
+        lane.penalty, self.lane = self.lane.penalty, lane
+        lane.rule.follow(
+            np.asarray(lane.w),
+            lambda rows: coordinates.curved(rows, mine - theirs),
+            self.config.learning_rate,
+        )
+        self.start = lane.model()
+
     def _rates(self):
         config = self.config
         schedule = config.schedule.after(self.history.recent(self.history.watched))
@@ -244,7 +262,10 @@ class Run:
         least, most = LEAST_LOSS * config.loss_unit, MOST_LOSS * config.loss_unit
         if self.lane.rule.only_measures():
             return self.stopping.at_minimum
-        self.stopping.update(watched, config.tol * min(max(abs(watched), least), most))
+        noticed = config.tol * min(max(abs(watched), least), most)
+        self.stopping.update(watched, noticed)
+        if self.lane.rule.gain() * config.loss_unit <= LEFT * noticed and not config.validated:
+            self.stopping.at_minimum = True
         return self.is_settled
 
     def _is_stationary(self, data):
