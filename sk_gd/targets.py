@@ -60,6 +60,10 @@ class RealTargets:
             )
         return y
 
+    def decode(self, y):
+        """Targets as the user gives them."""
+        return y[:, 0] if self.is_flat else y
+
     def columns(self, y):
         """What a linear model without a link is to predict, a column an output.
 
@@ -170,6 +174,10 @@ class ClassTargets:
                 f"Got {np.unique(y[~known]).tolist()} too."
             )
         return codes.astype(float)[:, None]
+
+    def decode(self, y):
+        """Labels as the user gives them."""
+        return self.classes[y[:, 0].astype(np.intp)]
 
     def columns(self, y):
         """The indicator of every class, of two classes that of the second only."""

@@ -146,7 +146,8 @@ class Pass:
 
     def _twins(self):
         """Lists of candidates, by index, that differ in `max_iter` only; the longest first."""
-        names = [name for name in Settings._fields if name != "max_iter"]
+        # The estimators themselves differ in `max_iter` only, too.
+        names = [name for name in Settings._fields if name not in ("max_iter", "estimator")]
         found = {}
         for i, settings in enumerate(self.candidates):
             key = fingerprint([getattr(settings, name) for name in names])
