@@ -59,6 +59,10 @@ class RealTargets:
             )
         return y
 
+    def decode(self, y):
+        """Targets as the user gives them."""
+        return y[:, 0] if self.is_flat else y
+
     def columns(self, y):
         """What a linear model without a link is to predict, a column an output.
 
@@ -185,6 +189,10 @@ class ClassTargets:
         codes = np.searchsorted(self.classes, y)
         np.minimum(codes, len(self.classes) - 1, out=codes)
         return np.where(self.classes[codes] == y, codes, -1.0)[:, None]
+
+    def decode(self, y):
+        """Labels as the user gives them."""
+        return self.classes[y[:, 0].astype(np.intp)]
 
     def columns(self, y):
         """The indicator of every class, of two classes that of the second only."""

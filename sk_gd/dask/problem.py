@@ -272,6 +272,8 @@ class ClusterHeldOut:
         Knows how predictions are scored.
     """
 
+    chosen_score = None  # it would need all rows in one place
+
     def __init__(self, parts, targets):
         self.parts = parts
         self.targets = targets

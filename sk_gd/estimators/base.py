@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 # The parameters that take names, and where these are.
 NAMED = {"optimizer": "optimizers", "loss": "losses", "schedule": "schedules"}
 
+# Parameters that models of earlier versions may not have, with what these did.
+ADDED = {"scoring": None}
+
 
 class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
     """Parameters and their checks, `fit` and `partial_fit`; a subclass adds the predictions.
@@ -73,6 +76,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "scoring": [str, callable, None],
         "average": [StrOptions({"auto"}), "boolean", Interval(Integral, 1, None, closed="left")],
         "precondition": [StrOptions({"standardize", "whiten"}), None],
         "shuffle": ["boolean"],
@@ -86,7 +90,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
         return super().__new__(cls)
 
     def __setstate__(self, state):
-        super().__setstate__(state)
+        super().__setstate__(ADDED | state if isinstance(state, dict) else state)
         check_fitted(vars(self), self._kind)
 
     def __sklearn_tags__(self):

@@ -120,7 +120,8 @@ class Candidate:
     def key_without(self, name):
         """Return a key that is the same for candidates that differ in this parameter only."""
         if name not in self._keys:
-            values = self.settings._replace(**{name: None})
+            # The estimators themselves differ in this parameter, too.
+            values = self.settings._replace(**{name: None}, estimator=None)
             self._keys[name] = fingerprint(tuple(values))
         return self._keys[name]
 

@@ -77,7 +77,7 @@ class Run:
     stopping : Stopping
         Whether the loss still improves.
     best : Best
-        The model of the lowest validation loss.
+        The model of the lowest validation loss, or of the highest score that was chosen.
     limit : float
         Weights below it give a model, and predictions, of finite numbers.
     fingerprint : tuple of str or None
@@ -253,17 +253,21 @@ class Run:
             watched, score = (float(number) for number in held_out.judge(*model))
             history.validation_loss_curve.append(watched)
             history.validation_scores.append(score)
-            self.best = self.best.offer(watched, model)
+        least, most = LEAST_LOSS * config.loss_unit, MOST_LOSS * config.loss_unit
+        judged, size = watched, min(max(abs(watched), least), most)
+        if held_out is not None:
+            if held_out.chosen_score is not None:
+                judged, size = -score, abs(score)
+            self.best = self.best.offer(judged, model)
         history.watched.append(watched)
         self.rates = self.rates.after(watched)
         if config.tol is None:
             return False
         self.stopping.at_minimum = self._is_stationary(data)
-        least, most = LEAST_LOSS * config.loss_unit, MOST_LOSS * config.loss_unit
         if self.lane.rule.only_measures():
             return self.stopping.at_minimum
-        noticed = config.tol * min(max(abs(watched), least), most)
-        self.stopping.update(watched, noticed)
+        noticed = config.tol * size
+        self.stopping.update(judged, noticed)
         if self.lane.rule.gain() * config.loss_unit <= LEFT * noticed and not config.validated:
             self.stopping.at_minimum = True
         return self.is_settled
