@@ -10,6 +10,8 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from ..objectives.csr_rows import check_entries, has_duplicates
 from ..targets import TARGETS
 
+FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+
 
 class Given(NamedTuple):
     """Validated data.
@@ -54,8 +56,10 @@ class Witness:
                 y,
                 reset=reset,
                 accept_sparse="csr",
-                dtype=[np.float64, np.float32],
+                dtype=FLOATS,
                 order="C",
+                # Looking for frames among arrays would take a tenth of a small fit.
+                skip_check_array=_is_valid(X, y),
                 **checks,
             )
         if sp.issparse(X) and not X.has_canonical_format and _has_duplicates(X):
@@ -69,6 +73,23 @@ class Witness:
         """Number and names of the features, as fitted attributes."""
         names = ("n_features_in_", "feature_names_in_")
         return {name: vars(self._copy)[name] for name in names if name in vars(self._copy)}
+
+
+def _is_valid(X, y):
+    """Whether X and y are arrays that scikit-learn's checks would return as they are.
+
+    False if that is not certain.
+    """
+    return (
+        type(X) is type(y) is np.ndarray
+        and X.ndim == 2
+        and X.dtype in FLOATS
+        and X.flags.c_contiguous
+        and y.shape == X.shape[:1]
+        and (y.dtype.kind in "iub" or y.dtype in FLOATS)
+        and X.size > 0
+        and bool(np.isfinite(X.sum()) and np.isfinite(y.sum()))
+    )
 
 
 @contextlib.contextmanager
