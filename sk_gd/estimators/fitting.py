@@ -198,7 +198,7 @@ def _config(settings, problem, penalty, learning_rate, horizon, statistics):
         tol=settings.tol,
         n_iter_no_change=settings.n_iter_no_change,
         validated=problem.held_out is not None,
-        dtype=problem.dtype.name,
+        dtype=problem.dtype.type.__name__,
         loss_unit=1.0 if units is None else float(np.mean(units[2])),
     )
 
