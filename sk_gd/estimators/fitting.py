@@ -248,13 +248,14 @@ def _train(estimator, run, data, problem, tasks, seen):
         return tasks.end_epoch(so_far)
 
     tasks.begin()
+    is_silent = tasks.is_silent and not estimator.verbose
     unfinished = train(
         [run],
         data,
         epochs=[tasks.n_epochs],
         held_out=problem.held_out,
-        begin_epoch=tasks.begin_epoch,
-        end_epoch=end_epoch,
+        begin_epoch=None if is_silent else tasks.begin_epoch,
+        end_epoch=None if is_silent else end_epoch,
     )
     if run.error is not None:
         raise run.error

@@ -67,14 +67,10 @@ def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None
 
 def _take_epoch(runs, objective, data, generator):
     """Take all runs through one epoch."""
-    run_epoch(
-        objective,
-        [run.lane for run in runs],
-        [run.begin_epoch(data.n_batches) for run in runs],
-        data.order(generator),
-        data.n,
-        data.batch_size,
-    )
+    n_batches = data.n_batches
+    rates = [run.begin_epoch(n_batches) for run in runs]
+    lanes = [run.lane for run in runs]
+    run_epoch(objective, lanes, rates, data.order(generator), data.n, data.batch_size)
 
 
 def begin_on_sample(runs, data):
