@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
     StrOptions,
+    make_constraint,
     validate_parameter_constraints,
 )
 from sklearn.utils.extmath import safe_sparse_dot
@@ -105,14 +106,18 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
         return super()._get_param_names()
 
     def _validate_params(self):
-        defaults = _valid_defaults(type(self))
-        given = {
+        refused = {
             name: value
-            for name, value in self.get_params(deep=False).items()
-            if value is not defaults[name]
+            for name, (default, allowed) in _parameters_of(type(self)).items()
+            if (value := getattr(self, name)) is not default
+            and not any(each.is_satisfied_by(value) for each in allowed)
         }
+        if not refused:
+            return
         try:
-            _validate(type(self), given)
+            validate_parameter_constraints(
+                self._parameter_constraints, refused, type(self).__name__
+            )
         except InvalidParameterError as error:
             message = str(error)
             for name in ("optimizer", "loss"):
@@ -181,18 +186,18 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
 
 
 @functools.cache
-def _valid_defaults(cls):
-    """Return the defaults of the parameters of a class; they need no check in every fit."""
-    signature = inspect.signature(cls.__init__).parameters
-    defaults = {name: signature[name].default for name in cls._get_param_names()}
-    _validate(
-        cls, {name: each for name, each in defaults.items() if each is not inspect.Parameter.empty}
-    )
-    return defaults
-
-
-def _validate(cls, parameters):
-    validate_parameter_constraints(cls._parameter_constraints, parameters, cls.__name__)
+def _parameters_of(cls):
+    """The default of every parameter of a class that is checked, and the constraints for others."""
+    constraints, signature = cls._parameter_constraints, inspect.signature(cls.__init__).parameters
+    found = {
+        name: (signature[name].default, [make_constraint(each) for each in constraints[name]])
+        for name in cls._get_param_names()
+        if constraints.get(name, "no_validation") != "no_validation"
+    }
+    defaults = {name: default for name, (default, _) in found.items()}
+    given = {name: each for name, each in defaults.items() if each is not inspect.Parameter.empty}
+    validate_parameter_constraints(constraints, given, cls.__name__)
+    return found
 
 
 def check_parameters(estimator):

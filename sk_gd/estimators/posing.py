@@ -83,11 +83,11 @@ def pose(settings, targets, given, given_val=None, rows=None):
 
 def _check_domain(settings, y):
     """Raise a ValueError unless the loss is defined for all targets."""
-    refused = y[~settings.loss.allows(y)]
-    if len(refused):
+    allowed = settings.loss.allows(y)
+    if not np.all(allowed):
         raise ValueError(
             f"With loss={settings.given_loss!r} y must have {settings.loss.domain} only. "
-            f"Got {refused[0]} instead."
+            f"Got {y[~allowed][0]} instead."
         )
 
 
@@ -95,9 +95,9 @@ def _check_spread(settings, y):
     """Raise a ValueError if targets differ by so little that the square of it is no number."""
     if settings.kind == "regressor":
         with np.errstate(over="ignore"):
-            spread = np.ptp(y, axis=0)
-        tiny = (spread > 0) & (spread**2 < LEAST_SQUARE) if np.all(spread < 1) else [False]
-        if np.any(tiny):
+            spread = y.max(axis=0) - y.min(axis=0)
+        tiny = (spread > 0) & (spread < LEAST_SQUARE**0.5)
+        if tiny.any():
             raise ValueError(
                 "y must be constant, or differ by more than 1e-150, since smaller numbers have no "
                 f"squares. Got differences of {np.min(spread[tiny]):.3g}; multiply y by a constant."

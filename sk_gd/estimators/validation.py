@@ -10,6 +10,8 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from ..objectives.csr_rows import check_entries, has_duplicates
 from ..targets import TARGETS
 
+FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+
 
 class Given(NamedTuple):
     """Validated data.
@@ -47,7 +49,16 @@ class Witness:
         check_sparse(X)
         checks = TARGETS[self._copy._kind].checks
         with _naming_columns_of_text(X):
-            X, y = validate_features(self._copy, X, y, reset=reset, order="C", **checks)
+            X, y = validate_features(
+                self._copy,
+                X,
+                y,
+                reset=reset,
+                order="C",
+                # Looking for frames among arrays would take a tenth of a small fit.
+                skip_check_array=_is_valid(X, y),
+                **checks,
+            )
         if sp.issparse(X) and not X.has_canonical_format and _has_duplicates(X):
             # An entry that is there twice counts as the sum, in squares as well.
             X = X.copy()
@@ -65,9 +76,26 @@ def validate_features(estimator, *data, **checks):
     """X, or X and y, as scikit-learn validates them for an estimator."""
     # scikit-learn adds all numbers to see whether they are finite.
     with np.errstate(over="ignore", invalid="ignore"):
-        return validate_data(
-            estimator, *data, accept_sparse="csr", dtype=[np.float64, np.float32], **checks
-        )
+        return validate_data(estimator, *data, accept_sparse="csr", dtype=FLOATS, **checks)
+
+
+def _is_valid(X, y):
+    """Whether X and y are arrays that scikit-learn's checks would return as they are.
+
+    False if that is not certain.
+    """
+    if not (
+        type(X) is type(y) is np.ndarray
+        and X.ndim == 2
+        and X.dtype in FLOATS
+        and X.flags.c_contiguous
+        and y.shape == X.shape[:1]
+        and (y.dtype.kind in "iub" or y.dtype in FLOATS)
+        and X.size > 0
+    ):
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(X.sum()) and np.isfinite(y.sum()))
 
 
 @contextlib.contextmanager

@@ -175,8 +175,9 @@ class Moments:
         :math:`q_j` of rows in which the feature is not zero: the deviation of a feature without
         zeros, and about the value of a rare indicator where it is there. Of a constant, 1.
         """
-        filled = np.where(self.is_constant(), 1.0, self.filled / self.total)
-        return self.deviation / np.sqrt(filled)
+        squares = np.diagonal(self.scatter) if self.full else self.scatter
+        ones = np.ones(len(self.mean))
+        return np.sqrt(np.divide(squares, self.filled, out=ones, where=~self.is_constant()))
 
     def is_constant(self):
         """Which features have no variance beyond rounding, or one whose inverse is no number."""

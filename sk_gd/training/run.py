@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._versions import this_version
+from ..objectives.caching import cached_property
 from ..objectives.coordinates import Coordinates
 from ..objectives.moments import Moments, Statistics
 from ..parameters import fingerprint
@@ -20,6 +21,7 @@ from .stored import check_run, refusing
 
 # Weights must stay so far below the largest number that sums over features stay finite.
 ROOM = 1e6
+LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in ("float32", "float64")}
 # Below this share of the loss of a constant model, about, further improvements do not count:
 # a loss that goes to zero would never settle otherwise.
 LEAST_LOSS = 1e-3
@@ -57,8 +59,6 @@ class Run:
     ----------
     seed : int
         Seeds everything random.
-    generator : numpy.random.Generator
-        Draws the orders of the rows.
     statistics : Statistics
         The moments from which the coordinates were made.
     signal : tuple of (float, int)
@@ -95,7 +95,6 @@ class Run:
 
     def __init__(self, seed, statistics):
         self.seed = seed
-        self.generator = np.random.default_rng(seed)
         self.statistics = statistics
         self.signal = (1.0, 0)
         self.config = None
@@ -111,8 +110,13 @@ class Run:
         self.error = None
         self.start, self.first_epoch = None, 0
 
+    @cached_property
+    def generator(self):
+        """Draws the orders of the rows. Full batches need none, and do not wait for it."""
+        return np.random.default_rng(self.seed)
+
     def __getstate__(self):
-        state = {"version": this_version(), **vars(self)}
+        state = {"version": this_version(), **vars(self), "generator": self.generator}
         del state["rates"]  # they follow from the configuration and the losses
         del state["start"], state["first_epoch"]
         state["lane"] = None if self.lane is None else lane_state(self.lane)
@@ -146,7 +150,8 @@ class Run:
         """A run that continues from here by itself."""
         other = Run.__new__(Run)
         vars(other).update(vars(self))
-        other.generator = copy.deepcopy(self.generator)
+        if "generator" in vars(self):
+            other.generator = copy.deepcopy(self.generator)
         if self.lane is not None:
             other.lane = lane_from(copy.deepcopy(lane_state(self.lane)))
         for name in ("rates", "history", "stopping"):
@@ -202,7 +207,7 @@ class Run:
                 self.lane.rule.begin_after(earlier)
         self.start, self.first_epoch = self.lane.model(), self.history.n_epochs
         self.coordinates = coordinates
-        self.limit = float(np.finfo(config.dtype).max) / ROOM / max(1.0, coordinates.gain())
+        self.limit = LARGEST[config.dtype] / ROOM / max(1.0, coordinates.gain())
         self.lane.penalty = config.penalty.kernel(
             *coordinates.weight_scales(), proximal=self.lane.rule.has_metric()
         )
@@ -291,7 +296,7 @@ class Run:
 
     def can_hold(self, weights):
         """Whether these weights give a model, and predictions, of finite numbers."""
-        return bool(np.max(np.abs(weights)) <= self.limit) or self.coordinates.can_hold(
+        return bool(np.abs(weights).max() <= self.limit) or self.coordinates.can_hold(
             weights, self.config.dtype, ROOM
         )
 
@@ -323,7 +328,7 @@ class Run:
 
 
 # What is stored of a run.
-NAMES = vars(Run(0, None)).keys() - {"rates", "start", "first_epoch"}
+NAMES = vars(Run(0, None)).keys() - {"rates", "start", "first_epoch"} | {"generator"}
 # The parts of it that are stored as their attributes.
 PARTS = {
     "coordinates": Coordinates,
