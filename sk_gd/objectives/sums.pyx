@@ -85,11 +85,16 @@ cdef void add_rows(
         sk_gd_add_double(x, weight, n, origin, sums, filled, squares, block, width)
 
 
-cdef inline void prefetch_row(const real *x, Py_ssize_t d) noexcept nogil:
-    cdef Py_ssize_t j = 0
-    while j < d:
-        SK_GD_PREFETCH(x + j)
-        j += 64 // sizeof(real)
+cdef inline void prefetch(
+    const real[:, ::1] X, const Py_ssize_t[::1] rows, Py_ssize_t i, Py_ssize_t end
+) noexcept nogil:
+    """Prefetch the i-th of the rows, if it is before the end."""
+    cdef Py_ssize_t j = 0, row
+    if i < end:
+        row = i if rows is None else rows[i]
+        while j < X.shape[1]:
+            SK_GD_PREFETCH(&X[row, j])
+            j += 64 // sizeof(real)
 
 
 def centred_sums(
@@ -149,8 +154,7 @@ def centred_sums(
                 w[n] = 1 if weight is None else weight[row]
                 if w[n] == 0:
                     row = origin
-                if i + AHEAD < end:
-                    prefetch_row(&X[i + AHEAD if rows is None else rows[i + AHEAD], 0], d)
+                prefetch(X, rows, i + AHEAD, end)
             total += w[n]
             x[n] = &X[row, 0]
             if beside > 0:
