@@ -1,6 +1,6 @@
 """The types of parameters and attributes, for type checkers and editors; nothing runs them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -23,6 +23,7 @@ BatchSize: TypeAlias = int | Literal["auto", "full"]
 Average: TypeAlias = bool | int | Literal["auto"]
 Precondition: TypeAlias = Literal["standardize", "whiten"] | None
 RandomState: TypeAlias = int | np.random.RandomState | None
+Scoring: TypeAlias = str | Callable[..., float] | None
 ClassWeight: TypeAlias = Mapping[Any, float] | Literal["balanced"] | None
 OneOrMore: TypeAlias = Any  # an object, or a list or dict of such
 Directions: TypeAlias = Literal["random", "pca"] | Sequence[tuple[Any, Any]]

@@ -158,7 +158,7 @@ def alpha(given, problem, statistics, size, ratio, *, streaming=False):
     total = features.total if streaming else problem.n_counted
     trace = trace_of(features, size)
     loss, targets = problem.loss, statistics.targets
-    curvature = np.mean(curvature_of(loss, "typical_curvature", n_outputs, targets))
+    curvature = np.asarray(curvature_of(loss, "typical_curvature", n_outputs, targets)).mean()
     n_classes = max(2, n_outputs) if problem.targets.kind == "classifier" else 0
     strongest = 4 * n_classes * ratio if n_classes else ratio
     if strongest > trace > 0:

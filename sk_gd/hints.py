@@ -51,11 +51,11 @@ SCHEDULES = {
 }
 
 
-def check_words(cls, given, known, words):
-    """Raise a TypeError that says what to write if `given` has a word that is not `known`.
+def check_words(cls, given, words):
+    """Raise a TypeError that says what to write if `given` has a word that `cls` has not.
 
     Other unknown names are left to Python, whose message names them.
     """
-    for name in given:
-        if name in words and name not in known:
+    for name in given.keys() & words.keys():
+        if name not in cls._get_param_names():
             raise TypeError(f"{cls.__name__} has no parameter {name!r}: {words[name]}.")

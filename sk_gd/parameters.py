@@ -1,12 +1,22 @@
 """Checks of parameters: names given as strings, ranges of numbers, equality of two values."""
 
 import difflib
+import functools
 import re
 from numbers import Integral, Real
 
 import joblib
 import numpy as np
 from sklearn.base import BaseEstimator
+
+
+class Parameters(BaseEstimator):
+    """A scikit-learn object whose class is inspected once: that takes longer than a small step."""
+
+    @classmethod
+    @functools.cache
+    def _get_param_names(cls):
+        return super()._get_param_names()
 
 
 def lookup(value, table, base, kind, words=None):

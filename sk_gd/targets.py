@@ -5,7 +5,6 @@ how predictions are scored, and which shape ``coef_`` has.
 """
 
 import numpy as np
-from sklearn.metrics import r2_score
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
@@ -60,6 +59,10 @@ class RealTargets:
             )
         return y
 
+    def decode(self, y):
+        """Targets as the user gives them."""
+        return y[:, 0] if self.is_flat else y
+
     def columns(self, y):
         """What a linear model without a link is to predict, a column an output.
 
@@ -86,9 +89,12 @@ class RealTargets:
         """R² of raw predictions `p`; not a number for a single row, which has no variance."""
         if len(y) < 2:
             return np.nan
+        each = np.ones(len(y)) if weight is None else weight
         # A model that is about to diverge may have predictions whose squares overflow.
         with np.errstate(over="ignore", invalid="ignore"):
-            return r2_score(y, loss.response(p), sample_weight=weight)
+            residual = each @ np.square(y - loss.response(p))
+            scatter = each @ np.square(y - np.average(y, axis=0, weights=weight))
+        return _r2(residual, scatter, scatter == 0)
 
     def scored(self, loss, y, p, weight):
         """What `score_of` needs of some of the rows."""
@@ -103,13 +109,21 @@ class RealTargets:
             for _, each in scored:
                 moments.merge(each)
             residual = sum(each for each, _ in scored)
-        constant = moments.is_constant()
-        r2 = 1 - residual / np.where(constant, 1.0, moments.scatter)
-        return float(np.mean(np.where(constant, residual == 0, r2)))
+        return _r2(residual, moments.scatter, moments.is_constant())
+
+    # What `score` compares rows with that did not train.
+    encode_unseen = encode
 
     def published(self, loss, coef, intercept):
         """``coef_`` and ``intercept_`` of coefficients (n_outputs, n_features) and intercepts."""
         return (coef[0], intercept[0]) if self.is_flat else (coef, intercept)
+
+
+def _r2(residual, scatter, constant):
+    """R², the mean over the outputs, of sums of squares; of constant targets 1 if they are met."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        r2 = 1 - residual / np.where(constant, 1.0, scatter)
+    return float(np.mean(np.where(constant, residual == 0, r2)))
 
 
 class ClassTargets:
@@ -161,15 +175,24 @@ class ClassTargets:
 
     def encode(self, y, name="y"):
         """The index of every label, as floats of shape (n_samples, 1)."""
-        codes = np.searchsorted(self.classes, y)
-        np.minimum(codes, len(self.classes) - 1, out=codes)
-        known = self.classes[codes] == y
-        if not np.all(known):
+        codes = self.encode_unseen(y)
+        unknown = codes[:, 0] < 0
+        if np.any(unknown):
             raise ValueError(
                 f"{name} must have the labels {self.classes.tolist()} only. "
-                f"Got {np.unique(y[~known]).tolist()} too."
+                f"Got {np.unique(y[unknown]).tolist()} too."
             )
-        return codes.astype(float)[:, None]
+        return codes
+
+    def encode_unseen(self, y):
+        """The same for rows that did not train: −1 for other labels, which nothing predicts."""
+        codes = np.searchsorted(self.classes, y)
+        np.minimum(codes, len(self.classes) - 1, out=codes)
+        return np.where(self.classes[codes] == y, codes, -1.0)[:, None]
+
+    def decode(self, y):
+        """Labels as the user gives them."""
+        return self.classes[y[:, 0].astype(np.intp)]
 
     def columns(self, y):
         """The indicator of every class, of two classes that of the second only."""

@@ -120,7 +120,9 @@ class _OneBlasThread(contextlib.ContextDecorator):
         del self._fits[ident]
 
     def _set_blas(self, numbers):
-        for library, number in zip(self._libraries, numbers, strict=True):
+        for library, number, before in zip(self._libraries, numbers, self._before, strict=True):
+            if before == 1:
+                continue  # it has had one thread all the time
             # Newer versions of threadpoolctl let only the thread that set a limit change it.
             # This limit must outlive the thread that came first.
             getattr(library, "_real_set_num_threads", library.set_num_threads)(number)

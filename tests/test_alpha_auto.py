@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from helpers import naive
 from helpers.assertions import naming
 from sk_gd import GDClassifier, GDRegressor, check_gradient, losses
+from sk_gd.objectives.tridiagonal import resolvents
 
 CONTAINERS = pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 
@@ -176,6 +177,22 @@ class TestDefinition:
             make, y, *_ = targets_of(kind, Y)
             alpha = make(**QUICK).fit(X, y).alpha_
             assert make(**QUICK).fit(container(more), y).alpha_ == pytest.approx(alpha, rel=1e-3)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_tridiagonal_systems(n):
+    """Products with inverses, and determinants, are those of dense matrices."""
+    rng = np.random.default_rng(0)
+    factor = np.eye(n) + np.diag(rng.standard_normal(n - 1), 1)
+    matrix, vectors = factor.T @ factor, rng.standard_normal((n, 3))
+    spread = np.array([0.0, 1e-3, 1.0, 1e6])
+    products, pivots = resolvents(np.diag(matrix), np.diag(matrix, 1), vectors, spread)
+    for s, product, pivot in zip(spread, products, pivots.T, strict=True):
+        whole = np.eye(n) + s * matrix
+        assert product == pytest.approx(np.sum(vectors * np.linalg.solve(whole, vectors)), rel=1e-9)
+        assert np.prod(pivot) == pytest.approx(np.linalg.det(whole), rel=1e-9)
+    with pytest.raises(ValueError, match="entries"):
+        resolvents(np.ones(n), np.ones(n), vectors, spread)
 
 
 class TestUnits:

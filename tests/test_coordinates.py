@@ -111,7 +111,7 @@ def test_standardized_features_have_mean_zero_and_deviation_one(weighted):
     X = rows()
     weight = np.random.default_rng(7).random(40) if weighted else np.ones(40)
     moments = Moments().update(X, weight)
-    c = Coordinates(4, 1, True).standardize(moments, None, 0.25, 0.0, centre=True)
+    c = Coordinates(4, 1, True, 0.25).standardize(moments, 0.0, centre=True)
     z = (X - c.shift) * c.scale
     np.testing.assert_allclose(np.average(z, axis=0, weights=weight), 0, atol=1e-12)
     np.testing.assert_allclose(np.average(z**2, axis=0, weights=weight), 1, rtol=1e-12)

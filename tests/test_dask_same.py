@@ -267,3 +267,30 @@ def test_partitions_stay_where_they_are(client):
         ]
     )
     assert not [key for keys in moved.values() for key in keys if "pose-part" in key]
+
+
+def test_workers_keep_what_answers_for_a_partition(monkeypatch):
+    """They make it once a fit, unless it is large; the bits are the same."""
+    import distributed
+
+    from sk_gd.dask import partition
+
+    made, make = [], partition._objective
+
+    def counting(part, coordinates, n_lanes):
+        made.append(part)
+        return make(part, coordinates, n_lanes)
+
+    monkeypatch.setattr(partition, "_objective", counting)
+    coefs = []
+    with distributed.Client(
+        processes=False, n_workers=1, threads_per_worker=1, dashboard_address=":0"
+    ) as client:
+        given = {"client": client, "optimizer": "adgd"}
+        coefs.append(_there("GDClassifier", "three", ends_of(4), **given).coef_)
+        assert len(made) == 4
+        monkeypatch.setattr(partition, "KEPT_WEIGHTS", 0)
+        model = _there("GDClassifier", "three", ends_of(4), **given)
+        assert len(made) >= 4 + 4 * sum(model.evaluation_curve_)
+        coefs.append(model.coef_)
+    np.testing.assert_array_equal(*coefs)

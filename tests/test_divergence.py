@@ -63,21 +63,6 @@ def test_beyond_the_stable_limit(optimizer):
         model.fit(*DIABETES)
 
 
-class Ascends(optimizers.Optimizer):
-    """Goes the wrong way."""
-
-    default_rate = 0.1
-
-    def step(self, w, g, lr, state):
-        w += lr * g
-
-
-def test_an_automatic_rate_is_not_recommended_again():
-    with pytest.raises(DivergenceError, match="chosen automatically; choose a smaller one") as told:
-        GDRegressor(Ascends(), max_iter=30).fit(*DIABETES)
-    assert "or learning_rate='auto'" not in str(told.value)
-
-
 def test_a_loss_that_is_zero_without_a_model_can_only_grow():
     """The perceptron's is proportional to the length of the weights, and so to the rate."""
     X = np.random.default_rng(0).normal(size=(300, 20))

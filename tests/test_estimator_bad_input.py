@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from helpers.assertions import naming, state
 from helpers.optimizers import Stumbling
 from sk_gd import GDClassifier, GDRegressor, losses, optimizers, schedules
+from sk_gd.estimators import validation
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(30, 3))
@@ -251,6 +252,54 @@ def test_one_class_only(fitted):
     estimator = prepared(GDClassifier, fitted)
     words = [r"\by\b", "class", r"\[4\]"]
     assert_refused(estimator, "fit", words, X, np.full(30, 4))
+
+
+ARRAYS = {
+    "as they are": (X, TARGET),
+    "single": (X.astype(np.float32), TARGET.astype(np.float32)),
+    "labels": (X, LABELS),
+    "booleans": (X, LABELS > 0),
+    "strings": (X, np.array(["a", "b"])[LABELS]),
+    "objects": (X, LABELS.astype(object)),
+    "complex": (X + 0j, TARGET),
+    "complex target": (X, TARGET + 0j),
+    "integers": ((9 * X).astype(int), LABELS),
+    "half": (X.astype(np.float16), TARGET.astype(np.float16)),
+    "columns": (np.asfortranarray(X), TARGET),
+    "steps": (X[::2], TARGET[::2]),
+    "other byte order": (X.astype(">f8"), TARGET.astype(">f8")),
+    "a column": (X, TARGET[:, None]),
+    "flat": (X[:, 0], TARGET),
+    "cube": (X[:, :, None], TARGET),
+    "matrix": (np.ma.array(X), TARGET),
+    "more targets": (X[:-1], TARGET),
+    "no rows": (X[:0], TARGET[:0]),
+    "no features": (X[:, :0], TARGET),
+    "NaN": (with_entry(X, np.nan), TARGET),
+    "infinite": (with_entry(X, np.inf), TARGET),
+    "NaN in y": (X, with_entry(TARGET, np.nan)),
+    "sums to infinity": (np.full((30, 3), 1e308), TARGET),
+    "frozen": (np.frombuffer(X.tobytes()).reshape(X.shape), TARGET),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("make", [GDRegressor, GDClassifier])
+@pytest.mark.parametrize(("X", "y"), ARRAYS.values(), ids=ARRAYS)
+def test_arrays_that_are_valid_are_those_that_validation_returns(make, X, y, monkeypatch):
+    """Nothing is skipped that would have changed an array, or raised an error."""
+
+    def outcome():
+        try:
+            given = validation.Witness(make()).validate(X, y)
+        except ValueError as error:
+            return str(error)
+        same = np.shares_memory(given.X, X), np.shares_memory(given.y, y)
+        return same, given.X.dtype, given.y.dtype, given.X.tolist(), given.y.tolist()
+
+    found = outcome()
+    monkeypatch.setattr(validation, "_is_valid", lambda X, y: False)
+    assert found == outcome()
 
 
 @pytest.mark.parametrize("make", [GDRegressor, GDClassifier])

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import itertools
 import math
 import pickle
 import uuid
@@ -12,6 +13,8 @@ import dask.array as da
 import numpy as np
 from dask.sizeof import sizeof
 from distributed import Client, Future, default_client, wait
+
+from ..threads import one_blas_thread
 
 # The share of the workers' memory that partitions may take if they are kept.
 ROOM = 0.4
@@ -107,16 +110,23 @@ class Question(Packed):
 
     def __init__(self, function, arguments, places):
         self.is_empty = not len(places)
-        arguments = {
-            k: [each[k] if isinstance(each, PerPart) else each for each in arguments]
-            for k in places
-        }
-        super().__init__((function, arguments))
+        arguments = [
+            PerPart(each[k] for k in places) if isinstance(each, PerPart) else each
+            for each in arguments
+        ]
+        super().__init__((function, arguments, places))
 
     def answers(self, parts):
         """The answer of each of the partitions; `parts` has them by their places."""
-        function, arguments = self.unpack()
-        return {k: function(parts[k], *given) for k, given in arguments.items()}
+        function, arguments, places = self.unpack()
+        columns = [
+            each if isinstance(each, PerPart) else itertools.repeat(each, len(places))
+            for each in arguments
+        ]
+        with one_blas_thread:
+            return {
+                k: function(parts[k], *given) for k, *given in zip(places, *columns, strict=True)
+            }
 
     def answer(self, parts):
         """The answer of a single partition."""

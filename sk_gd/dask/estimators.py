@@ -51,6 +51,14 @@ class _OnCluster:
 
     _pose = pose_collections
 
+    def _validate_params(self):
+        super()._validate_params()
+        if self.scoring is not None:
+            raise ValueError(
+                "A score needs all validation data in one place, and here they are on the workers: "
+                f"scoring must be None, which is the validation loss. Got {self.scoring!r} instead."
+            )
+
     def __getstate__(self):
         return super().__getstate__() | {"client": None}
 

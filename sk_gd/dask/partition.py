@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import weakref
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,7 +19,6 @@ from ..objectives.outliers import sample_of
 from ..objectives.problem import trace_of_rows
 from ..objectives.remote import sums_of_rows
 from ..penalties import ElasticNet
-from ..threads import one_blas_thread
 from .collections import JOIN
 
 
@@ -304,15 +304,38 @@ def merge_both(one, other):
     return tuple(merge_moments(*pair) for pair in zip(one, other, strict=True))
 
 
-def evaluate(part, share, coordinates, whole, points, wants_gradients):
+class Frame(NamedTuple):
+    """Coordinates, and a name by which a worker knows those of an earlier round."""
+
+    name: str
+    coordinates: object
+
+
+# The objective that last answered for a part, with what decides it. To make one takes a hundred
+# times as long as the sums of a few rows. It is no part of what Dask holds, moves and measures.
+_OBJECTIVES = weakref.WeakKeyDictionary()
+# It is kept if a point has at most so many weights, or a small share of the numbers in the rows.
+KEPT_WEIGHTS, KEPT_SHARE = 1 << 10, 1 / 64
+
+
+def evaluate(part, share, frame, whole, points, wants_gradients):
     """The part's share in the sums over `whole` rows, at the `points`: see `sums_of_rows`."""
+    key = frame.name, len(points)
+    # Two threads must not have the same one.
+    known, objective = _OBJECTIVES.pop(part, (None, None))
+    if known != key:
+        objective = _objective(part, frame.coordinates, len(points))
+    sums = sums_of_rows(objective, part.subset, part.n, whole, points, wants_gradients)
+    if points.size <= max(KEPT_WEIGHTS, KEPT_SHARE * part.n_entries):
+        _OBJECTIVES[part] = key, objective
+    sums *= share
+    return sums
+
+
+def _objective(part, coordinates, n_lanes):
+    """The objective of a part, without penalties."""
     kernel = ElasticNet(0.0).kernel(*coordinates.weight_scales(), proximal=False)
-    data = part.data(coordinates, part.n, False)
-    objective = data.objective([kernel] * len(points))
-    with one_blas_thread:
-        return share * sums_of_rows(
-            objective, data.order(None), part.n, whole, points, wants_gradients
-        )
+    return part.data(coordinates, part.n, False).objective([kernel] * n_lanes)
 
 
 def towards(part, share, rows, mix):
@@ -339,11 +362,11 @@ def curvature(part, share, coordinates, v):
     return z.rmatvec(share * weight * z.matvec(v))
 
 
-def rows_of(part, share):
-    """The rows that train: X, y and weights."""
-    rows = slice(None) if part.subset is None else part.subset
-    weight = _weights(part)
-    return part.X[rows], part.y[rows], share * (np.ones(part.n) if weight is None else weight)
+def rows_of(part, share, some=slice(None)):
+    """X, y and weights of the rows that train, or of some of them."""
+    rows = some if part.subset is None else part.subset[some]
+    weight = np.ones(part.n)[some] if part.weight is None else part.weight[rows]
+    return part.X[rows], part.y[rows], share * weight
 
 
 def _weights(part):

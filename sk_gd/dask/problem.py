@@ -1,6 +1,8 @@
 """The problem that partitions pose together: sums of what each of them answers."""
 
+import dataclasses
 import operator
+import uuid
 
 import joblib
 import numpy as np
@@ -15,6 +17,9 @@ from ..objectives.smoothness import largest_eigenvalue, second_moment_of
 from ..parameters import fingerprint
 from . import partition
 from .cluster import PerPart
+
+# Numbers in the rows that the client gets as a sample: 32 MB of float64.
+MOST_SAMPLED = 1 << 22
 
 
 class ClusterProblem(Problem):
@@ -61,6 +66,7 @@ class ClusterProblem(Problem):
         mean = counted / n
         self._shares = PerPart(s.counted / s.n / mean if s.n else 0.0 for s in sizes)
         self._moments = {}
+        self._sample = None
 
     @property
     def n(self):
@@ -131,9 +137,18 @@ class ClusterProblem(Problem):
             return CentredRows(self._gathered(), features.mean, inverse)
         return _ClusterRows(self, features, inverse)
 
-    def _gathered(self):
-        """The same problem, of so few rows that they fit anywhere."""
-        X, y, weight = zip(*self.ask(partition.rows_of), strict=True)
+    def sampled(self, rows):
+        """The problem of a sample of the rows. It is the same sample in all coordinates."""
+        if self._sample is None:
+            begins = np.cumsum([0, *(size.n for size in self.sizes)])[:-1]
+            by_part = np.split(rows, np.searchsorted(rows, begins[1:]))
+            within = [rows - begin for rows, begin in zip(by_part, begins, strict=True)]
+            self._sample = self._gathered(PerPart(within))
+        return self._sample
+
+    def _gathered(self, *rows):
+        """The same problem, of so few rows that they fit anywhere: all, or those of each part."""
+        X, y, weight = zip(*self.ask(partition.rows_of, *rows), strict=True)
         X = sp.vstack(X, format="csr") if self.is_sparse else np.concatenate(X)
         weight = np.concatenate(weight)
         return Problem(X, np.concatenate(y), weight, self.loss, self.targets, total=self.total)
@@ -159,6 +174,8 @@ class ClusterProblem(Problem):
 class ClusterData(Data):
     """`Data` of which every batch is all rows."""
 
+    _most_sampled = MOST_SAMPLED
+
     def mean_square(self):
         moments = self.problem.moments_of_features(False)
         return float(np.sum(moments.variance + moments.mean**2))
@@ -181,8 +198,17 @@ class ClusterData(Data):
 
         return largest_eigenvalue(coordinates.n_columns, gram, product), 0.0, n
 
-    def sample(self):
-        return None
+    @property
+    def _n_entries(self):
+        return self.problem.n_entries
+
+    def _full_batch_of(self, rows):
+        some = self.problem.sampled(rows)
+        mean = np.mean(some.weight)
+        if not mean > 0:
+            return None
+        some = dataclasses.replace(some, weight=some.weight / mean)
+        return Data(some, self.coordinates, len(rows), shuffle=False)
 
     def glance(self):
         return self  # a round costs the same for a few of the rows
@@ -191,9 +217,8 @@ class ClusterData(Data):
         return None
 
     @cached_property
-    def _unrotated(self):
-        # One object, by which workers know that points are in the same coordinates.
-        return self.coordinates.unrotated()
+    def _frame(self):
+        return partition.Frame(uuid.uuid4().hex, self.coordinates.unrotated())
 
     def objective(self, penalties):
         def ask(points, wants_gradients):
@@ -203,7 +228,7 @@ class ClusterData(Data):
             return self.problem.merged(
                 partition.evaluate,
                 operator.add,
-                self._unrotated,
+                self._frame,
                 self.problem.n,
                 points,
                 wants_gradients,
@@ -246,6 +271,8 @@ class ClusterHeldOut:
     targets : RealTargets or ClassTargets
         Knows how predictions are scored.
     """
+
+    chosen_score = None  # it would need all rows in one place
 
     def __init__(self, parts, targets):
         self.parts = parts

@@ -71,7 +71,7 @@ def answer_fits(fits, questions):
     for i, (place, function, arguments) in questions.items():
         if function is evaluate:
             # In the same coordinates all points are lanes of one objective.
-            alike = evaluations.setdefault((place, id(arguments[1])), {})
+            alike = evaluations.setdefault((place, arguments[1].name), {})
             alike[i] = arguments
         else:
             found[i] = _answer(fits[place], function, arguments)

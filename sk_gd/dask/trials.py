@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..estimators.settings import draw_seed
 from ..parameters import fingerprint
-from ..search.lanes import OF_A_LANE, Outcome, Pass
+from ..search.lanes import OF_A_LANE, Candidate, Outcome, Pass
 from ..search.tasks import without
 from .folds import Folding, score_of, score_rows, training_parts
 from .posing import checked_for, describe_all, pose_all, shared_by_all
@@ -150,7 +150,9 @@ def train_all(trials, rows, folding, like):
 def _begin(candidates, data):
     """The pass of candidates, ready to train, or an error."""
     try:
-        return Pass(candidates, data, resumable=False)
+        found = Pass([Candidate(each) for each in candidates], data, resumable=False)
+        found.fetch_samples()
+        return found
     except Exception as error:
         return error
 

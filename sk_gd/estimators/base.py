@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import (
     Interval,
     InvalidParameterError,
     StrOptions,
+    make_constraint,
     validate_parameter_constraints,
 )
 from sklearn.utils.extmath import safe_sparse_dot
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 # The parameters that take names, and where these are.
 NAMED = {"optimizer": "optimizers", "loss": "losses", "schedule": "schedules"}
+
+# Parameters that models of earlier versions may not have, with what these did.
+ADDED = {"scoring": None}
 
 
 class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, BaseEstimator):
@@ -73,6 +77,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "scoring": [str, callable, None],
         "average": [StrOptions({"auto"}), "boolean", Interval(Integral, 1, None, closed="left")],
         "precondition": [StrOptions({"standardize", "whiten"}), None],
         "shuffle": ["boolean"],
@@ -82,11 +87,11 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
     }
 
     def __new__(cls, *args, **parameters):
-        check_words(cls, parameters, cls._get_param_names(), OF_ESTIMATORS)
+        check_words(cls, parameters, OF_ESTIMATORS)
         return super().__new__(cls)
 
     def __setstate__(self, state):
-        super().__setstate__(state)
+        super().__setstate__(ADDED | state if isinstance(state, dict) else state)
         check_fitted(vars(self), self._kind)
 
     def __sklearn_tags__(self):
@@ -101,14 +106,18 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
         return super()._get_param_names()
 
     def _validate_params(self):
-        defaults = _valid_defaults(type(self))
-        given = {
+        refused = {
             name: value
-            for name, value in self.get_params(deep=False).items()
-            if value is not defaults[name]
+            for name, (default, allowed) in _parameters_of(type(self)).items()
+            if (value := getattr(self, name)) is not default
+            and not any(each.is_satisfied_by(value) for each in allowed)
         }
+        if not refused:
+            return
         try:
-            _validate(type(self), given)
+            validate_parameter_constraints(
+                self._parameter_constraints, refused, type(self).__name__
+            )
         except InvalidParameterError as error:
             message = str(error)
             for name in ("optimizer", "loss"):
@@ -134,7 +143,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
         self : object
             The estimator.
         """
-        check_words(type(self), params, self._get_param_names(), OF_ESTIMATORS)
+        check_words(type(self), params, OF_ESTIMATORS)
         for name in params:
             value, *owners = self, *name.split("__")[:-1]
             for depth, owner in enumerate(owners, 1):
@@ -177,18 +186,18 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
 
 
 @functools.cache
-def _valid_defaults(cls):
-    """Return the defaults of the parameters of a class; they need no check in every fit."""
-    signature = inspect.signature(cls.__init__).parameters
-    defaults = {name: signature[name].default for name in cls._get_param_names()}
-    _validate(
-        cls, {name: each for name, each in defaults.items() if each is not inspect.Parameter.empty}
-    )
-    return defaults
-
-
-def _validate(cls, parameters):
-    validate_parameter_constraints(cls._parameter_constraints, parameters, cls.__name__)
+def _parameters_of(cls):
+    """The default of every parameter of a class that is checked, and the constraints for others."""
+    constraints, signature = cls._parameter_constraints, inspect.signature(cls.__init__).parameters
+    found = {
+        name: (signature[name].default, [make_constraint(each) for each in constraints[name]])
+        for name in cls._get_param_names()
+        if constraints.get(name, "no_validation") != "no_validation"
+    }
+    defaults = {name: default for name, (default, _) in found.items()}
+    given = {name: each for name, each in defaults.items() if each is not inspect.Parameter.empty}
+    validate_parameter_constraints(constraints, given, cls.__name__)
+    return found
 
 
 def check_parameters(estimator):

@@ -105,6 +105,7 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
         n_iter_no_change: int = 5,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
+        scoring: types.Scoring = None,
         average: types.Average = "auto",
         precondition: types.Precondition = "standardize",
         shuffle: bool = True,
@@ -127,6 +128,7 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.scoring = scoring
         self.average = average
         self.precondition = precondition
         self.shuffle = shuffle

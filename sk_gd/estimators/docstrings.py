@@ -72,18 +72,26 @@ PARAMETERS = r"""
         epoch is one step or iteration.
     tol : float or None, default=1e-4
         Training stops when the objective has not improved by `tol` times itself for
-        `n_iter_no_change` epochs. If there is validation data, the validation loss
-        is watched instead. Below a thousandth of the loss of a constant model, an
-        improvement is compared with this thousandth. With None, training never stops
-        before `max_iter`.
+        `n_iter_no_change` epochs. If there is validation data, the validation loss, or
+        the score of `scoring`, is watched instead. Below a thousandth of the loss of a
+        constant model, an improvement of the loss is compared with this thousandth. With
+        None, training never stops before `max_iter`.
     n_iter_no_change : int, default=5
         Number of epochs without improvement after which training stops. A full batch
         whose gradient is zero stops at once.
     early_stopping : bool, default=False
         Whether to hold out a part of the training data for validation. The loss on
-        it is watched, and the weights with the smallest validation loss are kept.
+        it, or the score of `scoring`, is watched, and the weights with the best one are
+        kept.
     validation_fraction : float in (0, 1), default=0.1
         Share of the training data that `early_stopping` holds out.
+    scoring : str, callable or None, default=None
+        The score on the validation data that decides when training stops, and which
+        weights are kept: a name of ``sklearn.metrics.get_scorer_names()``, or a function
+        ``scorer(estimator, X, y)`` such as those of ``sklearn.metrics.make_scorer``, of
+        which more is better. It is given the weights of the rows, those of `class_weight`
+        included, if there are any. With None the validation loss decides. It needs
+        validation data, from `early_stopping` or from `X_val` and `y_val`.
     average : "auto", bool or int, default="auto"
 {average}
     precondition : "standardize", "whiten" or None, default="standardize"
@@ -157,8 +165,8 @@ ATTRIBUTES = """
         Mean loss on the validation data after each epoch, without the penalty. Only
         present if there is validation data.
     validation_scores_ : list of float
-        {score} on the validation data after each epoch. Only present if there is
-        validation data.
+        {score} on the validation data after each epoch, or the score of `scoring`. Only
+        present if there is validation data.
     alpha_ : float
         The strength of the penalty that was used, also if `alpha` is "auto".
     learning_rate_ : float
@@ -184,8 +192,8 @@ FIT = """Fit the model.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows. An integer weight counts as that many copies of the row.
         X_val : {array-like, sparse matrix} of shape (n_samples_val, n_features), default=None
-            Validation data. The stopping rule watches the loss on them, and the
-            weights with the smallest validation loss are kept. No training data are
+            Validation data. The stopping rule watches the loss on them, or the score of
+            `scoring`, and the weights with the best one are kept. No training data are
             held out then. A search passes X_val unchanged to every fit, unless it has
             as many rows as X: scikit-learn then splits it as it splits X.
         y_val : array-like, default=None

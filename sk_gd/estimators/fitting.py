@@ -212,7 +212,7 @@ def _config(settings, problem, penalty, learning_rate, horizon, statistics):
         tol=settings.tol,
         n_iter_no_change=settings.n_iter_no_change,
         validated=problem.held_out is not None,
-        dtype=problem.dtype.name,
+        dtype=problem.dtype.type.__name__,
         loss_unit=1.0 if units is None else float(np.mean(units[2])),
     )
 
@@ -262,13 +262,14 @@ def _train(estimator, run, data, problem, tasks, seen):
         return tasks.end_epoch(so_far)
 
     tasks.begin()
+    is_silent = tasks.is_silent and not estimator.verbose
     unfinished = train(
         [run],
         data,
         epochs=[tasks.n_epochs],
         held_out=problem.held_out,
-        begin_epoch=tasks.begin_epoch,
-        end_epoch=end_epoch,
+        begin_epoch=None if is_silent else tasks.begin_epoch,
+        end_epoch=None if is_silent else end_epoch,
     )
     if run.error is not None:
         raise run.error

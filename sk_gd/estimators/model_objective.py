@@ -42,7 +42,7 @@ class ModelObjective:
     """
 
     def __init__(self, estimator, X, y, sample_weight=None, *, reset=True):
-        settings = settings_of(estimator)._replace(early_stopping=False)
+        settings = settings_of(estimator)._replace(early_stopping=False, scoring=None)
         witness = Witness(estimator)
         given = witness.validate(X, y, sample_weight, reset=reset)
         targets = targets_of(settings, given.y, getattr(estimator, "classes_", None))

@@ -7,6 +7,7 @@ from ..objectives.held_out import HeldOut
 from ..objectives.moments import LEAST_SQUARE
 from ..objectives.problem import Problem, normalise, spread
 from ..targets import ClassTargets, RealTargets
+from .chosen_score import ChosenScore
 from .settings import check_whitening
 from .validation import errors_of_validation_data
 
@@ -62,6 +63,11 @@ def pose(settings, targets, given, given_val=None, rows=None):
         X_rest = X[rest if rows is None else rows[rest]]
         weight_rest = None if weight is None else weight[rest]
         held_out = _held_out_by_chance(settings, targets, X_rest, y[rest], weight_rest)
+    elif settings.scoring is not None:
+        raise ValueError(
+            f"scoring={settings.scoring!r} judges validation data, and there are none. Set "
+            "early_stopping=True, or give X_val and y_val to fit, or use scoring=None."
+        )
     total = None
     if weight is not None:
         with np.errstate(over="ignore"):
@@ -77,11 +83,11 @@ def pose(settings, targets, given, given_val=None, rows=None):
 
 def _check_domain(settings, y):
     """Raise a ValueError unless the loss is defined for all targets."""
-    refused = y[~settings.loss.allows(y)]
-    if len(refused):
+    allowed = settings.loss.allows(y)
+    if not np.all(allowed):
         raise ValueError(
             f"With loss={settings.given_loss!r} y must have {settings.loss.domain} only. "
-            f"Got {refused[0]} instead."
+            f"Got {y[~allowed][0]} instead."
         )
 
 
@@ -89,9 +95,9 @@ def _check_spread(settings, y):
     """Raise a ValueError if targets differ by so little that the square of it is no number."""
     if settings.kind == "regressor":
         with np.errstate(over="ignore"):
-            spread = np.ptp(y, axis=0)
-        tiny = (spread > 0) & (spread**2 < LEAST_SQUARE) if np.all(spread < 1) else [False]
-        if np.any(tiny):
+            spread = y.max(axis=0) - y.min(axis=0)
+        tiny = (spread > 0) & (spread < LEAST_SQUARE**0.5)
+        if tiny.any():
             raise ValueError(
                 "y must be constant, or differ by more than 1e-150, since smaller numbers have no "
                 f"squares. Got differences of {np.min(spread[tiny]):.3g}; multiply y by a constant."
@@ -104,7 +110,16 @@ def held_out_rows(settings, targets, given_val):
         y = targets.encode(given_val.y, "y_val")
         _check_domain(settings, y)
         weight = targets.weigh(given_val.sample_weight, y)
-    return HeldOut(given_val.X, y, weight, settings.loss, targets)
+    return _judging(settings, targets, given_val.X, y, weight)
+
+
+def _judging(settings, targets, X, y, weight):
+    """Rows as `HeldOut`, with the score that the user has chosen."""
+    score = None
+    if settings.scoring is not None:
+        score = ChosenScore(settings.estimator, settings.loss, targets)
+        score.check_weight(weight)
+    return HeldOut(X, y, weight, settings.loss, targets, score)
 
 
 def _split(settings, stratify, n):
@@ -132,4 +147,4 @@ def _held_out_by_chance(settings, targets, X, y, weight):
             "sample_weight must be non-zero somewhere in the rows that early_stopping holds "
             "out. Got zeros only; increase validation_fraction or give X_val and y_val."
         )
-    return HeldOut(X, y, weight, settings.loss, targets)
+    return _judging(settings, targets, X, y, weight)

@@ -14,15 +14,22 @@ JUDGED = 50
 NOTICED = 0.005
 
 
-def fitted_attributes(run, problem, data, seen):
-    """The fitted attributes of a run; `seen` are those that the validation of X gave."""
-    history, dtype = run.history, problem.dtype
-    coef, intercept = problem.targets.published(problem.loss, *run.model())
-    fitted = {
-        **seen,
-        **problem.targets.attributes(),
+def model_attributes(loss, targets, coef, intercept, dtype):
+    """The fitted attributes that predictions need."""
+    coef, intercept = targets.published(loss, coef, intercept)
+    return {
+        **targets.attributes(),
         "coef_": np.asarray(coef, dtype=dtype),
         "intercept_": intercept.astype(dtype),
+    }
+
+
+def fitted_attributes(run, problem, data, seen):
+    """The fitted attributes of a run; `seen` are those that the validation of X gave."""
+    history = run.history
+    fitted = {
+        **seen,
+        **model_attributes(problem.loss, problem.targets, *run.model(), problem.dtype),
         "n_iter_": history.n_epochs,
         "t_": run.n_steps,
         "loss_curve_": list(history.loss_curve),

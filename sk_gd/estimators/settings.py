@@ -12,6 +12,7 @@ from ..losses import Loss
 from ..objectives.coordinates import MAX_WHITEN_FEATURES
 from ..optimizers import Optimizer
 from ..schedules import Schedule
+from .chosen_score import check_scoring_name
 
 # What may be needed of the features, from the least to the most.
 MOMENTS = (None, "variances", "ratio", "covariances")
@@ -28,6 +29,8 @@ class Settings(NamedTuple):
         The optimizer; "auto" until the problem is known.
     given_loss : str or Loss
         The loss as it was given, for messages.
+    estimator : GDRegressor, GDClassifier or None
+        The estimator itself, if it has a `scoring`: a scorer is given fitted copies of it.
     shares_coordinates : bool
         Whether the coordinates are the same for all strengths of a scaled penalty. They are
         if they were not chosen by the user, so that a search over strengths is one pass.
@@ -49,6 +52,7 @@ class Settings(NamedTuple):
     n_iter_no_change: int
     early_stopping: bool
     validation_fraction: float
+    scoring: object
     average: object
     precondition: str | None
     shuffle: bool
@@ -56,6 +60,7 @@ class Settings(NamedTuple):
     random_state: object
     verbose: object
     class_weight: object = None
+    estimator: object = None
     shares_coordinates: bool = False
 
     @property
@@ -91,7 +96,7 @@ class Settings(NamedTuple):
 AS_GIVEN = tuple(
     name
     for name in Settings._fields
-    if name not in ("kind", "optimizer", "loss", "given_loss", "schedule")
+    if name not in ("kind", "optimizer", "loss", "given_loss", "schedule", "estimator")
 )
 
 
@@ -114,12 +119,14 @@ def settings_of(estimator):
         auto.check_alpha(estimator.alpha)
     loss = losses.get(estimator.loss, estimator._kind)
     loss.check()
+    check_scoring_name(estimator.scoring)
     settings = Settings(
         kind=estimator._kind,
         optimizer=optimizer,
         loss=loss,
         given_loss=estimator.loss,
         schedule=schedule,
+        estimator=None if estimator.scoring is None else estimator,
         **{name: given[name] for name in AS_GIVEN if name in given},
     )
     if settings.has_corner:
@@ -178,6 +185,11 @@ def check_parts(settings):
         raise ValueError(
             "partial_fit sees a part of the data only and cannot hold out any of it: "
             "early_stopping must be False. Got True instead."
+        )
+    if settings.scoring is not None:
+        raise ValueError(
+            "partial_fit has no validation data, which scoring judges: scoring must be None. "
+            f"Got {settings.scoring!r} instead."
         )
     if settings.class_weight == "balanced":
         raise ValueError(

@@ -8,9 +8,8 @@ time.
 
 import cython
 import numpy as np
-from sklearn.base import BaseEstimator
 
-from ..parameters import comes_first
+from ..parameters import Parameters, comes_first
 
 if cython.compiled:
     from cython.cimports.libc.math import exp
@@ -150,7 +149,7 @@ class NumpyKernel(LossKernel):
         return answer
 
 
-class Loss(BaseEstimator):
+class Loss(Parameters):
     """Base of all losses, and of your own.
 
     To write your own loss, subclass `Loss`, say in ``kinds`` what it is for, and define the

@@ -9,13 +9,12 @@ so that its prediction is ``origin + unit · (z · v + c)`` with the features
 ``z = (x - shift) * scale``. With a `rotation` R, ``(v, c) = R u``.
 """
 
-import contextlib
 import copy
 
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
-from scipy.linalg.lapack import dtrtri
+from scipy.linalg.lapack import dpotrf, dtrtri
 from scipy.sparse.linalg import LinearOperator
 
 from .._versions import not_loadable
@@ -80,10 +79,12 @@ def coordinates_for(
     if fit_intercept and not centre:
         centre = statistics.features.is_far()
     units = units_of(problem.loss, n_outputs, statistics.targets)
-    coordinates.standardize(statistics.features, units, curvature, ridge, centre=centre)
+    if units is not None:
+        coordinates.measure_targets(units, curvature)
     if precondition == "balance":
         typical = curvature_of(problem.loss, "typical_curvature", n_outputs, statistics.targets)
-        coordinates.balance(statistics.features, typical, ridge, centre=centre)
+        return coordinates.balance(statistics.features, typical, ridge, centre=centre)
+    coordinates.standardize(statistics.features, ridge, centre=centre)
     if precondition == "whiten":
         coordinates.whiten(statistics.features, ridge)
     return coordinates
@@ -94,8 +95,9 @@ def _variance(moments, centre):
 
     `centre` says which of the features are measured from their means, or whether all are.
     """
-    constant = moments.is_constant()
-    centred = np.where(constant, 0.0, moments.variance)
+    centred = np.where(moments.is_constant(), 0.0, moments.variance)
+    if centre is True:
+        return centred
     square = np.maximum(moments.variance, 0.0) + moments.mean**2
     return np.where(centre, centred, np.where(square < LEAST_SQUARE, 0.0, square))
 
@@ -110,8 +112,9 @@ def _cholesky(matrix):
     curvature = np.where(diagonal > np.sqrt(LEAST_SQUARE), diagonal, 1.0)
     for share in (1e-9, 1e-6, 1e-3):
         diagonal += share * curvature
-        with contextlib.suppress(np.linalg.LinAlgError):
-            return np.linalg.cholesky(matrix)
+        factor, failed = dpotrf(matrix, lower=True)
+        if not failed:
+            return factor
     raise ValueError(
         "precondition='whiten' needs a covariance matrix of X that is one beyond rounding. Got "
         "features whose numbers are too far apart; use precondition='standardize'."
@@ -159,29 +162,37 @@ class Coordinates:
         self.origin = np.zeros(n_outputs)
         self.unit = np.ones(n_outputs)
         self.loss_scale = np.ones(n_outputs)
-        self.curvature = float(np.max(curvature))
+        self.curvature = float(np.asarray(curvature).max())
 
-    def standardize(self, moments, units, curvature, ridge, *, centre):
-        """Measure features in their deviation, and predictions in that of the target.
+    def measure_targets(self, units, curvature):
+        """Measure predictions in the `units` of the targets: their origin, unit and loss scale.
 
-        `units` is (origin, unit, loss_scale) or None, `curvature` that of the loss
-        in the raw prediction, `ridge` the strength of the ridge. Where the ridge is
-        stiffer than the data, it sets the scale of the feature: otherwise a step that
-        suits the data would be too long for the ridge.
+        `curvature` is that of the loss in the raw prediction.
         """
-        if units is not None:
-            origin, self.unit, self.loss_scale = units
-            if self.intercept:
-                self.origin = origin
-            self.in_units = True
-        self.curvature = float(np.max(curvature * self.unit**2 / self.loss_scale))
-        self.shift = np.where(centre, moments.mean, 0.0)
-        variance = _variance(moments, centre)
-        stiffest = np.max(self.unit / np.sqrt(self.loss_scale)) * self.feature_size
+        origin, self.unit, self.loss_scale = units
+        if self.intercept:
+            self.origin = origin
+        self.in_units = True
+        self.curvature = float((curvature * self.unit**2 / self.loss_scale).max())
+
+    def standardize(self, moments, ridge, *, centre):
+        """Measure features in their deviation.
+
+        `ridge` is the strength of the ridge. Where the ridge is stiffer than the data, it sets
+        the scale of the feature: otherwise a step that suits the data would be too long for the
+        ridge.
+        """
+        stiffest = (self.unit / np.sqrt(self.loss_scale)).max() * self.feature_size
         with np.errstate(over="ignore"):
             stiffest = np.sqrt(ridge / self.curvature) * stiffest
         check_strength(stiffest)
+        variance = _variance(moments, centre)
         deviation = np.maximum(np.sqrt(np.maximum(variance, 0.0)), stiffest)
+        return self._measure_features(moments, variance, deviation, centre)
+
+    def _measure_features(self, moments, variance, deviation, centre):
+        """Shift features to their means, and divide those that vary by their deviation."""
+        self.shift = moments.mean if centre is True else np.where(centre, moments.mean, 0.0)
         self.scale = 1 / np.where(variance == 0, 1.0, deviation)
         return self
 
@@ -194,17 +205,18 @@ class Coordinates:
             self.scale = np.where(moments.is_constant(), 0.0, self.scale)
 
     def balance(self, moments, curvature, ridge, *, centre):
-        """Scale standardised features so that loss and ridge together are as curved in all.
+        """Scale features so that loss and ridge together are as curved in all.
 
         `curvature` is the typical one of the loss in the raw prediction, not a bound. The stiff
         ridge of rare features then no longer slows the others down.
         """
-        variance = _variance(moments, centre)
-        typical = np.mean(curvature * self.unit**2 / self.loss_scale)
+        typical = (curvature * self.unit**2 / self.loss_scale).mean()
         relative = self._mean_strength(ridge) / typical
-        deviation = np.sqrt(variance + relative * self.feature_size**2)
-        self.scale = 1 / np.where(variance == 0, 1.0, deviation)
-        return self
+        with np.errstate(over="ignore"):
+            stiff = relative * np.square(self.feature_size)
+        check_strength(stiff)
+        variance = _variance(moments, centre)
+        return self._measure_features(moments, variance, np.sqrt(variance + stiff), centre)
 
     def whiten(self, moments, ridge):
         """Rotate standardised coordinates so that no curvature is above one."""
@@ -214,10 +226,10 @@ class Coordinates:
             second = second + np.outer(moments.mean, moments.mean)
         curved = np.outer(self.scale, curvature * self.scale)
         curved *= second
-        if self.intercept:
+        constant = moments.is_constant()
+        if self.intercept and constant.any():
             # What there is beside the diagonal is the rounding of large numbers.
-            varies = ~moments.is_constant()
-            curved = np.where(np.outer(varies, varies), curved, 0.0)
+            curved[constant] = curved[:, constant] = 0.0
         diagonal = np.einsum("jj->j", curved)
         diagonal += self._mean_strength(ridge) * (self.scale * self.feature_size) ** 2
         factor = _cholesky(curved)
@@ -232,7 +244,7 @@ class Coordinates:
     def _mean_strength(self, ridge):
         """The strength of the ridge in the units of the optimizer; the mean over the outputs."""
         with np.errstate(over="ignore"):
-            strength = ridge * np.mean(self.unit**2 / self.loss_scale)
+            strength = ridge * (self.unit**2 / self.loss_scale).mean()
         check_strength(strength)
         return strength
 
@@ -247,6 +259,19 @@ class Coordinates:
         size[:, : self.n_features] = scale * self.feature_size
         size *= self.unit[:, None]
         return size.ravel(), np.repeat(self.loss_scale, self.n_columns)
+
+    def curved(self, weights, curvature):
+        """The products of flat weights, one vector a row, with a Hessian.
+
+        It is diagonal before the rotation, with this `curvature` of every weight.
+        """
+        v = weights.reshape(-1, self.n_columns)
+        if self.rotation is not None:
+            v = v @ self.rotation.T
+        v = v.reshape(weights.shape) * curvature
+        if self.rotation is not None:
+            v = v.reshape(-1, self.n_columns) @ self.rotation
+        return v.reshape(weights.shape)
 
     def to_model(self, weights):
         """Coefficients (n_outputs, n_features) and intercepts (n_outputs,) of flat weights."""
@@ -272,7 +297,7 @@ class Coordinates:
         coef = row[:d] if self.scale is None else row[:d] * self.scale
         shifted = 0.0 if self.shift is None else coef @ np.abs(self.shift)
         constant = row[d] if self.intercept else 0.0
-        return float(np.max(self.unit) * max(np.max(coef), shifted + constant))
+        return float(self.unit.max() * max(coef.max(), shifted + constant))
 
     def can_hold(self, weights, dtype, room):
         """Whether the model, and `room` times its predictions, are finite in `dtype`."""
@@ -307,7 +332,7 @@ class Coordinates:
 
     def same_as(self, other):
         """Whether the two maps are equal."""
-        return all(
+        return self is other or all(
             np.array_equal(mine, theirs)
             if mine is not None and theirs is not None
             else mine is theirs

@@ -4,6 +4,7 @@ All configurations that are trained side by side share it.
 """
 
 import dataclasses
+import math
 import mmap
 
 import numpy as np
@@ -49,6 +50,9 @@ class Data:
     shuffle : bool
         Whether every epoch reads the rows in a new order.
     """
+
+    # The most entries of a sample. It is read in place.
+    _most_sampled = math.inf
 
     def __init__(self, problem, coordinates, batch_size, shuffle):
         self.problem = problem
@@ -107,17 +111,22 @@ class Data:
             return self.problem.subset
         return self._order.shuffle(generator.bit_generator)
 
+    @property
+    def _n_entries(self):
+        X = self.problem.X
+        return self.n * (X.nnz / X.shape[0] if sp.issparse(X) else X.shape[1])
+
     def sample(self):
         """A full batch of a sample of the rows; None if there are too few of them.
 
         It has rows from everywhere, since rows may be sorted.
         """
-        X, coordinates = self.problem.X, self.coordinates
+        coordinates, entries = self.coordinates, self._n_entries
         weights = coordinates.n_outputs * coordinates.n_columns
-        entries = self.n * (X.nnz / X.shape[0] if sp.issparse(X) else X.shape[1])
-        if self.n < SAMPLE_SHARE * ROWS_OF_A_WEIGHT * weights or entries < SAMPLED_ENTRIES:
+        share = max(SAMPLE_SHARE, math.ceil(entries / self._most_sampled))
+        if self.n < share * ROWS_OF_A_WEIGHT * weights or entries < SAMPLED_ENTRIES:
             return None
-        firsts = np.arange(0, self.n - SAMPLE_RUN + 1, SAMPLE_SHARE * SAMPLE_RUN, dtype=np.intp)
+        firsts = np.arange(0, self.n - SAMPLE_RUN + 1, share * SAMPLE_RUN, dtype=np.intp)
         return self._full_batch_of((firsts[:, None] + np.arange(SAMPLE_RUN)).ravel())
 
     def glance(self):

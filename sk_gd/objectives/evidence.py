@@ -6,8 +6,10 @@ The strength "auto" of the penalty is made from it.
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
-from scipy.linalg.lapack import dormqr, dpttrf, dpttrs, dsytrd
+from scipy.linalg.lapack import dormqr, dsytrd
 from sklearn.utils import gen_batches
+
+from .tridiagonal import resolvents
 
 # Up to so many features, or so many rows, all eigenvalues are computed. With more features than
 # rows the Lanczos method below is at its worst, and other solvers are slow, too.
@@ -21,6 +23,7 @@ EXHAUSTED = 1e-10
 NUMBERS = 1 << 20
 # LAPACK works on so many columns of a matrix at a time.
 WORK = 32
+EPSILON = float(np.finfo(float).eps)
 # The ratios that are compared.
 RATIOS = 10.0 ** np.linspace(-2, 3, 51)
 
@@ -80,7 +83,8 @@ def signal_to_noise(problem, features, size):
 
 def trace_of(features, size):
     """The sum of the variances of features divided by their sizes."""
-    return float(np.sum(np.where(features.is_constant(), 0.0, features.variance) / size**2))
+    variance = np.where(features.is_constant(), 0.0, features.variance)
+    return float((variance / (size * size)).sum())
 
 
 def _maximiser(evidence):
@@ -108,8 +112,7 @@ def _explained(problem, features, inverse, spread):
     if data.scale is None:
         return None
     if few_features:
-        products = data.towards(np.eye(len(data.scale)))
-        rest, determinant = _resolved(data.second, products, spread)
+        rest, determinant = _resolved(data.second, data.products, spread)
         return spread * rest, determinant
     if max(problem.n_counted, problem.n) <= MAX_EXACT_ROWS:
         targets = data.targets()
@@ -124,25 +127,18 @@ def _explained(problem, features, inverse, spread):
 def _resolved(matrix, vectors, spread):
     r"""For each s of `spread` :math:`\sum_v v^\top (I + s M)^{-1} v` and :math:`\log|I + s M|`.
 
-    The matrix M is symmetric. It is made tridiagonal once, at a fifth of the cost of its
-    eigenvectors. Then the systems of all s are solved as one.
+    The matrix M is symmetric, without negative eigenvalues. It is made tridiagonal once, at a
+    fifth of the cost of its eigenvectors.
     """
     n = len(matrix)
-    # The rounding of a direction without variance must not be less than nothing.
-    matrix = matrix + n * np.finfo(float).eps * np.max(np.abs(matrix)) * np.eye(n)
     reflected, diagonal, beside, scales, _ = dsytrd(matrix, lower=True, lwork=WORK * n)
+    # The rounding of a direction without variance must not be less than nothing.
+    diagonal += n * EPSILON * matrix.diagonal().max()
     if n > 1:
-        turned, _, _ = dormqr("L", "T", reflected[1:, :-1], scales, vectors[1:], WORK * n)
-        vectors = np.vstack([vectors[:1], turned])
-    # Zeros between the matrices of successive s keep them apart.
-    pivots = (1 + np.outer(spread, diagonal)).ravel()
-    links = np.outer(spread, np.append(beside, 0.0)).ravel()[:-1]
-    pivots, links, _ = dpttrf(pivots, links)
-    products = np.zeros(len(spread))
-    for v in vectors.T:
-        v = np.tile(v, len(spread))
-        products += np.sum((v * dpttrs(pivots, links, v)[0]).reshape(-1, n), axis=1)
-    return products, np.sum(np.log(pivots).reshape(-1, n), axis=1)
+        vectors = vectors.copy()
+        vectors[1:] = dormqr("L", "T", reflected[1:, :-1], scales, vectors[1:], WORK * n)[0]
+    products, pivots = resolvents(diagonal, beside, vectors, spread)
+    return products, np.log(pivots).sum(axis=0)
 
 
 def scale_of(variance, targets):
@@ -151,10 +147,10 @@ def scale_of(variance, targets):
     Every number has its own unit; classes are shares of the rows.
     """
     if targets.kind == "classifier":
-        variance = np.full(len(variance), np.sum(variance))
+        variance = np.full(len(variance), variance.sum())
     else:
         variance = variance * np.count_nonzero(variance)
-    if not (np.any(variance > 0) and np.all(np.isfinite(variance))):
+    if not 0 < variance.max() < np.inf:
         return None
     return np.sqrt(np.where(variance > 0, variance, np.inf))
 
@@ -168,11 +164,17 @@ class _Covariances:
         if moments is not None:
             self.scale = scale_of(moments.variance[d:], problem.targets)
             covariance = moments.covariance[:d] * inverse[:, None]
-            self.second, self.with_targets = covariance[:, :d] * inverse, covariance[:, d:]
+            self.with_targets = covariance[:, d:]
+            self.second = covariance[:, :d] * inverse
+
+    @property
+    def products(self):
+        """Mean products of the features and the targets: features × outputs."""
+        return self.with_targets / self.scale
 
     def towards(self, mix):
-        """Mean products of the features and the targets, which `mix` mixes: features × columns."""
-        return self.with_targets / self.scale @ mix
+        """`products` with the targets that `mix` mixes: features × columns."""
+        return self.products @ mix
 
     def second_moment(self, V):
         """The second moment of the features times V, features × columns."""
@@ -269,21 +271,24 @@ def _by_lanczos(data, inverse):
     signs = rng.choice([-1.0, 1.0], len(inverse)) * (inverse > 0)
     start = np.column_stack([data.towards(mix), signs])
     length = np.linalg.norm(start, axis=0)
-    basis = [start / np.where(length > 0, length, 1.0)]
-    diagonal, beside = [], []
-    for _ in range(STEPS):
-        v = data.second_moment(basis[-1])
-        diagonal.append(np.einsum("ij,ij->j", v, basis[-1]))
+    # Every start has its own vectors: starts × steps × features.
+    basis = np.empty((len(length), STEPS, len(inverse)))
+    diagonal, beside = np.empty((2, STEPS, len(length)))
+    v = start / np.where(length > 0, length, 1.0)
+    for k in range(STEPS):
+        basis[:, k] = v.T
+        v = data.second_moment(v)
+        diagonal[k] = np.einsum("ji,ij->i", v, basis[:, k])
         # Rounding would bring back the directions that are known, and decide the result.
-        for q in basis:
-            v -= np.einsum("ij,ij->j", v, q) * q
-        beside.append(np.linalg.norm(v, axis=0))
+        for own, column in zip(basis, v.T, strict=True):
+            column -= (own[: k + 1] @ column) @ own[: k + 1]
+        beside[k] = np.linalg.norm(v, axis=0)
         # What is left of a space that is exhausted is rounding.
-        left = beside[-1] > EXHAUSTED * diagonal[0]
-        beside[-1] = np.where(left, beside[-1], 0.0)
-        basis.append(np.where(left, v, 0.0) / np.where(left, beside[-1], 1.0))
+        left = beside[k] > EXHAUSTED * diagonal[0]
+        beside[k] = np.where(left, beside[k], 0.0)
+        v = np.where(left, v, 0.0) / np.where(left, beside[k], 1.0)
     nodes, weights = [], []
-    for d, e, size in zip(np.array(diagonal).T, np.array(beside[:-1]).T, length, strict=True):
+    for d, e, size in zip(diagonal.T, beside[:-1].T, length, strict=True):
         values, vectors = scipy.linalg.eigh_tridiagonal(d, e)
         nodes.append(np.maximum(values, 0))
         weights.append((size * vectors[0]) ** 2)

@@ -25,9 +25,11 @@ class HeldOut:
         The loss.
     targets : RealTargets or ClassTargets
         Knows how predictions are scored.
+    chosen_score : callable, optional
+        The score by which training is judged, of X, y, weight and a model, in place of the loss.
     """
 
-    def __init__(self, X, y, weight, loss, targets):
+    def __init__(self, X, y, weight, loss, targets, chosen_score=None):
         self.X = X
         self.y = y
         with np.errstate(over="ignore"):
@@ -35,11 +37,14 @@ class HeldOut:
         self.weight = weight / len(weight) if overflows else weight
         self.loss = loss
         self.targets = targets
+        self.chosen_score = chosen_score
 
     def judge(self, coef, intercept):
         """Mean loss and score of the model."""
         p = raw_predictions(self.X, coef, intercept)
         loss = mean_loss(self.loss, self.y, p, self.weight)
+        if self.chosen_score is not None:
+            return loss, self.chosen_score(self.X, self.y, self.weight, coef, intercept)
         return loss, self.targets.score(self.loss, self.y, p, self.weight)
 
 

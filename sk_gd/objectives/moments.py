@@ -23,6 +23,7 @@ FAR = 3.0
 # Squares of means and deviations must be within these bounds, so that products with a few other
 # numbers are finite, and not zero.
 LEAST_SQUARE, LARGEST_SQUARE = 1e-300, 1e300
+EPSILON = float(np.finfo(float).eps)
 
 
 class Moments:
@@ -174,15 +175,16 @@ class Moments:
         :math:`q_j` of rows in which the feature is not zero: the deviation of a feature without
         zeros, and about the value of a rare indicator where it is there. Of a constant, 1.
         """
-        filled = np.where(self.is_constant(), 1.0, self.filled / self.total)
-        return self.deviation / np.sqrt(filled)
+        squares = np.diagonal(self.scatter) if self.full else self.scatter
+        ones = np.ones(len(self.mean))
+        return np.sqrt(np.divide(squares, self.filled, out=ones, where=~self.is_constant()))
 
     def is_constant(self):
         """Which features have no variance beyond rounding, or one whose inverse is no number."""
         if self._constant is None:
-            eps, n, variance = np.finfo(float).eps, max(self.total, 1.0), self.variance
+            relative, variance = EPSILON * max(self.total, 1.0), self.variance
             with np.errstate(over="ignore"):
-                rounding = n * eps * variance + (n * self.mean * eps) ** 2
+                rounding = relative * variance + np.square(relative * self.mean)
             self._constant = (variance <= rounding) | (variance < LEAST_SQUARE)
         return self._constant
 
@@ -313,8 +315,9 @@ def _parts(problem, full):
     features, targets = joint.part(slice(0, d)), None
     if problem.targets.kind == "regressor":
         targets = _checked(joint.part(slice(d, None)).variances_only(), "y")
-    _checked(features, "X")
-    return Statistics(features if full else features.variances_only(), targets)
+    if not full:
+        features = features.variances_only()
+    return Statistics(_checked(features, "X"), targets)
 
 
 def _targets(problem, before):
@@ -336,9 +339,11 @@ def _updated(moments, name, add):
 
 def _checked(moments, name):
     """The moments; a ValueError if squares of them are too large to compute with."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        squares = np.maximum(np.square(moments.mean), moments.variance)
-    if not np.all(squares <= LARGEST_SQUARE):
+    # Not a number is not less, either.
+    if not (
+        np.abs(moments.mean).max() <= LARGEST_SQUARE**0.5
+        and moments.variance.max() <= LARGEST_SQUARE
+    ):
         raise ValueError(
             f"{name} must have a finite variance. Got numbers that are too large: their squares "
             f"overflow. Divide {name} by a constant."

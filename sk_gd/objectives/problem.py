@@ -14,7 +14,7 @@ from .evidence import MAX_EXACT, CentredRows, signal_to_noise
 from .gram import condense, joint_moments, pays
 
 
-@dataclass
+@dataclass(eq=False)
 class Problem:
     """What there is to learn from.
 
@@ -109,7 +109,8 @@ class Problem:
         # Rows held out at random have no weight. Another fit holds out others.
         (objective if self.subset is None else watched).append(self.weight)
         if self.held_out is not None:
-            watched.append(self.held_out.weight)
+            score = self.held_out.chosen_score
+            watched += [self.held_out.weight, score and repr(score.fingerprint())]
         return joblib.hash(objective), joblib.hash(watched)
 
     def data(self, coordinates, batch_size, shuffle, *, condensed=False):

@@ -113,8 +113,17 @@ def sums_of_rows(
     objective.local = False
     with nogil:
         objective.sum_rows(first, 0, n, whole, &w[0, 0], wanted)
-    sums = np.column_stack([objective.total, objective.scaled])
-    if not wants_gradients:
-        return sums
-    slopes = np.stack([objective.rows.sums, objective.rows.sizes], axis=-1)
-    return np.hstack([sums, slopes.reshape(objective.n_lanes, -1), g])
+    cdef Py_ssize_t lane, k, j, size = n_sums(objective) + objective.n_weights
+    found = np.empty((objective.n_lanes, size if wants_gradients else 2))
+    cdef double[:, ::1] sums = found
+    for lane in range(objective.n_lanes):
+        sums[lane, 0] = objective.total[lane]
+        sums[lane, 1] = objective.scaled[lane]
+        if wants_gradients:
+            for k in range(objective.n_outputs):
+                j = lane * objective.n_outputs + k
+                sums[lane, 2 + 2 * k] = objective.rows.sums[j]
+                sums[lane, 3 + 2 * k] = objective.rows.sizes[j]
+            memcpy(&sums[lane, n_sums(objective)], &g[lane, 0],
+                   objective.n_weights * sizeof(double))
+    return found

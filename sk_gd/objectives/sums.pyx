@@ -4,11 +4,12 @@
 
 import numpy as np
 
-from libc.math cimport sqrt
+from libc.math cimport sqrt  # no-cython-lint: for the C below
 from scipy.linalg.cython_blas cimport dsyrk
 
+from sk_gd.clones cimport SK_GD_CLONES  # no-cython-lint: for the C below
 from sk_gd.objectives.order cimport are_rows
-from sk_gd.objectives.rows cimport real
+from sk_gd.objectives.rows cimport AHEAD, SK_GD_PREFETCH, real
 
 # Rows that are added to the sums at a time: each sum is then loaded and stored less often.
 cdef enum:
@@ -16,6 +17,55 @@ cdef enum:
 
 # Numbers of a block of rows, centred, that is multiplied with itself.
 BLOCK = 8192
+
+
+cdef extern from *:
+    """
+    /* Add four rows to the weighted sums of x - origin, of its square, and of x != 0. If squares
+       is NULL, the rows are written to the block, centred and times the roots of the weights. */
+    #define SK_GD_MOMENTS(REAL) \
+    SK_GD_CLONES static void sk_gd_add_##REAL( \
+        const REAL *const *x, const double *weight, Py_ssize_t n, const double *origin, \
+        double *__restrict sums, double *__restrict filled, double *__restrict squares, \
+        double *__restrict block, Py_ssize_t width \
+    ) { \
+        const REAL *p = x[0], *q = x[1], *y = x[2], *z = x[3]; \
+        const double s = weight[0], t = weight[1], u = weight[2], v = weight[3]; \
+        for (Py_ssize_t j = 0; j < n; j++) \
+            filled[j] += ((p[j] != 0 ? s : 0.0) + (q[j] != 0 ? t : 0.0)) \
+                + ((y[j] != 0 ? u : 0.0) + (z[j] != 0 ? v : 0.0)); \
+        if (squares) { \
+            for (Py_ssize_t j = 0; j < n; j++) { \
+                const double a = p[j] - origin[j], b = q[j] - origin[j]; \
+                const double c = y[j] - origin[j], d = z[j] - origin[j]; \
+                sums[j] += (s * a + t * b) + (u * c + v * d); \
+                squares[j] += (s * a * a + t * b * b) + (u * c * c + v * d * d); \
+            } \
+            return; \
+        } \
+        const double f = sqrt(s), g = sqrt(t), h = sqrt(u), k = sqrt(v); \
+        for (Py_ssize_t j = 0; j < n; j++) { \
+            const double a = p[j] - origin[j], b = q[j] - origin[j]; \
+            const double c = y[j] - origin[j], d = z[j] - origin[j]; \
+            sums[j] += (s * a + t * b) + (u * c + v * d); \
+            block[j] = f * a; \
+            block[width + j] = g * b; \
+            block[2 * width + j] = h * c; \
+            block[3 * width + j] = k * d; \
+        } \
+    }
+
+    SK_GD_MOMENTS(float)
+    SK_GD_MOMENTS(double)
+    """
+    void sk_gd_add_float(
+        const float **, const double *, Py_ssize_t, const double *, double *, double *, double *,
+        double *, Py_ssize_t,
+    ) noexcept nogil
+    void sk_gd_add_double(
+        const double **, const double *, Py_ssize_t, const double *, double *, double *, double *,
+        double *, Py_ssize_t,
+    ) noexcept nogil
 
 
 cdef void add_rows(
@@ -27,38 +77,24 @@ cdef void add_rows(
     In place of the squares the rows themselves are written to the `block`, centred and times the
     roots of their weights, unless that is NULL.
     """
-    cdef Py_ssize_t i, j
-    cdef double a, b, c, d, root
-    cdef double s = weight[0], t = weight[1], u = weight[2], v = weight[3]
-    cdef double *squares = sums + width
+    cdef double *squares = sums + width if block == NULL else NULL
     cdef double *filled = sums + 2 * width
-    cdef const real *p = x[0]
-    cdef const real *q = x[1]
-    cdef const real *y = x[2]
-    cdef const real *z = x[3]
-    # A loop for each sum. Loops that write to more arrays are not made vector instructions.
-    for j in range(n):
-        sums[j] += (
-            (s * (p[j] - origin[j]) + t * (q[j] - origin[j]))
-            + (u * (y[j] - origin[j]) + v * (z[j] - origin[j]))
-        )
-    for j in range(n):
-        filled[j] += (
-            ((s if p[j] != 0 else 0.0) + (t if q[j] != 0 else 0.0))
-            + ((u if y[j] != 0 else 0.0) + (v if z[j] != 0 else 0.0))
-        )
-    if block == NULL:
-        for j in range(n):
-            a = p[j] - origin[j]
-            b = q[j] - origin[j]
-            c = y[j] - origin[j]
-            d = z[j] - origin[j]
-            squares[j] += (s * a * a + t * b * b) + (u * c * c + v * d * d)
-        return
-    for i in range(TOGETHER):
-        root = sqrt(weight[i])
-        for j in range(n):
-            block[i * width + j] = root * (x[i][j] - origin[j])
+    if real is float:
+        sk_gd_add_float(x, weight, n, origin, sums, filled, squares, block, width)
+    else:
+        sk_gd_add_double(x, weight, n, origin, sums, filled, squares, block, width)
+
+
+cdef inline void prefetch(
+    const real[:, ::1] X, const Py_ssize_t[::1] rows, Py_ssize_t i, Py_ssize_t end
+) noexcept nogil:
+    """Prefetch the i-th of the rows, if it is before the end."""
+    cdef Py_ssize_t j = 0, row
+    if i < end:
+        row = i if rows is None else rows[i]
+        while j < X.shape[1]:
+            SK_GD_PREFETCH(&X[row, j])
+            j += 64 // sizeof(real)
 
 
 def centred_sums(
@@ -118,6 +154,7 @@ def centred_sums(
                 w[n] = 1 if weight is None else weight[row]
                 if w[n] == 0:
                     row = origin
+                prefetch(X, rows, i + AHEAD, end)
             total += w[n]
             x[n] = &X[row, 0]
             if beside > 0:
@@ -138,7 +175,9 @@ def centred_sums(
             if full and (in_block == capacity or i >= end - 1):
                 multiply(block, in_block, products)
                 in_block = 0
-    return total, *_about_means(total, *np.asarray(sums), np.asarray(start), np.asarray(products))
+        about_means(total, start, sums, products)
+    _, squares, filled = np.asarray(sums)
+    return total, np.asarray(start), np.asarray(products) if full else squares, filled
 
 
 cdef int check_rows(
@@ -178,12 +217,21 @@ cdef void multiply(double[:, ::1] block, Py_ssize_t n, double[:, ::1] products) 
     )
 
 
-def _about_means(total, sums, squares, filled, start, products):
-    """Means, sums of squares or products about them, and counts, from sums about `start`."""
-    with np.errstate(over="ignore", invalid="ignore"):  # this may be a thread of its own
-        shift = sums / total
-        if not len(products):
-            return start + shift, squares - total * shift * shift, filled
-        scatter = products - total * np.outer(shift, shift)
-    upper = np.triu(scatter, 1)
-    return start + shift, upper + upper.T + np.diag(np.diagonal(scatter)), filled
+cdef void about_means(
+    double total, double[::1] start, double[:, ::1] sums, double[:, ::1] products
+) noexcept nogil:
+    """Make sums about `start` those about the means, and `start` the means.
+
+    Of the products only the upper triangle is known, and the other one is written, too.
+    """
+    cdef Py_ssize_t j, k, width = start.shape[0]
+    cdef double *shift = &sums[0, 0]
+    for j in range(width):
+        shift[j] /= total
+        start[j] += shift[j]
+        sums[1, j] -= total * shift[j] * shift[j]
+    for j in range(products.shape[0]):
+        for k in range(j, width):
+            products[j, k] -= total * (shift[j] * shift[k])
+        for k in range(j):
+            products[j, k] = products[k, j]

@@ -12,11 +12,10 @@ from numbers import Real
 
 import cython
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from ..hints import OF_OPTIMIZERS, check_words
 from ..objectives.functions import Function
-from ..parameters import comes_first
+from ..parameters import Parameters, comes_first
 
 if cython.compiled:
     from cython.cimports.libc.math import pow
@@ -70,6 +69,28 @@ class Rule:
     def leave_sample(self):
         """Continue on all rows after the first steps, on a sample of them, which do not count."""
         self.t = 0
+
+    def can_follow(self):
+        """Whether `follow` is defined."""
+        return False
+
+    def follow(self, w, added, lr):
+        """Continue from the minimum `w` on a function that is another one by a quadratic.
+
+        Parameters
+        ----------
+        w : ndarray of shape (n,)
+            The minimum of the function so far.
+        added : callable
+            Takes vectors, one a row, and returns the products with the Hessian that is added.
+        lr : float
+            The learning rate of the next step.
+        """
+        raise NotImplementedError
+
+    def gain(self):
+        """By how much the objective would fall to its minimum, if the rule knows; else infinite."""
+        return float("inf")
 
     def seed(self, seed):
         """Set the seed, an int, if the rule draws random numbers."""
@@ -340,7 +361,7 @@ def _depends(value):
     return hasattr(value, "__get__")
 
 
-class Optimizer(BaseEstimator):
+class Optimizer(Parameters):
     """Base of all optimizers, and of your own.
 
     To write your own optimizer, subclass `Optimizer` and define two methods, in numpy:
@@ -437,7 +458,7 @@ class Optimizer(BaseEstimator):
             cls.rule = Optimizer.rule
 
     def __new__(cls, *args, **parameters):
-        check_words(cls, parameters, cls._get_param_names(), OF_OPTIMIZERS)
+        check_words(cls, parameters, OF_OPTIMIZERS)
         return super().__new__(cls)
 
     def check(self):

@@ -165,6 +165,8 @@ class LBFGSRule(Rule):
     rho: cython.double[::1]
     # The largest curvature so far.
     max_curvature: cython.double[::1]
+    # Whether the pairs are those of a neighbour.
+    follows: cython.bint
     # Within one step: the gradient at the trial, the change of weights and gradient, the shares.
     there: cython.double[::1]
     moved: cython.double[::1]
@@ -188,6 +190,7 @@ class LBFGSRule(Rule):
         self.y = self.array("y", (self.maxcor, n))
         self.rho = self.array("rho", self.maxcor)
         self.max_curvature = self.array("max_curvature", 1)
+        self.follows = False
         self.there = np.empty(n)
         self.moved = np.empty(n)
         self.change = np.empty(n)
@@ -205,6 +208,64 @@ class LBFGSRule(Rule):
         # The pairs stay. The next gradient is one of all rows, at the weights.
         self.t = 0
         self.ahead[0] = 0
+
+    def can_follow(self):
+        return True
+
+    def follow(self, w, added, lr):
+        made = int(self.pairs[0])
+        kept = min(made, self.maxcor)
+        curved = added(np.vstack([self.arrays["s"][:kept], w]))
+        self.add(w, curved, kept)
+        rho = self.arrays["rho"][:kept]
+        if not np.all(np.isfinite(rho)):
+            # Their curvature was that of the other function.
+            order = np.arange(made - kept, made) % self.maxcor
+            order = order[np.isfinite(rho[order])]
+            for name in ("s", "y", "rho"):
+                self.arrays[name][: len(order)] = self.arrays[name][order]
+            self.pairs[0] = len(order)
+        self.t = 0
+        self.aim()
+        # The first step may be longer than the last one, by which the other run had come to rest.
+        self.last[0] = sqrt(dot(w, w, self.n))
+        self.look_ahead(w, lr)
+        self.follows = True
+
+    @cython.cfunc
+    @cython.exceptval(check=False)
+    def add(
+        self, w: cython.double[::1], curved: cython.double[:, ::1], kept: cython.Py_ssize_t
+    ) -> cython.void:
+        """Add a quadratic, given its products with the first pairs and with the weights `w`.
+
+        A pair that is left without curvature has an infinite 1 / <s, y>.
+        """
+        i: cython.Py_ssize_t
+        j: cython.Py_ssize_t
+        ss: cython.double
+        sy: cython.double
+        yy: cython.double
+        largest: cython.double = self.max_curvature[0]
+        self.max_curvature[0] = 0
+        for i in range(kept):
+            for j in range(self.n):
+                self.y[i, j] += curved[i, j]
+            ss = dot(self.s[i], self.s[i], self.n)
+            sy = dot(self.s[i], self.y[i], self.n)
+            yy = dot(self.y[i], self.y[i], self.n)
+            if sy > DBL_EPSILON * yy and sy > DBL_EPSILON * largest * ss:
+                self.rho[i] = 1 / sy
+                self.max_curvature[0] = fmax(self.max_curvature[0], yy / sy)
+            else:
+                self.rho[i] = INFINITY
+        for j in range(self.n):
+            self.g[j] += curved[kept, j]
+        self.f[0] += 0.5 * dot(curved[kept], w, self.n)
+
+    def gain(self):
+        # The first pairs of a run from zero know too little of the curvature.
+        return -0.5 * self.slope[0] if self.follows and self.pairs[0] > 0 else INFINITY
 
     @cython.cfunc
     @cython.nogil

@@ -85,7 +85,7 @@ class ElasticNet(Penalty):
 
 def check_strength(strength):
     """Raise a ValueError unless the strength on the weights of an optimizer is finite."""
-    if not np.all(np.isfinite(strength)):
+    if not np.isfinite(strength).all():
         raise ValueError(
             "alpha must be so small that it is a number in the units of X and y, too. Got a "
             "strength that overflows; decrease alpha, or bring the numbers of X and y nearer to 1."
@@ -107,8 +107,8 @@ class ElasticNetKernel(PenaltyKernel):
         self.l1 = np.array(l1, dtype=float)
         self.l2 = np.array(l2, dtype=float)
         self.loss_scale = np.array(loss_scale, dtype=float)
-        self.ridge = bool(np.any(l2))
-        self.lasso = bool(np.any(l1))
+        self.ridge = bool(np.asarray(self.l2).any())
+        self.lasso = bool(np.asarray(self.l1).any())
         has_prox = self.lasso and proximal
         PenaltyKernel.__init__(self, len(l1), self.ridge or (self.lasso and not proximal), has_prox)
 

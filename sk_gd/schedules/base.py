@@ -7,7 +7,8 @@ import inspect
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.base import BaseEstimator
+
+from ..parameters import Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 ScheduleLike: TypeAlias = "str | Schedule | Callable[[Any, Any], Any]"
 
 
-class Schedule(BaseEstimator):
+class Schedule(Parameters):
     """Base class of all schedules. To write your own, define `multiplier`.
 
     A schedule is a pure function of the training time. It does not depend on

@@ -13,7 +13,7 @@ from ..estimators.base import GDEstimator
 from ..estimators.fitting import set_up
 from ..estimators.posing import pose, targets_of
 from ..estimators.publishing import convergence_message, fitted_attributes
-from ..estimators.settings import MOMENTS, Settings, draw_seed, with_optimizer
+from ..estimators.settings import MOMENTS, draw_seed, with_optimizer
 from ..estimators.validation import Given, check_weight
 from ..objectives.moments import observe
 from ..parameters import fingerprint
@@ -104,6 +104,28 @@ class Outcome:
     seconds: float = 0.0
 
 
+class Candidate:
+    """A candidate, on any split.
+
+    Parameters
+    ----------
+    settings : Settings
+        Its parameters.
+    """
+
+    def __init__(self, settings):
+        self.settings = settings
+        self._keys = {}
+
+    def key_without(self, name):
+        """Return a key that is the same for candidates that differ in this parameter only."""
+        if name not in self._keys:
+            # The estimators themselves differ in this parameter, too.
+            values = self.settings._replace(**{name: None}, estimator=None)
+            self._keys[name] = fingerprint(tuple(values))
+        return self._keys[name]
+
+
 class Pass:
     """One pass over the data for candidates that differ only in what lanes may differ in.
 
@@ -112,7 +134,7 @@ class Pass:
 
     Parameters
     ----------
-    candidates : list of Settings
+    candidates : list of Candidate
         The candidates.
     data : TrainingSet
         What they learn from.
@@ -125,9 +147,12 @@ class Pass:
         self.seen = data.seen
         self.resumable = resumable
         self.outcomes = [None] * len(candidates)
-        first = candidates[0]
+        first = candidates[0].settings
+        # A copy: drawing from it changes it, and the other splits draw the same.
+        first = first._replace(random_state=copy.deepcopy(first.random_state))
+        self._given = candidates
         self.problem = data.pose(first)
-        self.candidates = [with_optimizer(each, self.problem) for each in candidates]
+        self.candidates = [with_optimizer(each.settings, self.problem) for each in candidates]
         needed = max((each.moments for each in self.candidates), key=MOMENTS.index)
         statistics = observe(self.problem, needed)
         seed = draw_seed(first.random_state)
@@ -146,11 +171,9 @@ class Pass:
 
     def _twins(self):
         """Lists of candidates, by index, that differ in `max_iter` only; the longest first."""
-        names = [name for name in Settings._fields if name != "max_iter"]
         found = {}
-        for i, settings in enumerate(self.candidates):
-            key = fingerprint([getattr(settings, name) for name in names])
-            found.setdefault(key, []).append(i)
+        for i, each in enumerate(self._given):
+            found.setdefault(each.key_without("max_iter"), []).append(i)
         return [
             sorted(twins, key=lambda i: -self.candidates[i].max_iter) for twins in found.values()
         ]
@@ -166,11 +189,18 @@ class Pass:
                 self._groups.setdefault(id(data), (data, []))[1].append(run)
             self._served.setdefault(id(run), []).append(i)
 
+    def fetch_samples(self):
+        """Fetch what runs in several threads would each fetch before their first epoch."""
+        for data, runs in self._groups.values():
+            if any(run.lane.rule.optimizer.sample_steps for run in runs):
+                data.sample()
+
     def train(self, begin_epoch):
         """An `Outcome` for every candidate; None for one that must be fitted by itself."""
         began = time.perf_counter()
-        for training in self.trainings(len(self.candidates), begin_epoch):
-            training()
+        for data, runs in self._groups.values():
+            for path in self._paths(runs):
+                self._train_path(data, path, begin_epoch)
         seconds = (time.perf_counter() - began) / len(self.candidates)
         for outcome in self.outcomes:
             if outcome is not None:
@@ -184,6 +214,41 @@ class Pass:
             for data, runs in self._groups.values()
             for begin in range(0, len(runs), together)
         ]
+
+    def _paths(self, runs):
+        """Lists of lists of runs: those of an inner list are trained side by side.
+
+        Each of the outer lists is a path of runs that differ in the strength of a ridge penalty
+        only, from the strongest, which is the soonest at its minimum. Runs that are to stop at
+        their minimum may begin at that of their neighbour, and with its curvature.
+        """
+        paths, others = {}, []
+        for run in runs:
+            served, config = self._served[id(run)], run.config
+            if (
+                run.lane.rule.can_follow()
+                and config.tol is not None
+                and not config.validated
+                and len(served) == 1
+            ):
+                key = self._given[served[0]].key_without("alpha")
+                paths.setdefault(key, []).append(run)
+            else:
+                others.append(run)
+        found = [[others]] if others else []
+        for path in paths.values():
+            path.sort(key=lambda run: -run.config.penalty.alpha)
+            found.append([[run] for run in path])
+        return found
+
+    def _train_path(self, data, path, begin_epoch):
+        """Train runs, in turn; each begins where the one before it has settled."""
+        before = None
+        for runs in path:
+            if before is not None and before.error is None and before.is_settled:
+                runs[0].follow(before)
+            self._train(data, runs, begin_epoch)
+            before = runs[0]
 
     @one_blas_thread
     def _train(self, data, runs, begin_epoch):

@@ -12,7 +12,7 @@ from .splits import positions
 
 # Numbers of X that are copied at a time to predict.
 CHUNK = 32768
-# Predictions of a row that are computed together: more would take memory.
+# Predictions of a row that are computed together, or as many as take no more memory than the rows.
 TOGETHER = 4
 
 
@@ -28,28 +28,44 @@ class RowView:
     expected : list of dict
         Attributes of the fitted models that are going to predict, in their order:
         one product serves several of them.
+    y : ndarray
+        The targets, or labels, of the rows.
     """
 
-    def __init__(self, X, rows, expected):
+    def __init__(self, X, rows, expected, y=None):
         self.X = X
         self.shape = (len(rows), *X.shape[1:])
         self._expected = expected
+        self._y = None if y is None else y[rows]
+        self._encoded = None
         width = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
         chunks = gen_batches(len(rows), max(1, CHUNK // max(1, width)))
         self._chunks = [(chunk, without_copy(rows[chunk])) for chunk in chunks]
         self._known = []
 
-    def predictions(self, model):
-        """Return the raw predictions of one of the models."""
-        known = [p for coef, p in self._known if coef is model.coef_]
+    def predictions(self, coef):
+        """Return the raw predictions of the model with these coefficients, the same object."""
+        known = [p for each, p in self._known if each is coef]
         if known:
             return known[0]
-        all_coef = [each["coef_"] for each in self._expected]
-        begin = next(i for i, coef in enumerate(all_coef) if coef is model.coef_)
+        begin = next(i for i, each in enumerate(self._expected) if each["coef_"] is coef)
         # A product of another shape rounds differently, which single precision would show.
-        several = TOGETHER // model.intercept_.size if model.coef_.dtype == np.float64 else 1
+        several = 1
+        if coef.dtype == np.float64:
+            numbers = max(TOGETHER * self.shape[0], CHUNK)
+            several = numbers // (self.shape[0] * np.size(self._expected[begin]["intercept_"]))
         self._predict(self._expected[begin : begin + max(1, several)])
         return self._known[0][1]
+
+    def score(self, fitted, targets, loss):
+        """Return what `score` of the model with these attributes returns for all rows.
+
+        `targets` and `loss` are those of its training.
+        """
+        if self._encoded is None or self._encoded[0] is not targets:
+            self._encoded = targets, targets.encode_unseen(self._y)
+        p = self.predictions(fitted["coef_"])
+        return targets.score(loss, self._encoded[1], p.reshape(len(p), -1), None)
 
     def _predict(self, fitted):
         coef = np.vstack([each["coef_"] for each in fitted])
@@ -65,13 +81,13 @@ class RowView:
 
 class _RowClassifier(GDClassifier):
     def decision_function(self, X):
-        scores = X.predictions(self)
+        scores = X.predictions(self.coef_)
         return scores.ravel() if scores.shape[1] == 1 else scores
 
 
 class _RowRegressor(GDRegressor):
     def predict(self, X):
-        return predictions(self, X.predictions(self))
+        return predictions(self, X.predictions(self.coef_))
 
 
 # Scorers name the class of a model in their messages.
@@ -101,8 +117,8 @@ class Fold:
         Whether anybody but the estimator looks at the rows that train.
     untouched : bool
         Whether nobody changes rows: all candidates are then given the same object.
-    valid : ndarray, CSR matrix or None
-        X as the estimators read it, if nobody else looks at any rows.
+    valid : Given or None
+        X and y as the estimators read them, if nobody else looks at any rows.
     """
 
     def __init__(self, X, train, test, whole, untouched, valid):
@@ -111,8 +127,10 @@ class Fold:
         self.test = test
         self.whole = whole
         self.untouched = untouched
-        # Without test rows scikit-learn is to raise its own error.
-        self.valid = valid if len(positions(test)) else None
+        # Without test rows, or with rows that are not integers, scikit-learn is to raise its own
+        # error.
+        integers = train.dtype.kind in "biu" and test.dtype.kind in "biu"
+        self.valid = valid if integers and len(positions(test)) else None
         self.shape = X.shape if hasattr(X, "shape") else (len(X),)
         # Stands for the rows that train where nobody looks at them.
         self.unseen = train[:0]
@@ -131,7 +149,7 @@ class Fold:
         taken = (
             take_rows(self.X, rows)
             if self.valid is None
-            else RowView(self.valid, positions(rows), self.expected)
+            else RowView(self.valid.X, positions(rows), self.expected, self.valid.y)
         )
         if self.untouched:
             self._taken[name] = taken

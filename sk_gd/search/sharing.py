@@ -10,7 +10,7 @@ from sklearn import config_context, get_config
 from ..estimators.base import check_parameters
 from ..estimators.settings import settings_of
 from ..estimators.validation import Witness
-from .lanes import Pass, TrainingSet
+from .lanes import Candidate, Pass, TrainingSet
 from .pipelines import fit_transformers, remembering
 from .rows import Fold
 from .sklearn_private import take_rows
@@ -36,6 +36,8 @@ class SharedFits:
         self._stop = threading.Event()
         # X and y, all rows, as the estimators of each class read them.
         self._valid = {}
+        # The candidates that share a pass, by their numbers.
+        self._candidates = {}
 
     def run(self, n_jobs, nested_backend):
         """Train and score all fits that can share a pass.
@@ -89,7 +91,7 @@ class SharedFits:
             if reason is not None:
                 return None, reason
             check_parameters(task.model)
-            settings_of(task.model)
+            self._candidates[task.call.candidate] = Candidate(settings_of(task.model))
             if task.is_pipeline:
                 return task.transformers_key(), None
             self._validate(task)
@@ -150,15 +152,16 @@ class SharedFits:
             call.test,
             whole=call.scores_train or call.has_callbacks,
             untouched=task.only_predicts(),
-            valid=self._valid[type(task.model)][0].X if task.predicts_rows() else None,
+            valid=self._valid[type(task.model)][0] if task.predicts_rows() else None,
         )
 
     def _train(self, group, fold, steps, data):
         """Train models in one pass, and have each of them scored."""
         try:
-            candidates = [settings_of(task.model) for task in group]
+            candidates = [self._candidates[task.call.candidate] for task in group]
             shared = Pass(candidates, data, not fold.untouched)
             outcomes, errors = shared.train(self._check_stop), shared.errors
+            targets, loss = shared.problem.targets, shared.problem.loss
             # Its arrays are freed before the models are scored.
             del shared
         except Exception as error:
@@ -170,7 +173,7 @@ class SharedFits:
             if outcome is None:
                 _give_up([task], errors[i])
             else:
-                task.deliver(fold, outcome, steps)
+                task.deliver(fold, outcome, steps, targets, loss)
 
     def _check_stop(self):
         if self._stop.is_set():

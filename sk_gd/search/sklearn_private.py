@@ -146,6 +146,29 @@ class FitCall:
             for each in scorers
         )
 
+    def only_scores(self):
+        """Tell whether the score is the estimator's own, of the test rows, without weights.
+
+        scikit-learn is to report every fit itself if the search is that verbose.
+        """
+        options = self._options
+        return (
+            isinstance(options["scorer"], _PassthroughScorer)
+            and not options["score_params"]
+            and not options["return_train_score"]
+            and options["verbose"] < 2
+        )
+
+    def result(self, score, n_rows, fit_time, score_time):
+        """Return what `_fit_and_score` returns of a fit with this score of so many rows."""
+        return {
+            "fit_error": None,
+            "test_scores": score,
+            "n_test_samples": n_rows,
+            "fit_time": fit_time,
+            "score_time": score_time,
+        }
+
     def score(self, adopt, X, train, test):
         """Have scikit-learn score a model that has been trained elsewhere.
 

@@ -1,7 +1,9 @@
 """One fit of a search: whether and with which others it can be shared, and its result."""
 
+import time
 import warnings
 
+import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -73,8 +75,10 @@ class Task:
         return type(self.model), fingerprint(without(parameters, OF_A_LANE))
 
     def run_key(self):
-        """Return a key that is the same for models that may be one run, of several lengths."""
-        return fingerprint(without(self.model.get_params(deep=False), {"max_iter"}))
+        """Return a key that is the same for models that may be one run, or begin at each other."""
+        may_follow = self.model.optimizer == "auto" and self.model.tol is not None
+        omitted = {"max_iter", "alpha"} if may_follow else {"max_iter"}
+        return fingerprint(without(self.model.get_params(deep=False), omitted))
 
     def transformers_key(self):
         """Return a key that is the same for pipelines that differ in the last step only."""
@@ -94,8 +98,8 @@ class Task:
         """Tell whether X is only handed back to the model itself, which predicts."""
         return type(self.estimator) in READING_ROWS and self.only_predicts()
 
-    def deliver(self, fold, outcome, steps):
-        """Have scikit-learn score what the pass has made of this candidate.
+    def deliver(self, fold, outcome, steps, targets, loss):
+        """Score what the pass has made of this candidate, or have scikit-learn score it.
 
         Parameters
         ----------
@@ -105,7 +109,22 @@ class Task:
             What training came to.
         steps : list or None
             The fitted transformers before the model.
+        targets : RealTargets or ClassTargets
+            What y is, in the rows that train.
+        loss : Loss
+            The loss.
         """
+        # In single precision scikit-learn's scores are rounded otherwise.
+        is_double = fold.valid is not None and fold.valid.X.dtype == np.float64
+        if is_double and outcome.error is None and self.call.only_scores():
+            began = time.perf_counter()
+            rows = fold.take(fold.test)
+            score = rows.score(outcome.attributes, targets, loss)
+            if np.isfinite(score):  # if not, scikit-learn has something to say
+                seconds = time.perf_counter() - began
+                warn_of(outcome, self.call.parameters, stacklevel=2)
+                self.result = self.call.result(score, rows.shape[0], outcome.seconds, seconds)
+                return
         train = fold.train if fold.whole else fold.unseen
 
         def adopt():

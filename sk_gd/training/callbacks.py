@@ -10,12 +10,14 @@ class EpochTasks:
     ----------
     n_epochs : int
         The largest number of epochs.
+    is_silent : bool
+        Whether there are no callbacks.
     """
 
     def __init__(self, estimator, X, y, sample_weight, epochs):
         self.n_epochs = epochs
-        self._silent = not has_callbacks(estimator)
-        if self._silent:
+        self.is_silent = not has_callbacks(estimator)
+        if self.is_silent:
             return
         self._estimator = estimator
         self._arguments = {
@@ -28,13 +30,13 @@ class EpochTasks:
 
     def begin(self):
         """The fit begins."""
-        if self._silent:
+        if self.is_silent:
             return
         self._fit.call_on_fit_task_begin(estimator=self._estimator, **self._arguments)
 
     def begin_epoch(self):
         """An epoch begins."""
-        if self._silent:
+        if self.is_silent:
             return
         self._epoch = self._fit.subcontext(task_name="epoch")
         self._epoch.call_on_fit_task_begin(estimator=self._estimator, **self._arguments)
@@ -44,7 +46,7 @@ class EpochTasks:
 
         `attributes` is a function that returns the fitted attributes so far.
         """
-        if self._silent:
+        if self.is_silent:
             return False
         return self._epoch.call_on_fit_task_end(
             estimator=self._estimator, reconstruction_attributes=attributes, **self._arguments
@@ -52,7 +54,7 @@ class EpochTasks:
 
     def end(self):
         """The fit ends; the estimator has its attributes."""
-        if self._silent:
+        if self.is_silent:
             return
         self._fit.call_on_fit_task_end(
             estimator=self._estimator, reconstruction_attributes={}, **self._arguments

@@ -38,15 +38,13 @@ class Change:
         infinite if that has numbers that are not finite. Both are zero if nothing can be said.
     room : float
         How far it may end above its beginning.
-    automatic : bool
-        As given.
     from_nothing : bool
         Whether the objective was zero, so that it could only grow.
     """
 
     def __init__(self, run, data, *, automatic):
         self.before = self.after = 0.0
-        self.automatic, self.from_nothing = automatic, False
+        self.from_nothing = False
         weights = run.weights()
         if not run.can_hold(weights):
             self.after = math.inf
@@ -97,7 +95,7 @@ def ended_above(change, run, data):
         what = (
             f"the objective was {change.before:.6g} at the beginning and is {change.after:.6g} now"
         )
-    return _error(what, run.history.n_epochs, run.config, data, automatic=change.automatic)
+    return _error(what, run.history.n_epochs, run.config, data)
 
 
 def overflowed(loss, run, data):
@@ -111,16 +109,13 @@ def overflowed(loss, run, data):
     return _error(what, run.history.n_epochs + 1, run.config, data)
 
 
-def _error(what, epoch, config, data, *, automatic=False):
+def _error(what, epoch, config, data):
     smoothness = data.smoothness(config.penalty)
     safe = 2 / smoothness if smoothness > 0 else 0.0
-    advice = "choose a smaller one, or learning_rate='auto'."
-    if automatic:
-        advice = "the rate was chosen automatically; choose a smaller one, or another optimizer."
     return DivergenceError(
         f"Training diverged in epoch {epoch} with learning_rate={config.learning_rate:.6g}: "
         f"{what}. Plain gradient descent is stable on this data up to a learning_rate of "
-        f"2 / L = {safe:.6g}; {advice}",
+        f"2 / L = {safe:.6g}; choose a smaller one, or learning_rate='auto' unless that was set.",
         epoch=epoch,
         learning_rate=config.learning_rate,
         safe_learning_rate=safe,

@@ -33,7 +33,7 @@ def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None
     list of Run
         Those that were stopped by the number of epochs only.
     """
-    generator = runs[0].generator
+    generator = runs[0].generator if data.shuffle else None
     last = {id(run): run.history.n_epochs + more for run, more in zip(runs, epochs, strict=True)}
     active, unfinished, objective = list(runs), [], None
     begun = begin_on_sample(runs, data)
@@ -43,36 +43,34 @@ def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None
         if objective is None:
             objective = watched_objective(data, [run.lane for run in active])
         _take_epoch(active, objective, data, generator)
-        worse = [run for run, _, loss in begun if not run.lane.loss <= loss]
-        if worse:
-            # The sample was misleading: these runs begin again, without it.
-            for run, lane, _ in begun:
-                run.lane = lane if run in worse else run.lane
-            again = watched_objective(data, [run.lane for run in worse])
-            _take_epoch(worse, again, data, generator)
-            objective = None
-        begun = []
+        if begun:
+            worse = [run for run, _, loss in begun if not run.lane.loss <= loss]
+            if worse:
+                # The sample was misleading: these runs begin again, without it.
+                for run, lane, _ in begun:
+                    run.lane = lane if run in worse else run.lane
+                again = watched_objective(data, [run.lane for run in worse])
+                _take_epoch(worse, again, data, generator)
+                objective = None
+            begun = []
         going = [run for run in active if not run.finish_epoch(data, held_out)]
-        recorded = [run for run in active if run.error is None]
-        if recorded and end_epoch is not None and end_epoch(recorded):
-            return []
-        unfinished += [run for run in going if run.history.n_epochs == last[id(run)]]
-        going = [run for run in going if run.history.n_epochs < last[id(run)]]
-        if len(going) < len(active):
-            active, objective = going, None
+        if end_epoch is not None:
+            recorded = [run for run in active if run.error is None]
+            if recorded and end_epoch(recorded):
+                return []
+        over = [run for run in going if run.history.n_epochs == last[id(run)]]
+        if over or len(going) < len(active):
+            unfinished += over
+            active, objective = [run for run in going if run not in over], None
     return unfinished
 
 
 def _take_epoch(runs, objective, data, generator):
     """Take all runs through one epoch."""
-    run_epoch(
-        objective,
-        [run.lane for run in runs],
-        [run.begin_epoch(data.n_batches) for run in runs],
-        data.order(generator),
-        data.n,
-        data.batch_size,
-    )
+    n_batches = data.n_batches
+    rates = [run.begin_epoch(n_batches) for run in runs]
+    lanes = [run.lane for run in runs]
+    run_epoch(objective, lanes, rates, data.order(generator), data.n, data.batch_size)
 
 
 def begin_on_sample(runs, data):
@@ -83,7 +81,11 @@ def begin_on_sample(runs, data):
     """
     n_steps = min(run.lane.rule.optimizer.sample_steps for run in runs)
     sample = None
-    if n_steps > 0 and data.n_batches == 1 and not any(run.n_steps for run in runs):
+    if (
+        n_steps > 0
+        and data.n_batches == 1
+        and not any(run.n_steps or run.lane.continues for run in runs)
+    ):
         sample = data.sample()
     if sample is None:
         return []

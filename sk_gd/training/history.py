@@ -13,7 +13,7 @@ class History:
     validation_loss_curve, validation_scores : list of float
         Loss and score on held-out data, where there are any.
     watched : list of float
-        What stopping and schedule look at: the validation loss if there is one, else the
+        What the schedule looks at: the validation loss if there is one, else the
         objective. NaN for epochs of which it is not comparable with the present ones.
     begin : int
         The epoch at which training on the present objective and data began.

@@ -3,7 +3,7 @@
 import numpy as np
 
 # Steps whose rates are computed together.
-AT_ONCE = 256
+AT_ONCE = 1024
 
 
 class Rates:
@@ -23,11 +23,12 @@ class Rates:
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.horizon = horizon
-        self._computed = []  # of the epochs to come, the last one first
+        # The rates of some epochs, and how many of these are over.
+        self._computed, self._over = (), 0
 
     def next_epoch(self, epoch, n_batches):
         """The rates of the batches of this epoch, the one after that of the last call."""
-        if not self._computed:
+        if self._over == len(self._computed):
             # Always the same epochs together, so that a run that is resumed has the same bits.
             # Beyond the horizon they are computed one by one: the schedule may end there.
             at_once = max(1, AT_ONCE // n_batches)
@@ -36,9 +37,9 @@ class Rates:
             epochs = np.arange(first, last)[:, None]
             time = (epochs + np.arange(n_batches) / n_batches).ravel()
             rates = self.learning_rate * self.schedule(time, self.horizon)
-            rates = rates.reshape(len(epochs), n_batches)
-            self._computed = list(rates[: epoch - last - 1 : -1])
-        return self._computed.pop()
+            self._computed, self._over = rates.reshape(len(epochs), n_batches), epoch - first
+        self._over += 1
+        return self._computed[self._over - 1]
 
     def after(self, loss):
         """The rates after an epoch of this watched loss: a schedule may react to it."""
@@ -52,5 +53,5 @@ class Rates:
     def copy(self):
         """A copy that continues by itself."""
         other = self.with_schedule(self.schedule)
-        other._computed = list(self._computed)
+        other._computed, other._over = self._computed, self._over
         return other

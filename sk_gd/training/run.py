@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._versions import this_version
+from ..objectives.caching import cached_property
 from ..objectives.coordinates import Coordinates
 from ..objectives.moments import Moments, Statistics
 from ..parameters import fingerprint
@@ -20,9 +21,12 @@ from .stored import check_run, refusing
 
 # Weights must stay so far below the largest number that sums over features stay finite.
 ROOM = 1e6
+LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in ("float32", "float64")}
 # Below this share of the loss of a constant model, about, further improvements do not count:
 # a loss that goes to zero would never settle otherwise.
 LEAST_LOSS = 1e-3
+# A run is at its minimum if its rule knows that less than this share of `tol` is left to gain.
+LEFT = 0.1
 # Beyond this multiple of it the loss is that of outliers, of which nothing can be learnt.
 MOST_LOSS = 10.0
 
@@ -55,8 +59,6 @@ class Run:
     ----------
     seed : int
         Seeds everything random.
-    generator : numpy.random.Generator
-        Draws the orders of the rows.
     statistics : Statistics
         The moments from which the coordinates were made.
     signal : tuple of (float, int)
@@ -75,7 +77,7 @@ class Run:
     stopping : Stopping
         Whether the loss still improves.
     best : Best
-        The model of the lowest validation loss.
+        The model of the lowest validation loss, or of the highest score that was chosen.
     limit : float
         Weights below it give a model, and predictions, of finite numbers.
     fingerprint : tuple of str or None
@@ -93,7 +95,6 @@ class Run:
 
     def __init__(self, seed, statistics):
         self.seed = seed
-        self.generator = np.random.default_rng(seed)
         self.statistics = statistics
         self.signal = (1.0, 0)
         self.config = None
@@ -109,8 +110,13 @@ class Run:
         self.error = None
         self.start, self.first_epoch = None, 0
 
+    @cached_property
+    def generator(self):
+        """Draws the orders of the rows. Full batches need none, and do not wait for it."""
+        return np.random.default_rng(self.seed)
+
     def __getstate__(self):
-        state = {"version": this_version(), **vars(self)}
+        state = {"version": this_version(), **vars(self), "generator": self.generator}
         del state["rates"]  # they follow from the configuration and the losses
         del state["start"], state["first_epoch"]
         state["lane"] = None if self.lane is None else lane_state(self.lane)
@@ -144,7 +150,8 @@ class Run:
         """A run that continues from here by itself."""
         other = Run.__new__(Run)
         vars(other).update(vars(self))
-        other.generator = copy.deepcopy(self.generator)
+        if "generator" in vars(self):
+            other.generator = copy.deepcopy(self.generator)
         if self.lane is not None:
             other.lane = lane_from(copy.deepcopy(lane_state(self.lane)))
         for name in ("rates", "history", "stopping"):
@@ -200,10 +207,26 @@ class Run:
                 self.lane.rule.begin_after(earlier)
         self.start, self.first_epoch = self.lane.model(), self.history.n_epochs
         self.coordinates = coordinates
-        self.limit = float(np.finfo(config.dtype).max) / ROOM / max(1.0, coordinates.gain())
+        self.limit = LARGEST[config.dtype] / ROOM / max(1.0, coordinates.gain())
         self.lane.penalty = config.penalty.kernel(
             *coordinates.weight_scales(), proximal=self.lane.rule.has_metric()
         )
+
+    def follow(self, other):
+        """Begin at the minimum of a run that differs in the strength of a ridge penalty only.
+
+        The other run is over, and its lane is this one's.
+        """
+        coordinates, scales = self.coordinates, self.coordinates.weight_scales()
+        mine, theirs = (run.config.penalty.curvature(*scales) for run in (self, other))
+        lane, other.lane = other.lane, None
+        lane.penalty, self.lane = self.lane.penalty, lane
+        lane.rule.follow(
+            np.asarray(lane.w),
+            lambda rows: coordinates.curved(rows, mine - theirs),
+            self.config.learning_rate,
+        )
+        self.start = lane.model()
 
     def _rates(self):
         config = self.config
@@ -235,16 +258,23 @@ class Run:
             watched, score = (float(number) for number in held_out.judge(*model))
             history.validation_loss_curve.append(watched)
             history.validation_scores.append(score)
-            self.best = self.best.offer(watched, model)
+        least, most = LEAST_LOSS * config.loss_unit, MOST_LOSS * config.loss_unit
+        judged, size = watched, min(max(abs(watched), least), most)
+        if held_out is not None:
+            if held_out.chosen_score is not None:
+                judged, size = -score, abs(score)
+            self.best = self.best.offer(judged, model)
         history.watched.append(watched)
         self.rates = self.rates.after(watched)
         if config.tol is None:
             return False
         self.stopping.at_minimum = self._is_stationary(data)
-        least, most = LEAST_LOSS * config.loss_unit, MOST_LOSS * config.loss_unit
         if self.lane.rule.only_measures():
             return self.stopping.at_minimum
-        self.stopping.update(watched, config.tol * min(max(abs(watched), least), most))
+        noticed = config.tol * size
+        self.stopping.update(judged, noticed)
+        if self.lane.rule.gain() * config.loss_unit <= LEFT * noticed and not config.validated:
+            self.stopping.at_minimum = True
         return self.is_settled
 
     def _is_stationary(self, data):
@@ -266,7 +296,7 @@ class Run:
 
     def can_hold(self, weights):
         """Whether these weights give a model, and predictions, of finite numbers."""
-        return bool(np.max(np.abs(weights)) <= self.limit) or self.coordinates.can_hold(
+        return bool(np.abs(weights).max() <= self.limit) or self.coordinates.can_hold(
             weights, self.config.dtype, ROOM
         )
 
@@ -298,7 +328,7 @@ class Run:
 
 
 # What is stored of a run.
-NAMES = vars(Run(0, None)).keys() - {"rates", "start", "first_epoch"}
+NAMES = vars(Run(0, None)).keys() - {"rates", "start", "first_epoch"} | {"generator"}
 # The parts of it that are stored as their attributes.
 PARTS = {
     "coordinates": Coordinates,

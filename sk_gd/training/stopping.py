@@ -4,7 +4,9 @@ import math
 
 
 class Stopping:
-    """Stops a run whose loss no longer improves.
+    """Stops a run whose loss no longer improves, or whose score does not.
+
+    A score counts as a loss with the opposite sign.
 
     Attributes
     ----------
@@ -44,7 +46,7 @@ class Best:
     Attributes
     ----------
     loss : float
-        Its loss.
+        Its loss, or its score with the opposite sign.
     model : tuple or None
         Its coefficients and intercepts; None if there is none.
     """

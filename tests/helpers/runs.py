@@ -5,7 +5,6 @@ If a private name changes, change it here (and in `uncompiled`, which loads sour
 
 import copy
 import threading
-from types import SimpleNamespace
 
 import numpy as np
 import scipy.sparse as sp
@@ -391,7 +390,7 @@ def count_shared(monkeypatch):
 
 def predictions_of_rows(X, rows, fitted):
     """Predictions for some rows, computed as a search does, by a model with these attributes."""
-    return RowView(X, rows, [fitted]).predictions(SimpleNamespace(**fitted))
+    return RowView(X, rows, [fitted]).predictions(fitted["coef_"])
 
 
 # Links from a notebook.
