@@ -1,4 +1,4 @@
-# cython: language_level=3, freethreading_compatible=True
+# cython: language_level=3
 """Threads of a fit: BLAS has one, and those it would have share the long passes over the rows.
 
 Passes are cut by the shape of the data alone, and the sums of the parts are added in their order,

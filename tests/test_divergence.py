@@ -63,6 +63,16 @@ def test_beyond_the_stable_limit(optimizer):
         model.fit(*DIABETES)
 
 
+def test_a_loss_that_is_zero_without_a_model_can_only_grow():
+    """The perceptron's is proportional to the length of the weights, and so to the rate."""
+    X = np.random.default_rng(0).normal(size=(300, 20))
+    y = np.random.default_rng(1).normal(size=300) > 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = GDClassifier("sgd", loss="perceptron", random_state=0).fit(X, y)
+    assert model.loss_curve_[-1] > model.loss_curve_[0]
+
+
 def test_partial_fit_leaves_the_model_as_it_was():
     model = GDRegressor("sgd", batch_size="full", learning_rate=0.1).partial_fit(*DIABETES)
     model.set_params(learning_rate=1e4)

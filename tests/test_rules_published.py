@@ -143,6 +143,22 @@ def test_rprop_keeps_to_its_limits():
     np.testing.assert_allclose(np.diff(turning, prepend=0), expected, rtol=1e-13)
 
 
+def test_rprop_with_an_l1_penalty_takes_the_subgradient_of_torch():
+    # torch.optim.Rprop on half the mean square plus 0.3 of the absolute coefficients (torch 2.14).
+    X = [[1, 2, -1], [0.5, -1, 2], [-2, 0.25, 1], [1.5, 1, 0.5], [-0.5, -1.5, -2], [0.25, 3, 1]]
+    y = [1.0, 0.5, -2.0, 2.5, -1.0, 0.0]
+    model = GDRegressor("rprop", learning_rate=0.1, alpha=0.3, l1_ratio=1.0, tol=None)
+    model.set_params(scale_penalty=False, precondition=None)
+    for epochs, coef, intercept in (
+        (5, [0.74416, 0.088, -0.01], -0.01),
+        (10, [1.0552, 0.011968, -0.013], 0.0776),
+        (25, [0.97929628672, 0.000428416, 0.00033728], 0.044899328),
+    ):
+        model.set_params(max_iter=epochs).fit(X, y)
+        np.testing.assert_allclose(model.coef_, coef, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(model.intercept_, intercept, rtol=0, atol=1e-12)
+
+
 def test_radam_rectifies_from_its_sixth_step_on():
     # The first steps are momentum, proportional to the gradient; the later steps have no unit.
     optimizer = RAdam(epsilon=0.0)

@@ -14,6 +14,7 @@ import pytest
 import scipy.sparse as sp
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from helpers.project import ROOT
 from helpers.runs import Moments, one_blas_thread, small_parts, use_threads
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor
 from sk_gd.losses import Loss
@@ -335,6 +336,19 @@ def test_an_interrupt_leaves_blas_its_threads(at, monkeypatch):
             pass
         assert numbers == one_blas_thread._before
         assert not one_blas_thread._fits
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+def test_fits_in_many_threads_and_their_memory():
+    """Some of the fits of ``benchmarks/threads.py``."""
+    script = f"import sys; sys.path.insert(0, {str(ROOT / 'benchmarks')!r})\n"
+    script += "import threads; print(threads.measured(150, 300))"
+    run = [sys.executable, "-c", script]
+    found = subprocess.run(run, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    different, grown, traced = eval(found)
+    assert different == 0
+    assert grown < 10_000_000 and traced < 200_000
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

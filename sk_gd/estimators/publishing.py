@@ -87,8 +87,8 @@ def convergence_message(run, settings, change, unfinished):
     risen = change.rise > NOTICED * run.config.loss_unit
     if risen:
         since, before, after = "before training", change.before, change.after
-    elif not settled:
-        after = before  # training goes on
+    elif not settled or change.from_nothing:
+        after = before  # training goes on, or a loss that is zero without a model could only grow
     judged = run.lane.rule.t >= JUDGED or (risen and settled)
     if after > before and (judged or (after > 2 * before > 0 and not automatic)):
         return f"The objective is {after:.6g} and was {before:.6g} {since}: " + (

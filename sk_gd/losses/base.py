@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-# cython: initializedcheck=False, freethreading_compatible=True
+# cython: initializedcheck=False
 """Loss (what users see and tune) and LossKernel (its formula): the base of all losses.
 
 ``Loss.kernel(n_outputs)`` gives the compiled formula, which is evaluated on a block of rows at a

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-# cython: initializedcheck=False, freethreading_compatible=True
+# cython: initializedcheck=False
 """The linear objective: predictions of a block of rows, their losses, the gradient.
 
 The code here is the same for float32 and float64, shuffled and ordered, dense and sparse rows,

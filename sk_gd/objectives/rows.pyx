@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-# cython: initializedcheck=False, freethreading_compatible=True
+# cython: initializedcheck=False
 """Rows of X, a block at a time: what a linear objective asks of dense and of sparse rows.
 
 A block of rows is multiplied with the weights, and later with the slopes of the loss. It reads

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-# cython: initializedcheck=False, freethreading_compatible=True
+# cython: initializedcheck=False
 """Optimizer (hyper-parameters) and Rule (one run of it): the base of all families.
 
 An `Optimizer` is a small scikit-learn object that never changes while a model

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-# cython: initializedcheck=False, freethreading_compatible=True
+# cython: initializedcheck=False
 """Optimizers whose step size follows from the change of the gradient, on the full batch."""
 
 import cython
@@ -51,7 +51,8 @@ class AdGD(_Secant):
     convex function whose gradient is locally Lipschitz continuous, even if there is no
     global constant. It is more stable than `BarzilaiBorwein`, and slower near the
     minimiser. It needs the full batch: the gradients of two mini-batches differ by more
-    than the curvature. It does not suit the hinge loss, whose gradient jumps.
+    than the curvature. It does not suit losses with corners, such as the hinge or the
+    absolute error, whose gradients jump.
 
     Good for the full batch of smooth losses whose curvature has no bound, as
     with a logarithmic link.
@@ -96,8 +97,9 @@ class BarzilaiBorwein(_Secant):
     This is a quasi-Newton method with one number for the Hessian. It is much faster than
     plain descent on ill-conditioned smooth problems, at the same cost. The objective
     does not fall at every step. The method needs the full batch: the gradients of two
-    mini-batches differ by more than the curvature. It does not suit the hinge loss,
-    whose gradient jumps.
+    mini-batches differ by more than the curvature. It does not suit losses with corners,
+    such as the hinge or the absolute error. Their gradients jump, so that a change says
+    nothing about how far to go: training may end above its beginning, which is an error.
 
     The step size :math:`\lambda_t` is rounded to six binary digits, that is by less than one
     percent. Otherwise each step would magnify the rounding errors of the gradient, which

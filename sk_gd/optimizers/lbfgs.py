@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-# cython: initializedcheck=False, freethreading_compatible=True
+# cython: initializedcheck=False
 """L-BFGS: the Hessian from the last few changes of the gradient, on the full batch."""
 
 import cython

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-# cython: initializedcheck=False, freethreading_compatible=True
+# cython: initializedcheck=False
 """Optimizers that use only the sign of the gradient."""
 
 import cython
@@ -115,7 +115,8 @@ class Rprop(Optimizer):
     signs, so a schedule has no effect. The signs of mini-batch gradients are mostly
     noise: ``batch_size="auto"`` is the full batch, and a smaller batch is an error.
     In `partial_fit`, the given data are the full batch. With an L1 penalty, use an
-    optimizer that is not sign-based.
+    optimizer that is not sign-based: here a subgradient of the penalty, zero at zero,
+    joins the gradient, as in torch, and coefficients jump to and fro over zero.
 
     Good for small data that fit in one batch, without anything to tune.
 

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-# cython: initializedcheck=False, freethreading_compatible=True
+# cython: initializedcheck=False
 """Penalty (what is configured) and PenaltyKernel (its formulas): the base of all penalties.
 
 A `Penalty` holds strengths. ``Penalty.kernel(size, loss_scale)`` gives its formulas in the

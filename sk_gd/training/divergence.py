@@ -38,10 +38,13 @@ class Change:
         infinite if that has numbers that are not finite. Both are zero if nothing can be said.
     room : float
         How far it may end above its beginning.
+    from_nothing : bool
+        Whether the objective was zero, so that it could only grow.
     """
 
     def __init__(self, run, data, *, automatic):
         self.before = self.after = 0.0
+        self.from_nothing = False
         weights = run.weights()
         if not run.can_hold(weights):
             self.after = math.inf
@@ -69,6 +72,7 @@ class Change:
                 lane.value_at(weights, *rows),
             ]
         self.before, self.after = (v if math.isfinite(v) else math.inf for v in values)
+        self.from_nothing = self.before == 0
 
     @property
     def rise(self):
