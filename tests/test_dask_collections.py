@@ -313,3 +313,29 @@ def test_rounds_of_a_fit(client, monkeypatch):
     asked.clear()
     sk_gd.dask.GDRegressor(**QUICK).fit(data[0], cut(TARGETS["number"], ends_of(3)))
     assert asked == first
+
+
+def test_tasks_are_named_after_what_they_do(client):
+    """In the dashboard, whose names are those that Dask makes of the keys."""
+    for persist in (True, False):
+        x, y = arrays()[:2]
+        model = sk_gd.dask.GDClassifier(persist=persist, **QUICK).fit(x, y)
+        model.predict(x).compute()
+        dask.compute(model.predict_proba(cut(X, ends_of(2))))
+    frame = dd.from_pandas(pd.DataFrame(X), npartitions=2)
+    model.decision_function(frame).compute()
+    names = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.task_prefixes))
+    work = ["check", "describe", "joint_moments", "pose_part", "evaluate"]
+    work += ["predict", "predict_proba", "decision_function"]
+    assert {f"sk_gd_{each}" for each in work} <= set(names)
+    ours = {
+        "make_part",
+        "answer_one",
+        "answers",
+        "_answers",
+        "framed",
+        "_framed",
+        "Packed",
+        "sk_gd",
+    }
+    assert not ours & set(names)
