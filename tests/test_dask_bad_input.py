@@ -152,6 +152,11 @@ def test_targets(client):
         ["In partition", "poisson", "negative"], regressor(loss="poisson"), parts, cut(Y, ends)
     )
     assert_refused(["Unknown label type"], classifier(), parts, cut(Y, ends))
+    mixed = cut(LABELS, ends)
+    mixed[2] = dask.delayed((LABELS[60:90] == "yes").astype(int))
+    assert_refused(
+        ["Partition 2", "kind of targets", "numbers", "text"], classifier(), parts, mixed
+    )
     assert_refused(["In partition"], regressor(), parts, cut(LABELS, ends))
     mixed = cut(TARGETS["numbers"], ends)
     mixed[1] = dask.delayed(Y[30:60])
@@ -224,6 +229,9 @@ def test_the_plain_estimators_name_those_of_a_cluster(kind):
     for data in ((x, y), (X, y), (cut(X, ENDS), cut(LABELS, ENDS))):
         with pytest.raises(TypeError, match=re.escape(f"sk_gd.dask.{kind}")):
             plain().fit(*data)
+    for search, grid in (("GDGridSearchCV", {"alpha": [1]}), ("GDRandomizedSearchCV", {})):
+        with pytest.raises(TypeError, match=re.escape(f"sk_gd.dask.{search}")):
+            getattr(sk_gd, search)(plain(), grid).fit(x, y)
 
 
 def test_ctrl_c_cancels_the_round(client, monkeypatch):

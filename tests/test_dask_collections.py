@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
+from sklearn.exceptions import DataConversionWarning
 
 import sk_gd
 from helpers.assertions import reloaded
@@ -313,3 +314,60 @@ def test_rounds_of_a_fit(client, monkeypatch):
     asked.clear()
     sk_gd.dask.GDRegressor(**QUICK).fit(data[0], cut(TARGETS["number"], ends_of(3)))
     assert asked == first
+
+
+def test_tasks_are_named_after_what_they_do(client):
+    """In the dashboard, whose names are those that Dask makes of the keys."""
+    for persist in (True, False):
+        x, y = arrays()[:2]
+        model = sk_gd.dask.GDClassifier(persist=persist, **QUICK).fit(x, y)
+        model.predict(x).compute()
+        dask.compute(model.predict_proba(cut(X, ends_of(2))))
+    frame = dd.from_pandas(pd.DataFrame(X), npartitions=2)
+    model.decision_function(frame).compute()
+    names = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.task_prefixes))
+    work = ["check", "describe", "joint_moments", "pose_part", "evaluate"]
+    work += ["predict", "predict_proba", "decision_function"]
+    assert {f"sk_gd_{each}" for each in work} <= set(names)
+    ours = {
+        "make_part",
+        "answer_one",
+        "answers",
+        "_answers",
+        "framed",
+        "_framed",
+        "Packed",
+        "sk_gd",
+    }
+    assert not ours & set(names)
+
+
+# Dask itself uses what pandas 3.1 deprecates.
+@pytest.mark.filterwarnings("ignore:The inplace keyword")
+@pytest.mark.parametrize("persist", [True, False])
+def test_columns_of_files_that_dask_joins(tmp_path, persist):
+    """Dask reads fewer columns in larger partitions, of X and of y together."""
+    pytest.importorskip("pyarrow")
+    dd.from_pandas(FRAME, npartitions=6).to_parquet(tmp_path)
+    frame = dd.read_parquet(tmp_path)
+    counts = [frame[each].optimize().npartitions for each in (NAMES, "y")]
+    assert counts[0] != counts[1]
+    model = sk_gd.dask.GDClassifier(persist=persist, **QUICK)
+    model.fit(frame[NAMES], frame["y"], frame["w"])
+    assert_same_model(model, sk_gd.GDClassifier(**QUICK).fit(X, TARGETS["two"], WEIGHT))
+    some = frame[frame["a"] > 0]
+    rows = X[:, 0] > 0
+    model.fit(some[NAMES], some["y"])
+    assert_same_model(model, sk_gd.GDClassifier(**QUICK).fit(X[rows], TARGETS["two"][rows]))
+    known = model.to_local().score(FRAME[NAMES], FRAME["y"])
+    assert model.score(frame[NAMES], frame["y"]) == known
+    for other in (frame["y"], (frame["w"] > 0).to_dask_array()):
+        with pytest.raises(ValueError, match="to_delayed"):
+            model.fit(some[NAMES], other)
+
+
+def test_labels_in_one_column():
+    frame = dd.from_pandas(FRAME, npartitions=3)
+    with pytest.warns(DataConversionWarning, match="table of one column"):
+        model = sk_gd.dask.GDClassifier(**QUICK).fit(frame[NAMES], frame[["y"]])
+    assert_same_model(model, sk_gd.GDClassifier(**QUICK).fit(X, TARGETS["two"]))

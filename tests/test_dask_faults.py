@@ -63,6 +63,8 @@ def test_a_worker_is_killed(runs):
 MEGABYTES = 1 << 20
 
 
+# Dask itself uses what pandas 3.1 deprecates.
+@pytest.mark.filterwarnings("ignore:The inplace keyword")
 @pytest.mark.slow
 def test_data_of_four_times_the_memory(tmp_path):
     """Parquet files of 4 × the workers' limit train within it."""

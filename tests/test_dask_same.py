@@ -266,7 +266,7 @@ def test_partitions_stay_where_they_are(client):
             for key in transfer["keys"]
         ]
     )
-    assert not [key for keys in moved.values() for key in keys if "pose-part" in key]
+    assert not [key for keys in moved.values() for key in keys if "pose_part" in key]
 
 
 def test_workers_keep_what_answers_for_a_partition(monkeypatch):

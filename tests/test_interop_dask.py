@@ -61,3 +61,23 @@ def test_a_model_travels(client):
     model = GDClassifier(optimizers.Nesterov(), **QUICK).fit(X, NAMES)
     far = client.submit(lambda model, X, y: model.partial_fit(X, y), model, X, NAMES).result()
     np.testing.assert_array_equal(far.coef_, model.partial_fit(X, NAMES).coef_)
+
+
+# Of dask-ml and of what it imports.
+@pytest.mark.filterwarnings("ignore")
+def test_incremental_of_dask_ml(client):
+    """A loop of `partial_fit` over the blocks: the same bits."""
+    wrappers = pytest.importorskip("dask_ml.wrappers")
+    import dask.array as da
+
+    x, y = da.from_array(X, chunks=(100, -1)), da.from_array(Y, chunks=100)
+    given = {"random_state": 0, "learning_rate": 0.01}
+    wrapped = wrappers.Incremental(GDClassifier(**given), shuffle_blocks=False)
+    wrapped.fit(x, y, classes=[0, 1])
+    known = GDClassifier(**given)
+    for begin in range(0, len(X), 100):
+        known.partial_fit(X[begin : begin + 100], Y[begin : begin + 100], classes=[0, 1])
+    np.testing.assert_array_equal(wrapped.estimator_.coef_, known.coef_)
+    np.testing.assert_array_equal(wrapped.predict(x).compute(), known.predict(X))
+    after = wrappers.ParallelPostFit(known)
+    np.testing.assert_allclose(after.predict_proba(x).compute(), known.predict_proba(X), rtol=1e-12)

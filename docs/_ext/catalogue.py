@@ -310,21 +310,30 @@ class Schedules(Table):
 
 
 class Recorded(Table):
-    """``.. recorded::``: the recorded tables of the benchmarks, with date and machine."""
+    """``.. recorded::``: the recorded tables of the benchmarks, with date and machine.
+
+    With the name of a record it is the table of that one, without a section of its own.
+    """
+
+    optional_arguments = 1
 
     def run(self):
-        """One section for each record."""
+        """One section for each record, or one table."""
         found = []
         for record in records():
+            if self.arguments and record["name"] != self.arguments[0]:
+                continue
             self.env.note_dependency(RESULTS / f"{record['name']}.json")
-            place = ", ".join(f"{key} {value}" for key, value in record["versions"].items())
+            versions = ", ".join(f"{key} {value}" for key, value in record["versions"].items())
             title = record["title"]
+            heading = "" if self.arguments else f"{title}\n{'-' * len(title)}\n\n"
             found += self.parse(
-                f"{title}\n{'-' * len(title)}\n\n{record['text']}\n\n"
+                f"{heading}{record['text']}\n\n"
                 f"Recorded by ``python benchmarks/{record['script']}.py`` on {record['date']}: "
-                f"{record['machine']}; {place}.\n"
+                f"{record['machine']}; {versions}.\n"
             )
-            found[-1] += self.table(record["head"], record["rows"], ("catalogue", "recorded"))
+            place = found if self.arguments else found[-1]
+            place += self.table(record["head"], record["rows"], ("catalogue", "recorded"))
         return found
 
 

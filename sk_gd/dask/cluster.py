@@ -215,8 +215,8 @@ class Partitions:
     @classmethod
     def of(cls, client, function, plain, columns, keep):
         """Partitions of ``function(plain, index, X=X, y=y, ...)``, from delayed columns."""
-        plain = dask.delayed(Packed((function, plain)), traverse=False)
-        make = dask.delayed(make_part, name=_task_name(function))
+        plain = dask.delayed(Packed((function, plain)), name=key_of("parameters"), traverse=False)
+        make = _named(make_part, function)
         parts = [make(plain, index, **row) for index, row in enumerate(columns)]
         return cls(client, parts, keep)
 
@@ -232,7 +232,7 @@ class Partitions:
             with self._cancelled_unless_done(keys):
                 new.held = self._submit(derive, questions, keys)
         else:
-            make = dask.delayed(answer_one, name=_task_name(function))
+            make = _named(answer_one, function)
             new.held = [
                 {k: make(question, parts)}
                 for (k,), question, parts in zip(self.groups, questions, self.held, strict=True)
@@ -269,9 +269,9 @@ class Partitions:
         part_of = {
             k: held for group, held in zip(self.groups, self.held, strict=True) for k in group
         }
-        ask = dask.delayed(answer_one, name=_task_name(function))
+        ask = _named(answer_one, function)
         answers = [ask(Question(function, arguments, [k]), part_of[k]) for k in places]
-        whole = fold(dask.delayed(merge, name="sk_gd-merge"), answers)
+        whole = fold(_named(merge, "merge"), answers)
         with self._cancelled_unless_done([whole.key]):
             return self.client.gather(self.client.compute(whole))
 
@@ -335,13 +335,22 @@ def _keys(function, count):
     cluster for those that read data, and sends them to any worker, not to the one that has the
     partitions.
     """
-    name = f"{_task_name(function)}-{uuid.uuid4().hex}"
+    name = key_of(function.__name__)
     return [(name, k) for k in range(count)]
 
 
-def _task_name(function):
-    """The name of a task in Dask's dashboard."""
-    return f"sk_gd-{function.__name__.replace('_', '-')}"
+def key_of(name):
+    """A key of its own for a task that has this name in Dask's dashboard.
+
+    A hyphen in the name would not do: Dask takes some words after it for a hash.
+    """
+    return f"sk_gd_{name}-{uuid.uuid4().hex}"
+
+
+def _named(task, what):
+    """A function that makes tasks, with the name of what they do: a function, or a word."""
+    make, name = dask.delayed(task), getattr(what, "__name__", what)
+    return lambda *given, **more: make(*given, **more, dask_key_name=key_of(name))
 
 
 def bytes_of(collection, parts):

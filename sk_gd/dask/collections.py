@@ -1,11 +1,15 @@
 """From collections of Dask to partitions: rows of X, y and weights that lie together."""
 
+import operator
+
 import dask
 import dask.array as da
 import numpy as np
 import scipy.sparse as sp
 from dask.base import is_dask_collection
 from dask.delayed import Delayed
+
+from .cluster import key_of
 
 # Bytes of a part that is made of rows in memory.
 CHUNK = 100_000_000
@@ -46,8 +50,10 @@ def partitions(X, **others):
         X = _cut(X, ends)
     elif isinstance(X, da.Array) and not np.isnan(X.shape[0]):
         ends = np.cumsum(X.chunks[0]).tolist()
-    columns = {"X": _parts("X", _one_chunk_a_row(X))}
+    columns = _columns_of_frames({"X": X, **others}) or {"X": _parts("X", _one_chunk_a_row(X))}
     for name, values in others.items():
+        if name in columns:
+            continue
         columns[name] = [None] * len(columns["X"])
         if values is None:
             continue
@@ -56,12 +62,7 @@ def partitions(X, **others):
         if isinstance(values, da.Array) and isinstance(X, da.Array):
             values = _aligned(X, values)
         columns[name] = _parts(name, values)
-        _check_divisions(X, values, name)
-        if len(columns[name]) != len(columns["X"]):
-            raise ValueError(
-                f"{name} must have the partitions of X, {len(columns['X'])}. Got "
-                f"{len(columns[name])} instead. {JOIN}"
-            )
+        _check_number(name, len(columns[name]), len(columns["X"]))
     return [dict(zip(columns, parts, strict=True)) for parts in zip(*columns.values(), strict=True)]
 
 
@@ -123,19 +124,62 @@ def _aligned(X, values):
     return values
 
 
-def _check_divisions(X, values, name):
-    """Raise a ValueError if two frames are divided at different rows."""
-    ours, theirs = getattr(X, "divisions", None), getattr(values, "divisions", None)
-    known = getattr(X, "known_divisions", False) and getattr(values, "known_divisions", False)
-    if known and ours != theirs:
-        raise ValueError(f"{name} must be divided like X. Got other divisions. {JOIN}")
+def _columns_of_frames(given):
+    """The delayed parts of X and of what is given with it, as far as these are frames or series.
+
+    They are asked for together: when Dask reads few columns of files, it makes larger partitions,
+    and those of X and y would differ. None if X is no frame, or the only one.
+    """
+    frames = {
+        name: values
+        for name, values in given.items()
+        if not isinstance(values, Delayed) and hasattr(values, "divisions")
+    }
+    X = frames.get("X")
+    if X is None or len(frames) == 1:
+        return None
+    for name, values in frames.items():
+        _check_number(name, values.npartitions, X.npartitions)
+        if X.known_divisions and values.known_divisions and X.divisions != values.divisions:
+            raise ValueError(f"{name} must be divided like X. Got other divisions. {JOIN}")
+    together = X.map_partitions(
+        _side_by_side,
+        *(values for name, values in frames.items() if name != "X"),
+        meta=X._meta,
+        enforce_metadata=False,
+        align_dataframes=False,
+        token="sk_gd_columns",
+    )
+    try:
+        parts = together.to_delayed(optimize_graph=True)
+    except ValueError as error:  # of frames from different files
+        raise ValueError(
+            f"X and what is given with it have different partitions. {JOIN}"
+        ) from error
+    column = dask.delayed(operator.getitem)
+    return {
+        name: [column(part, k, dask_key_name=key_of("column")) for part in parts]
+        for k, name in enumerate(frames)
+    }
+
+
+def _side_by_side(*columns):
+    return columns
+
+
+def _check_number(name, found, expected):
+    """Raise a ValueError unless there are as many partitions as X has."""
+    if found != expected:
+        raise ValueError(
+            f"{name} must have the partitions of X, {expected}. Got {found} instead. {JOIN}"
+        )
 
 
 def _parts(name, collection):
     """The partitions of a collection, as a list of Delayed."""
     if isinstance(collection, (list, tuple)):
         return list(collection)
-    if not hasattr(collection, "to_delayed"):
+    if isinstance(collection, Delayed) or not hasattr(collection, "to_delayed"):
         raise TypeError(
             f"{name} must be a dask array, a dask dataframe or series, or a list of delayed "
             f"partitions. Got {type(collection).__name__} instead."

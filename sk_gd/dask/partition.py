@@ -40,6 +40,8 @@ class Partition:
         The rows of ``given.X`` that ``given.y`` and the weights belong to; None for all.
     tested_by : ndarray of intp or None
         For every row the number of the fold that tests it, if the numbers were given.
+    is_column : bool
+        Whether labels were a table of one column.
     """
 
     index: int
@@ -48,6 +50,7 @@ class Partition:
     error: Exception | None = None
     rows: np.ndarray | None = None
     tested_by: np.ndarray | None = None
+    is_column: bool = False
 
     @property
     def X(self):
@@ -65,6 +68,9 @@ def check(estimator, index, X, y, sample_weight, cv=None):
         return Partition(index)
     witness = Witness(estimator)
     known = hasattr(estimator, "n_features_in_")
+    is_column = estimator._kind == "classifier" and np.shape(y)[1:] == (1,)
+    if is_column:
+        y = np.asarray(y)[:, 0]  # scikit-learn would warn, where nobody reads it
     try:
         weight = None if sample_weight is None else np.asarray(sample_weight)
         # scikit-learn refuses weights that are all zero. Those of other partitions need not be.
@@ -75,7 +81,7 @@ def check(estimator, index, X, y, sample_weight, cv=None):
         tested_by = None if cv is None else check_fold_numbers(cv, given.y)
     except Exception as error:
         return Partition(index, error=error)
-    return Partition(index, given, witness.attributes, tested_by=tested_by)
+    return Partition(index, given, witness.attributes, tested_by=tested_by, is_column=is_column)
 
 
 def check_fold_numbers(cv, y):
@@ -123,6 +129,8 @@ class Description(NamedTuple):
         Targets and weights from which outliers are found.
     label_weights : ndarray or None
         The sum of the weights of every label.
+    is_column : bool
+        Whether labels were a table of one column.
     error : Exception or None
         What is wrong with the rows.
     """
@@ -136,6 +144,7 @@ class Description(NamedTuple):
     y: np.ndarray | None = None
     sample: tuple | None = None
     label_weights: np.ndarray | None = None
+    is_column: bool = False
     error: Exception | None = None
 
 
@@ -162,6 +171,7 @@ def describe(partition, classifies, is_robust=False):
         y=y if classifies else y[:1],
         sample=sample_of(y.reshape(len(y), -1), weight) if is_robust else None,
         label_weights=sums,
+        is_column=partition.is_column,
     )
 
 

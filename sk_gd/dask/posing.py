@@ -1,8 +1,10 @@
 """From collections of Dask to the problem that they pose: the first rounds of a fit."""
 
 import contextlib
+import warnings
 
 import numpy as np
+from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import check_random_state
 
 from ..auto import check_whole_batches
@@ -114,14 +116,27 @@ def describe_all(rows, kind, name="", *, is_robust=False):
             ("names of features", _names(first), _names(each)),
             ("format (sparse or dense)", first.is_sparse, each.is_sparse),
             ("number of outputs", first.y.shape[1:], each.y.shape[1:]),
+            ("kind of targets", _kind_of(first.y), _kind_of(each.y)),
         ):
             if known != now:
                 raise ValueError(
                     f"All partitions must have the same {what}. Partition {index}{name} has {now}, "
                     f"and an earlier one has {known}."
                 )
+    if any(each.is_column for each in with_rows):
+        warnings.warn(
+            "y is a table of one column. Labels are expected as a series or as an array of one "
+            "dimension, and the column is taken.",
+            DataConversionWarning,
+            stacklevel=2,
+        )
     dtype = np.result_type(*(each.dtype for each in with_rows))
     return first._replace(dtype=dtype), described
+
+
+def _kind_of(y):
+    """Whether targets are text or numbers."""
+    return "text" if isinstance(y.flat[0], str) else "numbers"
 
 
 def _names(description):

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
 from .. import estimators as plain
-from .cluster import Packed
+from .cluster import Packed, key_of
 from .collections import is_collection
 
 CONSTRAINTS = {"client": "no_validation", "persist": [StrOptions({"auto"}), "boolean"]}
@@ -27,13 +27,16 @@ def over_rows(model, method, X):
         return getattr(local, method)(X)
     packed = Packed(local)
     if isinstance(X, (list, tuple)):
-        return [dask.delayed(_answers)(x, packed, method) for x in X]
+        answer = dask.delayed(_answers)
+        return [answer(x, packed, method, dask_key_name=key_of(method)) for x in X]
     like = _like(local, method)
     if isinstance(X, da.Array):
         X = X.rechunk({1: -1}) if X.numblocks[1] > 1 else X
         more = {"drop_axis": 1} if like.ndim == 1 else {"chunks": (X.chunks[0], like.shape[1:])}
-        return X.map_blocks(_answers, packed, method, meta=like, dtype=like.dtype, **more)
-    return X.map_partitions(_framed, packed, method, meta=_frame(like, X._meta.index[:0]))
+        more |= {"meta": like, "dtype": like.dtype, "token": f"sk_gd_{method}"}
+        return X.map_blocks(_answers, packed, method, **more)
+    meta = _frame(like, X._meta.index[:0])
+    return X.map_partitions(_framed, packed, method, meta=meta, token=f"sk_gd_{method}")
 
 
 def _like(local, method):

@@ -45,7 +45,7 @@ class Witness:
     def validate(self, X, y, sample_weight=None, *, reset=True):
         """X, y and weights as `Given`; without `reset` X must be like the one seen before."""
         for name, data in (("X", X), ("y", y), ("sample_weight", sample_weight)):
-            check_in_memory(self._copy, name, data)
+            check_in_memory(kind_of(self._copy), name, data)
         check_sparse(X)
         checks = TARGETS[self._copy._kind].checks
         with _naming_columns_of_text(X):
@@ -135,11 +135,18 @@ def _has_duplicates(X):
     return has_duplicates(X.indices, X.indptr.astype(X.indices.dtype, copy=False), X.shape[1])
 
 
-def check_in_memory(estimator, name, data):
-    """Raise a TypeError for a collection of Dask, or a list of its delayed parts."""
+def kind_of(estimator):
+    """The name of the class of which an estimator is, or is derived from."""
+    return "GDRegressor" if estimator._kind == "regressor" else "GDClassifier"
+
+
+def check_in_memory(kind, name, data):
+    """Raise a TypeError for a collection of Dask, or a list of its delayed parts.
+
+    `kind` is the class in `sk_gd.dask` that takes such data.
+    """
     first = data[0] if isinstance(data, (list, tuple)) and len(data) else data
     if hasattr(first, "__dask_graph__"):
-        kind = "GDRegressor" if estimator._kind == "regressor" else "GDClassifier"
         raise TypeError(
             f"{name} must be in memory. Got a collection of Dask ({type(first).__name__}) instead: "
             f"use sk_gd.dask.{kind}, which leaves the rows on the workers, or {name}.compute()."

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
 from .._links import DocumentationLink
+from ..estimators.base import GDEstimator
+from ..estimators.validation import check_in_memory
 from .backend import sharing_fits_of
 from .sklearn_private import PackedSplitsMixin
 
@@ -40,6 +42,10 @@ class _Search(PackedSplitsMixin, DocumentationLink):
         self : object
             The search, with its results.
         """
+        if getattr(type(self.estimator), "_pose", None) is GDEstimator._pose:
+            kind = "GDGridSearchCV" if isinstance(self, GridSearchCV) else "GDRandomizedSearchCV"
+            check_in_memory(kind, "X", X)
+            check_in_memory(kind, "y", y)
         with sharing_fits_of(self):
             return super().fit(X, y, **params)
 
