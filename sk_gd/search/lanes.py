@@ -10,7 +10,7 @@ import numpy as np
 
 from ..estimators import GDClassifier, GDRegressor
 from ..estimators.base import GDEstimator
-from ..estimators.fitting import set_up
+from ..estimators.fitting import penalty_of, set_up
 from ..estimators.posing import pose, targets_of
 from ..estimators.publishing import convergence_message, fitted_attributes
 from ..estimators.settings import MOMENTS, draw_seed, with_optimizer
@@ -159,6 +159,8 @@ class Pass:
         self._served = {}
         # For each kind of data, by its id, the data and the runs on them.
         self._groups = {}
+        # The first run of those that differ in the penalty only, and its data, by their key.
+        self._first = {}
         # Why candidates cannot be trained here, by their index: they are fitted by themselves,
         # which reports the error.
         self.errors = {}
@@ -183,10 +185,24 @@ class Pass:
         for i in twins:
             settings = self.candidates[i]
             if run is None or not foresees(run.config, settings.max_iter, data.n_batches):
-                run = Run(seed, statistics)
-                data = set_up(run, settings, self.problem)
+                run, data = self._set_up(i, seed, statistics)
                 self._groups.setdefault(id(data), (data, []))[1].append(run)
             self._served.setdefault(id(run), []).append(i)
+
+    def _set_up(self, i, seed, statistics):
+        """A run for the i-th candidate, and the data to train it on."""
+        settings, key = self.candidates[i], self._given[i].key_without("alpha")
+        # Where the coordinates are the same for all strengths, all else is, too.
+        alike = settings.shares_coordinates and settings.scale_penalty
+        if alike and key in self._first:
+            run, data = self._first[key]
+            size = settings.feature_size(statistics)
+            return run.beside(penalty_of(settings, self.problem, run, size)), data
+        run = Run(seed, statistics)
+        data = set_up(run, settings, self.problem)
+        if alike and settings.optimizer.default_rate == "own":
+            self._first[key] = run, data
+        return run, data
 
     def train(self, begin_epoch):
         """An `Outcome` for every candidate; None for one that must be fitted by itself."""
@@ -213,13 +229,15 @@ class Pass:
 
         Each of the outer lists is a path of runs that differ in the strength of a ridge penalty
         only, from the strongest, which is the soonest at its minimum. Runs that are to stop at
-        their minimum may begin at that of their neighbour, and with its curvature.
+        their minimum may begin at that of their neighbour, and with its curvature. Where the slope
+        of the loss is bounded, its change says too little about the curvature elsewhere.
         """
         paths, others = {}, []
         for run in runs:
             served, config = self._served[id(run)], run.config
             if (
                 run.lane.rule.can_follow()
+                and not self.problem.loss.robust
                 and config.tol is not None
                 and not config.validated
                 and len(served) == 1

@@ -24,7 +24,7 @@ ROOM = 1e6
 # a loss that goes to zero would never settle otherwise.
 LEAST_LOSS = 1e-3
 # A run is at its minimum if its rule knows that less than this share of `tol` is left to gain.
-LEFT = 0.1
+LEFT = 0.01
 # Beyond this multiple of it the loss is that of outliers, of which nothing can be learnt.
 MOST_LOSS = 10.0
 
@@ -203,9 +203,23 @@ class Run:
         self.start, self.first_epoch = self.lane.model(), self.history.n_epochs
         self.coordinates = coordinates
         self.limit = float(np.finfo(config.dtype).max) / ROOM / max(1.0, coordinates.gain())
-        self.lane.penalty = config.penalty.kernel(
-            *coordinates.weight_scales(), proximal=self.lane.rule.has_metric()
-        )
+        self._take_penalty()
+
+    def _take_penalty(self):
+        proximal = self.lane.rule.has_metric()
+        scales = self.coordinates.weight_scales()
+        self.lane.penalty = self.config.penalty.kernel(*scales, proximal=proximal)
+
+    def beside(self, penalty):
+        """A new run that differs in the penalty only; this one has not begun."""
+        other = Run(self.seed, self.statistics)
+        for name in ("signal", "coordinates", "limit", "start"):
+            setattr(other, name, getattr(self, name))
+        other.config = self.config._replace(penalty=penalty)
+        other.rates = other._rates()
+        other.lane = new_lane(self.lane.rule.optimizer, self.start, self.seed)
+        other._take_penalty()
+        return other
 
     def follow(self, other):
         """Begin at the minimum of a run that differs in the strength of a ridge penalty only.
@@ -264,8 +278,9 @@ class Run:
             return self.stopping.at_minimum
         noticed = config.tol * min(max(abs(watched), least), most)
         self.stopping.update(watched, noticed)
-        if self.lane.rule.gain() * config.loss_unit <= LEFT * noticed and not config.validated:
-            self.stopping.at_minimum = True
+        if self.stopping.stale and not config.validated:
+            left = self.lane.rule.gain() * config.loss_unit
+            self.stopping.at_minimum |= left <= LEFT * noticed
         return self.is_settled
 
     def _is_stationary(self, data):
