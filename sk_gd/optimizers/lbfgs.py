@@ -358,14 +358,7 @@ class LBFGSRule(Rule):
             change = self.share[i] - self.rho[i] * dot(self.y[i], self.direction, self.n)
             for j in range(self.n):
                 self.direction[j] += change * self.s[i, j]
-        self.slope[0] = self.slope_of(self.g)
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def slope_of(self, g: cython.double[::1]) -> cython.double:
-        """The slope along the direction where the gradient is `g`."""
-        return dot(g, self.direction, self.n)
+        self.slope[0] = dot(self.g, self.direction, self.n)
 
     @cython.cfunc
     @cython.nogil
@@ -409,7 +402,7 @@ class LBFGSRule(Rule):
                 for j in range(self.n):
                     self.trial[j] = w[j] + size * self.direction[j]
                 f = objective.gradient(self.trial, self.there)
-            slope = self.slope_of(self.there)
+            slope = dot(self.there, self.direction, self.n)
             if not self.is_lower(f, slope, size):
                 if -size * self.slope[0] < DBL_EPSILON * fabs(self.f[0]):
                     # The decrease that is left is smaller than the rounding.
