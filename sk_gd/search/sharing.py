@@ -18,7 +18,6 @@ from .sklearn_private import take_rows
 from .splits import are_different, positions
 from .tasks import Task
 
-
 # Rows of X with no more entries (8 MB of float64) are copied: every pass over the rows of a split
 # is then as fast as over all of X.
 COPIED = 1 << 20
