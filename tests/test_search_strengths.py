@@ -7,12 +7,13 @@ import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit
 
 from helpers import naive
 from helpers.runs import (
     count_coordinates,
     count_lanes,
+    count_moments,
     count_objectives,
     count_scored_by_sklearn,
     follow,
@@ -250,3 +251,58 @@ class TestKnownScores:
             warnings.filterwarnings("ignore", message="One or more of the test scores")
             search = GDGridSearchCV(model, self.GRID, cv=split, refit=False).fit(WIDE, NUMBERS)
         assert np.all(np.isnan(search.cv_results_["mean_test_score"]))
+
+
+LABELS = np.where(np.arange(400) < 130, "rare", np.array(["a", "b"])[TWO])
+
+
+class TestMoments:
+    """Splits in which each row tests once have their means and covariances from one pass."""
+
+    FEW = {"alpha": ["0.1 * auto", "auto"]}
+
+    @pytest.mark.parametrize("storage", [np.asarray, np.float32, sp.csr_array])
+    @pytest.mark.parametrize("case", ["numbers", "outputs", "two", "three"])
+    def test_one_pass_for_all_splits(self, case, storage, monkeypatch):
+        model, y = CASES[case]
+        model = clone(model).set_params(tol=None, max_iter=5)
+        X = storage(WIDE * (np.abs(WIDE) > 0.5) + 3)
+        whole, parts = count_moments(monkeypatch)
+        GDGridSearchCV(model, self.FEW, cv=3, refit=False).fit(X, y)
+        assert (len(whole), len(parts)) == (0, 3)
+        both(model, self.FEW, X, y, cv=KFold(5, shuffle=True, random_state=0), refit=False)
+
+    @pytest.mark.parametrize(
+        ("y", "more", "cv"),
+        [
+            (LABELS, {}, KFold(3)),  # the first split trains on other classes
+            (TWO, {"class_weight": "balanced"}, 3),
+            (TWO, {"early_stopping": True}, 3),
+            (TWO, {}, ShuffleSplit(3, random_state=0)),
+            (
+                TWO,
+                {},
+                [(np.arange(100, 400), np.arange(200)), (np.arange(200), np.arange(200, 400))],
+            ),
+            (TWO, {}, [(np.arange(300), np.arange(300, 400))]),
+            (TWO, {}, KFold(20)),
+        ],
+        ids=["classes", "weights", "held out", "random", "overlap", "one", "many"],
+    )
+    def test_other_splits_and_rows_read_their_own(self, y, more, cv, monkeypatch):
+        model = GDClassifier(tol=None, max_iter=5, random_state=0, **more)
+        whole, _ = count_moments(monkeypatch)
+        GDGridSearchCV(model, self.FEW, cv=cv, refit=False).fit(WIDE, y)
+        assert len(whole) > 0
+        both(model, self.FEW, WIDE, y, cv=cv, refit=False)
+
+    def test_weights(self):
+        weight = {"sample_weight": RNG.integers(0, 3, 400)}
+        both(GDRegressor(tol=None, max_iter=5), self.FEW, WIDE, NUMBERS, weight, cv=3, refit=False)
+
+    def test_constant_features(self):
+        """A feature that is constant in the rows that train is so in the merged moments."""
+        X = WIDE.copy()
+        X[:, 0], X[:, 1] = 0.1, np.where(np.arange(400) < 100, 1.0, 0.3)
+        model = GDRegressor(tol=None, max_iter=8)
+        both(model, self.FEW, X, NUMBERS, cv=4, refit=False)

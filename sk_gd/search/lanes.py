@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 
 from ..estimators import GDClassifier, GDRegressor
 from ..estimators.base import GDEstimator
@@ -15,6 +16,7 @@ from ..estimators.posing import pose, targets_of
 from ..estimators.publishing import convergence_message, fitted_attributes
 from ..estimators.settings import MOMENTS, draw_seed, with_optimizer
 from ..estimators.validation import Given, check_weight
+from ..objectives.gram import pays
 from ..objectives.moments import observe
 from ..parameters import fingerprint
 from ..schedules import Schedule
@@ -39,6 +41,11 @@ OF_A_LANE = frozenset(
         "n_iter_no_change",
     ]
 )
+
+
+# Rows of X with no more entries (8 MB of float64) are copied: every pass over the rows of a split
+# is then as fast as over all of X.
+COPIED = 1 << 20
 
 
 def reason_not_shared(model):
@@ -67,6 +74,8 @@ class TrainingSet(NamedTuple):
         Weights of the rows that train.
     seen : dict
         The fitted attributes that the validation of X gave.
+    moments : callable or None
+        Given the targets, returns their joint moments with the features, or None.
     """
 
     X: object
@@ -74,12 +83,26 @@ class TrainingSet(NamedTuple):
     rows: np.ndarray | None
     sample_weight: object
     seen: dict
+    moments: object = None
 
     def pose(self, settings):
         """The problem that the data pose."""
-        y = self.y if self.rows is None else self.y[self.rows]
-        given = Given(self.X, y, check_weight(self.sample_weight, y))
-        return pose(settings, targets_of(settings, y), given, rows=self.rows)
+        X, rows = self.X, self.rows
+        y = self.y if rows is None else self.y[rows]
+        targets = targets_of(settings, y)
+        read_once = settings.loss.quadratic and pays(len(y), X.shape[1] + targets.n_outputs)
+        if rows is not None and not read_once and n_entries(X) <= COPIED:
+            X, rows = X[rows], None
+        given = Given(X, y, check_weight(self.sample_weight, y))
+        problem = pose(settings, targets, given, rows=rows)
+        if self.moments is not None and problem.weight is None and problem.n == len(y):
+            problem.known_moments = self.moments(problem.targets)
+        return problem
+
+
+def n_entries(X):
+    """How many numbers X stores."""
+    return X.nnz if sp.issparse(X) else X.size
 
 
 @dataclass

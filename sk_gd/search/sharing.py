@@ -1,26 +1,23 @@
 """Which fits of a search share a pass, and the threads that run the passes."""
 
+import functools
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import joblib
-import scipy.sparse as sp
 from sklearn import config_context, get_config
 
 from ..estimators.base import check_parameters
 from ..estimators.settings import settings_of
 from ..estimators.validation import Witness
 from .lanes import Candidate, Pass, TrainingSet
+from .moments import shared_moments
 from .pipelines import fit_transformers, remembering
 from .rows import Fold
 from .sklearn_private import take_rows
 from .splits import are_different, positions
 from .tasks import Task
-
-# Rows of X with no more entries (8 MB of float64) are copied: every pass over the rows of a split
-# is then as fast as over all of X.
-COPIED = 1 << 20
 
 
 class AnotherWorkerFailed(BaseException):
@@ -41,6 +38,8 @@ class SharedFits:
         self._stop = threading.Event()
         # X and y, all rows, as the estimators of each class read them.
         self._valid = {}
+        # For each class, the moments that the splits share; None if they do not.
+        self._moments = {}
         # The candidates that share a pass, by their numbers.
         self._candidates = {}
 
@@ -112,6 +111,9 @@ class SharedFits:
             witness = Witness(task.model)
             given = witness.validate(task.call.X, task.call.y)
             self._valid[kind] = given, witness.attributes
+            calls = {each.call.split: each.call for each in self._tasks}
+            splits = {split: (call.train, call.test) for split, call in calls.items()}
+            self._moments[kind] = shared_moments(given.X, given.y, splits)
 
     def _work_in_threads(self, units, n_jobs, nested_backend):
         config = get_config()
@@ -192,10 +194,22 @@ class SharedFits:
         valid, seen = self._valid[type(task.model)]
         rows = positions(fold.train)
         X, y = valid.X, valid.y
-        # A row that occurs twice counts twice.
-        if not are_different(rows) or n_entries(X) <= COPIED:
-            X, y, rows = X[rows], y[rows], None
-        return None, TrainingSet(X, y, rows, weight_only(parameters), seen)
+        if not are_different(rows):
+            X, y, rows = X[rows], y[rows], None  # a row that occurs twice counts twice
+        moments = self._moments_of(task)
+        return None, TrainingSet(X, y, rows, weight_only(parameters), seen, moments)
+
+    def _moments_of(self, task):
+        """Return what gives the moments of the rows that train, given the targets; or None."""
+        kind, split = type(task.model), task.call.split
+        shared = self._moments[kind]
+
+        def of(targets):
+            if shared is None or not shared.suit(targets):
+                return None
+            return functools.partial(shared.without, split, targets)
+
+        return of
 
     def _transformed(self, task, fold, parameters):
         X, y = fold.take(fold.train), take_rows(task.call.y, fold.train)
@@ -209,11 +223,6 @@ class SharedFits:
                 # The rows are scored, too, and the steps may work in place.
                 X = X.copy()
         return steps, TrainingSet(X, given.y, None, weight, witness.attributes)
-
-
-def n_entries(X):
-    """How many numbers X stores."""
-    return X.nnz if sp.issparse(X) else X.size
 
 
 def _give_up(tasks, error):

@@ -37,6 +37,7 @@ from sk_gd.objectives.problem import Problem
 from sk_gd.objectives.smoothness import reach, smoothness
 from sk_gd.penalties import ElasticNet
 from sk_gd.search import backend, lanes, sklearn_private
+from sk_gd.search import moments as search_moments
 from sk_gd.search.rows import RowView
 from sk_gd.search.splits import Packed, are_different, packed
 from sk_gd.targets import ClassTargets, RealTargets
@@ -59,6 +60,7 @@ __all__ = [
     "count_coordinates",
     "count_fits",
     "count_lanes",
+    "count_moments",
     "count_objectives",
     "count_received",
     "count_rows",
@@ -375,6 +377,11 @@ def count_coordinates(monkeypatch):
 def count_objectives(monkeypatch):
     """A list that gets an entry for every objective of data from now on."""
     return _count(monkeypatch, data_module, "linear_objective")
+
+
+def count_moments(monkeypatch):
+    """Two lists that get an entry for the joint moments of a problem, and of a split, from now."""
+    return [_count(monkeypatch, each, "joint_moments") for each in (problem_module, search_moments)]
 
 
 def count_scored_by_sklearn(monkeypatch):
