@@ -227,6 +227,7 @@ class Pass:
             self._first[key] = run, data
         return run, data
 
+    @one_blas_thread
     def train(self, begin_epoch):
         """An `Outcome` for every candidate; None for one that must be fitted by itself."""
         began = time.perf_counter()

@@ -83,7 +83,8 @@ class SharedFits:
                 keys[candidate] = self._key(task)
             key, task.reason = keys[candidate]
             if task.reason is None:
-                task.set_parameters()
+                if task.is_pipeline:
+                    task.set_parameters()
                 units.setdefault((task.call.split, key), []).append(task)
         return list(units.values())
 
