@@ -43,16 +43,12 @@ cdef class LaneObjective:
     """
 
     def __init__(self, coordinates, list penalties):
-        cdef Py_ssize_t lane
-        self.penalties = penalties
         self.n_lanes = len(penalties)
         # A subclass that has rows says how many there are, and how many the order has.
         self.n_rows = self.n_ordered = -1
         self.penalty = <void **> malloc(self.n_lanes * sizeof(void *))
         if self.penalty == NULL:
             raise MemoryError
-        for lane in range(self.n_lanes):
-            self.penalty[lane] = <void *> <PenaltyKernel?> penalties[lane]
         self.n_outputs = coordinates.n_outputs
         self.n_responses = self.n_lanes * self.n_outputs
         self.n_columns = coordinates.n_columns
@@ -61,8 +57,7 @@ cdef class LaneObjective:
         for name in ("origin", "unit", "loss_scale"):
             if np.shape(getattr(coordinates, name)) != (self.n_outputs,):
                 raise ValueError(f"Coordinates of {self.n_outputs} outputs need a {name} for each.")
-        if self.n_lanes < 1 or any(each.n != self.n_weights for each in penalties):
-            raise ValueError(f"Lanes of {self.n_weights} weights need a penalty of as many each.")
+        self.take(penalties)
         # How large predictions are, in the units of the optimizer.
         self.level = np.tile(1 + np.abs(coordinates.origin) / coordinates.unit, self.n_lanes)
         self.rotation = coordinates.rotation
@@ -79,6 +74,17 @@ cdef class LaneObjective:
 
     def __dealloc__(self):
         free(self.penalty)
+
+    def take(self, list penalties):
+        """Have these penalties, one for each lane."""
+        cdef Py_ssize_t lane
+        if not 1 <= self.n_lanes == len(penalties) or any(
+            each.n != self.n_weights for each in penalties
+        ):
+            raise ValueError(f"Lanes of {self.n_weights} weights need a penalty of as many each.")
+        for lane in range(self.n_lanes):
+            self.penalty[lane] = <void *> <PenaltyKernel?> penalties[lane]
+        self.penalties = penalties
 
     def check_rows(self, const Py_ssize_t[::1] order, Py_ssize_t n):
         """Raise a ValueError unless these are the `n` rows of an epoch; without an order, all."""

@@ -45,6 +45,8 @@ class Problem:
 
     # Whether every batch must be all rows.
     whole_batches_only = False
+    # Called for the joint moments, where they are known without reading the rows.
+    known_moments = None
 
     X: object
     y: np.ndarray
@@ -157,6 +159,8 @@ class Problem:
 
         Classes are one column each, which is 1 in their rows. None if a square is not finite.
         """
+        if self.known_moments is not None:
+            return self.known_moments()
         weight = self.weights if self.is_sparse else self.weight
         return joint_moments(self.X, self.targets.columns(self.y), weight, self.subset)
 

@@ -36,6 +36,8 @@ TRIALS = cython.declare(cython.int, 25)
 # The gradient is not taken ahead at a step that is longer than the last one by this factor: an
 # exponential loss may be infinite there.
 LONGER = cython.declare(cython.double, 4.0)
+# A change of the gradient that is no longer, relative to the first gradient, is only rounding.
+ROUNDED = cython.declare(cython.double, 1e-11)
 # If a gradient at the same weights differs by more, relative to the first one, the data are others.
 OTHER = cython.declare(cython.double, 1e-8)
 
@@ -243,18 +245,15 @@ class LBFGSRule(Rule):
         """
         i: cython.Py_ssize_t
         j: cython.Py_ssize_t
-        ss: cython.double
         sy: cython.double
         yy: cython.double
-        largest: cython.double = self.max_curvature[0]
         self.max_curvature[0] = 0
         for i in range(kept):
             for j in range(self.n):
                 self.y[i, j] += curved[i, j]
-            ss = dot(self.s[i], self.s[i], self.n)
             sy = dot(self.s[i], self.y[i], self.n)
             yy = dot(self.y[i], self.y[i], self.n)
-            if sy > DBL_EPSILON * yy and sy > DBL_EPSILON * largest * ss:
+            if sy > DBL_EPSILON * yy and sqrt(yy) > ROUNDED * self.largest[0]:
                 self.rho[i] = 1 / sy
                 self.max_curvature[0] = fmax(self.max_curvature[0], yy / sy)
             else:
@@ -359,14 +358,7 @@ class LBFGSRule(Rule):
             change = self.share[i] - self.rho[i] * dot(self.y[i], self.direction, self.n)
             for j in range(self.n):
                 self.direction[j] += change * self.s[i, j]
-        self.slope[0] = self.slope_of(self.g)
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def slope_of(self, g: cython.double[::1]) -> cython.double:
-        """The slope along the direction where the gradient is `g`."""
-        return dot(g, self.direction, self.n)
+        self.slope[0] = dot(self.g, self.direction, self.n)
 
     @cython.cfunc
     @cython.nogil
@@ -410,7 +402,7 @@ class LBFGSRule(Rule):
                 for j in range(self.n):
                     self.trial[j] = w[j] + size * self.direction[j]
                 f = objective.gradient(self.trial, self.there)
-            slope = self.slope_of(self.there)
+            slope = dot(self.there, self.direction, self.n)
             if not self.is_lower(f, slope, size):
                 if -size * self.slope[0] < DBL_EPSILON * fabs(self.f[0]):
                     # The decrease that is left is smaller than the rounding.

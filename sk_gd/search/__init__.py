@@ -108,7 +108,7 @@ class GDGridSearchCV(_Search, GridSearchCV):
 
     The results are those of `sklearn.model_selection.GridSearchCV`, up to
     rounding, if ``random_state`` is an int. The cost is about that of one fit for
-    each fold.
+    each fold, or of a few.
 
     Candidates that read the same rows in the same order are trained together, in
     one pass over the data. They may differ in the optimizer and its parameters,
@@ -118,8 +118,10 @@ class GDGridSearchCV(_Search, GridSearchCV):
     the schedule depends on ``max_iter``. Each value of any other parameter, such
     as ``batch_size`` or ``loss``, takes a pass of its own. So does an ``alpha`` so
     large that it changes the coordinates, unless the optimizer is "auto", whose
-    coordinates do not depend on it. The transformers of a pipeline are fitted once
-    for each combination of their own parameters.
+    coordinates do not depend on it. Its fits end at the minimum, and each begins at
+    that of the next stronger ``alpha``: their results are the same up to ``tol``. The
+    transformers of a pipeline are fitted once for each combination of their own
+    parameters.
 
     Some fits cannot be shared and are done one by one: those of other
     estimators; of estimators and pipelines that have a ``fit`` of their own,

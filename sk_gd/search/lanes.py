@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 
 from ..estimators import GDClassifier, GDRegressor
 from ..estimators.base import GDEstimator
-from ..estimators.fitting import set_up
+from ..estimators.fitting import penalty_of, set_up
 from ..estimators.posing import pose, targets_of
 from ..estimators.publishing import convergence_message, fitted_attributes
 from ..estimators.settings import MOMENTS, draw_seed, with_optimizer
 from ..estimators.validation import Given, check_weight
+from ..objectives.gram import pays
 from ..objectives.moments import observe
 from ..parameters import fingerprint
 from ..schedules import Schedule
@@ -39,6 +41,11 @@ OF_A_LANE = frozenset(
         "n_iter_no_change",
     ]
 )
+
+
+# Rows of X with no more entries (8 MB of float64) are copied: every pass over the rows of a split
+# is then as fast as over all of X.
+COPIED = 1 << 20
 
 
 def reason_not_shared(model):
@@ -67,6 +74,8 @@ class TrainingSet(NamedTuple):
         Weights of the rows that train.
     seen : dict
         The fitted attributes that the validation of X gave.
+    moments : callable or None
+        Given the targets, returns their joint moments with the features, or None.
     """
 
     X: object
@@ -74,12 +83,26 @@ class TrainingSet(NamedTuple):
     rows: np.ndarray | None
     sample_weight: object
     seen: dict
+    moments: object = None
 
     def pose(self, settings):
         """The problem that the data pose."""
-        y = self.y if self.rows is None else self.y[self.rows]
-        given = Given(self.X, y, check_weight(self.sample_weight, y))
-        return pose(settings, targets_of(settings, y), given, rows=self.rows)
+        X, rows = self.X, self.rows
+        y = self.y if rows is None else self.y[rows]
+        targets = targets_of(settings, y)
+        read_once = settings.loss.quadratic and pays(len(y), X.shape[1] + targets.n_outputs)
+        if rows is not None and not read_once and n_entries(X) <= COPIED:
+            X, rows = X[rows], None
+        given = Given(X, y, check_weight(self.sample_weight, y))
+        problem = pose(settings, targets, given, rows=rows)
+        if self.moments is not None and problem.weight is None and problem.n == len(y):
+            problem.known_moments = self.moments(problem.targets)
+        return problem
+
+
+def n_entries(X):
+    """How many numbers X stores."""
+    return X.nnz if sp.issparse(X) else X.size
 
 
 @dataclass
@@ -160,6 +183,8 @@ class Pass:
         self._served = {}
         # For each kind of data, by its id, the data and the runs on them.
         self._groups = {}
+        # The first run of those that differ in the penalty only, and its data, by their key.
+        self._first = {}
         # Why candidates cannot be trained here, by their index: they are fitted by themselves,
         # which reports the error.
         self.errors = {}
@@ -184,10 +209,24 @@ class Pass:
         for i in twins:
             settings = self.candidates[i]
             if run is None or not foresees(run.config, settings.max_iter, data.n_batches):
-                run = Run(seed, statistics)
-                data = set_up(run, settings, self.problem)
+                run, data = self._set_up(i, seed, statistics)
                 self._groups.setdefault(id(data), (data, []))[1].append(run)
             self._served.setdefault(id(run), []).append(i)
+
+    def _set_up(self, i, seed, statistics):
+        """A run for the i-th candidate, and the data to train it on."""
+        settings, key = self.candidates[i], self._given[i].key_without("alpha")
+        # Where the coordinates are the same for all strengths, all else is, too.
+        alike = settings.shares_coordinates and settings.scale_penalty
+        if alike and key in self._first:
+            run, data = self._first[key]
+            size = settings.feature_size(statistics)
+            return run.beside(penalty_of(settings, self.problem, run, size)), data
+        run = Run(seed, statistics)
+        data = set_up(run, settings, self.problem)
+        if alike and settings.optimizer.default_rate == "own":
+            self._first[key] = run, data
+        return run, data
 
     def fetch_samples(self):
         """Fetch what runs in several threads would each fetch before their first epoch."""
@@ -195,6 +234,7 @@ class Pass:
             if any(run.lane.rule.optimizer.sample_steps for run in runs):
                 data.sample()
 
+    @one_blas_thread
     def train(self, begin_epoch):
         """An `Outcome` for every candidate; None for one that must be fitted by itself."""
         began = time.perf_counter()
@@ -220,13 +260,15 @@ class Pass:
 
         Each of the outer lists is a path of runs that differ in the strength of a ridge penalty
         only, from the strongest, which is the soonest at its minimum. Runs that are to stop at
-        their minimum may begin at that of their neighbour, and with its curvature.
+        their minimum may begin at that of their neighbour, and with its curvature. Where the slope
+        of the loss is bounded, its change says too little about the curvature elsewhere.
         """
         paths, others = {}, []
         for run in runs:
             served, config = self._served[id(run)], run.config
             if (
                 run.lane.rule.can_follow()
+                and not self.problem.loss.robust
                 and config.tol is not None
                 and not config.validated
                 and len(served) == 1

@@ -1,5 +1,6 @@
 """Which fits of a search share a pass, and the threads that run the passes."""
 
+import functools
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from ..estimators.base import check_parameters
 from ..estimators.settings import settings_of
 from ..estimators.validation import Witness
 from .lanes import Candidate, Pass, TrainingSet
+from .moments import shared_moments
 from .pipelines import fit_transformers, remembering
 from .rows import Fold
 from .sklearn_private import take_rows
@@ -36,6 +38,8 @@ class SharedFits:
         self._stop = threading.Event()
         # X and y, all rows, as the estimators of each class read them.
         self._valid = {}
+        # For each class, the moments that the splits share; None if they do not.
+        self._moments = {}
         # The candidates that share a pass, by their numbers.
         self._candidates = {}
 
@@ -79,7 +83,8 @@ class SharedFits:
                 keys[candidate] = self._key(task)
             key, task.reason = keys[candidate]
             if task.reason is None:
-                task.set_parameters()
+                if task.is_pipeline:
+                    task.set_parameters()
                 units.setdefault((task.call.split, key), []).append(task)
         return list(units.values())
 
@@ -107,6 +112,9 @@ class SharedFits:
             witness = Witness(task.model)
             given = witness.validate(task.call.X, task.call.y)
             self._valid[kind] = given, witness.attributes
+            calls = {each.call.split: each.call for each in self._tasks}
+            splits = {split: (call.train, call.test) for split, call in calls.items()}
+            self._moments[kind] = shared_moments(given.X, given.y, splits)
 
     def _work_in_threads(self, units, n_jobs, nested_backend):
         config = get_config()
@@ -189,7 +197,20 @@ class SharedFits:
         X, y = valid.X, valid.y
         if not are_different(rows):
             X, y, rows = X[rows], y[rows], None  # a row that occurs twice counts twice
-        return None, TrainingSet(X, y, rows, weight_only(parameters), seen)
+        moments = self._moments_of(task)
+        return None, TrainingSet(X, y, rows, weight_only(parameters), seen, moments)
+
+    def _moments_of(self, task):
+        """Return what gives the moments of the rows that train, given the targets; or None."""
+        kind, split = type(task.model), task.call.split
+        shared = self._moments[kind]
+
+        def of(targets):
+            if shared is None or not shared.suit(targets):
+                return None
+            return functools.partial(shared.without, split, targets)
+
+        return of
 
     def _transformed(self, task, fold, parameters):
         X, y = fold.take(fold.train), take_rows(task.call.y, fold.train)

@@ -76,6 +76,7 @@ class Task:
 
     def run_key(self):
         """Return a key that is the same for models that may be one run, or begin at each other."""
+        self.set_parameters()
         may_follow = self.model.optimizer == "auto" and self.model.tol is not None
         omitted = {"max_iter", "alpha"} if may_follow else {"max_iter"}
         return fingerprint(without(self.model.get_params(deep=False), omitted))

@@ -36,6 +36,9 @@ def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None
     generator = runs[0].generator if data.shuffle else None
     last = {id(run): run.history.n_epochs + more for run, more in zip(runs, epochs, strict=True)}
     active, unfinished, objective = list(runs), [], None
+    if len(runs) == 1 and runs[0].lane.objective is not None:
+        # The lane comes from a run on the same data.
+        objective = runs[0].lane.reconnect()
     begun = begin_on_sample(runs, data)
     while active:
         if begin_epoch is not None:

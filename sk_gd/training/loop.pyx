@@ -185,6 +185,13 @@ cdef class Lane:
         self.objective = BatchObjective(objective, self.penalty)
         self.objective.new = not self.continues
 
+    def reconnect(self):
+        """Let the rule ask the same objective, now with the penalty of the lane; return it."""
+        cdef LaneObjective whole = self.objective.whole
+        whole.take([self.penalty])
+        self.connect(whole)
+        return whole
+
     def value_at(self, double[::1] w, rows, Py_ssize_t n):
         """F at the weights `w` on all `n` rows that the lane is connected to, in this order."""
         cdef const Py_ssize_t[::1] order = rows

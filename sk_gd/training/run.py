@@ -26,7 +26,7 @@ LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in ("float32", "float64")
 # a loss that goes to zero would never settle otherwise.
 LEAST_LOSS = 1e-3
 # A run is at its minimum if its rule knows that less than this share of `tol` is left to gain.
-LEFT = 0.1
+LEFT = 0.01
 # Beyond this multiple of it the loss is that of outliers, of which nothing can be learnt.
 MOST_LOSS = 10.0
 
@@ -208,9 +208,23 @@ class Run:
         self.start, self.first_epoch = self.lane.model(), self.history.n_epochs
         self.coordinates = coordinates
         self.limit = LARGEST[config.dtype] / ROOM / max(1.0, coordinates.gain())
-        self.lane.penalty = config.penalty.kernel(
-            *coordinates.weight_scales(), proximal=self.lane.rule.has_metric()
-        )
+        self._take_penalty()
+
+    def _take_penalty(self):
+        proximal = self.lane.rule.has_metric()
+        scales = self.coordinates.weight_scales()
+        self.lane.penalty = self.config.penalty.kernel(*scales, proximal=proximal)
+
+    def beside(self, penalty):
+        """A new run that differs in the penalty only; this one has not begun."""
+        other = Run(self.seed, self.statistics)
+        for name in ("signal", "coordinates", "limit", "start"):
+            setattr(other, name, getattr(self, name))
+        other.config = self.config._replace(penalty=penalty)
+        other.rates = other._rates()
+        other.lane = new_lane(self.lane.rule.optimizer, self.start, self.seed)
+        other._take_penalty()
+        return other
 
     def follow(self, other):
         """Begin at the minimum of a run that differs in the strength of a ridge penalty only.
@@ -252,18 +266,7 @@ class Run:
             return True
         history.loss_curve.append(loss)
         history.evaluation_curve.append(self.lane.evaluations)
-        watched = loss
-        if held_out is not None:
-            model = self.coordinates.to_model(self.lane.model())
-            watched, score = (float(number) for number in held_out.judge(*model))
-            history.validation_loss_curve.append(watched)
-            history.validation_scores.append(score)
-        least, most = LEAST_LOSS * config.loss_unit, MOST_LOSS * config.loss_unit
-        judged, size = watched, min(max(abs(watched), least), most)
-        if held_out is not None:
-            if held_out.chosen_score is not None:
-                judged, size = -score, abs(score)
-            self.best = self.best.offer(judged, model)
+        watched, judged, size = self._judge(loss, held_out)
         history.watched.append(watched)
         self.rates = self.rates.after(watched)
         if config.tol is None:
@@ -273,9 +276,26 @@ class Run:
             return self.stopping.at_minimum
         noticed = config.tol * size
         self.stopping.update(judged, noticed)
-        if self.lane.rule.gain() * config.loss_unit <= LEFT * noticed and not config.validated:
-            self.stopping.at_minimum = True
+        if self.stopping.stale and not config.validated:
+            left = self.lane.rule.gain() * config.loss_unit
+            self.stopping.at_minimum |= left <= LEFT * noticed
         return self.is_settled
+
+    def _judge(self, loss, held_out):
+        """What schedules watch, what decides when to stop, the lower the better, and its size."""
+        least, most = LEAST_LOSS * self.config.loss_unit, MOST_LOSS * self.config.loss_unit
+        watched = loss
+        if held_out is not None:
+            model = self.coordinates.to_model(self.lane.model())
+            watched, score = (float(number) for number in held_out.judge(*model))
+            self.history.validation_loss_curve.append(watched)
+            self.history.validation_scores.append(score)
+        judged, size = watched, min(max(abs(watched), least), most)
+        if held_out is not None:
+            if held_out.chosen_score is not None:
+                judged, size = -score, abs(score)
+            self.best = self.best.offer(judged, model)
+        return watched, judged, size
 
     def _is_stationary(self, data):
         """Whether the epoch read all rows at once, found a gradient of zero, and stayed there.

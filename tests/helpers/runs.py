@@ -4,6 +4,7 @@ If a private name changes, change it here (and in `uncompiled`, which loads sour
 """
 
 import copy
+import functools
 import threading
 
 import numpy as np
@@ -19,6 +20,7 @@ from sk_gd import (
     schedules,
 )
 from sk_gd import threads as threads_module
+from sk_gd.estimators import fitting as fitting_module
 from sk_gd.gradients import Recorder
 from sk_gd.indices import without_copy
 from sk_gd.objectives import data as data_module
@@ -34,7 +36,8 @@ from sk_gd.objectives.order import Order
 from sk_gd.objectives.problem import Problem
 from sk_gd.objectives.smoothness import reach, smoothness
 from sk_gd.penalties import ElasticNet
-from sk_gd.search import backend, lanes
+from sk_gd.search import backend, lanes, sklearn_private
+from sk_gd.search import moments as search_moments
 from sk_gd.search.rows import RowView
 from sk_gd.search.splits import Packed, are_different, packed
 from sk_gd.targets import ClassTargets, RealTargets
@@ -54,13 +57,18 @@ __all__ = [
     "are_different",
     "begin_average",
     "condense",
+    "count_coordinates",
     "count_fits",
     "count_lanes",
+    "count_moments",
+    "count_objectives",
     "count_received",
     "count_rows",
+    "count_scored_by_sklearn",
     "count_shared",
     "epoch",
     "finish_epoch",
+    "follow",
     "forget_site",
     "has_average",
     "has_diverged",
@@ -359,6 +367,43 @@ def count_lanes(monkeypatch):
 
     monkeypatch.setattr(lanes, "train", train)
     return seen
+
+
+def count_coordinates(monkeypatch):
+    """A list that gets an entry for all coordinates that are made from now on."""
+    return _count(monkeypatch, fitting_module, "coordinates_for")
+
+
+def count_objectives(monkeypatch):
+    """A list that gets an entry for every objective of data from now on."""
+    return _count(monkeypatch, data_module, "linear_objective")
+
+
+def count_moments(monkeypatch):
+    """Two lists that get an entry for the joint moments of a problem, and of a split, from now."""
+    return [_count(monkeypatch, each, "joint_moments") for each in (problem_module, search_moments)]
+
+
+def count_scored_by_sklearn(monkeypatch):
+    """A list that gets an entry for every fit of a search that scikit-learn scores from now on."""
+    return _count(monkeypatch, sklearn_private.FitCall, "score")
+
+
+def _count(monkeypatch, owner, name):
+    seen, original = [], getattr(owner, name)
+
+    @functools.wraps(original)
+    def counted(*arguments, **options):
+        seen.append(name)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, counted)
+    return seen
+
+
+def follow(rule, w, added):
+    """Let a rule continue from the minimum `w` on a function with this more of a Hessian."""
+    rule.follow(w, added, 1.0)
 
 
 def count_received(monkeypatch):

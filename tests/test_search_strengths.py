@@ -1,0 +1,308 @@
+"""A search over strengths of the penalty costs little more than a fit, and ends at the minima."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
+from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit
+
+from helpers import naive
+from helpers.runs import (
+    count_coordinates,
+    count_lanes,
+    count_moments,
+    count_objectives,
+    count_scored_by_sklearn,
+    follow,
+)
+from helpers.searches import both
+from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor, optimizers
+from sk_gd.objectives.functions import Function
+
+STRENGTHS = [f"{factor:g} * auto" for factor in np.logspace(-3, 3, 8)]
+RNG = np.random.default_rng(0)
+WIDE = RNG.normal(size=(400, 20)) @ RNG.normal(size=(20, 20)) * RNG.gamma(1.0, size=20)
+SIGNAL = WIDE / WIDE.std(axis=0) @ RNG.normal(size=(20, 3)) + 2 * RNG.normal(size=(400, 3))
+NUMBERS, TWO, THREE = SIGNAL[:, 0], (SIGNAL[:, 0] > 0).astype(int), SIGNAL.argmax(axis=1)
+COUNTS = RNG.poisson(np.exp(0.3 * np.clip(NUMBERS, -4, 4)))
+CASES = {
+    "numbers": (GDRegressor(), NUMBERS),
+    "outputs": (GDRegressor(), SIGNAL),
+    "counts": (GDRegressor(loss="poisson"), COUNTS),
+    "two": (GDClassifier(), TWO),
+    "three": (GDClassifier(), THREE),
+    "hinge": (GDClassifier(loss="squared_hinge"), TWO),
+}
+cases = pytest.mark.parametrize("case", CASES)
+
+
+def fitted(model, grid, X, y, folds):
+    """For each candidate of a search the model of the first fold, as a scorer is given it."""
+    models = []
+
+    def score(model, X, y):
+        models.append(clone(model))
+        vars(models[-1]).update(vars(model))
+        return 0.0
+
+    GDGridSearchCV(model, grid, cv=folds, refit=False, scoring=score).fit(X, y)
+    return models
+
+
+class TestAPath:
+    @cases
+    @pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+    def test_eight_strengths_take_half_the_passes_and_end_at_the_minima(self, case, container):
+        model, y = CASES[case]
+        X = container(WIDE)
+        folds = list(KFold(4).split(WIDE))[:1]
+        rows = folds[0][0]
+        size = naive.sizes(WIDE[rows])
+        shared = plain = 0
+        for each in fitted(model, {"alpha": STRENGTHS}, X, y, folds):
+            alone = clone(each).fit(X[rows], y[rows])
+            exact = clone(each).set_params(tol=1e-12, max_iter=5000).fit(X[rows], y[rows])
+            assert each.alpha_ == pytest.approx(alone.alpha_, rel=1e-9)
+            shared += sum(each.evaluation_curve_)
+            plain += sum(alone.evaluation_curve_)
+            least = exact.loss_curve_[-1]
+            if case not in ("outputs", "three"):
+                codes = y[rows]
+                found = naive.objective(
+                    each.loss, WIDE[rows], codes, each.coef_, each.intercept_,
+                    alpha=each.alpha_, size=size,
+                )  # fmt: skip
+            else:
+                found = each.loss_curve_[-1]
+            # As near as `tol` asks for.
+            assert found <= least + 1e-4 * abs(least)
+        assert shared <= 0.5 * plain
+
+    @cases
+    def test_scores_are_those_of_single_fits_at_their_minima(self, case):
+        model, y = CASES[case]
+        model = clone(model).set_params(tol=1e-12, max_iter=5000)
+        grid = {"alpha": [0.0, 1e-6, 1e-3, 1.0, 100.0, 1e6]}
+        options = {"cv": 3, "refit": False}
+        mine = GDGridSearchCV(model, grid, **options).fit(WIDE, y).cv_results_
+        theirs = GridSearchCV(model, grid, **options).fit(WIDE, y).cv_results_
+        np.testing.assert_allclose(
+            mine["mean_test_score"], theirs["mean_test_score"], rtol=0, atol=3e-5
+        )
+
+    def test_one_set_up_and_one_objective_for_all_strengths(self, monkeypatch):
+        lanes, made = count_lanes(monkeypatch), count_coordinates(monkeypatch)
+        objectives = count_objectives(monkeypatch)
+        search = GDGridSearchCV(GDClassifier(), {"alpha": STRENGTHS}, cv=3, refit=False)
+        search.fit(WIDE, TWO)
+        # The last of an odd number of folds is not divided between two workers.
+        assert lanes == [1] * 24
+        assert len(made) == len(objectives) == 3
+
+    @pytest.mark.parametrize(
+        "parameters",
+        [
+            {"tol": None, "max_iter": 6},
+            {"early_stopping": True},
+            {"loss": "huber"},
+            {"optimizer": "barzilai_borwein"},
+            {"l1_ratio": 0.5},
+        ],
+        ids=lambda given: "-".join(given),
+    )
+    def test_fits_that_do_not_end_at_a_known_minimum_begin_at_zero(self, parameters, monkeypatch):
+        lanes = count_lanes(monkeypatch)
+        model = GDRegressor(random_state=0, **parameters)
+        grid = {"alpha": ["0.1 * auto", "auto", "10 * auto"]}
+        both(model, grid, WIDE, NUMBERS, cv=2, refit=False)
+        assert lanes == [3, 3]
+
+    def test_nobody_follows_a_fit_that_was_stopped(self):
+        model = GDClassifier(max_iter=4)
+        both(model, {"alpha": STRENGTHS}, WIDE, TWO, cv=2, refit=False, scoring="neg_log_loss")
+
+    def test_strengths_beside_other_parameters(self):
+        grid = {"alpha": STRENGTHS[::3], "max_iter": [3, 9], "tol": [1e-3, None]}
+        both(GDClassifier(), grid, WIDE, TWO, cv=2, refit=False, scoring="neg_log_loss")
+        grid = {"alpha": STRENGTHS[::3], "l1_ratio": [0.0, 0.5], "learning_rate": ["auto", 0.01]}
+        model = GDRegressor(random_state=0, tol=1e-9, max_iter=60)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            mine = GDGridSearchCV(model, grid, cv=2, refit=False).fit(WIDE, NUMBERS).cv_results_
+            theirs = GridSearchCV(model, grid, cv=2, refit=False).fit(WIDE, NUMBERS).cv_results_
+        np.testing.assert_allclose(
+            mine["mean_test_score"], theirs["mean_test_score"], rtol=0, atol=1e-6
+        )
+
+    def test_the_models_can_be_trained_further(self):
+        folds = [(np.arange(300), np.arange(300, 400))]
+        X, y = WIDE[:300], TWO[:300]
+        for each in fitted(GDClassifier(warm_start=True), {"alpha": STRENGTHS}, WIDE, TWO, folds):
+            before = each.loss_curve_[-1]
+            each.set_params(tol=1e-10, max_iter=2000).fit(X, y)
+            exact = clone(each).fit(X, y)
+            assert each.loss_curve_[-1] <= before * (1 + 1e-9)
+            assert each.loss_curve_[-1] == pytest.approx(exact.loss_curve_[-1], rel=1e-7)
+
+
+class TestTheRule:
+    """L-BFGS on a function that differs from the last one by a known quadratic."""
+
+    n = 12
+    root = np.random.default_rng(1).normal(size=(n, n))
+    data = root @ root.T + 0.1 * np.eye(n)
+    target = np.random.default_rng(2).normal(size=n)
+
+    def settled(self, ridge, steps=10):
+        """A rule at the minimum with this ridge, and its weights."""
+        function = self.function(ridge)
+        rule, w = optimizers.LBFGS(maxcor=20).rule(self.n), np.zeros(self.n)
+        rule.start(w)
+        for _ in range(steps):
+            rule(w, function, 1.0)
+        return rule, w
+
+    def value(self, w, ridge):
+        e = w - self.target
+        return 0.5 * e @ self.data @ e + 0.5 * ridge * w @ w
+
+    def gradient(self, w, ridge):
+        return self.data @ (w - self.target) + ridge * w
+
+    def function(self, ridge):
+        return Function(lambda w: self.value(w, ridge), lambda w: self.gradient(w, ridge))
+
+    @pytest.mark.parametrize("ridge", [0.0, 1.0, 50.0])
+    def test_the_pairs_are_those_of_the_other_function(self, ridge):
+        rule, w = self.settled(10.0)
+        follow(rule, w, lambda rows: (ridge - 10.0) * rows)
+        memory = rule.memory()
+        kept = int(memory["pairs"][0])
+        s, y = memory["s"][:kept], memory["y"][:kept]
+        assert kept >= 5
+        np.testing.assert_allclose(y, s @ (self.data + ridge * np.eye(self.n)), rtol=0, atol=1e-7)
+        np.testing.assert_allclose(memory["g"], self.gradient(w, ridge), atol=1e-6)
+
+    def test_it_knows_what_is_left_to_gain(self):
+        rule, w = self.settled(10.0)
+        assert rule.gain() == np.inf
+        follow(rule, w, lambda rows: -9.0 * rows)
+        function = self.function(1.0)
+        least = np.linalg.solve(self.data + np.eye(self.n), self.data @ self.target)
+        for _ in range(10):
+            left = self.value(w, 1.0) - self.value(least, 1.0)
+            assert left / 10 < rule.gain() < 10 * left
+            rule(w, function, 1.0)
+        assert rule.gain() < 1e-4
+
+    def test_pairs_that_are_rounding_without_the_ridge_are_dropped(self):
+        """With a strong ridge the data are below the last digits of the gradients."""
+        rule, w = self.settled(1e14, steps=3)
+        assert rule.memory()["pairs"][0] > 0
+        follow(rule, w, lambda rows: -1e14 * rows)
+        assert rule.memory()["pairs"][0] == 0
+        function = self.function(0.0)
+        for _ in range(60):
+            rule(w, function, 1.0)
+        np.testing.assert_allclose(w, self.target, atol=1e-5)
+
+
+class TestKnownScores:
+    """The estimators' own score is computed without scikit-learn, and is the same."""
+
+    GRID = {"alpha": ["0.1 * auto", "auto"]}
+
+    @cases
+    def test_scikit_learn_is_not_asked(self, case, monkeypatch):
+        model, y = CASES[case]
+        asked = count_scored_by_sklearn(monkeypatch)
+        model = clone(model).set_params(tol=None, max_iter=5)
+        both(model, self.GRID, WIDE, y, cv=2, refit=False)
+        assert not asked
+        both(model, self.GRID, WIDE, y, cv=2, refit=False, return_train_score=True)
+        assert len(asked) == 4
+
+    def test_labels_that_no_training_row_has(self):
+        labels = np.array(["few", "a", "b"])[np.where(np.arange(400) < 5, 0, 1 + TWO)]
+        split = [(np.arange(5, 300), np.arange(0, 400))]
+        model = GDClassifier(tol=None, max_iter=5)
+        both(model, self.GRID, WIDE, labels, cv=split, refit=False)
+
+    @pytest.mark.parametrize("value", [0.0, 0.1])
+    def test_constant_targets(self, value):
+        y = np.where(np.arange(400) < 100, value, NUMBERS)
+        y = np.column_stack([y, NUMBERS])
+        split = [(np.arange(100, 400), np.arange(100))]
+        model = GDRegressor(tol=None, max_iter=5)
+        options = {"cv": split, "refit": False}
+        mine = GDGridSearchCV(model, self.GRID, **options).fit(WIDE, y).cv_results_
+        theirs = GridSearchCV(model, self.GRID, **options).fit(WIDE, y).cv_results_
+        np.testing.assert_allclose(
+            mine["mean_test_score"], theirs["mean_test_score"], rtol=1e-9, atol=1e-9
+        )
+
+    def test_a_single_row_has_no_variance(self):
+        split = [(np.arange(1, 400), np.arange(1))]
+        model = GDRegressor(tol=None, max_iter=5)
+        with pytest.warns(UndefinedMetricWarning), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="One or more of the test scores")
+            search = GDGridSearchCV(model, self.GRID, cv=split, refit=False).fit(WIDE, NUMBERS)
+        assert np.all(np.isnan(search.cv_results_["mean_test_score"]))
+
+
+LABELS = np.where(np.arange(400) < 130, "rare", np.array(["a", "b"])[TWO])
+
+
+class TestMoments:
+    """Splits in which each row tests once have their means and covariances from one pass."""
+
+    FEW = {"alpha": ["0.1 * auto", "auto"]}
+
+    @pytest.mark.parametrize("storage", [np.asarray, np.float32, sp.csr_array])
+    @pytest.mark.parametrize("case", ["numbers", "outputs", "two", "three"])
+    def test_one_pass_for_all_splits(self, case, storage, monkeypatch):
+        model, y = CASES[case]
+        model = clone(model).set_params(tol=None, max_iter=5)
+        X = storage(WIDE * (np.abs(WIDE) > 0.5) + 3)
+        whole, parts = count_moments(monkeypatch)
+        GDGridSearchCV(model, self.FEW, cv=3, refit=False).fit(X, y)
+        assert (len(whole), len(parts)) == (0, 3)
+        both(model, self.FEW, X, y, cv=KFold(5, shuffle=True, random_state=0), refit=False)
+
+    @pytest.mark.parametrize(
+        ("y", "more", "cv"),
+        [
+            (LABELS, {}, KFold(3)),  # the first split trains on other classes
+            (TWO, {"class_weight": "balanced"}, 3),
+            (TWO, {"early_stopping": True}, 3),
+            (TWO, {}, ShuffleSplit(3, random_state=0)),
+            (
+                TWO,
+                {},
+                [(np.arange(100, 400), np.arange(200)), (np.arange(200), np.arange(200, 400))],
+            ),
+            (TWO, {}, [(np.arange(300), np.arange(300, 400))]),
+            (TWO, {}, KFold(20)),
+        ],
+        ids=["classes", "weights", "held out", "random", "overlap", "one", "many"],
+    )
+    def test_other_splits_and_rows_read_their_own(self, y, more, cv, monkeypatch):
+        model = GDClassifier(tol=None, max_iter=5, random_state=0, **more)
+        whole, _ = count_moments(monkeypatch)
+        GDGridSearchCV(model, self.FEW, cv=cv, refit=False).fit(WIDE, y)
+        assert len(whole) > 0
+        both(model, self.FEW, WIDE, y, cv=cv, refit=False)
+
+    def test_weights(self):
+        weight = {"sample_weight": RNG.integers(0, 3, 400)}
+        both(GDRegressor(tol=None, max_iter=5), self.FEW, WIDE, NUMBERS, weight, cv=3, refit=False)
+
+    def test_constant_features(self):
+        """A feature that is constant in the rows that train is so in the merged moments."""
+        X = WIDE.copy()
+        X[:, 0], X[:, 1] = 0.1, np.where(np.arange(400) < 100, 1.0, 0.3)
+        model = GDRegressor(tol=None, max_iter=8)
+        both(model, self.FEW, X, NUMBERS, cv=4, refit=False)
