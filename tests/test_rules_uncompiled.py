@@ -68,11 +68,11 @@ PROBLEMS = [
 
 @pytest.mark.filterwarnings("ignore:The objective is:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(("kind", "loss", "size"), PROBLEMS)
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name in DRAWN)) for name in MINI_BATCH],
-)
+@pytest.mark.parametrize("name", MINI_BATCH)
 def test_stochastic_fits(plain, name, kind, loss, size):
+    optimizer = optimizers.get(name)
+    if name in DRAWN:
+        optimizer.set_params(n_candidates=10)  # a thousand, without compilation, take seconds
     # Each optimizer, and each loss, has fits with and without a penalty.
     turn = MINI_BATCH.index(name) + PROBLEMS.index((kind, loss, size))
     alpha, l1_ratio = [(0.0, 0.0), (0.02, 0.5)][turn // 2 % 2]
@@ -90,7 +90,7 @@ def test_stochastic_fits(plain, name, kind, loss, size):
     rate = 0.003 if loss in ("poisson", "gamma") or name in SHORT else 0.03
     # The products of one sparse row are plain sums, which Python repeats to the last digit.
     model = estimator(
-        name,
+        optimizer,
         loss=loss,
         alpha=alpha,
         l1_ratio=l1_ratio,
@@ -106,7 +106,7 @@ def test_stochastic_fits(plain, name, kind, loss, size):
         random_state=0,
     ).fit(sp.csr_array(X), y if kind == "regressor" else y.ravel())
     coef, intercept = plain_fit(
-        plain, optimizers.get(name), losses.get(loss), X, y, outputs, alpha, l1_ratio, rate, STEPS
+        plain, optimizer, losses.get(loss), X, y, outputs, alpha, l1_ratio, rate, STEPS
     )
     # The start, zero weights, is a minimum of the perceptron loss, where rules with values stay.
     assert np.any(coef) or (loss == "perceptron" and name in ("armijo", "polyak", *DRAWN))
