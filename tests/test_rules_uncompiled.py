@@ -20,9 +20,15 @@ def plain():
     unload()
 
 
+def quick(name):
+    """The optimizer; if it tries a thousand candidates, which takes plain Python seconds, ten."""
+    optimizer = optimizers.get(name)
+    return optimizer.set_params(n_candidates=10) if name in DRAWN else optimizer
+
+
 @pytest.mark.parametrize("name", optimizers.names())
 def test_steps(plain, name):
-    optimizer = optimizers.get(name)
+    optimizer = quick(name)
     curvature, centre = np.array([1.0, 10.0, 0.1, 3.0]), np.array([0.5, -1.0, 2.0, 0.0])
 
     function = quadratic(curvature, centre)
@@ -70,9 +76,7 @@ PROBLEMS = [
 @pytest.mark.parametrize(("kind", "loss", "size"), PROBLEMS)
 @pytest.mark.parametrize("name", MINI_BATCH)
 def test_stochastic_fits(plain, name, kind, loss, size):
-    optimizer = optimizers.get(name)
-    if name in DRAWN:
-        optimizer.set_params(n_candidates=10)  # a thousand, without compilation, take seconds
+    optimizer = quick(name)
     # Each optimizer, and each loss, has fits with and without a penalty.
     turn = MINI_BATCH.index(name) + PROBLEMS.index((kind, loss, size))
     alpha, l1_ratio = [(0.0, 0.0), (0.02, 0.5)][turn // 2 % 2]
