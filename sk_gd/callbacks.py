@@ -14,6 +14,11 @@ from .training.callbacks import EpochCallback
 __all__ = ["Checkpoint"]
 
 
+def __dir__():
+    """List what is public: shells complete it."""
+    return sorted(__all__)
+
+
 class Checkpoint(EpochCallback):
     """Stores the model after every epoch; training that was killed continues from there.
 

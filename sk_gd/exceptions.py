@@ -3,6 +3,11 @@
 __all__ = ["DivergenceError"]
 
 
+def __dir__():
+    """List what is public: shells complete it."""
+    return sorted(__all__)
+
+
 class DivergenceError(ValueError):
     """Training has diverged: its numbers overflow, or it ends clearly above where it began.
 

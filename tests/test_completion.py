@@ -3,9 +3,9 @@
 import pytest
 
 import sk_gd
-from sk_gd import inspection, losses, optimizers, penalties, schedules
+from sk_gd import callbacks, exceptions, inspection, losses, optimizers, penalties, schedules
 
-MODULES = [losses, optimizers, penalties, schedules, inspection]
+MODULES = [losses, optimizers, penalties, schedules, inspection, callbacks, exceptions]
 
 
 def test_of_the_package():

@@ -158,18 +158,50 @@ return [...article.querySelectorAll("*")].filter(element => {
 }).map(element => element.outerHTML.slice(0, 80));
 """
 
+# Code that has to be scrolled to be read. What programs print may be of any width.
+SCROLLED = """
+return [...document.querySelectorAll(".bd-article div.highlight pre")].filter(code =>
+    code.scrollWidth > code.clientWidth + 1 && !code.closest(".sphx-glr-script-out")
+).map(code => code.outerHTML.slice(0, 80));
+"""
+# How many lines the header has: an item below the bottom of another one begins a line.
+LINES = """
+const items = [...document.querySelectorAll(".bd-header a, .bd-header button")].map(
+    item => item.getBoundingClientRect()).filter(box => box.height > 0);
+let lines = 0, bottom = -Infinity;
+for (const box of items.sort((a, b) => a.top - b.top)) {
+    if (box.top >= bottom) [lines, bottom] = [lines + 1, box.bottom];
+}
+return lines;
+"""
+
 
 def test_pages_fit_the_window(reader):
-    """Wide tables and code have scroll bars of their own."""
+    """Wide tables have scroll bars of their own, and so has code in narrow windows."""
     pages = [path for path in SITE.rglob("*.html") if "_static" not in path.parts]
     pages = [path for path in pages if path.parent.name != "reference" or path.name in REFERENCE]
     assert len(pages) > 30
     wider = {}
     for path in pages:
         reader.open(path.relative_to(SITE).as_posix())
-        for width in (360, 1000, 1400):
+        for width in (360, 1000, 1200, 1440):
             reader.window(width)
             found = reader.driver.execute_script(WIDER)
+            if width >= 1200:
+                found += reader.driver.execute_script(SCROLLED)
             if found:
                 wider[path.name, width] = found[:3]
     assert wider == {}
+
+
+def test_the_header_is_one_line_and_the_list_of_the_page_opens(reader):
+    """On a small laptop the list is behind a button, to leave room for code."""
+    reader.window(1200)
+    reader.open("guide/large.html")
+    assert reader.driver.execute_script(LINES) == 1
+    reader.click("button.secondary-toggle")
+    reader.click("dialog a[href='#threads']")
+    reader.window(1440)
+    reader.open("guide/large.html")
+    assert reader.driver.execute_script(LINES) == 1
+    assert reader.find("#pst-secondary-sidebar a[href='#threads']")

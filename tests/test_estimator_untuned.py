@@ -51,23 +51,34 @@ DATA = {
 }
 
 
+BATCHES = ["auto", "full", 1]
 # With one row per batch, random searches follow the noise.
 SIZES = [
-    (name, size)
-    for name, size in with_batch_sizes("auto", "full", 1)
-    if not (name in DRAWN and size == 1)
+    (name, size) for name, size in with_batch_sizes(*BATCHES) if not (name in DRAWN and size == 1)
 ]
 
 
-@pytest.mark.parametrize("X, y", DATA.values(), ids=DATA)
-@pytest.mark.parametrize("optimizer, batch_size", SIZES)
+def in_turn(first):
+    """An optimizer with a batch size, and data: every second pair, beginning with the `first`."""
+    names = list(DATA)
+    return [
+        pytest.param(name, size, *DATA[data], id=f"{name}-{size}-{data}")
+        for name, size in SIZES
+        for data in names
+        if (optimizers.names().index(name) + BATCHES.index(size) + names.index(data)) % 2 == first
+    ]
+
+
+# All optimizers with all data and all batch sizes, in turn for regression and for classes.
+
+
+@pytest.mark.parametrize("optimizer, batch_size, X, y", in_turn(0))
 def test_regression_is_better_than_the_mean(optimizer, X, y, batch_size):
     model = GDRegressor(optimizer, batch_size=batch_size, max_iter=10, tol=None, random_state=0)
     assert model.fit(X, y).score(X, y) > 0
 
 
-@pytest.mark.parametrize("X, y", DATA.values(), ids=DATA)
-@pytest.mark.parametrize("optimizer, batch_size", SIZES)
+@pytest.mark.parametrize("optimizer, batch_size, X, y", in_turn(1))
 def test_classification_is_better_than_chance(optimizer, X, y, batch_size):
     labels = (y > np.median(y)).astype(int)
     model = GDClassifier(optimizer, batch_size=batch_size, max_iter=10, tol=None, random_state=0)

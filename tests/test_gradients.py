@@ -60,14 +60,20 @@ def problem(kind, outputs, storage, dtype, weighted):
     return (sp.csr_array(X) if storage == "csr" else X), y, weight
 
 
-@pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 @pytest.mark.parametrize("storage", ["dense", "csr"])
 @pytest.mark.parametrize(("penalty", "precondition"), PLACES)
 @pytest.mark.parametrize(("kind", "loss", "outputs"), CASES)
-def test_gradient(kind, loss, outputs, penalty, precondition, storage, dtype, weighted):
+def test_gradient(kind, loss, outputs, penalty, precondition, storage, dtype):
+    case = kind, loss, outputs
+    for weighted in (False, True):
+        X, y, weight = problem(kind, outputs, storage, dtype, weighted)
+        check_gradient_of(case, (penalty, precondition), X, y, weight)
+
+
+def check_gradient_of(case, place, X, y, weight):
+    (_, loss, outputs), (penalty, precondition) = case, place
     alpha, l1_ratio, scaled = PENALTIES[penalty]
-    X, y, weight = problem(kind, outputs, storage, dtype, weighted)
     data = make_data(
         X,
         y,

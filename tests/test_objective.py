@@ -193,12 +193,14 @@ def test_many_models_in_one_epoch_are_as_many_epochs(kind, storage, precondition
         storage(X), y, loss, outputs=outputs, weight=weight, precondition=precondition, batch_size=7
     )
     l1_ratio = 0.0 if precondition == "whiten" else 0.5
+    # Each optimizer has both of these with some of the losses.
+    settings = {"learning_rate": 0.003, "alpha": 0.1}, {"learning_rate": 0.01, "alpha": 0.0}
+    turn = KINDS.index(kind)
 
     def runs():
         return [
-            make_run(data, name, learning_rate=lr, alpha=alpha, l1_ratio=l1_ratio)
-            for name in optimizers.names()
-            for lr, alpha in ((0.003, 0.1), (0.01, 0.0))
+            make_run(data, name, **settings[(i + turn) % 2], l1_ratio=l1_ratio)
+            for i, name in enumerate(optimizers.names())
         ]
 
     together, apart = runs(), runs()

@@ -20,9 +20,15 @@ def plain():
     unload()
 
 
+def quick(name):
+    """The optimizer; if it tries a thousand candidates, which takes plain Python seconds, ten."""
+    optimizer = optimizers.get(name)
+    return optimizer.set_params(n_candidates=10) if name in DRAWN else optimizer
+
+
 @pytest.mark.parametrize("name", optimizers.names())
 def test_steps(plain, name):
-    optimizer = optimizers.get(name)
+    optimizer = quick(name)
     curvature, centre = np.array([1.0, 10.0, 0.1, 3.0]), np.array([0.5, -1.0, 2.0, 0.0])
 
     function = quadratic(curvature, centre)
@@ -68,11 +74,9 @@ PROBLEMS = [
 
 @pytest.mark.filterwarnings("ignore:The objective is:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize(("kind", "loss", "size"), PROBLEMS)
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name in DRAWN)) for name in MINI_BATCH],
-)
+@pytest.mark.parametrize("name", MINI_BATCH)
 def test_stochastic_fits(plain, name, kind, loss, size):
+    optimizer = quick(name)
     # Each optimizer, and each loss, has fits with and without a penalty.
     turn = MINI_BATCH.index(name) + PROBLEMS.index((kind, loss, size))
     alpha, l1_ratio = [(0.0, 0.0), (0.02, 0.5)][turn // 2 % 2]
@@ -90,7 +94,7 @@ def test_stochastic_fits(plain, name, kind, loss, size):
     rate = 0.003 if loss in ("poisson", "gamma") or name in SHORT else 0.03
     # The products of one sparse row are plain sums, which Python repeats to the last digit.
     model = estimator(
-        name,
+        optimizer,
         loss=loss,
         alpha=alpha,
         l1_ratio=l1_ratio,
@@ -106,7 +110,7 @@ def test_stochastic_fits(plain, name, kind, loss, size):
         random_state=0,
     ).fit(sp.csr_array(X), y if kind == "regressor" else y.ravel())
     coef, intercept = plain_fit(
-        plain, optimizers.get(name), losses.get(loss), X, y, outputs, alpha, l1_ratio, rate, STEPS
+        plain, optimizer, losses.get(loss), X, y, outputs, alpha, l1_ratio, rate, STEPS
     )
     # The start, zero weights, is a minimum of the perceptron loss, where rules with values stay.
     assert np.any(coef) or (loss == "perceptron" and name in ("armijo", "polyak", *DRAWN))

@@ -413,7 +413,7 @@ def test_any_grid(problem):
 @pytest.mark.parametrize("part", range(8))  # to be shared by the workers
 def test_many_grids(part):
     @seed(part)
-    @settings(max_examples=50, deadline=None, database=None)
+    @settings(max_examples=25, deadline=None, database=None)
     @given(problems())
     def scores_are_the_same(problem):
         both(*problem, cv=2, refit=False, return_train_score=True)

@@ -73,7 +73,7 @@ PARAMETERS = r"""
     tol : float or None, default=1e-4
         Training stops when the objective has not improved by `tol` times itself for
         `n_iter_no_change` epochs. If there is validation data, the validation loss, or
-        the score of `scoring`, is watched instead. Below a thousandth of the loss of a
+        the score of ``scoring``, is watched instead. Below a thousandth of the loss of a
         constant model, an improvement of the loss is compared with this thousandth. With
         None, training never stops before `max_iter`.
     n_iter_no_change : int, default=5
@@ -81,7 +81,7 @@ PARAMETERS = r"""
         whose gradient is zero stops at once.
     early_stopping : bool, default=False
         Whether to hold out a part of the training data for validation. The loss on
-        it, or the score of `scoring`, is watched, and the weights with the best one are
+        it, or the score of ``scoring``, is watched, and the weights with the best one are
         kept.
     validation_fraction : float in (0, 1), default=0.1
         Share of the training data that `early_stopping` holds out.
@@ -165,7 +165,7 @@ ATTRIBUTES = """
         Mean loss on the validation data after each epoch, without the penalty. Only
         present if there is validation data.
     validation_scores_ : list of float
-        {score} on the validation data after each epoch, or the score of `scoring`. Only
+        {score} on the validation data after each epoch, or the score of ``scoring``. Only
         present if there is validation data.
     alpha_ : float
         The strength of the penalty that was used, also if `alpha` is "auto".
@@ -193,7 +193,7 @@ FIT = """Fit the model.
             Weights of the rows. An integer weight counts as that many copies of the row.
         X_val : {array-like, sparse matrix} of shape (n_samples_val, n_features), default=None
             Validation data. The stopping rule watches the loss on them, or the score of
-            `scoring`, and the weights with the best one are kept. No training data are
+            ``scoring``, and the weights with the best one are kept. No training data are
             held out then. A search passes X_val unchanged to every fit, unless it has
             as many rows as X: scikit-learn then splits it as it splits X.
         y_val : array-like, default=None
