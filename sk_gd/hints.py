@@ -56,6 +56,7 @@ def check_words(cls, given, words):
 
     Other unknown names are left to Python, whose message names them.
     """
-    for name in given.keys() & words.keys():
-        if name not in cls._get_param_names():
+    for name in given:
+        # The signature is read only where a word is suspicious, since that takes a while.
+        if name in words and name not in cls._get_param_names():
             raise TypeError(f"{cls.__name__} has no parameter {name!r}: {words[name]}.")

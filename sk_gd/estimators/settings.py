@@ -111,7 +111,10 @@ def settings_of(estimator):
     given = vars(estimator)
     optimizer = estimator.optimizer
     if not _is_auto(optimizer):
-        optimizer = copy.deepcopy(optimizers.get(optimizer))
+        optimizer = optimizers.get(optimizer)
+        if optimizer is estimator.optimizer:
+            # The user may change it later; the run must not.
+            optimizer = copy.deepcopy(optimizer)
         optimizer.check()
     schedule = schedules.get(estimator.schedule)
     schedule.check()

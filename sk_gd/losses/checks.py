@@ -10,17 +10,18 @@ def units_of(loss, n_outputs, targets):
         return None
     if not isinstance(units, tuple) or len(units) != 3:
         _refuse(loss, "units", f"None or three arrays of shape ({n_outputs},)", units)
-    for each in units:
-        if np.shape(each) != (n_outputs,) or np.asarray(each).dtype.kind not in "fiu":
+    arrays = [np.asarray(each) for each in units]
+    for each, array in zip(units, arrays, strict=True):
+        if array.shape != (n_outputs,) or array.dtype.kind not in "fiu":
             _refuse(loss, "units", f"three arrays of numbers of shape ({n_outputs},)", each)
-    return tuple(np.asarray(each, dtype=float) for each in units)
+    return [array.astype(float, copy=False) for array in arrays]
 
 
 def curvature_of(loss, method, n_outputs, targets):
     """A curvature of a loss, which a user may have written: one number, or one an output."""
     curvature = getattr(loss, method)(n_outputs, targets)
-    shape = np.shape(curvature)
-    if shape not in ((), (n_outputs,)) or np.asarray(curvature).dtype.kind not in "fiu":
+    array = np.asarray(curvature)
+    if array.shape not in ((), (n_outputs,)) or array.dtype.kind not in "fiu":
         _refuse(loss, method, f"a number, or an array of shape ({n_outputs},)", curvature)
     return curvature
 

@@ -359,8 +359,8 @@ class Coordinates:
 
     def mean_square(self, moments):
         """Mean squared length of rows with these moments, constant column excluded."""
-        mean = (moments.mean - self.shift) * self.scale
-        return np.sum(moments.variance * self.scale**2 + mean**2)
+        mean = moments.mean - self.shift
+        return float(((moments.variance + mean * mean) * self.scale**2).sum())
 
     def columns(self, X):
         """The features in these coordinates, before the rotation, as a linear operator."""

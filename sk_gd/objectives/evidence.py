@@ -89,7 +89,7 @@ def trace_of(features, size):
 
 def _maximiser(evidence):
     """The ratio at the top of the parabola through the largest value and its neighbours."""
-    j = int(np.argmax(evidence))
+    j = int(evidence.argmax())
     if j in (0, len(RATIOS) - 1):
         return float(RATIOS[j])
     before, top, after = evidence[j - 1 : j + 2]

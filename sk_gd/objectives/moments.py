@@ -8,7 +8,7 @@ from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from ..threads import count_parts, one_blas_thread
-from .sums import centred_sums
+from .sums import centred_sums, constant_columns
 
 # Numbers of X in a chunk: enough to be fast, too few to show in the memory used.
 CHUNK = 32768
@@ -23,7 +23,6 @@ FAR = 3.0
 # Squares of means and deviations must be within these bounds, so that products with a few other
 # numbers are finite, and not zero.
 LEAST_SQUARE, LARGEST_SQUARE = 1e-300, 1e300
-EPSILON = float(np.finfo(float).eps)
 
 
 class Moments:
@@ -182,10 +181,7 @@ class Moments:
     def is_constant(self):
         """Which features have no variance beyond rounding, or one whose inverse is no number."""
         if self._constant is None:
-            relative, variance = EPSILON * max(self.total, 1.0), self.variance
-            with np.errstate(over="ignore"):
-                rounding = relative * variance + np.square(relative * self.mean)
-            self._constant = (variance <= rounding) | (variance < LEAST_SQUARE)
+            self._constant = constant_columns(self.total, self.mean, self.variance, LEAST_SQUARE)
         return self._constant
 
 

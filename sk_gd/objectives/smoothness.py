@@ -23,7 +23,7 @@ def root_trace(mean_square, coordinates, penalty):
     ridge = penalty.curvature(*coordinates.weight_scales())
     longest = max(mean_square, float(coordinates.intercept))
     with np.errstate(over="ignore"):
-        trace = coordinates.curvature * longest + np.sum(ridge) / coordinates.n_outputs
+        trace = coordinates.curvature * longest + ridge.sum() / coordinates.n_outputs
     return np.sqrt(trace) if trace > 0 else 1.0
 
 

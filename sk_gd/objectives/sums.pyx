@@ -4,7 +4,8 @@
 
 import numpy as np
 
-from libc.math cimport sqrt  # no-cython-lint: for the C below
+from libc.float cimport DBL_EPSILON
+from libc.math cimport sqrt
 from scipy.linalg.cython_blas cimport dsyrk
 
 from sk_gd.clones cimport SK_GD_CLONES  # no-cython-lint: for the C below
@@ -178,6 +179,38 @@ def centred_sums(
         about_means(total, start, sums, products)
     _, squares, filled = np.asarray(sums)
     return total, np.asarray(start), np.asarray(products) if full else squares, filled
+
+
+def constant_columns(
+    double total, const double[::1] mean, const double[::1] variance, double least
+):
+    """Which columns have no variance beyond rounding, or less than `least`.
+
+    Parameters
+    ----------
+    total : float
+        Sum of the weights of the rows.
+    mean, variance : ndarray of shape (n_columns,)
+        The moments of the columns.
+    least : float
+        The least variance.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_columns,)
+        True for such columns.
+    """
+    cdef Py_ssize_t j, n = mean.shape[0]
+    cdef double relative = DBL_EPSILON * max(total, 1.0)
+    if variance.shape[0] != n:
+        raise ValueError(f"Got {variance.shape[0]} variances and {n} means.")
+    found = np.empty(n, dtype=np.bool_)
+    cdef unsigned char[::1] constant = found.view(np.uint8)
+    for j in range(n):
+        constant[j] = variance[j] < least or (
+            variance[j] <= relative * variance[j] + (relative * mean[j]) * (relative * mean[j])
+        )
+    return found
 
 
 cdef int check_rows(

@@ -8,12 +8,12 @@ import numpy as np
 from ..parameters import check_range
 
 if cython.compiled:
-    from cython.cimports.libc.math import fabs
+    from cython.cimports.libc.math import fabs, isfinite
     from cython.cimports.sk_gd.penalties.base import PenaltyKernel
 
     from .base import Penalty
 else:
-    from math import fabs
+    from math import fabs, isfinite
 
     from .base import Penalty, PenaltyKernel
 
@@ -71,16 +71,11 @@ class ElasticNet(Penalty):
         check_range(self, "l1_ratio", 0, 1, closed="both")
 
     def kernel(self, size, loss_scale, proximal=True):
-        with np.errstate(over="ignore", invalid="ignore"):
-            l1 = self.lasso * size / loss_scale
-        check_strength(l1)
+        l1 = per_weight(self.lasso, size, False, loss_scale)
         return ElasticNetKernel(l1, self.curvature(size, loss_scale), loss_scale, proximal)
 
     def curvature(self, size, loss_scale):
-        with np.errstate(over="ignore", invalid="ignore"):
-            curvature = self.ridge * size**2 / loss_scale
-        check_strength(curvature)
-        return curvature
+        return per_weight(self.ridge, size, True, loss_scale)
 
 
 def check_strength(strength):
@@ -90,6 +85,33 @@ def check_strength(strength):
             "alpha must be so small that it is a number in the units of X and y, too. Got a "
             "strength that overflows; decrease alpha, or bring the numbers of X and y nearer to 1."
         )
+
+
+def per_weight(
+    strength: cython.double,
+    size: cython.const[cython.double][::1],
+    squared: cython.bint,
+    loss_scale: cython.const[cython.double][::1],
+):
+    """The strength times the sizes of the weights, or their squares, in units of the loss.
+
+    A ValueError if that is not finite.
+    """
+    n: cython.Py_ssize_t = len(size)
+    if len(loss_scale) != n:
+        raise ValueError(f"Got {n} sizes and {len(loss_scale)} loss scales.")
+    j: cython.Py_ssize_t
+    factor: cython.double
+    finite: cython.bint = True
+    found = np.empty(n)
+    strengths: cython.double[::1] = found
+    for j in range(n):
+        factor = size[j] * size[j] if squared else size[j]
+        strengths[j] = strength * factor / loss_scale[j]
+        finite &= isfinite(strengths[j])
+    if not finite:
+        check_strength(np.inf)
+    return found
 
 
 @cython.final

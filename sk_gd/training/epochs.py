@@ -56,15 +56,18 @@ def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None
                 _take_epoch(worse, again, data, generator)
                 objective = None
             begun = []
-        going = [run for run in active if not run.finish_epoch(data, held_out)]
+        going, over = [], []
+        for run in active:
+            if not run.finish_epoch(data, held_out):
+                is_over = run.history.n_epochs == last[id(run)]
+                (over if is_over else going).append(run)
         if end_epoch is not None:
             recorded = [run for run in active if run.error is None]
             if recorded and end_epoch(recorded):
                 return []
-        over = [run for run in going if run.history.n_epochs == last[id(run)]]
-        if over or len(going) < len(active):
-            unfinished += over
-            active, objective = [run for run in going if run not in over], None
+        unfinished += over
+        if len(going) < len(active):
+            active, objective = going, None
     return unfinished
 
 

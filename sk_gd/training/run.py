@@ -303,15 +303,15 @@ class Run:
         A smooth convex objective is then at its minimum. In whitened coordinates what is only
         rounding has been set to zero.
         """
-        curve, lane = self.history.recent(self.history.loss_curve), self.lane
+        curve, lane = self.history.loss_curve, self.lane
         return (
             data.n_batches == 1
-            and len(curve) > 1
+            and self.history.n_recent > 1
             and curve[-1] == curve[-2]  # momentum may pass through the minimum
             and lane.average is None
             and lane.rule.descends()
             and not lane.penalty.has_prox
-            and not np.any(lane.objective.g)
+            and not np.asarray(lane.objective.g).any()
         )
 
     def can_hold(self, weights):
