@@ -5,7 +5,7 @@
 import numpy as np
 
 from libc.float cimport DBL_EPSILON
-from libc.math cimport sqrt
+from libc.math cimport sqrt  # no-cython-lint: for the C below
 from scipy.linalg.cython_blas cimport dsyrk
 
 from sk_gd.clones cimport SK_GD_CLONES  # no-cython-lint: for the C below
