@@ -11,11 +11,11 @@ from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit
 
 from helpers import naive
 from helpers.runs import (
-    count_coordinates,
     count_lanes,
     count_moments,
     count_objectives,
     count_scored_by_sklearn,
+    count_set_ups,
     follow,
 )
 from helpers.searches import both
@@ -82,6 +82,17 @@ class TestAPath:
         assert shared <= 0.5 * plain
 
     @cases
+    def test_strengths_that_are_far_apart(self, case):
+        model, y = CASES[case]
+        folds = list(KFold(4).split(WIDE))[:1]
+        rows = folds[0][0]
+        grid = {"alpha": ["1e7 * auto", "1e4 * auto", "100 * auto", "auto", "0.001 * auto"]}
+        for each in fitted(model, grid, WIDE, y, folds):
+            exact = clone(each).set_params(tol=1e-12, max_iter=5000).fit(WIDE[rows], y[rows])
+            least = exact.loss_curve_[-1]
+            assert each.loss_curve_[-1] <= least + 5e-4 * abs(least)
+
+    @cases
     def test_scores_are_those_of_single_fits_at_their_minima(self, case):
         model, y = CASES[case]
         model = clone(model).set_params(tol=1e-12, max_iter=5000)
@@ -94,7 +105,7 @@ class TestAPath:
         )
 
     def test_one_set_up_and_one_objective_for_all_strengths(self, monkeypatch):
-        lanes, made = count_lanes(monkeypatch), count_coordinates(monkeypatch)
+        lanes, made = count_lanes(monkeypatch), count_set_ups(monkeypatch)
         objectives = count_objectives(monkeypatch)
         search = GDGridSearchCV(GDClassifier(), {"alpha": STRENGTHS}, cv=3, refit=False)
         search.fit(WIDE, TWO)

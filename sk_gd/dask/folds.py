@@ -130,7 +130,7 @@ def _sums(name, model, view, y, weight):
     """What the score of a model needs of some rows; an error is its own answer."""
     try:
         if name == "r2":
-            y, p = (each.reshape(len(y), -1) for each in (y, view.predictions(model)))
+            y, p = (each.reshape(len(y), -1) for each in (y, view.predictions(model.coef_)))
             return RealTargets().scored(losses.get(model.loss, "regressor"), y, p, weight)
         return _mean(name, model, view, y, weight) * weight.sum(), weight.sum()
     except Exception as error:

@@ -20,14 +20,14 @@ class SharedMoments:
     ----------
     X, y : ndarray or CSR matrix, ndarray
         All rows, validated.
-    tests : list of ndarray of intp
-        The rows that test in each split. Each row tests in one of them.
+    calls : dict of int to FitCall
+        A fit of each split, by the number of the split. Each row tests in one of them.
     """
 
-    def __init__(self, X, y, tests):
+    def __init__(self, X, y, calls):
         self._X = X
         self._y = y
-        self._tests = tests
+        self._calls = calls
         self._labels = None
         self._parts = None
         self._lock = threading.Lock()
@@ -45,7 +45,9 @@ class SharedMoments:
         with self._lock:
             if self._parts is None:
                 Y = targets.columns(targets.encode(self._y))
-                self._parts = [self._part(rows, Y) for rows in self._tests]
+                self._parts = [
+                    self._part(positions(self._calls[k].test), Y) for k in range(len(self._calls))
+                ]
         if any(part is None for part in self._parts):
             return None
         moments = Moments(full=True)
@@ -60,18 +62,27 @@ class SharedMoments:
         return joint_moments(self._X, Y, None, rows)
 
 
-def shared_moments(X, y, splits):
+def shared_moments(X, y, calls):
     """Return the `SharedMoments` of splits; None unless each row tests once, and trains else.
 
-    `splits` has the rows that train and those that test, by the number of the split.
+    `calls` has a fit of each split, by the number of the split.
     """
-    if not 1 < len(splits) <= MOST_SPLITS or sorted(splits) != list(range(len(splits))):
+    if not 1 < len(calls) <= MOST_SPLITS or sorted(calls) != list(range(len(calls))):
         return None
-    tests = [positions(splits[k][1]) for k in range(len(splits))]
-    n = X.shape[0]
-    each_once = [np.concatenate(tests)]
-    each_once += [np.concatenate([positions(splits[k][0]), test]) for k, test in enumerate(tests)]
-    for rows in each_once:
-        if len(rows) != n or rows.min() < 0 or rows.max() >= n or np.bincount(rows).max() > 1:
+    tested = np.zeros(X.shape[0], dtype=bool)
+    for call in calls.values():
+        trains, tests = (as_mask(rows, len(tested)) for rows in (call.train, call.test))
+        if trains is None or tests is None or np.any(trains == tests) or np.any(tested & tests):
             return None
-    return SharedMoments(X, y, tests)
+        tested |= tests
+    return SharedMoments(X, y, calls) if np.all(tested) else None
+
+
+def as_mask(rows, n):
+    """Return which of n rows these are; None if one occurs twice, or is counted from the end."""
+    rows = positions(rows)
+    mask = np.zeros(n, dtype=bool)
+    if len(rows) and (rows.min() < 0 or rows.max() >= n):
+        return None
+    mask[rows] = True
+    return mask if np.count_nonzero(mask) == len(rows) else None

@@ -113,8 +113,7 @@ class SharedFits:
             given = witness.validate(task.call.X, task.call.y)
             self._valid[kind] = given, witness.attributes
             calls = {each.call.split: each.call for each in self._tasks}
-            splits = {split: (call.train, call.test) for split, call in calls.items()}
-            self._moments[kind] = shared_moments(given.X, given.y, splits)
+            self._moments[kind] = shared_moments(given.X, given.y, calls)
 
     def _work_in_threads(self, units, n_jobs, nested_backend):
         config = get_config()

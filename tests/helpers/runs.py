@@ -20,7 +20,6 @@ from sk_gd import (
     schedules,
 )
 from sk_gd import threads as threads_module
-from sk_gd.estimators import fitting as fitting_module
 from sk_gd.gradients import Recorder
 from sk_gd.indices import without_copy
 from sk_gd.objectives import data as data_module
@@ -57,7 +56,6 @@ __all__ = [
     "are_different",
     "begin_average",
     "condense",
-    "count_coordinates",
     "count_fits",
     "count_lanes",
     "count_moments",
@@ -65,6 +63,7 @@ __all__ = [
     "count_received",
     "count_rows",
     "count_scored_by_sklearn",
+    "count_set_ups",
     "count_shared",
     "epoch",
     "finish_epoch",
@@ -369,11 +368,6 @@ def count_lanes(monkeypatch):
     return seen
 
 
-def count_coordinates(monkeypatch):
-    """A list that gets an entry for all coordinates that are made from now on."""
-    return _count(monkeypatch, fitting_module, "coordinates_for")
-
-
 def count_objectives(monkeypatch):
     """A list that gets an entry for every objective of data from now on."""
     return _count(monkeypatch, data_module, "linear_objective")
@@ -387,6 +381,11 @@ def count_moments(monkeypatch):
 def count_scored_by_sklearn(monkeypatch):
     """A list that gets an entry for every fit of a search that scikit-learn scores from now on."""
     return _count(monkeypatch, sklearn_private.FitCall, "score")
+
+
+def count_set_ups(monkeypatch):
+    """A list that gets an entry for every run of a search that is set up by itself from now on."""
+    return _count(monkeypatch, lanes, "set_up")
 
 
 def _count(monkeypatch, owner, name):
