@@ -1,8 +1,10 @@
 """Every wrong input to the estimators on a cluster is an error that says what to do."""
 
+import _thread
 import gc
 import re
 import sys
+import threading
 import time
 
 import numpy as np
@@ -269,6 +271,22 @@ def test_ctrl_c_while_tasks_are_sent(client, method, persist, before, monkeypatc
     monkeypatch.undo()
     _assert_nothing_left(client)
     assert caught.value.__traceback__ is not None
+
+
+def late(x):
+    time.sleep(0.5)
+    return x
+
+
+def test_ctrl_c_leaves_no_words_of_dask(client, caplog):
+    """Nor anything else, if it comes while a round is under way."""
+    parts = [dask.delayed(late)(part) for part in cut(X, ENDS)]
+    timer = threading.Timer(3, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        classifier(persist=False).set_params(max_iter=1000).fit(parts, cut(LABELS, ENDS))
+    _assert_nothing_left(client)
+    assert "never retrieved" not in caplog.text
 
 
 def _assert_nothing_left(client):

@@ -53,6 +53,12 @@ def delayed():
     return [p[NAMES] for p in parts], [p["y"] for p in parts], [p["w"] for p in parts]
 
 
+def futures():
+    client = distributed.default_client()
+    columns = X, TARGETS["two"], WEIGHT
+    return [client.scatter([column[:50], column[50:]]) for column in columns]
+
+
 def arrays_beside_memory():
     return arrays()[0], TARGETS["two"], WEIGHT
 
@@ -72,6 +78,7 @@ COLLECTIONS = [
     unknown_chunks,
     sparse_chunks,
     delayed,
+    futures,
     arrays_beside_memory,
     in_memory,
     frames_in_memory,

@@ -252,7 +252,7 @@ class Partitions:
         ]
         keys, found = _keys(function, len(questions)), {}
         with self._cancelled_unless_done(keys):
-            answers = self.client.gather(self._submit(answer, questions, keys))
+            answers = self._gather(self._submit(answer, questions, keys))
         for each in answers:
             found |= pickle.loads(each)
         return [found[k] for k in places]
@@ -273,7 +273,12 @@ class Partitions:
         answers = [ask(Question(function, arguments, [k]), part_of[k]) for k in places]
         whole = fold(_named(merge, "merge"), answers)
         with self._cancelled_unless_done([whole.key]):
-            return self.client.gather(self.client.compute(whole))
+            return self._gather([self.client.compute(whole)])[0]
+
+    def _gather(self, futures):
+        """The results. Gathered before they are there, Dask would log each that is cancelled."""
+        wait(futures)
+        return self.client.gather(futures)
 
     def close(self):
         """Let the workers forget the partitions."""

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from dask.base import is_dask_collection
 from dask.delayed import Delayed
+from distributed import Future
 
 from .cluster import key_of
 
@@ -23,9 +24,11 @@ JOIN = (
 
 
 def is_collection(X):
-    """Whether X is a collection of Dask, or a list of delayed partitions."""
+    """Whether X is a collection of Dask, or a list of delayed partitions or of futures."""
     return is_dask_collection(X) or (
-        isinstance(X, (list, tuple)) and len(X) > 0 and all(isinstance(x, Delayed) for x in X)
+        isinstance(X, (list, tuple))
+        and len(X) > 0
+        and all(isinstance(x, (Delayed, Future)) for x in X)
     )
 
 
@@ -178,7 +181,7 @@ def _check_number(name, found, expected):
 def _parts(name, collection):
     """The partitions of a collection, as a list of Delayed."""
     if isinstance(collection, (list, tuple)):
-        return list(collection)
+        return [dask.delayed(x) if isinstance(x, Future) else x for x in collection]
     if isinstance(collection, Delayed) or not hasattr(collection, "to_delayed"):
         raise TypeError(
             f"{name} must be a dask array, a dask dataframe or series, or a list of delayed "
