@@ -23,6 +23,10 @@ SLOW = {
     "test_multi_core_gridsearch_and_early_stopping": "a search in processes of its own",
     "test_sgd_oneclass_vs_linear_oneclass": "not about these estimators",
     "test_sgd_oneclass_vs_linear_oneclass_offsets_match": "not about these estimators",
+    "test_lbfgs_solver_consistency": "of private functions, to the last digit",
+    "test_ridge_gcv_vs_ridge_loo_cv": "of RidgeCV alone, which has no adapter",
+    "test_regularization_limits_ridge_gcv": "of RidgeCV alone",
+    "test_regularization_limits_ridge_classifier_gcv": "of RidgeClassifierCV alone",
 }
 # Where the outcomes are written, if they are wanted.
 REPORT = os.environ.get("SK_GD_SUITES_REPORT")
