@@ -278,7 +278,7 @@ class GDGridSearchCV(_Search, GridSearchCV):
     candidates of all folds, and read a partition once. So the search takes about as
     many rounds as its slowest fit. A fold is a choice of the rows in each partition,
     and no row is moved. The results are those of `sk_gd.GDGridSearchCV` with the same
-    folds, up to rounding.
+    folds, up to rounding, or up to ``tol`` where its strengths follow each other.
 
     Candidates may differ in any parameter. Those that differ in the optimizer,
     ``learning_rate``, ``schedule``, ``alpha``, ``l1_ratio``, ``average``,
