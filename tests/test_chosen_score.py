@@ -193,7 +193,7 @@ def test_the_schedule_follows_the_loss():
     assert chosen.loss_curve_ == GDClassifier(**settings).fit(X, LABELS).loss_curve_
 
 
-@pytest.mark.parametrize("scoring", ["roc_auc", macro_f1], ids=str)
+@pytest.mark.parametrize("scoring", ["roc_auc", macro_f1], ids=["name", "callable"])
 def test_resumes(scoring):
     """Two halves, pickled in between, are the whole: the best score so far is kept."""
     make = functools.partial(GDClassifier, scoring=scoring, early_stopping=True)
