@@ -314,7 +314,7 @@ def merge_both(one, other):
     return tuple(merge_moments(*pair) for pair in zip(one, other, strict=True))
 
 
-class Frame(NamedTuple):
+class NamedCoordinates(NamedTuple):
     """Coordinates, and a name by which a worker knows those of an earlier round."""
 
     name: str
@@ -328,13 +328,13 @@ _OBJECTIVES = weakref.WeakKeyDictionary()
 KEPT_WEIGHTS, KEPT_SHARE = 1 << 10, 1 / 64
 
 
-def evaluate(part, share, frame, whole, points, wants_gradients):
+def evaluate(part, share, named, whole, points, wants_gradients):
     """The part's share in the sums over `whole` rows, at the `points`: see `sums_of_rows`."""
-    key = frame.name, len(points)
+    key = named.name, len(points)
     # Two threads must not have the same one.
     known, objective = _OBJECTIVES.pop(part, (None, None))
     if known != key:
-        objective = _objective(part, frame.coordinates, len(points))
+        objective = _objective(part, named.coordinates, len(points))
     sums = sums_of_rows(objective, part.subset, part.n, whole, points, wants_gradients)
     if points.size <= max(KEPT_WEIGHTS, KEPT_SHARE * part.n_entries):
         _OBJECTIVES[part] = key, objective

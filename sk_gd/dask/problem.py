@@ -217,8 +217,8 @@ class ClusterData(Data):
         return None
 
     @cached_property
-    def _frame(self):
-        return partition.Frame(uuid.uuid4().hex, self.coordinates.unrotated())
+    def _named(self):
+        return partition.NamedCoordinates(uuid.uuid4().hex, self.coordinates.unrotated())
 
     def objective(self, penalties):
         def ask(points, wants_gradients):
@@ -228,7 +228,7 @@ class ClusterData(Data):
             return self.problem.merged(
                 partition.evaluate,
                 operator.add,
-                self._frame,
+                self._named,
                 self.problem.n,
                 points,
                 wants_gradients,
