@@ -89,6 +89,13 @@ cdef extern from *:
         }
         return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest;
     }
+
+    /* g = r * z */
+    SK_GD_CLONES static void sk_gd_scale_row(
+        const double *z, double r, Py_ssize_t d, double *__restrict g
+    ) {
+        for (Py_ssize_t j = 0; j < d; j++) g[j] = r * z[j];
+    }
     """
     void dot_rows "sk_gd_dot_rows"(
         const double **line, Py_ssize_t count, Py_ssize_t d, const double *v, double bias,
@@ -100,6 +107,9 @@ cdef extern from *:
     double dot_standardised "sk_gd_dot_standardised"(
         const double *x, const double *shift, const double *scale, const double *w, Py_ssize_t d,
         double *z,
+    ) noexcept nogil
+    void scale_row "sk_gd_scale_row"(
+        const double *z, double r, Py_ssize_t d, double *g
     ) noexcept nogil
 
 
@@ -224,7 +234,7 @@ cdef class DenseRows(Rows):
         self.floats = X if X.dtype == np.float32 else None
         self.doubles = X if X.dtype == np.float64 else None
         self.block = np.empty(capacity * self.n_features)
-        self.group = -1
+        self.group = -1 - order.group
         self.row = np.empty(self.n_features)
         self.v = np.zeros((self.n_outputs, self.n_features + 1))
         self.fetched = False
@@ -279,13 +289,12 @@ cdef class DenseRows(Rows):
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
     ) noexcept nogil:
         """Find the rows of a block, or copy them."""
-        cdef Py_ssize_t group, d = self.n_features, n_ahead = 0 if self.fetched else self.n_ordered
-        if order != NULL and self.order.group > 0:
+        cdef Py_ssize_t last = begin + count - 1, size = self.order.group
+        cdef Py_ssize_t d = self.n_features, n_ahead = 0 if self.fetched else self.n_ordered
+        if order != NULL and size > 0:
             n_ahead = 0
-            group = begin + count - 1
-            group -= group % self.order.group
-            if group != self.group:
-                self.group = group
+            if not self.group <= last < self.group + size:
+                self.group = last - last % size
                 self.read(order)
         if self.floats is not None:
             self.together = &self.block[0]
@@ -363,12 +372,10 @@ cdef class DenseRows(Rows):
             r += stride
 
     cdef void collect(self, double *g) noexcept nogil:
-        cdef Py_ssize_t j, d = self.n_features
-        cdef const double *z = self.line[0]
+        cdef Py_ssize_t d = self.n_features
         if self.single_row:
             # The row itself is in the optimizer's coordinates.
-            for j in range(d):
-                g[j] = self.sums[0] * z[j]
+            scale_row(self.line[0], self.sums[0], d, g)
             if self.n_columns > d:
                 g[d] = self.sums[0]
 

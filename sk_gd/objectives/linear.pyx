@@ -204,12 +204,14 @@ cdef class LinearObjective(LaneObjective):
     ) noexcept nogil:
         """Copy the targets and the weights of a block, and prefetch those of the next one."""
         cdef Py_ssize_t i, k, n_targets = self.y.shape[1]
-        cdef Py_ssize_t known = min(rows, self.rows.n_ordered - begin - AHEAD)
+        # Those of the next block, which are needed when this one has been multiplied.
+        cdef Py_ssize_t ahead = begin + max(rows, AHEAD)
+        cdef Py_ssize_t known = min(rows, self.rows.n_ordered - ahead)
         cdef const double *y = &self.y[0, 0]
         cdef const double *weight
         cdef double *target
         if order != NULL:
-            for i in range(begin + AHEAD, begin + AHEAD + known):
+            for i in range(ahead, ahead + known):
                 SK_GD_PREFETCH(y + order[i] * n_targets)
         for k in range(n_targets):
             target = &self.y_block[k, 0]
