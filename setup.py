@@ -22,6 +22,9 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 FLAGS = [
     "-O3", "-funroll-loops", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
 ]  # fmt: skip
+# Arrays are passed to functions by value. Copy them by plain moves: the string instruction that gcc
+# uses otherwise takes some nanoseconds to start, which are a part of a step on one row.
+FLAG_OF_GCC = "-mmemcpy-strategy=unrolled_loop:256:noalign,libcall:-1:noalign"
 FLAGS_OF_MSVC = ["/O2", "/fp:precise"]
 
 NO_COMPILER = """
@@ -53,6 +56,7 @@ class BuildExt(build_ext):
     def build_extensions(self):
         self.check_compiler()
         msvc = self.compiler.compiler_type == "msvc"
+        flags = FLAGS_OF_MSVC if msvc else FLAGS + [FLAG_OF_GCC] * self.accepts(FLAG_OF_GCC)
         made = cythonize(
             self.extensions,
             nthreads=self.parallel,
@@ -63,20 +67,31 @@ class BuildExt(build_ext):
         )
         for extension, c in zip(self.extensions, made, strict=True):
             extension.sources = c.sources
-            extension.extra_compile_args = FLAGS_OF_MSVC if msvc else FLAGS
+            extension.extra_compile_args = flags
             # If it is not named, the functions of an old version are linked, which take longer.
             extension.libraries = [] if msvc else ["m"]
         super().build_extensions()
 
     def check_compiler(self):
         """Exit with a message that says what to install if nothing can be compiled."""
+        try:
+            self.compile_nothing()
+        except (CompileError, PlatformError) as error:
+            raise SystemExit(f"{error}\n{NO_COMPILER}") from None
+
+    def accepts(self, flag):
+        """Whether the compiler is gcc for a processor that knows this flag."""
+        try:
+            self.compile_nothing("-Werror", flag)
+        except CompileError:
+            return False
+        return True
+
+    def compile_nothing(self, *flags):
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "empty.c")
             source.write_text("#include <Python.h>\n")
-            try:
-                self.compiler.compile([str(source)], output_dir=folder)
-            except (CompileError, PlatformError) as error:
-                raise SystemExit(f"{error}\n{NO_COMPILER}") from None
+            self.compiler.compile([str(source)], output_dir=folder, extra_postargs=list(flags))
 
 
 if __name__ == "__main__":  # The processes that cythonize starts may import this file.
