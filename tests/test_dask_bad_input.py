@@ -3,6 +3,7 @@
 import _thread
 import gc
 import re
+import signal
 import sys
 import threading
 import time
@@ -278,7 +279,15 @@ def late(x):
     return x
 
 
-def test_ctrl_c_leaves_no_words_of_dask(client, caplog):
+@pytest.fixture
+def heeds_ctrl_c():
+    """Processes that a shell starts in the background ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_leaves_no_words_of_dask(client, caplog, heeds_ctrl_c):
     """Nor anything else, if it comes while a round is under way."""
     parts = [dask.delayed(late)(part) for part in cut(X, ENDS)]
     timer = threading.Timer(3, _thread.interrupt_main)

@@ -158,6 +158,13 @@ return [...article.querySelectorAll("*")].filter(element => {
 }).map(element => element.outerHTML.slice(0, 80));
 """
 
+# The theme moves its columns slowly when the width of the window changes.
+AT_ONCE = """
+const style = document.createElement("style");
+style.textContent = "* { transition: none !important; }";
+document.head.append(style);
+"""
+
 # Code that has to be scrolled to be read. What programs print may be of any width.
 SCROLLED = """
 return [...document.querySelectorAll(".bd-article div.highlight pre")].filter(code =>
@@ -184,6 +191,7 @@ def test_pages_fit_the_window(reader):
     wider = {}
     for path in pages:
         reader.open(path.relative_to(SITE).as_posix())
+        reader.driver.execute_script(AT_ONCE)
         for width in (360, 1000, 1200, 1440):
             reader.window(width)
             found = reader.driver.execute_script(WIDER)
