@@ -10,7 +10,9 @@ from libc.string cimport memcpy
 from scipy.linalg.cython_blas cimport dgemm
 
 from sk_gd.clones cimport SK_GD_CLONES  # no-cython-lint: for the C below
-from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, SK_GD_TOUCH, Rows, real
+from sk_gd.objectives.rows cimport (
+    AHEAD, ROUNDING, SK_GD_PREFETCH, SK_GD_TOUCH, Rows, prefetch_row, real,
+)
 
 
 cdef extern from *:
@@ -115,14 +117,6 @@ cdef extern from *:
 
 # Only X on disk has groups of more entries.
 cdef Py_ssize_t ON_DISK = 1 << 20
-
-
-cdef inline void prefetch_row(const real *x, Py_ssize_t d) noexcept nogil:
-    cdef Py_ssize_t j = 0
-    while j < d:
-        SK_GD_PREFETCH(x + j)
-        j += 64 // sizeof(real)
-    SK_GD_PREFETCH(x + d - 1)
 
 
 cdef inline void touch_row(const real *x, Py_ssize_t d) noexcept nogil:

@@ -30,6 +30,14 @@ ctypedef fused real:
     double
 
 
+cdef inline void prefetch_row(const real *x, Py_ssize_t d) noexcept nogil:
+    cdef Py_ssize_t j = 0
+    while j < d:
+        SK_GD_PREFETCH(x + j)
+        j += 64 // sizeof(real)
+    SK_GD_PREFETCH(x + d - 1)
+
+
 cdef class Rows:
     cdef readonly Py_ssize_t n_features
     cdef readonly Py_ssize_t n_columns

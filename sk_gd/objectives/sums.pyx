@@ -10,7 +10,7 @@ from scipy.linalg.cython_blas cimport dsyrk
 
 from sk_gd.clones cimport SK_GD_CLONES  # no-cython-lint: for the C below
 from sk_gd.objectives.order cimport are_rows
-from sk_gd.objectives.rows cimport AHEAD, SK_GD_PREFETCH, real
+from sk_gd.objectives.rows cimport AHEAD, prefetch_row, real
 
 # Rows that are added to the sums at a time: each sum is then loaded and stored less often.
 cdef enum:
@@ -90,12 +90,8 @@ cdef inline void prefetch(
     const real[:, ::1] X, const Py_ssize_t[::1] rows, Py_ssize_t i, Py_ssize_t end
 ) noexcept nogil:
     """Prefetch the i-th of the rows, if it is before the end."""
-    cdef Py_ssize_t j = 0, row
     if i < end:
-        row = i if rows is None else rows[i]
-        while j < X.shape[1]:
-            SK_GD_PREFETCH(&X[row, j])
-            j += 64 // sizeof(real)
+        prefetch_row(&X[i if rows is None else rows[i], 0], X.shape[1])
 
 
 def centred_sums(
