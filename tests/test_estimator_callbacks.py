@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sk_gd import DivergenceError, GDClassifier, GDRegressor
+from sk_gd.optimizers import Optimizer
 
 X, TARGET = make_regression(90, 4, noise=3.0, bias=5.0, random_state=0)
 LABELS = make_classification(90, 4, random_state=0)[1]
@@ -129,30 +130,88 @@ class TestStopFromOutside:
         np.testing.assert_array_equal(model.coef_, whole.coef_)
 
 
+class Interrupt(StopAfter):
+    """Ctrl-C at the end of the epoch `last`."""
+
+    def on_fit_task_end(self, estimator, context):
+        if super().on_fit_task_end(estimator, context):
+            raise KeyboardInterrupt
+
+
 class TestInterrupt:
-    """Ctrl-C leaves the estimator as it was; a callback still has the latest model."""
+    """Ctrl-C during `fit` keeps the model so far."""
 
     @pytest.mark.parametrize("fitted", [False, True])
-    def test_the_model_so_far(self, fitted):
-        class Interrupt(StopAfter):
-            def on_fit_task_end(self, estimator, context):
-                if super().on_fit_task_end(estimator, context):
-                    raise KeyboardInterrupt
-
-        model = GDRegressor(max_iter=6, **QUICK)
+    @pytest.mark.parametrize("settings", [{}, {"average": True}, {"early_stopping": True}])
+    def test_the_model_so_far(self, fitted, settings):
+        settings = {"batch_size": 16, **QUICK, **settings}
+        model = GDRegressor(max_iter=6, **settings)
         if fitted:
             model.fit(X[:20], TARGET[:20])
-        before = {name: value for name, value in vars(model).items() if name.endswith("_")}
-        recorder = Recorder()
-        model.set_callbacks(recorder, Interrupt(3))
+        model.set_callbacks(Interrupt(3))
         with pytest.raises(KeyboardInterrupt):
             model.fit(X, TARGET)
+        short = GDRegressor(max_iter=3, **settings).fit(X, TARGET)
+        assert model.n_iter_ == len(model.loss_curve_) == 3
+        np.testing.assert_array_equal(model.predict(X), short.predict(X))
+
+    def test_within_an_epoch(self):
+        """The weights are those of the latest step."""
+
+        class Counting(Optimizer):
+            def init(self, w):
+                return {"steps": np.zeros(1)}
+
+            def step(self, w, g, lr, state):
+                if state["steps"] == 34:
+                    return self.end()
+                state["steps"] += 1
+                w -= lr * g
+
+        class Interrupting(Counting):
+            def end(self):
+                raise KeyboardInterrupt
+
+        class Resting(Counting):
+            def end(self):
+                pass
+
+        settings = {"batch_size": 9, "learning_rate": 0.1, "max_iter": 9, **QUICK}
+        model = GDRegressor(Interrupting(), **settings)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, TARGET)
+        assert model.n_iter_ == 3
+        np.testing.assert_array_equal(
+            model.coef_, GDRegressor(Resting(), **settings).fit(X, TARGET).coef_
+        )
+
+    def test_the_next_fit_continues(self):
+        model = GDRegressor(max_iter=6, warm_start=True, **QUICK).set_callbacks(Interrupt(2))
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, TARGET)
+        model.set_callbacks().set_params(max_iter=4).fit(X, TARGET)
+        whole = GDRegressor(max_iter=6, **QUICK).fit(X, TARGET)
+        np.testing.assert_array_equal(model.coef_, whole.coef_)
+
+    def test_before_the_end_of_an_epoch_nothing_is_fitted(self):
+        class AtOnce(Interrupt):
+            def on_fit_task_begin(self, estimator, context):
+                raise KeyboardInterrupt
+
+        model = GDRegressor(**QUICK).set_callbacks(AtOnce(1))
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, TARGET)
+        assert not hasattr(model, "coef_")
+
+    def test_partial_fit_leaves_the_model_as_it_was(self):
+        model = GDRegressor(**QUICK).partial_fit(X, TARGET)
+        before = {name: value for name, value in vars(model).items() if name.endswith("_")}
+        model.set_callbacks(Interrupt(1))
+        with pytest.raises(KeyboardInterrupt):
+            model.partial_fit(X, TARGET)
         after = {name: value for name, value in vars(model).items() if name.endswith("_")}
         assert after.keys() == before.keys()
         assert all(after[name] is before[name] for name in before)
-        latest = recorder.models[-1][1]
-        short = GDRegressor(max_iter=3, **QUICK).fit(X, TARGET)
-        np.testing.assert_array_equal(latest.predict(X), short.predict(X))
 
 
 class TestTeardown:

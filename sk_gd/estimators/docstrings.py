@@ -211,6 +211,9 @@ FIT = """Fit the model.
         DivergenceError
             If training diverges because the learning rate is too large. The
             estimator is left as it was before the call.
+        KeyboardInterrupt
+            If the user presses Ctrl-C. Once an epoch has ended, the estimator keeps the
+            model so far.
         """
 
 PARTIAL_FIT = """Train for one epoch on the given data, continuing from the last call.

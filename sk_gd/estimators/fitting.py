@@ -47,7 +47,11 @@ def fit(estimator, X, y, sample_weight, validation):
             identity = problem.fingerprint(settings.penalty_given) if settings.warm_start else None
             data = set_up(run, settings, problem, anew=run.begin_fit(identity))
             tasks = EpochTasks(estimator, X, y, sample_weight, settings.max_iter)
-            unfinished, change = _train(estimator, run, data, problem, tasks, seen)
+            try:
+                unfinished, change = _train(estimator, run, data, problem, tasks, seen)
+            except KeyboardInterrupt:
+                _publish_so_far(estimator, run, data, problem, seen)
+                raise
     return convergence_message(run, settings, change, unfinished)
 
 
@@ -280,3 +284,12 @@ def _train(estimator, run, data, problem, tasks, seen):
     with published(estimator, attributes() | {"_run": run}):
         tasks.end()
     return bool(unfinished), change
+
+
+def _publish_so_far(estimator, run, data, problem, seen):
+    """After Ctrl-C, publish the model of a fit in which at least one epoch has ended."""
+    begun = run.history.n_epochs > run.first_epoch
+    if begun and run.error is None and run.can_hold(np.asarray(run.lane.w)):
+        run.release()
+        with published(estimator, fitted_attributes(run, problem, data, seen) | {"_run": run}):
+            pass
