@@ -50,6 +50,18 @@ FOUND = {
             | {"fit_intercept": False, "tol": None},
         ),
     ),
+    "a chosen score of predictions whose squares overflow": (
+        "sound",
+        Case(
+            "regressor",
+            Table(),
+            {"optimizer": "sgd", "learning_rate": 1e150, "scoring": "r2", "early_stopping": True},
+        ),
+    ),
+    "two rows of huge weights, and pivots below one": (
+        "sound",
+        Case("regressor", Table(n=3, d=20, weights="large"), {"early_stopping": True}),
+    ),
     "no penalty for features without variance": (
         "reaches_the_optimum",
         Case("classifier", Table(25, 1, 1, 2, ("indicator",))),

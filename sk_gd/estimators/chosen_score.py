@@ -4,6 +4,7 @@ import inspect
 import math
 from numbers import Real
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import check_scoring, get_scorer_names
 
@@ -59,7 +60,9 @@ class ChosenScore:
         vars(model).update(attributes, n_features_in_=X.shape[1])
         weights = {} if weight is None else {"sample_weight": weight}
         try:
-            score = self._score(model, X, self._targets.decode(y), **weights)
+            # A model that is about to diverge may have predictions whose squares overflow.
+            with np.errstate(over="ignore", invalid="ignore"):
+                score = self._score(model, X, self._targets.decode(y), **weights)
         except Exception as error:
             raise ValueError(
                 f"scoring={self._given!r} cannot be computed on the validation data. "

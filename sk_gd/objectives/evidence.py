@@ -132,8 +132,9 @@ def _resolved(matrix, vectors, spread):
     """
     n = len(matrix)
     reflected, diagonal, beside, scales, _ = dsytrd(matrix, lower=True, lwork=WORK * n)
-    # The rounding of a direction without variance must not be less than nothing.
-    diagonal += n * EPSILON * matrix.diagonal().max()
+    # The rounding of a direction without variance, in the matrix and in the pivots, must not be
+    # less than nothing.
+    diagonal += 8 * n * EPSILON * matrix.diagonal().max()
     if n > 1:
         vectors = vectors.copy()
         vectors[1:] = dormqr("L", "T", reflected[1:, :-1], scales, vectors[1:], WORK * n)[0]

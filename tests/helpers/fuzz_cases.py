@@ -324,11 +324,20 @@ def settings(draw, kind, choices=ANY):
     return parameters
 
 
+SCORES = {
+    "regressor": ("r2", "neg_mean_absolute_error", "neg_mean_poisson_deviance"),
+    "classifier": ("accuracy", "neg_log_loss", "roc_auc", "f1"),
+}
+
+
 @st.composite
 def wild(draw):
     """Cases of all kinds."""
     kind = draw(st.sampled_from(("regressor", "classifier")))
     parameters = draw(settings(kind))
+    scoring = draw(st.sampled_from((None, None, *SCORES[kind])))
+    if scoring is not None:
+        parameters |= {"scoring": scoring, "early_stopping": draw(st.sampled_from((True, False)))}
     if kind == "classifier":
         weights = draw(st.sampled_from((None, "balanced", {0: 5.0})))
         parameters |= {} if weights is None else {"class_weight": weights}
