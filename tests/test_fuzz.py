@@ -62,6 +62,15 @@ FOUND = {
         "sound",
         Case("regressor", Table(n=3, d=20, weights="large"), {"early_stopping": True}),
     ),
+    "predictions that float32 cannot hold, in raw coordinates": (
+        "sound",
+        Case(
+            "classifier",
+            Table(n=2, columns=2, x_faults=("column of 1e150",), dtype="float32"),
+            {"optimizer": "adgd", "precondition": None},
+            "partial_fit",
+        ),
+    ),
     "no penalty for features without variance": (
         "reaches_the_optimum",
         Case("classifier", Table(25, 1, 1, 2, ("indicator",))),

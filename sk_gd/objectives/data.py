@@ -11,6 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .caching import cached_property
+from .held_out import raw_predictions
 from .order import Order
 from .parts import linear_objective
 from .smoothness import reach, smoothness
@@ -138,6 +139,13 @@ class Data:
         if step < 2:
             return self
         return self._full_batch_of(np.arange(0, self.n, step, dtype=np.intp))
+
+    def largest_prediction(self, coef, intercept):
+        """The largest of a model's predictions, by size, for about a thousand rows."""
+        rows = (self.glance() or self).problem.subset
+        X = self.problem.X if rows is None else self.problem.X[rows]
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.abs(raw_predictions(X, coef, intercept)).max()
 
     def _full_batch_of(self, rows):
         """A full batch of some of the rows; None if they have no weight."""

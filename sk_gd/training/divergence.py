@@ -46,7 +46,7 @@ class Change:
         self.before = self.after = 0.0
         self.from_nothing = False
         weights = run.weights()
-        if not run.can_hold(weights):
+        if not (run.can_hold(weights) and _can_predict(run, data)):
             self.after = math.inf
         elif not run.lane.rule.never_rises():
             self._compare(run, data, weights)
@@ -85,6 +85,13 @@ class Change:
     def is_divergence(self):
         """Whether training ended clearly above its beginning."""
         return self.after == math.inf or self.rise > self.room
+
+
+def _can_predict(run, data):
+    """Whether predictions are finite, where the coordinates say nothing about the size of X."""
+    if run.coordinates.scale is not None:
+        return True
+    return bool(data.largest_prediction(*run.model()) <= np.finfo(run.config.dtype).max)
 
 
 def ended_above(change, run, data):

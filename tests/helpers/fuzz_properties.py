@@ -16,6 +16,7 @@ import pytest
 from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, UndefinedMetricWarning
 from sklearn.linear_model import GammaRegressor, LogisticRegression, PoissonRegressor, Ridge
+from threadpoolctl import threadpool_limits
 
 from helpers import naive
 from helpers.fuzz_cases import CONTAINERS, DENSE, ENDLESS, calm, default, learnable, wild
@@ -320,6 +321,7 @@ def reference(case, model, n_rows):
     return make(alpha=alpha, solver="newton-cholesky", **EXACT)
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # tests run side by side
 def reaches_the_optimum(case):
     """The default optimizer ends at the minimum that an exact solver finds.
 
