@@ -411,6 +411,9 @@ def calm(draw, **fixed):
     coordinates = parameters.get("precondition", "standardize")
     if coordinates == "whiten" and "duplicate" in table["x_faults"]:
         table["x_faults"] = ()  # a singular matrix is inverted, where rounding is a billion times
+    if parameters["optimizer"] == "armijo" and table["d"] == 1:
+        # On a parabola of one variable its condition is an equation, and rounding decides.
+        table["d"] = 2
     if (coordinates, parameters["optimizer"]) == (None, "lbfgs"):
         # Curvatures of 1 and 1e12 are learnt from differences of gradients, where rounding is as
         # many times: another order of the rows changes predictions by a tenth.
