@@ -45,7 +45,7 @@ class HeldOut:
         loss = mean_loss(self.loss, self.y, p, self.weight)
         if self.chosen_score is not None:
             return loss, self.chosen_score(self.X, self.y, self.weight, coef, intercept)
-        return loss, self.targets.score(self.loss, self.y, p, self.weight)
+        return loss, self.targets.scorer(self.loss, self.y, self.weight)(p)
 
 
 def raw_predictions(X, coef, intercept):

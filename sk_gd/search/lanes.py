@@ -183,7 +183,8 @@ class Pass:
         self._served = {}
         # For each kind of data, by its id, the data and the runs on them.
         self._groups = {}
-        # The first run of those that differ in the penalty only, and its data, by their key.
+        # The first run of those that differ in the penalty only, its data, and the sizes of the
+        # features, by their key.
         self._first = {}
         # Why candidates cannot be trained here, by their index: they are fitted by themselves,
         # which reports the error.
@@ -219,13 +220,12 @@ class Pass:
         # Where the coordinates are the same for all strengths, all else is, too.
         alike = settings.shares_coordinates and settings.scale_penalty
         if alike and key in self._first:
-            run, data = self._first[key]
-            size = settings.feature_size(statistics)
+            run, data, size = self._first[key]
             return run.beside(penalty_of(settings, self.problem, run, size)), data
         run = Run(seed, statistics)
         data = set_up(run, settings, self.problem)
         if alike and settings.optimizer.default_rate == "own":
-            self._first[key] = run, data
+            self._first[key] = run, data, settings.feature_size(statistics)
         return run, data
 
     def fetch_samples(self):
@@ -294,8 +294,8 @@ class Pass:
 
     @one_blas_thread
     def _train(self, data, runs, begin_epoch):
-        # The runs share it: it draws the orders of the rows.
-        self._generator = runs[0].generator
+        # The runs share it if it draws the orders of the rows.
+        self._generator = runs[0].generator if data.shuffle else None
 
         def end_epoch(active):
             for run in active:
@@ -337,7 +337,8 @@ class Pass:
         )
         if self.resumable:
             resumed = outcome.attributes["_run"] = run.copy()
-            resumed.generator = copy.deepcopy(self._generator)
+            if self._generator is not None:
+                resumed.generator = copy.deepcopy(self._generator)
 
 
 def foresees(config, epochs, n_batches):

@@ -37,7 +37,7 @@ class RowView:
         self.shape = (len(rows), *X.shape[1:])
         self._expected = expected
         self._y = None if y is None else y[rows]
-        self._encoded = None
+        self._scorer = None
         width = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
         chunks = gen_batches(len(rows), max(1, CHUNK // max(1, width)))
         self._chunks = [(chunk, without_copy(rows[chunk])) for chunk in chunks]
@@ -62,10 +62,10 @@ class RowView:
 
         `targets` and `loss` are those of its training.
         """
-        if self._encoded is None or self._encoded[0] is not targets:
-            self._encoded = targets, targets.encode_unseen(self._y)
+        if self._scorer is None or self._scorer[0] is not targets:
+            self._scorer = targets, targets.scorer(loss, targets.encode_unseen(self._y), None)
         p = self.predictions(fitted["coef_"])
-        return targets.score(loss, self._encoded[1], p.reshape(len(p), -1), None)
+        return self._scorer[1](p.reshape(len(p), -1))
 
     def _predict(self, fitted):
         coef = np.vstack([each["coef_"] for each in fitted])
