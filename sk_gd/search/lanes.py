@@ -138,14 +138,15 @@ class Candidate:
 
     def __init__(self, settings):
         self.settings = settings
+        # The estimators themselves differ in every parameter.
+        values = settings._replace(estimator=None)
+        self._values = dict(zip(values._fields, map(fingerprint, values), strict=True))
         self._keys = {}
 
     def key_without(self, name):
         """Return a key that is the same for candidates that differ in this parameter only."""
         if name not in self._keys:
-            # The estimators themselves differ in this parameter, too.
-            values = self.settings._replace(**{name: None}, estimator=None)
-            self._keys[name] = fingerprint(tuple(values))
+            self._keys[name] = tuple((self._values | {name: None}).values())
         return self._keys[name]
 
 

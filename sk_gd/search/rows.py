@@ -70,12 +70,14 @@ class RowView:
     def _predict(self, fitted):
         coef = np.vstack([each["coef_"] for each in fitted])
         intercept = np.hstack([each["intercept_"] for each in fitted])
-        p = np.empty((self.shape[0], len(coef)), dtype=coef.dtype, order="F")
+        # The predictions of each model are side by side in memory.
+        p = np.empty((len(coef), self.shape[0]), dtype=coef.dtype)
         for chunk, rows in self._chunks:
-            p[chunk] = self.X[rows] @ coef.T + intercept
+            p[:, chunk] = (self.X[rows] @ coef.T).T
+        p += intercept[:, None]
         self._known = [
-            (each["coef_"], part.reshape(-1, *np.shape(each["intercept_"])))
-            for each, part in zip(fitted, np.split(p, len(fitted), axis=1), strict=True)
+            (each["coef_"], part.T.reshape(-1, *np.shape(each["intercept_"])))
+            for each, part in zip(fitted, np.split(p, len(fitted)), strict=True)
         ]
 
 
