@@ -46,6 +46,9 @@ OF_A_LANE = frozenset(
 # Rows of X with no more entries (8 MB of float64) are copied: every pass over the rows of a split
 # is then as fast as over all of X.
 COPIED = 1 << 20
+# If a run that follows its neighbour takes more epochs, the pairs of L-BFGS know little of the way
+# to its minimum. How the minimum has moved before then says more.
+FEW_EPOCHS = 8
 
 
 def reason_not_shared(model):
@@ -286,12 +289,16 @@ class Pass:
 
     def _train_path(self, data, path, begin_epoch):
         """Train runs, in turn; each begins where the one before it has settled."""
-        before = None
+        before, minima, is_slow = None, [], False
         for runs in path:
-            if before is not None and before.error is None and before.is_settled:
-                runs[0].follow(before)
+            follows = before is not None and before.error is None and before.is_settled
+            if follows:
+                minima.append((before.config.penalty.alpha, before.lane.model()))
+                to = runs[0].config.penalty.alpha
+                runs[0].follow(before, further(*minima[-2:], to) if is_slow else None)
             self._train(data, runs, begin_epoch)
             before = runs[0]
+            is_slow |= follows and before.history.n_epochs > FEW_EPOCHS
 
     @one_blas_thread
     def _train(self, data, runs, begin_epoch):
@@ -340,6 +347,18 @@ class Pass:
             resumed = outcome.attributes["_run"] = run.copy()
             if self._generator is not None:
                 resumed.generator = copy.deepcopy(self._generator)
+
+
+def further(earlier, last, strength):
+    """By how much a minimum moves, about, from the last of two strengths to the next one.
+
+    The strengths decrease. Each of the two is given with its minimum; None if that says nothing.
+    """
+    (first, begin), (second, end) = earlier, last
+    if not first > second > strength > 0:
+        return None
+    # It moves as far as before if the strength changes by the same factor.
+    return min(1.0, np.log(strength / second) / np.log(second / first)) * (end - begin)
 
 
 def foresees(config, epochs, n_batches):

@@ -226,10 +226,11 @@ class Run:
         other._take_penalty()
         return other
 
-    def follow(self, other):
+    def follow(self, other, guess=None):
         """Begin at the minimum of a run that differs in the strength of a ridge penalty only.
 
-        The other run is over, and its lane is this one's.
+        The other run is over, and its lane is this one's. `guess` is how much the weights will
+        change, about.
         """
         added = self.lane.penalty.curvature() - other.lane.penalty.curvature()
         lane, other.lane = other.lane, None
@@ -242,6 +243,7 @@ class Run:
             w,
             lambda rows: self.coordinates.curved(rows, added),
             self.config.learning_rate,
+            guess,
         )
         self.start = lane.model()
 
