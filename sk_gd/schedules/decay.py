@@ -24,8 +24,9 @@ class Constant(Schedule):
         return np.ones_like(epochs)
 
     def __call__(self, epochs, horizon):
-        # There is nothing to check, unless in a subclass. It would take longer than a short epoch.
-        return np.ones(np.shape(epochs)) if type(self) is Constant else super().__call__(epochs, horizon)
+        # Only in a subclass there is anything to check, which takes longer than a short epoch.
+        own = type(self) is not Constant
+        return super().__call__(epochs, horizon) if own else np.ones(np.shape(epochs))
 
 
 class Step(Schedule):
