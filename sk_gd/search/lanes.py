@@ -48,7 +48,7 @@ OF_A_LANE = frozenset(
 COPIED = 1 << 20
 # If a run that follows its neighbour takes more epochs, the pairs of L-BFGS know little of the way
 # to its minimum. How the minimum has moved before then says more.
-FEW_EPOCHS = 8
+FEW_EPOCHS = 12
 
 
 def reason_not_shared(model):
@@ -293,9 +293,9 @@ class Pass:
         for runs in path:
             follows = before is not None and before.error is None and before.is_settled
             if follows:
-                minima.append((before.config.penalty.alpha, before.lane.model()))
+                minima = [*minima[-1:], (before.config.penalty.alpha, before.lane.model())]
                 to = runs[0].config.penalty.alpha
-                runs[0].follow(before, further(*minima[-2:], to) if is_slow else None)
+                runs[0].follow(before, further(*minima, to) if is_slow else None)
             self._train(data, runs, begin_epoch)
             before = runs[0]
             is_slow |= follows and before.history.n_epochs > FEW_EPOCHS

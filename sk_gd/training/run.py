@@ -236,9 +236,10 @@ class Run:
         lane, other.lane = other.lane, None
         w, penalty, lane.penalty = np.asarray(lane.w), lane.penalty, self.lane.penalty
         self.lane = lane
-        # The objective at the beginning is known: the first step may show that it is the minimum.
-        v = self.coordinates.before_rotation(w).ravel()
-        self.stopping.mark = other.history.loss_curve[-1] - penalty(v) + lane.penalty(v)
+        if guess is None:
+            # The objective here is known, so that the first step may show that it is the minimum.
+            v = self.coordinates.before_rotation(w).ravel()
+            self.stopping.mark = other.history.loss_curve[-1] - penalty(v) + lane.penalty(v)
         lane.rule.follow(
             w,
             lambda rows: self.coordinates.curved(rows, added),
