@@ -2,11 +2,10 @@
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils import gen_batches
 
 from ..estimators import GDClassifier, GDRegressor
 from ..estimators.regressor import predictions
-from ..indices import without_copy
+from ..indices import slices, without_copy
 from .sklearn_private import take_rows
 from .splits import positions
 
@@ -39,7 +38,7 @@ class RowView:
         self._y = None if y is None else y[rows]
         self._scorer = None
         width = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
-        chunks = gen_batches(len(rows), max(1, CHUNK // max(1, width)))
+        chunks = slices(len(rows), max(1, CHUNK // max(1, width)))
         self._chunks = [(chunk, without_copy(rows[chunk])) for chunk in chunks]
         self._known = []
 
