@@ -9,3 +9,9 @@ def without_copy(rows):
     if first >= 0 and last - first == len(rows) - 1 and np.all(rows[1:] == rows[:-1] + 1):
         return slice(first, last + 1)
     return rows
+
+
+def slices(n, size):
+    """Return slices of `size` rows that are n rows together; the last one has what is left."""
+    # That of scikit-learn checks its arguments, which takes longer than a short batch.
+    return [slice(begin, min(begin + size, n)) for begin in range(0, n, size)]

@@ -85,16 +85,22 @@ class RealTargets:
         """By what a random split is stratified; None for nothing."""
         return None
 
-    def score(self, loss, y, p, weight):
-        """R² of raw predictions `p`; not a number for a single row, which has no variance."""
+    def scorer(self, loss, y, weight):
+        """R² as a function of raw predictions; not a number for a single row: no variance."""
         if len(y) < 2:
-            return np.nan
+            return lambda p: np.nan
         each = np.ones(len(y)) if weight is None else weight
-        # A model that is about to diverge may have predictions whose squares overflow.
         with np.errstate(over="ignore", invalid="ignore"):
-            residual = each @ np.square(y - loss.response(p))
             scatter = each @ np.square(y - np.average(y, axis=0, weights=weight))
-        return _r2(residual, scatter, scatter == 0)
+        constant = scatter == 0
+
+        def score(p):
+            # A model that is about to diverge may have predictions whose squares overflow.
+            with np.errstate(over="ignore", invalid="ignore"):
+                residual = each @ np.square(y - loss.response(p))
+            return _r2(residual, scatter, constant)
+
+        return score
 
     def scored(self, loss, y, p, weight):
         """What `score_of` needs of some of the rows."""
@@ -111,7 +117,7 @@ class RealTargets:
             residual = sum(each for each, _ in scored)
         return _r2(residual, moments.scatter, moments.is_constant())
 
-    # What `score` compares rows with that did not train.
+    # What `scorer` compares rows with that did not train.
     encode_unseen = encode
 
     def published(self, loss, coef, intercept):
@@ -235,9 +241,11 @@ class ClassTargets:
         """By what a random split is stratified."""
         return y
 
-    def score(self, loss, y, p, weight):
-        """Accuracy of raw predictions `p`."""
-        return np.average(self._right(y, p), weights=weight)
+    def scorer(self, loss, y, weight):
+        """Accuracy as a function of raw predictions."""
+        if weight is None:
+            return lambda p: np.count_nonzero(self._right(y, p)) / len(y)
+        return lambda p: np.average(self._right(y, p), weights=weight)
 
     def scored(self, loss, y, p, weight):
         """What `score_of` needs of some of the rows: the weights of the right ones, and of all."""

@@ -16,6 +16,7 @@ from helpers.runs import (
     count_objectives,
     count_scored_by_sklearn,
     count_set_ups,
+    do_not_guess,
     follow,
 )
 from helpers.searches import both
@@ -103,6 +104,35 @@ class TestAPath:
         np.testing.assert_allclose(
             mine["mean_test_score"], theirs["mean_test_score"], rtol=0, atol=3e-5
         )
+
+    def test_a_strength_that_changes_nothing_takes_one_pass(self):
+        """The objective at the neighbour's minimum is known, and the first step confirms it."""
+        folds = [(np.arange(300), np.arange(300, 400))]
+        grid = {"alpha": [f"{factor:g} * auto" for factor in (1e-6, 1e-7, 1e-8, 1e-9)]}
+        for model, y in ((GDRegressor(), NUMBERS), (GDRegressor(), SIGNAL)):
+            for each in fitted(model, grid, WIDE, y, folds)[1:]:
+                assert each.n_iter_ == 1
+                exact = clone(each).set_params(tol=1e-12, max_iter=5000).fit(WIDE[:300], y[:300])
+                assert each.loss_curve_[-1] == pytest.approx(exact.loss_curve_[-1], rel=1e-6)
+
+    def test_minima_point_to_the_next_one(self, monkeypatch):
+        """On rows of words, where a path is slow, this saves a third of the passes."""
+        rng = np.random.default_rng(0)
+        topics = rng.gamma(0.3, size=(3, 500)) / np.arange(1, 501)
+        topics /= topics.sum(axis=1, keepdims=True)
+        y = rng.integers(0, 3, 300)
+        X = sp.csr_array(np.log1p([rng.multinomial(40, topics[k]) for k in y]))
+        folds = [(np.arange(225), np.arange(225, 300))]
+        models = fitted(GDClassifier(), {"alpha": STRENGTHS}, X, y, folds)
+        for each in models:
+            exact = clone(each).set_params(tol=1e-10, max_iter=5000).fit(X[:225], y[:225])
+            assert each.loss_curve_[-1] <= exact.loss_curve_[-1] * (1 + 5e-4)
+        do_not_guess(monkeypatch)
+        others = fitted(GDClassifier(), {"alpha": STRENGTHS}, X, y, folds)
+        passes, without = (
+            sum(sum(each.evaluation_curve_) for each in found) for found in (models, others)
+        )
+        assert passes <= 0.8 * without
 
     def test_one_set_up_and_one_objective_for_all_strengths(self, monkeypatch):
         lanes, made = count_lanes(monkeypatch), count_set_ups(monkeypatch)
@@ -208,6 +238,23 @@ class TestTheRule:
             assert left / 10 < rule.gain() < 10 * left
             rule(w, function, 1.0)
         assert rule.gain() < 1e-4
+
+    def test_a_guess_of_the_minimum_is_tried_first(self):
+        least = np.linalg.solve(self.data + np.eye(self.n), self.data @ self.target)
+        rule, w = self.settled(10.0)
+        guess = least - w
+        follow(rule, w, lambda rows: -9.0 * rows, guess)
+        np.testing.assert_allclose(rule.gradient_point(w), least, rtol=0, atol=1e-12)
+        rule(w, self.function(1.0), 1.0)
+        np.testing.assert_allclose(w, least, rtol=0, atol=1e-12)
+
+    def test_a_guess_uphill_is_not_tried(self):
+        points = []
+        for uphill in (None, self.settled(10.0)[1] - self.target):
+            rule, w = self.settled(10.0)
+            follow(rule, w, lambda rows: -9.0 * rows, uphill)
+            points.append(rule.gradient_point(w))
+        np.testing.assert_array_equal(points[0], points[1])
 
     def test_pairs_that_are_rounding_without_the_ridge_are_dropped(self):
         """With a strong ridge the data are below the last digits of the gradients."""

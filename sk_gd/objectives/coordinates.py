@@ -260,24 +260,24 @@ class Coordinates:
         size *= self.unit[:, None]
         return size.ravel(), np.repeat(self.loss_scale, self.n_columns)
 
+    def before_rotation(self, weights):
+        """Flat weights before the rotation, an output a row."""
+        v = weights.reshape(-1, self.n_columns)
+        return v if self.rotation is None else v @ self.rotation.T
+
     def curved(self, weights, curvature):
         """The products of flat weights, one vector a row, with a Hessian.
 
         It is diagonal before the rotation, with this `curvature` of every weight.
         """
-        v = weights.reshape(-1, self.n_columns)
-        if self.rotation is not None:
-            v = v @ self.rotation.T
-        v = v.reshape(weights.shape) * curvature
+        v = self.before_rotation(weights).reshape(weights.shape) * curvature
         if self.rotation is not None:
             v = v.reshape(-1, self.n_columns) @ self.rotation
         return v.reshape(weights.shape)
 
     def to_model(self, weights):
         """Coefficients (n_outputs, n_features) and intercepts (n_outputs,) of flat weights."""
-        v = weights.reshape(self.n_outputs, self.n_columns)
-        if self.rotation is not None:
-            v = v @ self.rotation.T
+        v = self.before_rotation(weights)
         coef = v[:, : self.n_features] * self.unit[:, None]
         intercept = self.origin.copy()
         if self.scale is not None:
@@ -304,9 +304,7 @@ class Coordinates:
         largest = np.finfo(dtype).max
         with np.errstate(over="ignore", invalid="ignore"):
             coef, intercept = self.to_model(weights)
-            v = weights.reshape(self.n_outputs, self.n_columns)
-            if self.rotation is not None:
-                v = v @ self.rotation.T
+            v = self.before_rotation(weights)
             reach = room * self.unit * np.abs(v).sum(axis=1)
             return all(np.all(np.abs(part) <= largest) for part in (coef, intercept, reach))
 

@@ -7,8 +7,8 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 from scipy.linalg.lapack import dormqr, dsytrd
-from sklearn.utils import gen_batches
 
+from ..indices import slices
 from .tridiagonal import resolvents
 
 # Up to so many features, or so many rows, all eigenvalues are computed. With more features than
@@ -213,7 +213,7 @@ class CentredRows:
 
     def batches(self):
         """The rows of X, some at a time, and which ones they are."""
-        for batch in gen_batches(self.problem.n, self.step):
+        for batch in slices(self.problem.n, self.step):
             if self.rows is not None:
                 x = self.problem.X[self.rows[batch]]
             elif self.step >= self.problem.n:

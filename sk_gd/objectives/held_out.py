@@ -2,8 +2,8 @@
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils import gen_batches
 
+from ..indices import slices
 from ..threads import count_parts, one_blas_thread
 
 # Rows whose predictions are computed together.
@@ -45,13 +45,13 @@ class HeldOut:
         loss = mean_loss(self.loss, self.y, p, self.weight)
         if self.chosen_score is not None:
             return loss, self.chosen_score(self.X, self.y, self.weight, coef, intercept)
-        return loss, self.targets.score(self.loss, self.y, p, self.weight)
+        return loss, self.targets.scorer(self.loss, self.y, self.weight)(p)
 
 
 def raw_predictions(X, coef, intercept):
     """Predictions (rows × outputs) of a model, without link; X is read a chunk at a time."""
     p = np.empty((X.shape[0], len(coef)))
-    batches = list(gen_batches(X.shape[0], CHUNK))
+    batches = slices(X.shape[0], CHUNK)
     n_parts = count_parts(X.nnz if sp.issparse(X) else X.size)
 
     def part(k):
@@ -68,7 +68,7 @@ def mean_loss(loss, y, p, weight):
     """Weighted mean of the loss of predictions `p` (rows × outputs)."""
     kernel = loss.kernel(p.shape[1])
     total = count = 0.0
-    for rows in gen_batches(len(p), CHUNK):
+    for rows in slices(len(p), CHUNK):
         w = np.ones(len(p[rows])) if weight is None else weight[rows]
         total += kernel.total(np.ascontiguousarray(y[rows].T), np.ascontiguousarray(p[rows].T), w)
         count += w.sum()

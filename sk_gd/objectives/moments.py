@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils import gen_batches
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from ..indices import slices
 from ..threads import count_parts, one_blas_thread
 from .sums import centred_sums, constant_columns
 
@@ -96,7 +96,7 @@ class Moments:
         As in `update`, a row that does not train must have the weight zero.
         """
         step = max(1, SPARSE_ROWS * CHUNK // max(X.shape[1], 1))
-        for rows in gen_batches(X.shape[0], step):
+        for rows in slices(X.shape[0], step):
             part = sp.hstack([X[rows], sp.csr_matrix(Y[rows])], format="csr")
             w = None if weight is None else weight[rows]
             if w is None or np.any(w):
@@ -200,7 +200,7 @@ def _sparse_scatter(X, weight, mean, far):
     far = np.flatnonzero(far)
     scatter = np.zeros((len(mean), len(mean)))
     step = X.shape[0] if len(far) == 0 else max(1, CHUNK // len(far))
-    for rows in gen_batches(X.shape[0], step):
+    for rows in slices(X.shape[0], step):
         x, w = X[rows], weight[rows]
         some = x[:, near] if len(far) else x
         scaled = sp.diags_array(w) @ some
@@ -222,7 +222,7 @@ def _in_double(X, weight):
         yield X, weight
         return
     step = max(1, max(CHUNK, X.shape[1]) * X.shape[0] // max(X.nnz, 1))
-    for rows in gen_batches(X.shape[0], step):
+    for rows in slices(X.shape[0], step):
         w = None if weight is None else weight[rows]
         if w is None or np.any(w):
             yield X[rows].astype(np.float64), w
@@ -233,7 +233,7 @@ def _filled(X, weight):
     filled = np.zeros(X.shape[1])
     # The count of every chunk is an array of all columns.
     step = max(1, max(CHUNK, X.shape[1]) * X.shape[0] // max(X.nnz, 1))
-    for rows in gen_batches(X.shape[0], step):
+    for rows in slices(X.shape[0], step):
         entries = slice(X.indptr[rows.start], X.indptr[rows.stop])
         present = X.data[entries] != 0
         w = None
@@ -249,7 +249,7 @@ def _extremes(X, weight, columns):
     """The lowest and the highest number in some columns of a sparse matrix, in rows with weight."""
     lowest, highest = np.full((2, len(columns)), [[np.inf], [-np.inf]])
     step = max(1, min(CHUNK // len(columns), CHUNK * X.shape[0] // max(X.nnz, 1)))
-    for rows in gen_batches(X.shape[0], step):
+    for rows in slices(X.shape[0], step):
         part = X[rows] if weight is None else X[rows][weight[rows] > 0]
         if part.shape[0]:
             part = part[:, columns].toarray()

@@ -74,7 +74,7 @@ class Rule:
         """Whether `follow` is defined."""
         return False
 
-    def follow(self, w, added, lr):
+    def follow(self, w, added, lr, guess=None):
         """Continue from the minimum `w` on a function that is another one by a quadratic.
 
         Parameters
@@ -85,6 +85,8 @@ class Rule:
             Takes vectors, one a row, and returns the products with the Hessian that is added.
         lr : float
             The learning rate of the next step.
+        guess : ndarray of shape (n,), optional
+            By how much the minimum moves, about; None if the rule is to find out by itself.
         """
         raise NotImplementedError
 

@@ -21,8 +21,7 @@ else:
     from ..objectives.base import Objective
     from .base import Optimizer, Rule
 
-    DBL_EPSILON = 2.0**-52
-    fabs, fmax, fmin = abs, max, min
+    DBL_EPSILON, fabs, fmax, fmin = 2.0**-52, abs, max, min
 
 # The weak Wolfe conditions: the objective falls by this share of what the slope promises, and the
 # slope becomes flatter by this share. With these usual numbers the first trial is nearly always
@@ -193,9 +192,7 @@ class LBFGSRule(Rule):
         self.rho = self.array("rho", self.maxcor)
         self.max_curvature = self.array("max_curvature", 1)
         self.follows = False
-        self.there = np.empty(n)
-        self.moved = np.empty(n)
-        self.change = np.empty(n)
+        self.there, self.moved, self.change = np.empty((3, n))
         self.share = np.empty(self.maxcor)
 
     def restore(self, t, memory):
@@ -214,7 +211,7 @@ class LBFGSRule(Rule):
     def can_follow(self):
         return True
 
-    def follow(self, w, added, lr):
+    def follow(self, w, added, lr, guess=None):
         made = int(self.pairs[0])
         kept = min(made, self.maxcor)
         curved = added(np.vstack([self.arrays["s"][:kept], w]))
@@ -227,12 +224,14 @@ class LBFGSRule(Rule):
             for name in ("s", "y", "rho"):
                 self.arrays[name][: len(order)] = self.arrays[name][order]
             self.pairs[0] = len(order)
-        self.t = 0
+        self.t, self.follows = 0, True
         self.aim()
+        if guess is not None and dot(self.g, guess, self.n) < 0:
+            self.arrays["direction"][:] = guess
+            self.slope[0] = dot(self.g, guess, self.n)
         # The first step may be longer than the last one, by which the other run had come to rest.
         self.last[0] = sqrt(dot(w, w, self.n))
         self.look_ahead(w, lr)
-        self.follows = True
 
     @cython.cfunc
     @cython.exceptval(check=False)

@@ -134,6 +134,10 @@ class ElasticNetKernel(PenaltyKernel):
         has_prox = self.lasso and proximal
         PenaltyKernel.__init__(self, len(l1), self.ridge or (self.lasso and not proximal), has_prox)
 
+    def curvature(self):
+        """The second derivative of the smooth part for every weight."""
+        return np.asarray(self.l2)
+
     def value(self, w):
         total: cython.double = 0
         j: cython.Py_ssize_t

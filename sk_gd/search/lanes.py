@@ -46,6 +46,9 @@ OF_A_LANE = frozenset(
 # Rows of X with no more entries (8 MB of float64) are copied: every pass over the rows of a split
 # is then as fast as over all of X.
 COPIED = 1 << 20
+# If a run that follows its neighbour takes more epochs, the pairs of L-BFGS know little of the way
+# to its minimum. How the minimum has moved before then says more.
+FEW_EPOCHS = 12
 
 
 def reason_not_shared(model):
@@ -138,14 +141,15 @@ class Candidate:
 
     def __init__(self, settings):
         self.settings = settings
+        # The estimators themselves differ in every parameter.
+        values = settings._replace(estimator=None)
+        self._values = dict(zip(values._fields, map(fingerprint, values), strict=True))
         self._keys = {}
 
     def key_without(self, name):
         """Return a key that is the same for candidates that differ in this parameter only."""
         if name not in self._keys:
-            # The estimators themselves differ in this parameter, too.
-            values = self.settings._replace(**{name: None}, estimator=None)
-            self._keys[name] = fingerprint(tuple(values))
+            self._keys[name] = tuple((self._values | {name: None}).values())
         return self._keys[name]
 
 
@@ -183,7 +187,8 @@ class Pass:
         self._served = {}
         # For each kind of data, by its id, the data and the runs on them.
         self._groups = {}
-        # The first run of those that differ in the penalty only, and its data, by their key.
+        # The first run of those that differ in the penalty only, its data, and the sizes of the
+        # features, by their key.
         self._first = {}
         # Why candidates cannot be trained here, by their index: they are fitted by themselves,
         # which reports the error.
@@ -219,13 +224,12 @@ class Pass:
         # Where the coordinates are the same for all strengths, all else is, too.
         alike = settings.shares_coordinates and settings.scale_penalty
         if alike and key in self._first:
-            run, data = self._first[key]
-            size = settings.feature_size(statistics)
+            run, data, size = self._first[key]
             return run.beside(penalty_of(settings, self.problem, run, size)), data
         run = Run(seed, statistics)
         data = set_up(run, settings, self.problem)
         if alike and settings.optimizer.default_rate == "own":
-            self._first[key] = run, data
+            self._first[key] = run, data, settings.feature_size(statistics)
         return run, data
 
     def fetch_samples(self):
@@ -285,17 +289,21 @@ class Pass:
 
     def _train_path(self, data, path, begin_epoch):
         """Train runs, in turn; each begins where the one before it has settled."""
-        before = None
+        before, minima, is_slow = None, [], False
         for runs in path:
-            if before is not None and before.error is None and before.is_settled:
-                runs[0].follow(before)
+            follows = before is not None and before.error is None and before.is_settled
+            if follows:
+                minima = [*minima[-1:], (before.config.penalty.alpha, before.lane.model())]
+                to = runs[0].config.penalty.alpha
+                runs[0].follow(before, further(*minima, to) if is_slow else None)
             self._train(data, runs, begin_epoch)
             before = runs[0]
+            is_slow |= follows and before.history.n_epochs > FEW_EPOCHS
 
     @one_blas_thread
     def _train(self, data, runs, begin_epoch):
-        # The runs share it: it draws the orders of the rows.
-        self._generator = runs[0].generator
+        # The runs share it if it draws the orders of the rows.
+        self._generator = runs[0].generator if data.shuffle else None
 
         def end_epoch(active):
             for run in active:
@@ -337,7 +345,20 @@ class Pass:
         )
         if self.resumable:
             resumed = outcome.attributes["_run"] = run.copy()
-            resumed.generator = copy.deepcopy(self._generator)
+            if self._generator is not None:
+                resumed.generator = copy.deepcopy(self._generator)
+
+
+def further(earlier, last, strength):
+    """By how much a minimum moves, about, from the last of two strengths to the next one.
+
+    The strengths decrease. Each of the two is given with its minimum; None if that says nothing.
+    """
+    (first, begin), (second, end) = earlier, last
+    if not first > second > strength > 0:
+        return None
+    # It moves as far as before if the strength changes by the same factor.
+    return min(1.0, np.log(strength / second) / np.log(second / first)) * (end - begin)
 
 
 def foresees(config, epochs, n_batches):

@@ -2,11 +2,10 @@
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils import gen_batches
 
 from ..estimators import GDClassifier, GDRegressor
 from ..estimators.regressor import predictions
-from ..indices import without_copy
+from ..indices import slices, without_copy
 from .sklearn_private import take_rows
 from .splits import positions
 
@@ -37,9 +36,9 @@ class RowView:
         self.shape = (len(rows), *X.shape[1:])
         self._expected = expected
         self._y = None if y is None else y[rows]
-        self._encoded = None
+        self._scorer = None
         width = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
-        chunks = gen_batches(len(rows), max(1, CHUNK // max(1, width)))
+        chunks = slices(len(rows), max(1, CHUNK // max(1, width)))
         self._chunks = [(chunk, without_copy(rows[chunk])) for chunk in chunks]
         self._known = []
 
@@ -62,20 +61,22 @@ class RowView:
 
         `targets` and `loss` are those of its training.
         """
-        if self._encoded is None or self._encoded[0] is not targets:
-            self._encoded = targets, targets.encode_unseen(self._y)
+        if self._scorer is None or self._scorer[0] is not targets:
+            self._scorer = targets, targets.scorer(loss, targets.encode_unseen(self._y), None)
         p = self.predictions(fitted["coef_"])
-        return targets.score(loss, self._encoded[1], p.reshape(len(p), -1), None)
+        return self._scorer[1](p.reshape(len(p), -1))
 
     def _predict(self, fitted):
         coef = np.vstack([each["coef_"] for each in fitted])
         intercept = np.hstack([each["intercept_"] for each in fitted])
-        p = np.empty((self.shape[0], len(coef)), dtype=coef.dtype, order="F")
+        # The predictions of each model are side by side in memory.
+        p = np.empty((len(coef), self.shape[0]), dtype=coef.dtype)
         for chunk, rows in self._chunks:
-            p[chunk] = self.X[rows] @ coef.T + intercept
+            p[:, chunk] = (self.X[rows] @ coef.T).T
+        p += intercept[:, None]
         self._known = [
-            (each["coef_"], part.reshape(-1, *np.shape(each["intercept_"])))
-            for each, part in zip(fitted, np.split(p, len(fitted), axis=1), strict=True)
+            (each["coef_"], part.T.reshape(-1, *np.shape(each["intercept_"])))
+            for each, part in zip(fitted, np.split(p, len(fitted)), strict=True)
         ]
 
 

@@ -39,7 +39,10 @@ cdef inline int listen(Ear *ear, Py_ssize_t rows) except -1 nogil:
         return 0
     ear.rows = 0
     now = clock()
-    if now - ear.time > SECONDS_UNHEARD * CLOCKS_PER_SEC:
+    if ear.time == 0:
+        # Only now, since an epoch of few rows takes hardly longer than a look at the clock.
+        ear.time = now
+    elif now - ear.time > SECONDS_UNHEARD * CLOCKS_PER_SEC:
         ear.time = now
         with gil:
             PyErr_CheckSignals()
@@ -384,7 +387,7 @@ def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t
     cdef double *wanted = NULL
     cdef Lane one
     cdef Ear ear
-    ear.rows, ear.time = 0, clock()
+    ear.rows = ear.time = 0
     cdef void **lane_of = <void **> malloc(n_lanes * sizeof(void *))
     if lane_of == NULL:
         raise MemoryError

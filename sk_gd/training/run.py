@@ -226,19 +226,25 @@ class Run:
         other._take_penalty()
         return other
 
-    def follow(self, other):
+    def follow(self, other, guess=None):
         """Begin at the minimum of a run that differs in the strength of a ridge penalty only.
 
-        The other run is over, and its lane is this one's.
+        The other run is over, and its lane is this one's. `guess` is how much the weights will
+        change, about.
         """
-        coordinates, scales = self.coordinates, self.coordinates.weight_scales()
-        mine, theirs = (run.config.penalty.curvature(*scales) for run in (self, other))
+        added = self.lane.penalty.curvature() - other.lane.penalty.curvature()
         lane, other.lane = other.lane, None
-        lane.penalty, self.lane = self.lane.penalty, lane
+        w, penalty, lane.penalty = np.asarray(lane.w), lane.penalty, self.lane.penalty
+        self.lane = lane
+        if guess is None:
+            # The objective here is known, so that the first step may show that it is the minimum.
+            v = self.coordinates.before_rotation(w).ravel()
+            self.stopping.mark = other.history.loss_curve[-1] - penalty(v) + lane.penalty(v)
         lane.rule.follow(
-            np.asarray(lane.w),
-            lambda rows: coordinates.curved(rows, mine - theirs),
+            w,
+            lambda rows: self.coordinates.curved(rows, added),
             self.config.learning_rate,
+            guess,
         )
         self.start = lane.model()
 
@@ -305,9 +311,9 @@ class Run:
         """
         curve, lane = self.history.loss_curve, self.lane
         return (
-            data.n_batches == 1
-            and self.history.n_recent > 1
+            len(curve) > self.history.begin + 1
             and curve[-1] == curve[-2]  # momentum may pass through the minimum
+            and data.n_batches == 1
             and lane.average is None
             and lane.rule.descends()
             and not lane.penalty.has_prox

@@ -65,6 +65,7 @@ __all__ = [
     "count_scored_by_sklearn",
     "count_set_ups",
     "count_shared",
+    "do_not_guess",
     "epoch",
     "finish_epoch",
     "follow",
@@ -400,9 +401,14 @@ def _count(monkeypatch, owner, name):
     return seen
 
 
-def follow(rule, w, added):
+def follow(rule, w, added, guess=None):
     """Let a rule continue from the minimum `w` on a function with this more of a Hessian."""
-    rule.follow(w, added, 1.0)
+    rule.follow(w, added, 1.0, guess)
+
+
+def do_not_guess(monkeypatch):
+    """Have the minima of a path of strengths not say where the next one is."""
+    monkeypatch.setattr(lanes, "FEW_EPOCHS", np.inf)
 
 
 def count_received(monkeypatch):
