@@ -96,6 +96,9 @@ def optimizer(settings, problem, *, streaming=False):
         or (precondition != "standardize" and n < d)
     ):
         return MINI_BATCH, precondition
+    few = n < d and problem.has_few_rows and settings.scale_penalty and not settings.has_corner
+    if few:
+        return (FULL_BATCH, {"maxcor": _pairs(n_outputs * problem.n)}), "components"
     if settings.has_corner or (problem.loss.curvature_jumps and n < d):
         return PROXIMAL, precondition
     has_matrix = d <= min(n, MAX_EXACT)
@@ -103,8 +106,12 @@ def optimizer(settings, problem, *, streaming=False):
     if precondition == "standardize":
         whitens = problem.condenses or (has_matrix and pays)
         precondition = "whiten" if whitens else "balance"
-    pairs = min(max(PAIR_NUMBERS // (n_outputs * d), FEWEST_PAIRS), MOST_PAIRS)
-    return (FULL_BATCH, {"maxcor": pairs}), precondition
+    return (FULL_BATCH, {"maxcor": _pairs(n_outputs * d)}), precondition
+
+
+def _pairs(n_weights):
+    """How many pairs L-BFGS keeps."""
+    return min(max(PAIR_NUMBERS // n_weights, FEWEST_PAIRS), MOST_PAIRS)
 
 
 def check_alpha(given):

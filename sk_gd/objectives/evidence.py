@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from scipy.linalg.lapack import dormqr, dsytrd
 from sklearn.utils import gen_batches
 
+from .caching import cached_property
 from .tridiagonal import resolvents
 
 # Up to so many features, or so many rows, all eigenvalues are computed. With more features than
@@ -116,7 +117,7 @@ def _explained(problem, features, inverse, spread):
         return spread * rest, determinant
     if max(problem.n_counted, problem.n) <= MAX_EXACT_ROWS:
         targets = data.targets()
-        rest, determinant = _resolved(data.gram(), targets, spread)
+        rest, determinant = _resolved(data.gram, targets, spread)
         return np.sum(targets**2) - rest, determinant
     (values, shares), (all_values, counts) = _by_lanczos(data, inverse)
     spread = spread[:, None]
@@ -225,19 +226,27 @@ class CentredRows:
         """Targets, times the roots of the shares."""
         return np.sqrt(self.share)[:, None] * self.centred / self.scale
 
+    def all(self):
+        """All rows at once, those of a sparse X before the shift."""
+        X = self.problem.X if self.rows is None else self.problem.X[self.rows]
+        return X @ sp.diags_array(self.inverse) if sp.issparse(X) else X * self.inverse - self.shift
+
+    @cached_property
     def gram(self):
         """The products of all pairs of rows, times the roots of their shares."""
-        root = np.sqrt(self.share)
-        X = self.problem.X if self.rows is None else self.problem.X[self.rows]
-        if sp.issparse(X):
-            z = X @ sp.diags_array(self.inverse)
-            products = np.asarray((z @ z.T).todense())
+        root, z = np.sqrt(self.share), self.all()
+        products = z @ z.T
+        if sp.issparse(z):
+            products = np.asarray(products.todense())
             against = z @ self.shift
             products += self.shift @ self.shift - against - against[:, None]
-        else:
-            z = X * self.inverse - self.shift
-            products = z @ z.T
         return products * root * root[:, None]
+
+    def combined(self, factors):
+        """Sums of the rows times `factors` (rows × columns): features × columns."""
+        z = self.all()
+        found = z.T @ factors
+        return found - np.outer(self.shift, factors.sum(axis=0)) if sp.issparse(z) else found
 
     def towards(self, mix):
         """Mean products of the features and the targets, which `mix` mixes: features × columns."""
