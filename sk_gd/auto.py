@@ -22,6 +22,10 @@ FEWEST_PAIRS, MOST_PAIRS, PAIR_NUMBERS = 10, 40, 100_000
 # third fewer iterations with more rows, as many with fewer, where it costs time.
 MANY_ROWS = 50
 
+# Principal components of n rows cost about so many n³ for the eigenvectors of n × n products, and
+# save about so many steps on the rows themselves.
+EIGENVECTORS, STEPS_SAVED = 5, 64
+
 # Multiplications of a pass over the data beyond which some dozens of passes are too many.
 LONG_PASS = 1e9
 
@@ -96,11 +100,14 @@ def optimizer(settings, problem, *, streaming=False):
         or (precondition != "standardize" and n < d)
     ):
         return MINI_BATCH, precondition
-    few = n < d and problem.has_few_rows and settings.scale_penalty and not settings.has_corner
-    if few:
-        return (FULL_BATCH, {"maxcor": _pairs(n_outputs * problem.n)}), "components"
-    if settings.has_corner or (problem.loss.curvature_jumps and n < d):
+    if settings.has_corner:
         return PROXIMAL, precondition
+    if n < d:
+        few = problem.has_few_rows and settings.scale_penalty
+        if few and (problem.loss.curvature_jumps or _components_pay(problem)):
+            return (FULL_BATCH, {"maxcor": _pairs(n_outputs * problem.n)}), "components"
+        if problem.loss.curvature_jumps:
+            return PROXIMAL, precondition
     has_matrix = d <= min(n, MAX_EXACT)
     pays = problem.loss.quadratic or n > MANY_ROWS * d
     if precondition == "standardize":
@@ -112,6 +119,14 @@ def optimizer(settings, problem, *, streaming=False):
 def _pairs(n_weights):
     """How many pairs L-BFGS keeps."""
     return min(max(PAIR_NUMBERS // n_weights, FEWEST_PAIRS), MOST_PAIRS)
+
+
+def _components_pay(problem):
+    """Whether to find the principal components costs less than the steps that they make short."""
+    n, d, n_outputs = problem.n, problem.n_features, problem.targets.n_outputs
+    # A step reads the rows, and the pairs of L-BFGS, each of which is two vectors.
+    step = n_outputs * (problem.n_entries + 2 * _pairs(n_outputs * d) * d)
+    return n * n * (d + EIGENVECTORS * n) <= STEPS_SAVED * step
 
 
 def check_alpha(given):
