@@ -379,7 +379,14 @@ class Coordinates:
             for mine, theirs in (
                 (getattr(self, name), getattr(other, name))
                 for name in (
-                    "shift", "scale", "rotation", "axes", "middle", "origin", "unit", "loss_scale"
+                    "shift",
+                    "scale",
+                    "rotation",
+                    "axes",
+                    "middle",
+                    "origin",
+                    "unit",
+                    "loss_scale",
                 )  # fmt: skip
             )
         )

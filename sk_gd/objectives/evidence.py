@@ -10,6 +10,7 @@ from scipy.linalg.lapack import dormqr, dsytrd
 from sklearn.utils import gen_batches
 
 from .caching import cached_property
+from .moments import FAR
 from .tridiagonal import resolvents
 
 # Up to so many features, or so many rows, all eigenvalues are computed. With more features than
@@ -226,27 +227,42 @@ class CentredRows:
         """Targets, times the roots of the shares."""
         return np.sqrt(self.share)[:, None] * self.centred / self.scale
 
-    def all(self):
-        """All rows at once, those of a sparse X before the shift."""
+    def _parts(self):
+        """Some columns at a time: which, the rows in them, and what is still to be subtracted."""
         X = self.problem.X if self.rows is None else self.problem.X[self.rows]
-        return X @ sp.diags_array(self.inverse) if sp.issparse(X) else X * self.inverse - self.shift
+        if not sp.issparse(X):
+            return [(slice(None), X * self.inverse - self.shift, None)]
+        z = sp.csc_array(X @ sp.diags_array(self.inverse))
+        # Far from zero, the difference of products would only be rounding. Few numbers are zero.
+        far = np.abs(self.shift) > FAR
+        if not far.any():
+            return [(slice(None), z, self.shift)]
+        return [
+            (far, z[:, far].toarray() - self.shift[far], None),
+            (~far, z[:, ~far], self.shift[~far]),
+        ]
 
     @cached_property
     def gram(self):
         """The products of all pairs of rows, times the roots of their shares."""
-        root, z = np.sqrt(self.share), self.all()
-        products = z @ z.T
-        if sp.issparse(z):
-            products = np.asarray(products.todense())
-            against = z @ self.shift
-            products += self.shift @ self.shift - against - against[:, None]
+        products = np.zeros((self.problem.n, self.problem.n))
+        for _, z, shift in self._parts():
+            if shift is None:
+                products += z @ z.T
+            else:
+                against = z @ shift
+                products += (z @ z.T).toarray() + (shift @ shift - against - against[:, None])
+        root = np.sqrt(self.share)
         return products * root * root[:, None]
 
     def combined(self, factors):
         """Sums of the rows times `factors` (rows × columns): features × columns."""
-        z = self.all()
-        found = z.T @ factors
-        return found - np.outer(self.shift, factors.sum(axis=0)) if sp.issparse(z) else found
+        found = np.empty((len(self.inverse), factors.shape[1]))
+        for columns, z, shift in self._parts():
+            found[columns] = z.T @ factors
+            if shift is not None:
+                found[columns] -= np.outer(shift, factors.sum(axis=0))
+        return found
 
     def towards(self, mix):
         """Mean products of the features and the targets, which `mix` mixes: features × columns."""

@@ -23,7 +23,7 @@ from .stored import check_run, refusing
 ROOM = 1e6
 LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in ("float32", "float64")}
 # Below this share of the loss of a constant model, about, further improvements do not count:
-# a loss that goes to zero would never settle otherwise.
+# a loss that goes to zero would never settle otherwise. An objective with a penalty does not.
 LEAST_LOSS = 1e-3
 # A run is at its minimum if its rule knows that less than this share of `tol` is left to gain.
 LEFT = 0.01
