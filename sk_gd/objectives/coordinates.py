@@ -387,7 +387,7 @@ class Coordinates:
                     "origin",
                     "unit",
                     "loss_scale",
-                )  # fmt: skip
+                )
             )
         )
 
