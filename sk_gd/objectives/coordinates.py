@@ -6,7 +6,8 @@ with coefficients W and intercept b is, for every output k,
     W_k = unit_k · scale * v_k,    b_k = origin_k + unit_k · c_k - shift · W_k,
 
 so that its prediction is ``origin + unit · (z · v + c)`` with the features
-``z = (x - shift) * scale``. With a `rotation` R, ``(v, c) = R u``.
+``z = (x - shift) * scale``. With a `rotation` R, ``(v, c) = R u``. With `axes` A, x is not a row of
+X itself, but of its coordinates on the axes, ``((X - middle) / size) A``.
 """
 
 import copy
@@ -51,7 +52,7 @@ def coordinates_for(
         The data; their loss gives the unit of the predictions and the curvature.
     statistics : Statistics
         The moments of features and targets.
-    precondition : {"standardize", "balance", "whiten"} or None
+    precondition : {"standardize", "balance", "components", "whiten"} or None
         None: raw coordinates.
     fit_intercept : bool
         Whether the model has an intercept.
@@ -74,19 +75,24 @@ def coordinates_for(
     coordinates.feature_size = feature_size
     if precondition is None:
         return coordinates
+    features = statistics.features
+    if precondition == "components":
+        few = problem.components(features, feature_size, fit_intercept)
+        coordinates.project(few)
+        features, centre = few.moments, fit_intercept
     if centre is None:
         centre = fit_intercept and not problem.is_sparse
     if fit_intercept and not centre:
-        centre = statistics.features.is_far()
+        centre = features.is_far()
     units = units_of(problem.loss, n_outputs, statistics.targets)
     if units is not None:
         coordinates.measure_targets(units, curvature)
-    if precondition == "balance":
+    if precondition in ("balance", "components"):
         typical = curvature_of(problem.loss, "typical_curvature", n_outputs, statistics.targets)
-        return coordinates.balance(statistics.features, typical, ridge, centre=centre)
-    coordinates.standardize(statistics.features, ridge, centre=centre)
+        return coordinates.balance(features, typical, ridge, centre=centre)
+    coordinates.standardize(features, ridge, centre=centre)
     if precondition == "whiten":
-        coordinates.whiten(statistics.features, ridge)
+        coordinates.whiten(features, ridge)
     return coordinates
 
 
@@ -128,9 +134,14 @@ class Coordinates:
     ----------
     n_outputs, n_features, n_columns : int
         A weight vector is (n_outputs, n_columns), flattened. The last column
-        is the intercept, if there is one.
+        is the intercept, if there is one. A model has a coefficient for each of the features.
     intercept : bool
         Whether there is an intercept.
+    axes : ndarray of shape (n_features, n_axes) or None
+        Orthonormal columns. The features here are then those of X, measured from `middle` and
+        in their sizes, along the axes.
+    middle : ndarray of shape (n_features,) or None
+        Where the axes meet.
     shift, scale : ndarray of shape (n_features,) or None
         Subtracted from the features, and multiplied with them; None in raw coordinates. A
         scale of zero leaves a feature out of the model.
@@ -149,6 +160,7 @@ class Coordinates:
     """
 
     feature_size = 1.0
+    axes = middle = None
 
     def __init__(self, n_features, n_outputs, intercept, curvature=1.0):
         self.n_features = n_features
@@ -163,6 +175,16 @@ class Coordinates:
         self.unit = np.ones(n_outputs)
         self.loss_scale = np.ones(n_outputs)
         self.curvature = float(np.asarray(curvature).max())
+
+    @property
+    def n_axes(self):
+        """Number of features in these coordinates."""
+        return self.n_columns - self.intercept
+
+    def project(self, components):
+        """Measure rows along the axes of `components`."""
+        self.axes, self.middle = components.axes, components.middle
+        self.n_columns = self.axes.shape[1] + self.intercept
 
     def measure_targets(self, units, curvature):
         """Measure predictions in the `units` of the targets: their origin, unit and loss scale.
@@ -201,7 +223,8 @@ class Coordinates:
 
         Their gradients are zero by definition, and would be the rounding of sums that cancel.
         """
-        if self.scale is not None and self.intercept:
+        # On axes no coordinate is constant.
+        if self.scale is not None and self.intercept and self.axes is None:
             self.scale = np.where(moments.is_constant(), 0.0, self.scale)
 
     def balance(self, moments, curvature, ridge, *, centre):
@@ -213,7 +236,7 @@ class Coordinates:
         typical = (curvature * self.unit**2 / self.loss_scale).mean()
         relative = self._mean_strength(ridge) / typical
         with np.errstate(over="ignore"):
-            stiff = relative * np.square(self.feature_size)
+            stiff = relative * np.square(self._penalised_size)
         check_strength(stiff)
         variance = _variance(moments, centre)
         return self._measure_features(moments, variance, np.sqrt(variance + stiff), centre)
@@ -248,6 +271,11 @@ class Coordinates:
         check_strength(strength)
         return strength
 
+    @property
+    def _penalised_size(self):
+        """What coefficients, of the features or along the axes, are before they are penalised."""
+        return self.feature_size if self.axes is None else 1.0
+
     def weight_scales(self):
         """What a penalty needs to know of every weight, before the rotation; two flat arrays.
 
@@ -256,7 +284,7 @@ class Coordinates:
         """
         size = np.zeros((self.n_outputs, self.n_columns))
         scale = 1.0 if self.scale is None else self.scale
-        size[:, : self.n_features] = scale * self.feature_size
+        size[:, : self.n_axes] = scale * self._penalised_size
         size *= self.unit[:, None]
         return size.ravel(), np.repeat(self.loss_scale, self.n_columns)
 
@@ -278,7 +306,7 @@ class Coordinates:
     def to_model(self, weights):
         """Coefficients (n_outputs, n_features) and intercepts (n_outputs,) of flat weights."""
         v = self.before_rotation(weights)
-        coef = v[:, : self.n_features] * self.unit[:, None]
+        coef = v[:, : self.n_axes] * self.unit[:, None]
         intercept = self.origin.copy()
         if self.scale is not None:
             coef = coef * self.scale
@@ -286,17 +314,23 @@ class Coordinates:
             intercept += self.unit * v[:, -1]
         if self.shift is not None:
             intercept -= coef @ self.shift
+        if self.axes is not None:
+            coef = coef @ self.axes.T / self.feature_size
+            intercept -= coef @ self.middle
         return coef, intercept
 
     def gain(self):
         """The largest number that `to_model` makes of weights of at most one, origin excluded."""
-        d = self.n_features
+        d = self.n_axes
         row = np.ones(self.n_columns)
         if self.rotation is not None:
             row = np.abs(self.rotation).sum(axis=1)
         coef = row[:d] if self.scale is None else row[:d] * self.scale
         shifted = 0.0 if self.shift is None else coef @ np.abs(self.shift)
         constant = row[d] if self.intercept else 0.0
+        if self.axes is not None:
+            coef = np.abs(self.axes) @ coef / self.feature_size
+            shifted += coef @ np.abs(self.middle)
         return float(self.unit.max() * max(coef.max(), shifted + constant))
 
     def can_hold(self, weights, dtype, room):
@@ -309,12 +343,18 @@ class Coordinates:
             return all(np.all(np.abs(part) <= largest) for part in (coef, intercept, reach))
 
     def from_model(self, coef, intercept):
-        """The inverse of `to_model`."""
+        """The inverse of `to_model`.
+
+        On axes a model becomes one with the same predictions of the rows, and no larger penalty.
+        """
         v = np.empty((self.n_outputs, self.n_columns))
-        v[:, : self.n_features] = coef / self.unit[:, None]
+        if self.axes is not None:
+            intercept = intercept + coef @ self.middle
+            coef = coef * self.feature_size @ self.axes
+        v[:, : self.n_axes] = coef / self.unit[:, None]
         if self.scale is not None:
             # What a feature that is left out did for its mean goes to the intercept, by the shift.
-            w = v[:, : self.n_features]
+            w = v[:, : self.n_axes]
             w[:] = np.divide(w, self.scale, out=np.zeros_like(w), where=self.scale > 0)
         if self.intercept:
             shifted = intercept - self.origin
@@ -336,7 +376,16 @@ class Coordinates:
             else mine is theirs
             for mine, theirs in (
                 (getattr(self, name), getattr(other, name))
-                for name in ("shift", "scale", "rotation", "origin", "unit", "loss_scale")
+                for name in (
+                    "shift",
+                    "scale",
+                    "rotation",
+                    "axes",
+                    "middle",
+                    "origin",
+                    "unit",
+                    "loss_scale",
+                )
             )
         )
 
@@ -389,7 +438,7 @@ class Coordinates:
         return norms
 
     def _squared_norms(self, X):
-        d = self.n_features
+        d = self.n_axes
         scale = np.ones(d) if self.scale is None else self.scale
         shift = np.zeros(d) if self.shift is None else self.shift
         if sp.issparse(X) and self.rotation is None:

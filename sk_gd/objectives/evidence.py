@@ -9,6 +9,8 @@ import scipy.sparse as sp
 from scipy.linalg.lapack import dormqr, dsytrd
 
 from ..indices import slices
+from .caching import cached_property
+from .moments import FAR
 from .tridiagonal import resolvents
 
 # Up to so many features, or so many rows, all eigenvalues are computed. With more features than
@@ -116,7 +118,7 @@ def _explained(problem, features, inverse, spread):
         return spread * rest, determinant
     if max(problem.n_counted, problem.n) <= MAX_EXACT_ROWS:
         targets = data.targets()
-        rest, determinant = _resolved(data.gram(), targets, spread)
+        rest, determinant = _resolved(data.gram, targets, spread)
         return np.sum(targets**2) - rest, determinant
     (values, shares), (all_values, counts) = _by_lanczos(data, inverse)
     spread = spread[:, None]
@@ -226,19 +228,42 @@ class CentredRows:
         """Targets, times the roots of the shares."""
         return np.sqrt(self.share)[:, None] * self.centred / self.scale
 
+    def _parts(self):
+        """Some columns at a time: which, the rows in them, and what is still to be subtracted."""
+        X = self.problem.X if self.rows is None else self.problem.X[self.rows]
+        if not sp.issparse(X):
+            return [(slice(None), X * self.inverse - self.shift, None)]
+        z = sp.csc_array(X @ sp.diags_array(self.inverse))
+        # Far from zero, the difference of products would only be rounding. Few numbers are zero.
+        far = np.abs(self.shift) > FAR
+        if not far.any():
+            return [(slice(None), z, self.shift)]
+        return [
+            (far, z[:, far].toarray() - self.shift[far], None),
+            (~far, z[:, ~far], self.shift[~far]),
+        ]
+
+    @cached_property
     def gram(self):
         """The products of all pairs of rows, times the roots of their shares."""
+        products = np.zeros((self.problem.n, self.problem.n))
+        for _, z, shift in self._parts():
+            if shift is None:
+                products += z @ z.T
+            else:
+                against = z @ shift
+                products += (z @ z.T).toarray() + (shift @ shift - against - against[:, None])
         root = np.sqrt(self.share)
-        X = self.problem.X if self.rows is None else self.problem.X[self.rows]
-        if sp.issparse(X):
-            z = X @ sp.diags_array(self.inverse)
-            products = np.asarray((z @ z.T).todense())
-            against = z @ self.shift
-            products += self.shift @ self.shift - against - against[:, None]
-        else:
-            z = X * self.inverse - self.shift
-            products = z @ z.T
         return products * root * root[:, None]
+
+    def combined(self, factors):
+        """Sums of the rows times `factors` (rows × columns): features × columns."""
+        found = np.empty((len(self.inverse), factors.shape[1]))
+        for columns, z, shift in self._parts():
+            found[columns] = z.T @ factors
+            if shift is not None:
+                found[columns] -= np.outer(shift, factors.sum(axis=0))
+        return found
 
     def towards(self, mix):
         """Mean products of the features and the targets, which `mix` mixes: features × columns."""

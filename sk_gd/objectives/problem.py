@@ -9,8 +9,9 @@ import scipy.sparse as sp
 
 from ..parameters import fingerprint
 from .caching import cached_property
+from .components import components
 from .data import Data
-from .evidence import MAX_EXACT, CentredRows, signal_to_noise
+from .evidence import MAX_EXACT, MAX_EXACT_ROWS, CentredRows, signal_to_noise
 from .gram import condense, joint_moments, pays
 
 
@@ -58,6 +59,8 @@ class Problem:
     held_out: object = None
     total: float | None = None
     coordinates: dict = field(default_factory=dict)
+    _components: dict = field(default_factory=dict)
+    _measured: CentredRows | None = None
     _ratio: float | None = None
     _known: weakref.WeakSet = field(default_factory=weakref.WeakSet)
 
@@ -122,7 +125,9 @@ class Problem:
         stand for them. Finding them costs some passes over the data.
         """
         problem = self
-        if condensed and batch_size >= self.n and self._condensed is not None:
+        if coordinates.axes is not None:
+            problem = self._along_axes(coordinates)
+        elif condensed and batch_size >= self.n and self._condensed is not None:
             problem, *means = self._condensed
             coordinates = coordinates.measured_from(*means)
         data = problem.read(coordinates, batch_size, shuffle)
@@ -144,7 +149,33 @@ class Problem:
 
     def centred(self, features, inverse):
         """The rows, centred and multiplied by `inverse`, as the evidence reads them."""
-        return CentredRows(self, features.mean, inverse)
+        return self.measured(features.mean, inverse)
+
+    def measured(self, middle, inverse):
+        """The rows, measured from `middle` and multiplied by `inverse`."""
+        known = self._measured
+        if (
+            known is None
+            or not np.array_equal(known.inverse, inverse)
+            or not np.array_equal(known.shift, middle * inverse)
+        ):
+            # Evidence and components need the same products of the rows.
+            self._measured = CentredRows(self, middle, inverse)
+        return self._measured
+
+    def components(self, features, size, centre):
+        """See `components.components`; they are computed once for each `centre`."""
+        if centre not in self._components:
+            self._components[centre] = components(self, features, size, centre)
+        return self._components[centre]
+
+    def _along_axes(self, coordinates):
+        """The same problem, with rows along the axes of these coordinates."""
+        rows = self._components[coordinates.intercept].rows
+        y, weight = self.y, self.weight
+        if self.subset is not None:
+            y, weight = y[self.subset], None if weight is None else weight[self.subset]
+        return Problem(rows, y, weight, self.loss, self.targets)
 
     def close(self):
         """Let go of what is held for the problem elsewhere."""
@@ -174,6 +205,11 @@ class Problem:
     def has_few_features(self):
         """Whether the ratio of signal and noise is computed from all covariances, exactly."""
         return self.n_features <= min(self.n_counted, MAX_EXACT)
+
+    @property
+    def has_few_rows(self):
+        """Whether the products of all pairs of rows, which are in memory, cost little."""
+        return not self.whole_batches_only and max(self.n_counted, self.n) <= MAX_EXACT_ROWS
 
     @property
     def joins(self):

@@ -23,7 +23,7 @@ from .stored import check_run, refusing
 ROOM = 1e6
 LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in ("float32", "float64")}
 # Below this share of the loss of a constant model, about, further improvements do not count:
-# a loss that goes to zero would never settle otherwise.
+# a loss that goes to zero would never settle otherwise. An objective with a penalty does not.
 LEAST_LOSS = 1e-3
 # A run is at its minimum if its rule knows that less than this share of `tol` is left to gain.
 LEFT = 0.01
@@ -197,14 +197,21 @@ class Run:
             start = np.zeros(coordinates.n_outputs * coordinates.n_columns)
             self.lane = new_lane(optimizer, start, self.seed)
         else:
-            if not coordinates.same_as(self.coordinates):
-                self.lane.transform(
-                    lambda weights: coordinates.from_model(*self.coordinates.to_model(weights))
-                )
-            if anew or fingerprint(optimizer) != fingerprint(self.lane.rule.optimizer):
+            before, moved = self.coordinates, not coordinates.same_as(self.coordinates)
+
+            def there(weights):
+                return coordinates.from_model(*before.to_model(weights)) if moved else weights
+
+            if (
+                anew
+                or coordinates.n_columns != before.n_columns
+                or fingerprint(optimizer) != fingerprint(self.lane.rule.optimizer)
+            ):
                 self.n_steps_before += self.lane.rule.t
-                self.lane = new_lane(optimizer, self.lane.model(), self.seed)
+                self.lane = new_lane(optimizer, there(self.lane.model()), self.seed)
                 self.lane.rule.begin_after(earlier)
+            elif moved:
+                self.lane.transform(there)
         self.start, self.first_epoch = self.lane.model(), self.history.n_epochs
         self.coordinates = coordinates
         self.limit = LARGEST[config.dtype] / ROOM / max(1.0, coordinates.gain())
@@ -290,6 +297,8 @@ class Run:
     def _judge(self, loss, held_out):
         """What schedules watch, what decides when to stop, the lower the better, and its size."""
         least, most = LEAST_LOSS * self.config.loss_unit, MOST_LOSS * self.config.loss_unit
+        if held_out is None and self.lane.penalty_value > 0:
+            least = 0.0
         watched = loss
         if held_out is not None:
             model = self.coordinates.to_model(self.lane.model())

@@ -23,6 +23,8 @@ COORDINATES = (
     "n_features", "n_outputs", "intercept", "n_columns", "shift", "scale", "rotation", "in_units",
     "origin", "unit", "loss_scale", "curvature", "feature_size",
 )  # fmt: skip
+# Only coordinates along axes have these.
+AXES = ("axes", "middle")
 MOMENTS = ("full", "total", "mean", "scatter", "filled", "_constant")
 LANE = ("optimizer", "t", "memory", "w", "average", "averaged")
 
@@ -172,7 +174,7 @@ def check_run(state, names, config, history, stopping):
     part.count("stale")
     part.flag("at_minimum")
     _check_config(run.part("config", config))
-    shape = _check_coordinates(run.part("coordinates", COORDINATES))
+    shape = _check_coordinates(_coordinates(run))
     _check_statistics(run.part("statistics", ("features", "targets")), *shape)
     _check_best(run.part("best", ("loss", "model")), *shape)
     _check_lane(run, shape[0] * run["coordinates"]["n_columns"])
@@ -211,13 +213,24 @@ def _check_config(config):
         raise config.refuse("dtype", "'float32' or 'float64'")
 
 
+def _coordinates(run):
+    """The coordinates of a run, with those entries that they may have."""
+    stored = run["coordinates"]
+    along_axes = isinstance(stored, dict) and not stored.keys().isdisjoint(AXES)
+    return run.part("coordinates", COORDINATES + AXES if along_axes else COORDINATES)
+
+
 def _check_coordinates(coordinates):
     """Check coordinates; returns the shape of the coefficients of a model."""
     coordinates.count("n_features", "n_outputs", "n_columns", low=1)
     coordinates.flag("intercept")
     outputs, features = int(coordinates["n_outputs"]), int(coordinates["n_features"])
-    columns = features + int(coordinates["intercept"])
-    if coordinates["n_columns"] != columns:
+    columns, axes = int(coordinates["n_columns"]), features
+    if "axes" in coordinates.values:
+        axes = columns - int(coordinates["intercept"])
+        coordinates.array((features, axes), "axes")
+        coordinates.array((features,), "middle")
+    if columns != axes + int(coordinates["intercept"]):
         raise coordinates.refuse("n_columns", "the number of features, and one for an intercept")
     coordinates.array((outputs,), "origin", "unit", "loss_scale")
     coordinates.flag("in_units")
@@ -225,8 +238,8 @@ def _check_coordinates(coordinates):
     if (coordinates["shift"] is None) != (coordinates["scale"] is None):
         raise coordinates.refuse("scale", "None if the shift is None, and only then")
     for name, shape in (
-        ("shift", (features,)),
-        ("scale", (features,)),
+        ("shift", (axes,)),
+        ("scale", (axes,)),
         ("rotation", (columns, columns)),
     ):
         if coordinates[name] is not None:
