@@ -366,11 +366,14 @@ class LBFGSRule(Rule):
     def look_ahead(self, w: cython.double[::1], lr: cython.double) -> cython.void:
         """Choose the first trial of the next search, and whether to take the gradient there."""
         j: cython.Py_ssize_t
+        # After a search whose first trial failed, the next one may fail, too. What is evaluated
+        # ahead is the loss of the epoch, which would be that of weights that the run never had.
+        soon: cython.bint = self.length[0] == lr
         for j in range(self.n):
             self.trial[j] = w[j] + lr * self.direction[j]
         self.length[0] = lr
         length: cython.double = sqrt(dot(self.direction, self.direction, self.n))
-        self.ahead[0] = lr * length <= LONGER * self.last[0]
+        self.ahead[0] = soon and lr * length <= LONGER * self.last[0]
 
     @cython.cfunc
     @cython.nogil
@@ -412,11 +415,13 @@ class LBFGSRule(Rule):
             elif slope < flat:
                 if k == TRIALS - 1:
                     self.accept(w, f)
+                    self.length[0] = size
                     return True
                 size, low = self.beyond(low, low_slope, size, slope, high), size
                 low_slope = slope
             else:
                 self.accept(w, f)
+                self.length[0] = size
                 return True
         return False
 
