@@ -57,9 +57,8 @@ def optimizer(settings, problem, *, streaming=False):
     more than rows, if these cost less than they save. They halve the steps, and each is as short
     as if there were as many features as rows: on 52 rows of 6830 features and 14 classes, a fit
     took a twentieth of the time. Where the second derivative of the loss jumps, they are used
-    up to 512 rows whatever they cost: in other coordinates neither method was near the minimum
-    after a hundred steps. On more rows it is Barzilai-Borwein, since L-BFGS takes three
-    evaluations a step.
+    up to 512 rows whatever they cost: in other coordinates no method was near the minimum after
+    a hundred steps.
 
     It is the mini-batch default, which is good after few epochs, for classification losses with
     corners, for robust losses with an L1 penalty, in `partial_fit`, where a pass takes seconds,
@@ -109,12 +108,9 @@ def optimizer(settings, problem, *, streaming=False):
         return MINI_BATCH, precondition
     if settings.has_corner:
         return PROXIMAL, precondition
-    if n < d:
-        few = problem.has_few_rows and settings.scale_penalty
-        if few and (problem.loss.curvature_jumps or _components_pay(problem)):
-            return (FULL_BATCH, {"maxcor": _pairs(n_outputs * problem.n)}), "components"
-        if problem.loss.curvature_jumps:
-            return PROXIMAL, precondition
+    few = n < d and problem.has_few_rows and settings.scale_penalty
+    if few and (problem.loss.curvature_jumps or _components_pay(problem)):
+        return (FULL_BATCH, {"maxcor": _pairs(n_outputs * problem.n)}), "components"
     has_matrix = d <= min(n, MAX_EXACT)
     pays = problem.loss.quadratic or n > MANY_ROWS * d
     if precondition == "standardize":

@@ -13,7 +13,7 @@ from helpers.assertions import assert_goes_on, assert_same_bits, reloaded
 from helpers.runs import run_of
 from helpers.searches import both
 from sk_gd import GDClassifier, GDRegressor
-from sk_gd.optimizers import LBFGS, BarzilaiBorwein, ScheduleFreeAdamW
+from sk_gd.optimizers import LBFGS, ScheduleFreeAdamW
 
 CONTAINERS = pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 QUICK = {"max_iter": 3, "tol": None, "random_state": 0}
@@ -82,7 +82,7 @@ class TestRule:
             (40, 40, None, None),
             # To find the components would cost more than they save.
             (300, 310, None, LBFGS),
-            (520, 530, None, BarzilaiBorwein),
+            (520, 530, None, None),
         ],
     )
     def test_shapes(self, n, d, expected, jumping, container):
@@ -92,7 +92,7 @@ class TestRule:
         for loss in JUMPS:
             model = GDClassifier(loss=loss, **QUICK)
             assert is_along_axes(model, container(data), y) is (jumping is LBFGS)
-            assert type(model.optimizer_) is (jumping or LBFGS)
+            assert type(model.optimizer_) is LBFGS
 
     def test_streams(self):
         model = GDRegressor(random_state=0).partial_fit(X, Y)
@@ -139,6 +139,31 @@ class TestMinimum:
         assert least < 1e-3
         assert -1e-6 * least < found - least < 4e-4 * least
         assert model.loss_curve_[-1] == pytest.approx(found, rel=1e-3)
+
+    @pytest.mark.parametrize("loss", JUMPS)
+    def test_too_many_rows_for_components(self, loss):
+        data, scores = table(520, 600)
+        y = scores[:, 0] + scores[:, 1] > 0
+        model = GDClassifier(loss=loss).fit(data, y)
+        assert axes_of(model) is None
+        of = {"alpha": model.alpha_, "size": naive.sizes(data)}
+        found = naive.objective(loss, data, 1 * y, model.coef_, model.intercept_, **of)
+        least = lowest(loss, data, y, model.alpha_)
+        assert -1e-6 * least < found - least < 4e-4 * least
+
+    @pytest.mark.parametrize("loss", ["log_loss", *JUMPS])
+    @pytest.mark.parametrize("d", [900, 7000])
+    def test_the_curve_is_that_of_the_weights(self, d, loss):
+        """The objective of L-BFGS never rises. Trials that fail again and again do not count."""
+        data, scores = table(110, d, gap=4.0)
+        given = data, scores[:, 0] > 0
+        model = GDClassifier("lbfgs", loss=loss, max_iter=12, tol=None).fit(*given)
+        curve = np.array(model.loss_curve_)
+        # The first failure is only known when it has been evaluated.
+        risen = np.flatnonzero(curve[1:] > curve[:-1])
+        assert np.all(np.diff(risen) > 1)
+        settled = GDClassifier("lbfgs", loss=loss, tol=1e-2, max_iter=500).fit(*given)
+        assert settled.loss_curve_[-1] < 1e-2
 
     @CONTAINERS
     @pytest.mark.parametrize("fit_intercept", [True, False])

@@ -365,11 +365,14 @@ class LBFGSRule(Rule):
     def look_ahead(self, w: cython.double[::1], lr: cython.double) -> cython.void:
         """Choose the first trial of the next search, and whether to take the gradient there."""
         j: cython.Py_ssize_t
+        # If the first trial failed, the next may, too. What is evaluated ahead is the loss of the
+        # epoch, which would be that of weights that the run never had.
+        soon: cython.bint = self.length[0] == lr
+        longest: cython.double = LONGER * self.last[0]
         for j in range(self.n):
             self.trial[j] = w[j] + lr * self.direction[j]
         self.length[0] = lr
-        length: cython.double = sqrt(dot(self.direction, self.direction, self.n))
-        self.ahead[0] = lr * length <= LONGER * self.last[0]
+        self.ahead[0] = soon and lr * sqrt(dot(self.direction, self.direction, self.n)) <= longest
 
     @cython.cfunc
     @cython.nogil
@@ -410,12 +413,12 @@ class LBFGSRule(Rule):
                 size = self.between(low, low_slope, high, slope, isfinite(f))
             elif slope < flat:
                 if k == TRIALS - 1:
-                    self.accept(w, f)
+                    self.accept(w, f, size)
                     return True
                 size, low = self.beyond(low, low_slope, size, slope, high), size
                 low_slope = slope
             else:
-                self.accept(w, f)
+                self.accept(w, f, size)
                 return True
         return False
 
@@ -471,19 +474,16 @@ class LBFGSRule(Rule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def accept(self, w: cython.double[::1], f: cython.double) -> cython.void:
+    def accept(self, w: cython.double[::1], f: cython.double, size: cython.double) -> cython.void:
         """Move to the trial, and keep the pair unless it is only rounding."""
         i: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, self.pairs[0]) % self.maxcor
         j: cython.Py_ssize_t
-        ss: cython.double
-        sy: cython.double
-        yy: cython.double
         for j in range(self.n):
             self.moved[j] = self.trial[j] - w[j]
             self.change[j] = self.there[j] - self.g[j]
-        ss = dot(self.moved, self.moved, self.n)
-        sy = dot(self.moved, self.change, self.n)
-        yy = dot(self.change, self.change, self.n)
+        ss: cython.double = dot(self.moved, self.moved, self.n)
+        sy: cython.double = dot(self.moved, self.change, self.n)
+        yy: cython.double = dot(self.change, self.change, self.n)
         # In a direction without curvature the change of the gradient is only rounding.
         if sy > DBL_EPSILON * yy and sy > DBL_EPSILON * self.max_curvature[0] * ss:
             self.max_curvature[0] = fmax(self.max_curvature[0], yy / sy)
@@ -492,8 +492,7 @@ class LBFGSRule(Rule):
                 self.y[i, j] = self.change[j]
             self.rho[i] = 1 / sy
             self.pairs[0] += 1
-        self.last[0] = sqrt(ss)
-        self.f[0] = f
+        self.last[0], self.length[0], self.f[0] = sqrt(ss), size, f
         for j in range(self.n):
             w[j] = self.trial[j]
             self.g[j] = self.there[j]
