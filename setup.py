@@ -6,12 +6,16 @@ import tempfile
 from pathlib import Path
 
 from Cython.Build import cythonize
+from Cython.Compiler import Options
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, PlatformError
 
 # Cython writes this module: helpers of which every other module would have a copy.
 SHARED = "sk_gd._cython"
+# Arrays are passed to functions by value, with room for the lengths of so many axes, less one. With
+# the eight of Cython, copying them would be a part of a step on one row.
+Options.buffer_max_dims = 3
 # What is called of scipy is declared here, so that the build does not need scipy.
 DECLARATIONS = "sk_gd/_declarations"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()

@@ -11,7 +11,7 @@ from scipy.linalg.cython_blas cimport dgemm
 
 from sk_gd.clones cimport SK_GD_CLONES  # no-cython-lint: for the C below
 from sk_gd.objectives.rows cimport (
-    AHEAD, ROUNDING, SK_GD_PREFETCH, SK_GD_TOUCH, Rows, prefetch_row, real,
+    AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, prefetch_row, real,
 )
 
 
@@ -39,39 +39,53 @@ cdef extern from *:
     /* Products with vector instructions. Eight terms are added side by side, however wide the
        vectors are, so that sums have the same bits on every processor. */
 
-    /* p = rows . v + bias */
-    SK_GD_CLONES static void sk_gd_dot_rows(
-        const double *const *line, Py_ssize_t count, Py_ssize_t d, const double *v, double bias,
-        double *p
-    ) {
-        for (Py_ssize_t i = 0; i < count; i++) {
-            const double *x = line[i];
-            double s[8] = {0}, rest = bias;
-            Py_ssize_t j = 0;
-            for (; j + 8 <= d; j += 8)
-                for (int k = 0; k < 8; k++) s[k] += x[j + k] * v[j + k];
-            for (; j < d; j++) rest += x[j] * v[j];
-            p[i] = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest;
-        }
+    #define SK_GD_DENSE_ROWS(REAL) \
+    /* p = rows . v + bias. The rows are in the second-level cache, in no order: each is brought \
+       nearer a few rows ahead. */ \
+    SK_GD_CLONES static void sk_gd_dot_##REAL( \
+        const REAL *const *line, Py_ssize_t count, Py_ssize_t d, const double *v, double bias, \
+        double *p \
+    ) { \
+        enum { CHUNK = 64 / sizeof(REAL) }; \
+        for (Py_ssize_t i = 0; i < count; i++) { \
+            const REAL *x = line[i], *soon = line[i + 6 < count ? i + 6 : count - 1]; \
+            double s[8] = {0}, rest = bias; \
+            Py_ssize_t j; \
+            for (j = 0; j < d; j += CHUNK) SK_GD_PREFETCH_SOON(soon + j); \
+            SK_GD_PREFETCH_SOON(soon + d - 1); \
+            for (j = 0; j + 8 <= d; j += 8) \
+                for (int k = 0; k < 8; k++) s[k] += x[j + k] * v[j + k]; \
+            for (; j < d; j++) rest += x[j] * v[j]; \
+            p[i] = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest; \
+        } \
+    } \
+    \
+    /* g += r . rows, four rows at a time, so that g is read and written a quarter as often. \
+       Meanwhile the rows `ahead` are brought from memory, a cache line of each at a time: the \
+       processor forgets prefetches that are asked for all at once. */ \
+    SK_GD_CLONES static void sk_gd_add_##REAL( \
+        const REAL *const *line, Py_ssize_t count, Py_ssize_t d, const double *r, \
+        double *__restrict g, const REAL *const *ahead \
+    ) { \
+        enum { CHUNK = 64 / sizeof(REAL) }; \
+        Py_ssize_t i = 0, j; \
+        for (; i + 4 <= count; i += 4) { \
+            const REAL *a = line[i], *b = line[i + 1], *c = line[i + 2], *e = line[i + 3]; \
+            const double ra = r[i], rb = r[i + 1], rc = r[i + 2], re = r[i + 3]; \
+            for (j = 0; j + CHUNK <= d; j += CHUNK) { \
+                for (int k = 0; k < 4; k++) SK_GD_PREFETCH(ahead[i + k] + j); \
+                for (int k = 0; k < CHUNK; k++) \
+                    g[j + k] += (a[j + k] * ra + b[j + k] * rb) + (c[j + k] * rc + e[j + k] * re); \
+            } \
+            for (int k = 0; k < 4; k++) SK_GD_PREFETCH(ahead[i + k] + d - 1); \
+            for (; j < d; j++) g[j] += (a[j] * ra + b[j] * rb) + (c[j] * rc + e[j] * re); \
+        } \
+        for (; i < count; i++) \
+            for (j = 0; j < d; j++) g[j] += line[i][j] * r[i]; \
     }
 
-    /* g += r . rows, four rows at a time, so that g is read and written a quarter as often. */
-    SK_GD_CLONES static void sk_gd_add_rows(
-        const double *const *line, Py_ssize_t count, Py_ssize_t d, const double *r,
-        double *__restrict g
-    ) {
-        Py_ssize_t i = 0, j;
-        for (; i + 4 <= count; i += 4) {
-            const double *a = line[i], *b = line[i + 1], *c = line[i + 2], *e = line[i + 3];
-            double ra = r[i], rb = r[i + 1], rc = r[i + 2], re = r[i + 3];
-            for (j = 0; j + 8 <= d; j += 8)
-                for (int k = 0; k < 8; k++)
-                    g[j + k] += (a[j + k] * ra + b[j + k] * rb) + (c[j + k] * rc + e[j + k] * re);
-            for (; j < d; j++) g[j] += (a[j] * ra + b[j] * rb) + (c[j] * rc + e[j] * re);
-        }
-        for (; i < count; i++)
-            for (j = 0; j < d; j++) g[j] += line[i][j] * r[i];
-    }
+    SK_GD_DENSE_ROWS(float)
+    SK_GD_DENSE_ROWS(double)
 
     /* z = (x - shift) * scale; returns z . w */
     SK_GD_CLONES static double sk_gd_dot_standardised(
@@ -99,12 +113,17 @@ cdef extern from *:
         for (Py_ssize_t j = 0; j < d; j++) g[j] = r * z[j];
     }
     """
-    void dot_rows "sk_gd_dot_rows"(
-        const double **line, Py_ssize_t count, Py_ssize_t d, const double *v, double bias,
-        double *p,
+    void sk_gd_dot_float(
+        const float **, Py_ssize_t, Py_ssize_t, const double *, double, double *
     ) noexcept nogil
-    void add_rows "sk_gd_add_rows"(
-        const double **line, Py_ssize_t count, Py_ssize_t d, const double *r, double *g
+    void sk_gd_dot_double(
+        const double **, Py_ssize_t, Py_ssize_t, const double *, double, double *
+    ) noexcept nogil
+    void sk_gd_add_float(
+        const float **, Py_ssize_t, Py_ssize_t, const double *, double *, const float **
+    ) noexcept nogil
+    void sk_gd_add_double(
+        const double **, Py_ssize_t, Py_ssize_t, const double *, double *, const double **
     ) noexcept nogil
     double dot_standardised "sk_gd_dot_standardised"(
         const double *x, const double *shift, const double *scale, const double *w, Py_ssize_t d,
@@ -119,16 +138,8 @@ cdef extern from *:
 cdef Py_ssize_t ON_DISK = 1 << 20
 
 
-cdef inline void touch_row(const real *x, Py_ssize_t d) noexcept nogil:
-    cdef Py_ssize_t j = 0
-    while j < d:
-        SK_GD_TOUCH(x + j)
-        j += 64 // sizeof(real)
-    SK_GD_TOUCH(x + d - 1)
-
-
 cdef void request_group(
-    const real *X, Py_ssize_t d, const Py_ssize_t *order, const Py_ssize_t[::1] place,
+    const char *data, Py_ssize_t bytes, const Py_ssize_t *order, const Py_ssize_t[::1] place,
     Py_ssize_t begin, Py_ssize_t n,
 ) noexcept nogil:
     """Ask for the runs of a group of X on disk, all at once.
@@ -141,94 +152,83 @@ cdef void request_group(
             row = order[begin + place[s]]
             if row != end:
                 if first >= 0:
-                    will_need(X + first * d, (end - first) * d * sizeof(real))
+                    will_need(data + first * bytes, (end - first) * bytes)
                 first = row
             end = row + 1
     if first >= 0:
-        will_need(X + first * d, (end - first) * d * sizeof(real))
+        will_need(data + first * bytes, (end - first) * bytes)
 
 
-cdef void read_group(
-    const real *X, Py_ssize_t d, const Py_ssize_t *order, const Py_ssize_t[::1] place,
-    Py_ssize_t begin, Py_ssize_t n,
+cdef void copy_rows(
+    const real **line, const real **ahead, Py_ssize_t count, Py_ssize_t d, double *block
 ) noexcept nogil:
-    """Bring a group of rows, which begins in the order at `begin`, into the cache.
-
-    The rows are read as they are stored, run after run.
-    """
-    cdef Py_ssize_t s, i, ahead, size = place.shape[0]
-    if size * d > ON_DISK:
-        request_group(X, d, order, place, begin, n)
-    for s in range(size):
-        SK_GD_PREFETCH(order + begin + size + s)
-        ahead, i = begin, s + AHEAD
-        if i >= size:
-            ahead, i = begin + size, i - size
-        if i < size and ahead + place[i] < n:
-            prefetch_row(X + order[ahead + place[i]] * d, d)
-        if begin + place[s] < n:
-            touch_row(X + order[begin + place[s]] * d, d)
-
-
-cdef void take_dense(
-    const real *X, Py_ssize_t n_ahead, Py_ssize_t d, const Py_ssize_t *order, Py_ssize_t begin,
-    Py_ssize_t count, bint copy, double *block, const double **line,
-) noexcept nogil:
-    """Point `line` at the rows of a block: at copies, as doubles, or at the rows themselves."""
+    """Copy rows side by side as doubles. Meanwhile prefetch the rows `ahead`, unless NULL."""
     cdef Py_ssize_t i, j
-    cdef const real *source
-    for i in range(begin, begin + count):
-        source = X + (i if order == NULL else order[i]) * d
-        if order != NULL and i + AHEAD < n_ahead:
-            prefetch_row(X + order[i + AHEAD] * d, d)
-        if copy:
-            for j in range(d):
-                block[j] = source[j]
-            line[i - begin] = block
-            block += d
-        else:
-            line[i - begin] = <const double *> source
+    for i in range(count):
+        if ahead != NULL:
+            prefetch_row(ahead[i], d)
+        for j in range(d):
+            block[j] = line[i][j]
+        block += d
 
 
 cdef class DenseRows(Rows):
     """Rows of a C-contiguous array of float32 or float64.
 
     The weights are shifted and scaled before the product, and the gradient after it, in place
-    of the rows. That is less work, unless the batch is a single row. Rows of doubles are used
-    where they are; shuffled ones are copied side by side for several outputs, for one matrix
-    product. The rows of a group of the order are read in sequence when its first row is asked for.
+    of the rows. That is less work, unless the batch is a single row. Rows are used where they are.
+    For several outputs they must be doubles side by side, for one matrix product: others are
+    copied. While a block is in work, later rows are brought from memory: those of the block after
+    the next or, where the order has groups, of the next group, run by run.
     """
 
     cdef const float[:, ::1] floats
     cdef const double[:, ::1] doubles
     cdef double[::1] block
-    # Where the group that was read last begins in the order.
+    # Where the group that is in use begins in the order.
     cdef Py_ssize_t group
+    # Rows of a group that is fetched during the one before, or 0. Then rows are fetched so many
+    # rows before their use.
+    cdef Py_ssize_t near
+    cdef Py_ssize_t distance
     # The only row of a batch, shifted and scaled.
     cdef double[::1] row
     cdef double[:, ::1] v
     cdef const double *w
     cdef bint single_row
     cdef bint fetched
-    cdef const double **line
+    # The rows of the block, and as many to bring from memory.
+    cdef const char **line
+    cdef const char **ahead
+    cdef const char *data
+    cdef Py_ssize_t bytes
     # The rows of the block, if they are side by side in memory.
     cdef const double *together
     cdef int count
 
     def __cinit__(self, X, shift, scale, level, intercept, Py_ssize_t capacity, order):
-        self.line = <const double **> malloc(capacity * sizeof(void *))
-        if self.line == NULL:
+        self.line = <const char **> malloc(capacity * sizeof(void *))
+        self.ahead = <const char **> malloc(capacity * sizeof(void *))
+        if self.line == NULL or self.ahead == NULL:
             raise MemoryError
 
     def __dealloc__(self):
         free(self.line)
+        free(self.ahead)
 
     def __init__(self, X, shift, scale, level, intercept, capacity, order):
         Rows.__init__(self, X, shift, scale, level, intercept, capacity, order)
         self.floats = X if X.dtype == np.float32 else None
         self.doubles = X if X.dtype == np.float64 else None
+        if self.floats is not None:
+            self.data = <const char *> &self.floats[0, 0]
+        else:
+            self.data = <const char *> &self.doubles[0, 0]
+        self.bytes = X.itemsize * self.n_features
         self.block = np.empty(capacity * self.n_features)
         self.group = -1 - order.group
+        self.near = order.group if order.group * self.n_features <= ON_DISK else 0
+        self.distance = max(<Py_ssize_t> AHEAD, 2 * capacity)
         self.row = np.empty(self.n_features)
         self.v = np.zeros((self.n_outputs, self.n_features + 1))
         self.fetched = False
@@ -252,7 +252,7 @@ cdef class DenseRows(Rows):
             else:
                 for j in range(d):
                     v[j] = w[j] * self.scale[j]
-                dot_rows(&shift, 1, d, v, 0, &shifted)
+                sk_gd_dot_double(&shift, 1, d, v, 0, &shifted)
                 v[d] -= shifted
             w += self.n_columns
         return True
@@ -276,69 +276,86 @@ cdef class DenseRows(Rows):
             for k in range(n_outputs):
                 for i in range(count):
                     p[k * stride + i] += self.v[k, d]
+        elif self.floats is not None:
+            sk_gd_dot_float(
+                <const float **> self.line, count, d, &self.v[0, 0], self.v[0, d], p
+            )
         else:
-            dot_rows(self.line, count, d, &self.v[0, 0], self.v[0, d], p)
+            sk_gd_dot_double(
+                <const double **> self.line, count, d, &self.v[0, 0], self.v[0, d], p
+            )
 
     cdef inline void take(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
     ) noexcept nogil:
-        """Find the rows of a block, or copy them."""
-        cdef Py_ssize_t last = begin + count - 1, size = self.order.group
-        cdef Py_ssize_t d = self.n_features, n_ahead = 0 if self.fetched else self.n_ordered
-        if order != NULL and size > 0:
-            n_ahead = 0
-            if not self.group <= last < self.group + size:
-                self.group = last - last % size
-                self.read(order)
-        if self.floats is not None:
+        """Find the rows of a block, and copy them as doubles if they must be."""
+        cdef Py_ssize_t i, row, last = begin + count - 1, d = self.n_features
+        cdef Py_ssize_t size = 0 if order == NULL else self.order.group
+        cdef bint many = self.n_outputs > 1
+        cdef const char **ahead = NULL if self.fetched else self.ahead
+        if size > 0 and not self.group <= last < self.group + size:
+            self.group = last - last % size
+            if self.near == 0:
+                request_group(
+                    self.data, self.bytes, order, self.order.place, self.group, self.n_ordered
+                )
+        for i in range(count):
+            row = begin + i if order == NULL else order[begin + i]
+            self.line[i] = self.data + row * self.bytes
+        self.look_ahead(order, begin, count)
+        self.together = <const double *> self.line[0]
+        if self.floats is not None and (many or self.single_row):
             self.together = &self.block[0]
-            take_dense[float](
-                &self.floats[0, 0], n_ahead, d, order, begin, count, True, &self.block[0],
-                self.line,
+            copy_rows[float](
+                <const float **> self.line, <const float **> ahead, count, d, &self.block[0]
             )
-        else:
-            self.together = &self.block[0] if order != NULL else &self.doubles[begin, 0]
-            take_dense[double](
-                &self.doubles[0, 0], n_ahead, d, order, begin, count,
-                order != NULL and self.n_outputs > 1, &self.block[0], self.line,
+        elif many and order != NULL:
+            self.together = &self.block[0]
+            copy_rows[double](
+                <const double **> self.line, <const double **> ahead, count, d, &self.block[0]
             )
+        elif self.single_row and order != NULL:
+            prefetch_row(<const double *> self.ahead[0], d)
 
-    cdef void read(self, const Py_ssize_t *order) noexcept nogil:
-        """Bring the rows of the group into the cache."""
-        cdef Py_ssize_t d = self.n_features, n = self.n_ordered
-        if self.floats is not None:
-            read_group[float](&self.floats[0, 0], d, order, self.order.place, self.group, n)
-        else:
-            read_group[double](&self.doubles[0, 0], d, order, self.order.place, self.group, n)
-
-    cdef void fetch(
+    cdef void look_ahead(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
     ) noexcept nogil:
-        cdef Py_ssize_t i, row, d = self.n_features, size = self.order.group
-        self.fetched = True
-        for i in range(begin, min(begin + count, self.n_ordered)):
-            row = i
+        """Point `ahead` at the rows to fetch while order[begin:begin + count] are in work."""
+        cdef Py_ssize_t i, row, size = 0 if order == NULL else self.near
+        cdef Py_ssize_t s = begin - self.group, group = self.group + size
+        while s < 0 < size:
+            # The block begins in a group before this one.
+            s += size
+            group -= size
+        for i in range(count):
+            row = begin + i + self.distance
             if size > 0:
-                # A row of the next group, in the order in which they are going to be read.
-                row = i - i % size + size + self.order.place[i % size]
-                if row >= self.n_ordered:
-                    continue
-            if self.floats is not None:
-                prefetch_row(&self.floats[order[row], 0], d)
-            else:
-                prefetch_row(&self.doubles[order[row], 0], d)
+                row = group + self.order.streams[s]
+                SK_GD_PREFETCH(order + group + size + s)
+                s += 1
+                if s == size:
+                    s = 0
+                    group += size
+            row = min(row, self.n_ordered - 1)
+            self.ahead[i] = self.data + (row if order == NULL else order[row]) * self.bytes
+
+    cdef void fetch(self, Py_ssize_t begin, Py_ssize_t count) noexcept nogil:
+        cdef Py_ssize_t i
+        self.fetched = True
+        for i in range(begin, min(begin + count, <Py_ssize_t> self.count)):
+            prefetch_row(<const double *> self.ahead[i], self.bytes // sizeof(double))
 
     cdef inline double forward_single(self) noexcept nogil:
         """The prediction for a batch of one row; here the row itself is shifted and scaled."""
         cdef Py_ssize_t d = self.n_features
         cdef double p = self.w[d] if self.n_columns > d else 0
         if self.scale is None:
-            dot_rows(self.line, 1, d, self.w, p, &p)
+            sk_gd_dot_double(<const double **> &self.together, 1, d, self.w, p, &p)
         else:
             p += dot_standardised(
-                self.line[0], &self.shift[0], &self.scale[0], self.w, d, &self.row[0]
+                self.together, &self.shift[0], &self.scale[0], self.w, d, &self.row[0]
             )
-            self.line[0] = &self.row[0]
+            self.together = &self.row[0]
         return p
 
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
@@ -354,8 +371,14 @@ cdef class DenseRows(Rows):
                 'N', 'N', &d, &n_outputs, &self.count, &plus, <double *> self.together, &d,
                 <double *> r, &stride, &plus, g, &k,
             )
+        elif self.floats is not None:
+            sk_gd_add_float(
+                <const float **> self.line, self.count, d, r, g, <const float **> self.ahead
+            )
         else:
-            add_rows(self.line, self.count, d, r, g)
+            sk_gd_add_double(
+                <const double **> self.line, self.count, d, r, g, <const double **> self.ahead
+            )
         for j in range(n_outputs):
             total = size = 0
             for i in range(self.count):
@@ -369,7 +392,7 @@ cdef class DenseRows(Rows):
         cdef Py_ssize_t d = self.n_features
         if self.single_row:
             # The row itself is in the optimizer's coordinates.
-            scale_row(self.line[0], self.sums[0], d, g)
+            scale_row(self.together, self.sums[0], d, g)
             if self.n_columns > d:
                 g[d] = self.sums[0]
 

@@ -20,7 +20,7 @@ from .csr_rows import CSRRows, ManyOutputRows
 from .dense_rows import DenseRows
 
 # Entries of a block of rows: it should stay in the cache.
-BLOCK = 4096
+BLOCK = 2048
 # The fewest rows of a block, however long they are: a matrix product with fewer rows takes twice
 # as long, as it reads the weights again for every block.
 FEWEST = 16
@@ -175,7 +175,7 @@ cdef class LinearObjective(LaneObjective):
             if order != NULL and self.n_lanes > 1:
                 # Memory is idle meanwhile: each lane prefetches a part of the next block.
                 share = (rows + self.n_lanes - 1) // self.n_lanes
-                self.rows.fetch(order, begin + rows + lane * share, share)
+                self.rows.fetch(lane * share, share)
             total = self.loss.evaluate(first, self.n_outputs, rows)
             self.total[lane] += total
             if self.n_outputs == 1:

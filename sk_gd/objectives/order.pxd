@@ -10,4 +10,6 @@ cdef class Order:
     cdef const Py_ssize_t[::1] subset
     cdef Py_ssize_t[::1] rows
     cdef Py_ssize_t[::1] place
+    cdef Py_ssize_t[::1] streams
     cdef void deal(self, const Py_ssize_t[::1] runs) noexcept nogil
+    cdef void split(self) noexcept nogil

@@ -6,15 +6,16 @@ cdef extern from *:
     """
     #include <float.h>
     #if defined(__GNUC__) || defined(__clang__)
+    /* To the second-level cache, and to the first. */
     #define SK_GD_PREFETCH(address) __builtin_prefetch(address, 0, 2)
+    #define SK_GD_PREFETCH_SOON(address) __builtin_prefetch(address, 0, 3)
     #else
     #define SK_GD_PREFETCH(address)
+    #define SK_GD_PREFETCH_SOON(address)
     #endif
-    #define SK_GD_TOUCH(address) ((void) *(const volatile char *) (address))
     #define SK_GD_ROUNDING (8 * DBL_EPSILON)
     """
     void SK_GD_PREFETCH(const void *) noexcept nogil
-    void SK_GD_TOUCH(const void *) noexcept nogil
     # A sum that cancels is zero if it is smaller than this share of its terms: the rest is
     # rounding. The intercept of centred data, for example, has no gradient at all, and a rule
     # that divides by the size of the gradient would make a full step of the rounding.
@@ -56,9 +57,7 @@ cdef class Rows:
     cdef void forward(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
     ) noexcept nogil
-    cdef void fetch(
-        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
-    ) noexcept nogil
+    cdef void fetch(self, Py_ssize_t begin, Py_ssize_t count) noexcept nogil
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil
     cdef void collect(self, double *g) noexcept nogil
     cdef void add_sums(self, Rows other) noexcept nogil

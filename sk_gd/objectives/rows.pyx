@@ -77,10 +77,11 @@ cdef class Rows:
         Without an order the rows are begin, begin + 1 and so on.
         """
 
-    cdef void fetch(
-        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
-    ) noexcept nogil:
-        """Prefetch the rows order[begin:begin + count], as far as the order goes."""
+    cdef void fetch(self, Py_ssize_t begin, Py_ssize_t count) noexcept nogil:
+        """Prefetch rows from memory that are needed later: a part of those that `forward` chose.
+
+        The part begins at number `begin` of them and has `count` rows.
+        """
 
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
         """g (outputs × columns) += r (outputs × rows) · the block of the last `forward`."""
