@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from helpers import naive
 from helpers.assertions import naming
 from sk_gd import GDClassifier, GDRegressor, check_gradient, losses
+from sk_gd.objectives.evidence import CentredRows
 from sk_gd.objectives.tridiagonal import resolvents
 
 CONTAINERS = pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
@@ -138,6 +139,30 @@ class TestDefinition:
                 # The squared error has a covariance matrix; the Huber loss, as wide, has not.
                 other = make(loss=WideHuber(epsilon=1e9), **QUICK).fit(container(X), y)
                 assert other.alpha_ == pytest.approx(model.alpha_, rel=1e-6)
+
+    @CONTAINERS
+    @pytest.mark.parametrize("kind", ["numbers", "three classes"])
+    def test_many_rows_are_sampled(self, kind, container, monkeypatch):
+        """The ratio of 3,000 wide rows is that of 2,000 of them, with and without weights."""
+        read = []
+
+        def second_moment(rows, V):
+            read.append(rows.problem.n)
+            return plain(rows, V)
+
+        plain = CentredRows.second_moment
+        monkeypatch.setattr(CentredRows, "second_moment", second_moment)
+        X, Y = table(3000, 260, 0.5)
+        make, y, columns, curvature, k = targets_of(kind, Y)
+        weight = np.random.default_rng(1).integers(0, 3, 3000)
+        for some in (None, weight):
+            part = np.arange(0, 3000, 3) if some is None else np.repeat(np.arange(3000), some)[::3]
+            expected = strength(X[part], columns[part], curvature, k)
+            n = 3000 if some is None else some.sum()
+            huber = {"loss": WideHuber(epsilon=1e9)} if make is GDRegressor else {}
+            model = make(**huber, **QUICK).fit(container(X), y, sample_weight=some)
+            assert model.alpha_ * n == pytest.approx(expected * len(part), rel=0.3)
+        assert set(read) == {2000}
 
     @CONTAINERS
     @pytest.mark.parametrize("kind", KINDS)

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from ..objectives.caching import cached_property
 from ..objectives.data import Data
-from ..objectives.evidence import MAX_EXACT_ROWS, CentredRows, scale_of
+from ..objectives.evidence import CentredRows, has_few_rows, scale_of
 from ..objectives.problem import Problem
 from ..objectives.remote import RemoteObjective
 from ..objectives.smoothness import largest_eigenvalue, second_moment_of
@@ -133,7 +133,7 @@ class ClusterProblem(Problem):
         return found if found is not None and np.isfinite(found.covariance).all() else None
 
     def centred(self, features, inverse):
-        if max(self.n, self.n_counted) <= MAX_EXACT_ROWS:
+        if has_few_rows(self):
             return CentredRows(self._gathered(), features.mean, inverse)
         return _ClusterRows(self, features, inverse)
 
@@ -243,6 +243,7 @@ class _ClusterRows:
 
     def __init__(self, problem, features, inverse):
         self.problem = problem
+        self.total = problem.n_counted
         columns = problem.moments_of_targets
         self.scale = scale_of(columns.variance, problem.targets)
         targets = columns.mean, columns.variance

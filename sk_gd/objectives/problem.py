@@ -1,5 +1,6 @@
 """The problem that data pose to an estimator: which rows train, on which targets, by which loss."""
 
+import dataclasses
 import weakref
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ import scipy.sparse as sp
 from ..parameters import fingerprint
 from .caching import cached_property
 from .data import Data
-from .evidence import MAX_EXACT, CentredRows, signal_to_noise
+from .evidence import MAX_EXACT, SAMPLED_ROWS, CentredRows, signal_to_noise
 from .gram import condense, joint_moments, pays
 
 
@@ -143,8 +144,23 @@ class Problem:
         moments.update(self.targets.columns(self.y), self.weight, self.subset)
 
     def centred(self, features, inverse):
-        """The rows, centred and multiplied by `inverse`, as the evidence reads them."""
-        return CentredRows(self, features.mean, inverse)
+        """Rows for the evidence, or a sample of them, centred and multiplied by `inverse`."""
+        return CentredRows(self.some(SAMPLED_ROWS), features.mean, inverse)
+
+    def some(self, n_rows):
+        """A problem of so many rows with a weight, drawn at random, or of all if they are fewer."""
+        rows = np.arange(self.n) if self.subset is None else self.subset
+        if self.weight is not None:
+            rows = rows[self.weight[rows] > 0]
+        if len(rows) <= n_rows:
+            return self
+        drawn = np.sort(np.random.default_rng(0).choice(len(rows), n_rows, replace=False))
+        rows, weight, mean = rows[drawn], self.weight, 1.0
+        if weight is not None:
+            mean = weight[rows].mean()
+            weight = weight / mean
+        total = self.n_counted * mean * n_rows / self.n
+        return dataclasses.replace(self, subset=rows, weight=weight, total=total, _ratio=None)
 
     def close(self):
         """Let go of what is held for the problem elsewhere."""
