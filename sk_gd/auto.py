@@ -15,8 +15,11 @@ MINI_BATCH = ("schedule_free_adamw", {"beta_1": 0.975, "beta_2": 0.988})
 FULL_BATCH = "lbfgs"
 PROXIMAL = ("barzilai_borwein", {})
 
-# Pairs of L-BFGS: up to 40 save iterations, as long as they have no more numbers than that.
-FEWEST_PAIRS, MOST_PAIRS, PAIR_NUMBERS = 10, 40, 100_000
+# Pairs of L-BFGS: up to 40 save iterations, as long as they have no more numbers than that. With
+# more weights they cost as much as a pass over the data: there is one pair for every 6 entries that
+# a feature has, which are 5 to 10 pairs.
+FEWEST_PAIRS, SOME_PAIRS, MOST_PAIRS = 5, 10, 40
+PAIR_NUMBERS, PAIR_ENTRIES = 100_000, 6
 
 # Whitening pays with more rows than so many times the features. Trials on some ninety tables: a
 # third fewer iterations with more rows, as many with fewer, where it costs time.
@@ -51,7 +54,7 @@ def optimizer(settings, problem, *, streaming=False):
     the objective, and those of mini-batches, in the same time, 8e-3 to 8e-2. L-BFGS works in
     whitened coordinates if their matrix costs less than it saves, and for the squared error
     whenever the Gram matrix stands for the rows. Else the scale of a feature includes the ridge,
-    which saves a tenth of the iterations on tables, and a third on texts.
+    which saves a tenth of the iterations on tables, and two thirds on texts.
 
     Fewer rows than features are trained along their principal components, of which there are no
     more than rows, if these cost less than they save. They halve the steps, and each is as short
@@ -110,25 +113,27 @@ def optimizer(settings, problem, *, streaming=False):
         return PROXIMAL, precondition
     few = n < d and problem.has_few_rows and settings.scale_penalty
     if few and (problem.loss.curvature_jumps or _components_pay(problem)):
-        return (FULL_BATCH, {"maxcor": _pairs(n_outputs * problem.n)}), "components"
+        return (FULL_BATCH, {"maxcor": _pairs(n_outputs, problem.n, problem.n**2)}), "components"
     has_matrix = d <= min(n, MAX_EXACT)
     pays = problem.loss.quadratic or n > MANY_ROWS * d
     if precondition == "standardize":
         whitens = problem.condenses or (has_matrix and pays)
         precondition = "whiten" if whitens else "balance"
-    return (FULL_BATCH, {"maxcor": _pairs(n_outputs * d)}), precondition
+    return (FULL_BATCH, {"maxcor": _pairs(n_outputs, d, entries)}), precondition
 
 
-def _pairs(n_weights):
-    """How many pairs L-BFGS keeps."""
-    return min(max(PAIR_NUMBERS // n_weights, FEWEST_PAIRS), MOST_PAIRS)
+def _pairs(n_outputs, d, entries):
+    """How many pairs L-BFGS keeps, with so many features and entries of X."""
+    some = min(entries // (PAIR_ENTRIES * d), SOME_PAIRS)
+    return min(max(PAIR_NUMBERS // (n_outputs * d), some, FEWEST_PAIRS), MOST_PAIRS)
 
 
 def _components_pay(problem):
     """Whether to find the principal components costs less than the steps that they make short."""
     n, d, n_outputs = problem.n, problem.n_features, problem.targets.n_outputs
     # A step reads the rows, and the pairs of L-BFGS, each of which is two vectors.
-    step = n_outputs * (problem.n_entries + 2 * _pairs(n_outputs * d) * d)
+    pairs = _pairs(n_outputs, d, problem.n_entries)
+    step = n_outputs * (problem.n_entries + 2 * pairs * d)
     return n * n * (d + EIGENVECTORS * n) <= STEPS_SAVED * step
 
 

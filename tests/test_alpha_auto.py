@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from helpers import naive
 from helpers.assertions import naming
 from sk_gd import GDClassifier, GDRegressor, check_gradient, losses
+from sk_gd.objectives.evidence import CentredRows
 from sk_gd.objectives.tridiagonal import resolvents
 
 CONTAINERS = pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
@@ -140,8 +141,32 @@ class TestDefinition:
                 assert other.alpha_ == pytest.approx(model.alpha_, rel=1e-6)
 
     @CONTAINERS
+    @pytest.mark.parametrize("kind", ["numbers", "three classes"])
+    def test_many_rows_are_sampled(self, kind, container, monkeypatch):
+        """The ratio of 3,000 wide rows is that of 2,000 of them, with and without weights."""
+        read = []
+
+        def second_moment(rows, V):
+            read.append(rows.problem.n)
+            return plain(rows, V)
+
+        plain = CentredRows.second_moment
+        monkeypatch.setattr(CentredRows, "second_moment", second_moment)
+        X, Y = table(3000, 260, 0.5)
+        make, y, columns, curvature, k = targets_of(kind, Y)
+        weight = np.random.default_rng(1).integers(0, 3, 3000)
+        for some in (None, weight):
+            part = np.arange(0, 3000, 3) if some is None else np.repeat(np.arange(3000), some)[::3]
+            expected = strength(X[part], columns[part], curvature, k)
+            n = 3000 if some is None else some.sum()
+            huber = {"loss": WideHuber(epsilon=1e9)} if make is GDRegressor else {}
+            model = make(**huber, **QUICK).fit(container(X), y, sample_weight=some)
+            assert model.alpha_ * n == pytest.approx(expected * len(part), rel=0.3)
+        assert read and max(read) <= 2000
+
+    @CONTAINERS
     @pytest.mark.parametrize("kind", KINDS)
-    @pytest.mark.parametrize(("n", "d"), [*SHAPES, (400, 300), (300, 400)])
+    @pytest.mark.parametrize(("n", "d"), [*SHAPES, (400, 300), (300, 400), (1500, 300)])
     def test_weights_are_repeated_rows(self, n, d, kind, container):
         X, Y = table(n, d)
         make, y, *_ = targets_of(kind, Y)

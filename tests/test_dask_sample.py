@@ -56,6 +56,19 @@ def test_the_sample_is_that_of_one_machine(asked):
         assert asked.count("rows_of") == 1
 
 
+@pytest.mark.parametrize("weight", [None, "some"])
+def test_the_sample_of_the_evidence(weight, asked):
+    """The automatic strength is read from the same rows, in one round."""
+    rng = np.random.default_rng(2)
+    wide = sp.random_array((N, 300), density=0.05, format="csr", rng=rng)
+    y = (wide.sum(axis=1) + rng.normal(size=N) > 7).astype(int)
+    data = (wide, y) if weight is None else (wide, y, rng.integers(0, 3, N))
+    quick = {"alpha": "auto", "optimizer": "adgd", "precondition": "standardize", "max_iter": 1}
+    model = there(*data, **quick)
+    assert model.alpha_ == pytest.approx(GDClassifier(**FIT | quick).fit(*data).alpha_, rel=1e-9)
+    assert asked.count("drawn_from") == 1
+
+
 def test_fewer_rounds_lead_to_the_same_minimum(asked, monkeypatch):
     order = np.argsort(Y, kind="stable")
     data = X[order], Y[order]

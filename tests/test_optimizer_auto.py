@@ -58,6 +58,17 @@ def chosen(model, *data, **more):
     return type(model.optimizer_)
 
 
+def words(n, d, k, seed=0):
+    """Counts of words, most of which are rare; a third of those of a text are of its class."""
+    generator = np.random.default_rng(seed)
+    y = np.arange(n) % k
+    columns = (d * generator.random((n, 40)) ** 4).astype(np.int32)
+    own = generator.random((n, 40)) < 0.3
+    columns[own] = (columns // k * k + y[:, None])[own]
+    rows = np.repeat(np.arange(n), 40)
+    return sp.csr_array((np.ones(40 * n), (rows, columns.ravel())), shape=(n, d)), y
+
+
 class TestRule:
     @CONTAINERS
     @pytest.mark.parametrize(("kind", "loss"), KINDS)
@@ -98,6 +109,20 @@ class TestRule:
     def test_parameters(self, parameters, expected, container):
         assert chosen(GDRegressor(**QUICK | parameters), container(X), Y) is expected
         assert chosen(GDClassifier(**QUICK | parameters), container(X), LABELS) is expected
+
+    @pytest.mark.parametrize(
+        ("n", "d", "density", "pairs"),
+        [
+            (200, 6, 1.0, 40),  # few weights
+            (30, 40_000, 1.0, 40),  # few weights, along the principal components
+            (600, 40_000, 0.01, 5),  # a pass costs less than many pairs
+            (600, 20_000, 0.1, 10),  # as much as ten
+        ],
+    )
+    def test_pairs(self, n, d, density, pairs):
+        X = sp.random_array((n, d), density=density, format="csr", rng=0)
+        model = GDClassifier(**QUICK).fit(X, np.arange(n) % 3)
+        assert model.optimizer_.maxcor == pairs
 
     @CONTAINERS
     def test_validation_data_and_weights_change_nothing(self, container):
@@ -219,6 +244,17 @@ class TestMinimum:
         return naive.objective(loss, data, y, model.coef_, model.intercept_, **of), of
 
     SMOOTH = [(kind, loss) for kind, loss in KINDS if loss not in JUMPING]
+
+    def test_texts_take_few_iterations(self):
+        """Rare words, of which there are many, do not slow the others down."""
+        X, y = words(400, 1200, 8)
+        model = GDClassifier().fit(X, y)
+        size = naive.sizes(X.toarray())
+        settings = {"tol": 1e-8, "max_iter": 1000, "C": 1 / (400 * model.alpha_)}
+        exact = LogisticRegression(**settings).fit(sp.csr_array(X @ sp.diags_array(1 / size)), y)
+        coef, of = exact.coef_ / size, {"alpha": model.alpha_, "size": size}
+        lowest = naive.objective("log_loss", X.toarray(), y, coef, exact.intercept_, **of)
+        assert model.loss_curve_[12] < (1 + 1e-3) * lowest
 
     @CONTAINERS
     @pytest.mark.parametrize(("kind", "loss"), SMOOTH)

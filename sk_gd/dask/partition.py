@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from ..estimators.posing import MOST_COUNTED, SplitError, held_out_rows, pose
 from ..estimators.validation import Given, Witness
-from ..objectives.evidence import CentredRows
+from ..objectives.evidence import drawn
 from ..objectives.held_out import HeldOut, mean_loss, raw_predictions
 from ..objectives.moments import Moments
 from ..objectives.outliers import sample_of
@@ -348,23 +348,6 @@ def _objective(part, coordinates, n_lanes):
     return part.data(coordinates, part.n, False).objective([kernel] * n_lanes)
 
 
-def towards(part, share, rows, mix):
-    """The part's share in the mean products of features and targets."""
-    return _centred(part, share, rows).towards(mix)
-
-
-def second_moment(part, share, rows, V):
-    """The part's share in the second moment of the features times V."""
-    return _centred(part, share, rows).second_moment(V)
-
-
-def _centred(part, share, rows):
-    mean, inverse, targets, whole = rows
-    centred = CentredRows(part, mean, inverse, targets)
-    centred.share *= share * part.n / whole
-    return centred
-
-
 def curvature(part, share, coordinates, v):
     """The part's share in the second moment of the columns times v, summed over rows."""
     z = coordinates.columns(part.X)
@@ -377,6 +360,16 @@ def rows_of(part, share, some=slice(None)):
     rows = some if part.subset is None else part.subset[some]
     weight = np.ones(part.n)[some] if part.weight is None else part.weight[rows]
     return part.X[rows], part.y[rows], share * weight
+
+
+def drawn_from(part, share, places):
+    """X, y and weights of the rows at these places in the part: how often each is there."""
+    rows = np.arange(part.n) if part.subset is None else part.subset
+    if not len(places):
+        return part.X[:0], part.y[:0], np.zeros(0)
+    weight = np.ones(part.n) if part.weight is None else _weights(part)
+    some, times = drawn(places, weight)
+    return part.X[rows[some]], part.y[rows[some]], times.astype(float)
 
 
 def _weights(part):

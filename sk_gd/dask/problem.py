@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from ..objectives.caching import cached_property
 from ..objectives.data import Data
-from ..objectives.evidence import MAX_EXACT_ROWS, CentredRows, scale_of
+from ..objectives.evidence import places
 from ..objectives.problem import Problem
 from ..objectives.remote import RemoteObjective
 from ..objectives.smoothness import largest_eigenvalue, second_moment_of
@@ -132,10 +132,21 @@ class ClusterProblem(Problem):
         found = self.merged(partition.joint_moments, partition.merge_moments, numbers=numbers)
         return found if found is not None and np.isfinite(found.covariance).all() else None
 
-    def centred(self, features, inverse):
-        if max(self.n, self.n_counted) <= MAX_EXACT_ROWS:
-            return CentredRows(self._gathered(), features.mean, inverse)
-        return _ClusterRows(self, features, inverse)
+    def _evident(self):
+        n_rows = self._n_evident
+        if n_rows is None:
+            return self._gathered(self.ask(partition.rows_of))
+        counted = np.array([size.counted for size in self.sizes])
+        ends = np.cumsum(counted)
+        begins = ends - counted
+        at = places(n_rows) * ends[-1]
+        by_part = np.split(at, np.searchsorted(at, ends[:-1]))
+        within = [
+            (at - begin) / size if len(at) else at
+            for at, begin, size in zip(by_part, begins, counted, strict=True)
+        ]
+        some = self._gathered(self.ask(partition.drawn_from, PerPart(within)))
+        return dataclasses.replace(some, total=float(min(n_rows, self.n_counted)))
 
     def sampled(self, rows):
         """The problem of a sample of the rows. It is the same sample in all coordinates."""
@@ -143,12 +154,12 @@ class ClusterProblem(Problem):
             begins = np.cumsum([0, *(size.n for size in self.sizes)])[:-1]
             by_part = np.split(rows, np.searchsorted(rows, begins[1:]))
             within = [rows - begin for rows, begin in zip(by_part, begins, strict=True)]
-            self._sample = self._gathered(PerPart(within))
+            self._sample = self._gathered(self.ask(partition.rows_of, PerPart(within)))
         return self._sample
 
-    def _gathered(self, *rows):
-        """The same problem, of so few rows that they fit anywhere: all, or those of each part."""
-        X, y, weight = zip(*self.ask(partition.rows_of, *rows), strict=True)
+    def _gathered(self, answers):
+        """The same problem, of so few rows that they fit anywhere: X, y and weights of parts."""
+        X, y, weight = zip(*answers, strict=True)
         X = sp.vstack(X, format="csr") if self.is_sparse else np.concatenate(X)
         weight = np.concatenate(weight)
         return Problem(X, np.concatenate(y), weight, self.loss, self.targets, total=self.total)
@@ -239,29 +250,6 @@ class ClusterData(Data):
             )
 
         return RemoteObjective(self.coordinates, penalties, self.problem.is_sparse, ask)
-
-
-class _ClusterRows:
-    """`CentredRows` of all partitions."""
-
-    def __init__(self, problem, features, inverse):
-        self.problem = problem
-        columns = problem.moments_of_targets
-        self.scale = scale_of(columns.variance, problem.targets)
-        targets = columns.mean, columns.variance
-        self._rows = features.mean, inverse, targets, problem.n
-
-    def towards(self, mix):
-        """Mean products of the features and the targets, which `mix` mixes."""
-        return self._sum(partition.towards, mix)
-
-    def second_moment(self, V):
-        """The second moment of the features times V."""
-        return self._sum(partition.second_moment, V)
-
-    def _sum(self, function, vectors):
-        numbers = len(self._rows[1]) * vectors.shape[1]
-        return self.problem.merged(function, operator.add, self._rows, vectors, numbers=numbers)
 
 
 class ClusterHeldOut:

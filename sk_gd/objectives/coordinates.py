@@ -228,10 +228,15 @@ class Coordinates:
             self.scale = np.where(moments.is_constant(), 0.0, self.scale)
 
     def balance(self, moments, curvature, ridge, *, centre):
-        """Scale features so that loss and ridge together are as curved in all.
+        """Scale features so that loss and ridge together are about as curved in all.
 
         `curvature` is the typical one of the loss in the raw prediction, not a bound. The stiff
         ridge of rare features then no longer slows the others down.
+
+        The scale is the geometric mean of two: with the variance of the feature, and with its
+        variance in the rows where it is not zero, which is the square of the size that penalties
+        measure it in. The first suits the beginning. Near the minimum the loss of most rows is
+        flatter than is typical, and the curvature is that of the ridge.
         """
         typical = (curvature * self.unit**2 / self.loss_scale).mean()
         relative = self._mean_strength(ridge) / typical
@@ -239,7 +244,9 @@ class Coordinates:
             stiff = relative * np.square(self._penalised_size)
         check_strength(stiff)
         variance = _variance(moments, centre)
-        return self._measure_features(moments, variance, np.sqrt(variance + stiff), centre)
+        share = np.where(variance > 0, moments.filled / moments.total, 1.0)
+        square = np.sqrt(variance + stiff) * np.sqrt(variance / share + stiff)
+        return self._measure_features(moments, variance, np.sqrt(square), centre)
 
     def whiten(self, moments, ridge):
         """Rotate standardised coordinates so that no curvature is above one."""

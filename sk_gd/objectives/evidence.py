@@ -19,6 +19,10 @@ MAX_EXACT, MAX_EXACT_ROWS = 256, 512
 # Else so many steps of the Lanczos method, from so many columns of targets, which are fewer if all
 # vectors together would be more numbers than that.
 STEPS, COLUMNS, VECTORS = 10, 32, 1 << 23
+# They read so many rows, drawn at random, and no more numbers than that (256 MB); all of more rows
+# would cost as much as a fourth to a half of the training. With more steps than that the noise of
+# the sample would be taken for signal.
+SAMPLED_ROWS, SAMPLED_NUMBERS, SAMPLED_STEPS = 2000, 1 << 25, 6
 # A direction that is shorter, relative to the first product, is rounding.
 EXHAUSTED = 1e-10
 # Numbers of X that are read together.
@@ -68,19 +72,21 @@ def signal_to_noise(problem, features, size):
     Golub, G. & Meurant, G. (2010). Matrices, Moments and Quadrature with Applications.
     Princeton University Press. (the Lanczos method where the matrix is large)
     """
-    total = problem.n_counted
     trace = trace_of(features, size)
     # In smaller units the ratios are no numbers.
-    if not (total > 2 and trace > total * 1e-290):
+    if not (problem.n_counted > 2 and trace > problem.n_counted * 1e-290):
         return 1.0
     inverse = np.where(features.is_constant(), 0.0, 1.0 / size)
-    # The second moments are means over the rows; the rows add up.
-    found = _explained(problem, features, inverse, RATIOS * (total / trace))
-    if found is None:
+    if problem.joins:
+        data = _Covariances(problem, inverse)
+    else:
+        data = problem.centred(features, inverse)
+    if data.scale is None:
         return 1.0
-    explained, determinant = found
+    # The second moments are means over the rows; the rows add up.
+    explained, determinant = _explained(problem, data, inverse, RATIOS * (data.total / trace))
     unexplained = np.maximum(1 - explained, 1e-9)
-    return _maximiser(-0.5 * (total - 1) * np.log(unexplained) - 0.5 * determinant)
+    return _maximiser(-0.5 * (data.total - 1) * np.log(unexplained) - 0.5 * determinant)
 
 
 def trace_of(features, size):
@@ -99,28 +105,22 @@ def _maximiser(evidence):
     return float(RATIOS[j] * (RATIOS[1] / RATIOS[0]) ** move)
 
 
-def _explained(problem, features, inverse, spread):
+def _explained(problem, data, inverse, spread):
     """What is explained of the targets, and the logarithm of the determinant.
 
     An entry for each of the `spread`, the variances of the coefficients. The features are
-    multiplied by `inverse`. None if the targets are constant, or too large.
+    multiplied by `inverse`.
     """
     # Rows with weights are as many as they stand for, which decides how they are treated.
-    few_features = problem.has_few_features
-    if problem.joins:
-        data = _Covariances(problem, inverse)
-    else:
-        data = problem.centred(features, inverse)
-    if data.scale is None:
-        return None
-    if few_features:
+    if problem.has_few_features:
         rest, determinant = _resolved(data.second, data.products, spread)
         return spread * rest, determinant
-    if max(problem.n_counted, problem.n) <= MAX_EXACT_ROWS:
+    if has_few_rows(problem):
         targets = data.targets()
         rest, determinant = _resolved(data.gram, targets, spread)
         return np.sum(targets**2) - rest, determinant
-    (values, shares), (all_values, counts) = _by_lanczos(data, inverse)
+    steps = SAMPLED_STEPS if data.total < problem.n_counted else STEPS
+    (values, shares), (all_values, counts) = _by_lanczos(data, inverse, steps)
     spread = spread[:, None]
     explained = np.sum(shares * spread / (1 + spread * values), axis=1)
     return explained, np.sum(counts * np.log1p(spread * all_values), axis=1)
@@ -144,6 +144,26 @@ def _resolved(matrix, vectors, spread):
     return products, np.log(pivots).sum(axis=0)
 
 
+def has_few_rows(problem):
+    """Whether the ratio of signal and noise is computed from the products of all pairs of rows."""
+    return max(problem.n_counted, problem.n) <= MAX_EXACT_ROWS
+
+
+def places(n):
+    """Draw n numbers from 0 to 1, one from each of n intervals of the same length."""
+    return (np.arange(n) + np.random.default_rng(0).random(n)) / n
+
+
+def drawn(places, weight):
+    """Which rows are at these places among all rows, from 0 to 1, and how often each is there.
+
+    A row is as long as its weight: it is drawn as often as if it were repeated.
+    """
+    ends = np.cumsum(weight)
+    rows = np.searchsorted(ends, places * ends[-1], side="right")
+    return np.unique(np.minimum(rows, len(ends) - 1), return_counts=True)
+
+
 def scale_of(variance, targets):
     """What outputs are divided by, so that their squares add up to one; None if they are constant.
 
@@ -162,6 +182,7 @@ class _Covariances:
     """The second moments of features and targets, from their covariance matrix."""
 
     def __init__(self, problem, inverse):
+        self.total = problem.n_counted
         moments, d = problem.joint_moments, len(inverse)
         self.scale = None
         if moments is not None:
@@ -187,12 +208,12 @@ class _Covariances:
 class CentredRows:
     """The second moments of features and targets, from their rows.
 
-    The features are measured from their `mean`, and multiplied by `inverse`. The mean and the
-    variance of the targets are those of the rows, unless they are given.
+    The features are measured from their `mean`, and multiplied by `inverse`.
     """
 
-    def __init__(self, problem, mean, inverse, targets=None):
+    def __init__(self, problem, mean, inverse):
         self.problem = problem
+        self.total = problem.n_counted
         self.rows = problem.subset
         self.inverse = inverse
         self.shift = mean * inverse
@@ -205,24 +226,24 @@ class CentredRows:
         n = problem.n
         self.share = np.full(n, 1 / n) if weight is None else weight / np.sum(weight)
         columns = problem.targets.columns(y)
-        if targets is None:
-            middle = np.average(columns, axis=0, weights=weight)
-            variance = np.average(np.square(columns - middle), axis=0, weights=weight)
-        else:
-            middle, variance = targets
+        middle = np.average(columns, axis=0, weights=weight)
+        variance = np.average(np.square(columns - middle), axis=0, weights=weight)
         self.centred = columns - middle
         self.scale = scale_of(variance, problem.targets)
 
     def batches(self):
         """The rows of X, some at a time, and which ones they are."""
-        for batch in slices(self.problem.n, self.step):
-            if self.rows is not None:
-                x = self.problem.X[self.rows[batch]]
-            elif self.step >= self.problem.n:
-                x = self.problem.X
-            else:
-                x = self.problem.X[batch]
-            yield x, batch
+        n = self.problem.n
+        if self.step >= n:
+            yield self._X, slice(0, n)
+            return
+        for batch in slices(n, self.step):
+            yield self.problem.X[batch if self.rows is None else self.rows[batch]], batch
+
+    @cached_property
+    def _X(self):
+        """All rows, which are gathered once."""
+        return self.problem.X if self.rows is None else self.problem.X[self.rows]
 
     def targets(self):
         """Targets, times the roots of the shares."""
@@ -230,7 +251,7 @@ class CentredRows:
 
     def _parts(self):
         """Some columns at a time: which, the rows in them, and what is still to be subtracted."""
-        X = self.problem.X if self.rows is None else self.problem.X[self.rows]
+        X = self._X
         if not sp.issparse(X):
             return [(slice(None), X * self.inverse - self.shift, None)]
         z = sp.csc_array(X @ sp.diags_array(self.inverse))
@@ -284,13 +305,13 @@ class CentredRows:
         return found
 
 
-def _by_lanczos(data, inverse):
+def _by_lanczos(data, inverse, steps):
     """Eigenvalues with the shares of the targets, and eigenvalues with how often they occur.
 
     They are those of a few nodes of Gauss quadratures.
     """
     rng = np.random.default_rng(0)
-    n_columns = min(COLUMNS, max(1, VECTORS // (STEPS * len(inverse)) - 1))
+    n_columns = min(COLUMNS, max(1, VECTORS // (steps * len(inverse)) - 1))
     mix = np.eye(len(data.scale))
     if len(mix) > n_columns:
         mix = rng.choice([-1.0, 1.0], (len(mix), n_columns)) / np.sqrt(n_columns)
@@ -298,10 +319,10 @@ def _by_lanczos(data, inverse):
     start = np.column_stack([data.towards(mix), signs])
     length = np.linalg.norm(start, axis=0)
     # Every start has its own vectors: starts × steps × features.
-    basis = np.empty((len(length), STEPS, len(inverse)))
-    diagonal, beside = np.empty((2, STEPS, len(length)))
+    basis = np.empty((len(length), steps, len(inverse)))
+    diagonal, beside = np.empty((2, steps, len(length)))
     v = start / np.where(length > 0, length, 1.0)
-    for k in range(STEPS):
+    for k in range(steps):
         basis[:, k] = v.T
         v = data.second_moment(v)
         diagonal[k] = np.einsum("ji,ij->i", v, basis[:, k])
