@@ -105,11 +105,8 @@ def partial_fit(estimator, X, y, sample_weight, classes=None):
         _train(estimator, run, data, problem, tasks, witness.attributes)
 
 
-def set_up(run, settings, problem, *, anew=False, shared=False):
-    """Prepare a run for a fit with these settings; returns the data to train on.
-
-    `shared`: the coordinates are those of other strengths of the penalty, too.
-    """
+def set_up(run, settings, problem, *, anew=False):
+    """Prepare a run for a fit with these settings; returns the data to train on."""
     size = settings.feature_size(run.statistics)
     if settings.needs_ratio:
         run.signal = problem.signal_to_noise(run.statistics.features, size), problem.n
@@ -118,9 +115,7 @@ def set_up(run, settings, problem, *, anew=False, shared=False):
     # Without sizes the automatic strength is that of the largest feature, and may be anything to
     # the others.
     if settings.shares_coordinates and settings.scale_penalty and settings.alpha != "auto":
-        typical = penalty_of(settings._replace(alpha="auto"), problem, run, size)
-        # Coordinates for a penalty that is weaker than that are no better.
-        shaping = typical if shared or typical.ridge > penalty.ridge else penalty
+        shaping = penalty_of(settings._replace(alpha="auto"), problem, run, size)
     coordinates = _coordinates(settings, problem, run.statistics, shaping, size)
     data = problem.data(
         coordinates,

@@ -227,7 +227,7 @@ class Pass:
             run, data, size = self._first[key]
             return run.beside(penalty_of(settings, self.problem, run, size)), data
         run = Run(seed, statistics)
-        data = set_up(run, settings, self.problem, shared=True)
+        data = set_up(run, settings, self.problem)
         if alike and settings.optimizer.default_rate == "own":
             self._first[key] = run, data, settings.feature_size(statistics)
         return run, data
