@@ -13,7 +13,7 @@ from helpers.assertions import assert_goes_on, assert_same_bits, reloaded
 from helpers.runs import run_of
 from helpers.searches import both
 from sk_gd import GDClassifier, GDRegressor
-from sk_gd.optimizers import LBFGS, ScheduleFreeAdamW
+from sk_gd.optimizers import LBFGS, BarzilaiBorwein, ScheduleFreeAdamW
 
 CONTAINERS = pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
 QUICK = {"max_iter": 3, "tol": None, "random_state": 0}
@@ -48,7 +48,6 @@ def is_along_axes(model, *data):
     axes = axes_of(model.fit(*data))
     if axes is not None:
         np.testing.assert_allclose(axes.T @ axes, np.eye(axes.shape[1]), rtol=0, atol=1e-5)
-        assert type(model.optimizer_) is LBFGS
     return axes is not None
 
 
@@ -78,21 +77,25 @@ class TestRule:
     @pytest.mark.parametrize(
         ("n", "d", "expected", "jumping"),
         [
-            (40, 200, LBFGS, LBFGS),
-            (40, 40, None, None),
+            (40, 200, True, True),
+            (40, 40, False, False),
             # To find the components would cost more than they save.
-            (300, 310, None, LBFGS),
-            (520, 530, None, None),
+            (300, 310, False, True),
+            (520, 530, False, False),
         ],
     )
     def test_shapes(self, n, d, expected, jumping, container):
         data, scores = table(n, d)
         y = scores[:, 0] > 0
-        assert is_along_axes(GDClassifier(**QUICK), container(data), y) is (expected is LBFGS)
+        model = GDClassifier(**QUICK)
+        assert is_along_axes(model, container(data), y) is expected
+        assert type(model.optimizer_) is LBFGS
         for loss in JUMPS:
             model = GDClassifier(loss=loss, **QUICK)
-            assert is_along_axes(model, container(data), y) is (jumping is LBFGS)
-            assert type(model.optimizer_) is LBFGS
+            assert is_along_axes(model, container(data), y) is jumping
+            # On a hundred rows weights and repeated rows must give the same model.
+            tiny = jumping and n <= 100
+            assert type(model.optimizer_) is (BarzilaiBorwein if tiny else LBFGS)
 
     def test_streams(self):
         model = GDRegressor(random_state=0).partial_fit(X, Y)
@@ -128,17 +131,18 @@ class TestMinimum:
     @CONTAINERS
     @pytest.mark.parametrize("loss", JUMPS)
     @pytest.mark.parametrize("label", [0, 1, 2])
-    def test_jumping_curvature(self, loss, label, container):
+    @pytest.mark.parametrize(("n", "gap"), [(60, 0.02), (120, 4e-4)])
+    def test_jumping_curvature(self, n, gap, loss, label, container):
         """The objective is tiny: its improvements count relative to itself."""
-        data, scores = table(60, 900, seed=label, gap=4.0)
+        data, scores = table(n, 900, seed=label, gap=4.0)
         y = scores[:, label] > 0
         model = GDClassifier(loss=loss).fit(container(data), y)
         of = {"alpha": model.alpha_, "size": naive.sizes(data)}
         found = naive.objective(loss, data, 1 * y, model.coef_, model.intercept_, **of)
         least = lowest(loss, data, y, model.alpha_)
-        assert least < 1e-3
-        assert -1e-6 * least < found - least < 4e-4 * least
-        assert model.loss_curve_[-1] == pytest.approx(found, rel=1e-3)
+        assert least < 2e-3
+        assert -1e-6 * least < found - least < gap * least
+        assert model.loss_curve_[-1] == pytest.approx(found, rel=max(gap, 1e-3))
 
     @pytest.mark.parametrize("loss", JUMPS)
     def test_too_many_rows_for_components(self, loss):

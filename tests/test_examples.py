@@ -50,7 +50,13 @@ def test_worked_example_of_a_rule(tmp_path, monkeypatch):
     source.write_text(code, encoding="utf-8")
     # Cython looks for .pxd files on the path, which has no editable installs.
     path = {"PYTHONPATH": str(Path(sk_gd.__file__).parents[1])}
-    command = [sys.executable, "-m", "Cython.Build.Cythonize", "--inplace", source]
+    program = (
+        "from Cython.Build import Cythonize\n"
+        "from Cython.Compiler import Options\n"
+        "Options.buffer_max_dims = 3  # as in setup.py\n"
+        "Cythonize.main()"
+    )
+    command = [sys.executable, "-c", program, "--inplace", source]
     subprocess.run(command, cwd=tmp_path, env=os.environ | path, check=True)
     monkeypatch.syspath_prepend(tmp_path)
     compiled = importlib.import_module("worked_example")
