@@ -71,6 +71,14 @@ FOUND = {
             "partial_fit",
         ),
     ),
+    "a singular matrix, of which only the largest eigenvalue was computed": (
+        "sound",
+        Case(
+            "classifier",
+            Table(n=25, columns=3, x_faults=("duplicate",)),
+            {"loss": "squared_hinge", "optimizer": "sgd", "max_iter": 4},
+        ),
+    ),
     "no penalty for features without variance": (
         "reaches_the_optimum",
         Case("classifier", Table(25, 1, 1, 2, ("indicator",))),
