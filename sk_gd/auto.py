@@ -150,8 +150,22 @@ def check_alpha(given):
         )
 
 
-def alpha(given, problem, statistics, size, ratio, *, streaming=False):
-    r"""The strength of the penalty as a number.
+def alpha(given, automatic):
+    """The strength of the penalty as a number; `automatic` is the one that "auto" names."""
+    if not isinstance(given, str):
+        return float(given)
+    strength = float(MULTIPLE.fullmatch(given)["factor"] or 1) * automatic
+    if not strength < np.inf:
+        raise ValueError(
+            f"alpha={given!r} needs numbers in X and y whose variances are no further apart than "
+            "numbers can be. Got a strength that overflows: divide X by a constant, or give alpha "
+            "as a number."
+        )
+    return strength
+
+
+def automatic_alpha(problem, statistics, size, ratio, *, streaming=False):
+    r"""The strength of the penalty that "auto" names.
 
     With the squared error, ridge regression of strength :math:`\alpha` has a normal prior on the
     margins (the predictions without the intercept) of the variance
@@ -168,8 +182,6 @@ def alpha(given, problem, statistics, size, ratio, *, streaming=False):
 
     Parameters
     ----------
-    given : str
-        The parameter: "auto", or a multiple such as "10 * auto".
     problem : Problem
         Rows, targets and loss.
     statistics : Statistics
@@ -184,27 +196,18 @@ def alpha(given, problem, statistics, size, ratio, *, streaming=False):
     Returns
     -------
     float
-        The strength.
+        The strength; infinite if it overflows.
     """
-    factor = float(MULTIPLE.fullmatch(given)["factor"] or 1)
     features, n_outputs = statistics.features, problem.targets.n_outputs
     total = features.total if streaming else problem.n_counted
     trace = trace_of(features, size)
     loss, targets = problem.loss, statistics.targets
-    curvature = np.asarray(curvature_of(loss, "typical_curvature", n_outputs, targets)).mean()
+    curvature = np.asarray(curvature_of(loss, "typical_curvature", n_outputs, targets))
     n_classes = max(2, n_outputs) if problem.targets.kind == "classifier" else 0
     strongest = 4 * n_classes * ratio if n_classes else ratio
     if strongest > trace > 0:
         ratio = ratio * (trace / strongest) ** SHRINK
-    with np.errstate(over="ignore"):
-        strength = float(factor) * curvature * trace / (total * ratio)
-    if not strength < np.inf:
-        raise ValueError(
-            f"alpha={given!r} needs numbers in X and y whose variances are no further apart than "
-            "numbers can be. Got a strength that overflows: divide X by a constant, or give alpha "
-            "as a number."
-        )
-    return strength
+    return float(curvature.sum() / curvature.size) * trace / (float(total) * ratio)
 
 
 def batch_size(given, optimizer, problem):

@@ -98,7 +98,7 @@ class RealTargets:
             # A model that is about to diverge may have predictions whose squares overflow.
             with np.errstate(over="ignore", invalid="ignore"):
                 residual = each @ np.square(y - loss.response(p))
-            return _r2(residual, scatter, constant)
+                return _r2(residual, scatter, constant)
 
         return score
 
@@ -115,7 +115,7 @@ class RealTargets:
             for _, each in scored:
                 moments.merge(each)
             residual = sum(each for each, _ in scored)
-        return _r2(residual, moments.scatter, moments.is_constant())
+            return _r2(residual, moments.scatter, moments.is_constant())
 
     # What `scorer` compares rows with that did not train.
     encode_unseen = encode
@@ -127,9 +127,8 @@ class RealTargets:
 
 def _r2(residual, scatter, constant):
     """R², the mean over the outputs, of sums of squares; of constant targets 1 if they are met."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        r2 = 1 - residual / np.where(constant, 1.0, scatter)
-    return float(np.mean(np.where(constant, residual == 0, r2)))
+    r2 = np.where(constant, residual == 0, 1 - residual / np.where(constant, 1.0, scatter))
+    return float(r2.sum() / len(r2))
 
 
 class ClassTargets:
@@ -183,7 +182,7 @@ class ClassTargets:
         """The index of every label, as floats of shape (n_samples, 1)."""
         codes = self.encode_unseen(y)
         unknown = codes[:, 0] < 0
-        if np.any(unknown):
+        if unknown.any():
             raise ValueError(
                 f"{name} must have the labels {self.classes.tolist()} only. "
                 f"Got {np.unique(y[unknown]).tolist()} too."

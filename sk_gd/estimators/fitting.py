@@ -90,7 +90,8 @@ def partial_fit(estimator, X, y, sample_weight, classes=None):
         if settings.needs_ratio:
             run.signal = _larger_part(run.signal, settings, problem)
         size = settings.feature_size(run.statistics)
-        penalty = penalty_of(settings, problem, run, size, streaming=True)
+        automatic = automatic_alpha(settings, problem, run, size, streaming=True)
+        penalty = penalty_of(settings, automatic)
         coordinates = _coordinates(settings, problem, run.statistics, penalty, size)
         rows = auto.batch_size(settings.batch_size, settings.optimizer, problem)
         data = problem.data(coordinates, rows, settings.shuffle)
@@ -110,12 +111,13 @@ def set_up(run, settings, problem, *, anew=False):
     size = settings.feature_size(run.statistics)
     if settings.needs_ratio:
         run.signal = problem.signal_to_noise(run.statistics.features, size), problem.n
-    penalty = penalty_of(settings, problem, run, size)
+    automatic = automatic_alpha(settings, problem, run, size)
+    penalty = penalty_of(settings, automatic)
     shaping = penalty
     # Without sizes the automatic strength is that of the largest feature, and may be anything to
     # the others.
-    if settings.shares_coordinates and settings.scale_penalty and settings.alpha != "auto":
-        shaping = penalty_of(settings._replace(alpha="auto"), problem, run, size)
+    if settings.shares_coordinates and settings.scale_penalty:
+        shaping = ElasticNet(auto.alpha("auto", automatic), settings.l1_ratio)
     coordinates = _coordinates(settings, problem, run.statistics, shaping, size)
     data = problem.data(
         coordinates,
@@ -133,14 +135,19 @@ def set_up(run, settings, problem, *, anew=False):
     return data
 
 
-def penalty_of(settings, problem, run, size, *, streaming=False):
-    """The penalty with a number for its strength; `size` are the sizes of the features."""
-    strength = settings.alpha
-    if isinstance(strength, str):
-        strength = auto.alpha(
-            strength, problem, run.statistics, size, run.signal[0], streaming=streaming
-        )
-    return ElasticNet(float(strength), settings.l1_ratio)
+def automatic_alpha(settings, problem, run, size, *, streaming=False):
+    """What "auto" is as the strength of the penalty; None if nobody needs to know.
+
+    `size` are the sizes of the features.
+    """
+    if not settings.needs_ratio:
+        return None
+    return auto.automatic_alpha(problem, run.statistics, size, run.signal[0], streaming=streaming)
+
+
+def penalty_of(settings, automatic):
+    """The penalty with a number for its strength, where "auto" is the number `automatic`."""
+    return ElasticNet(auto.alpha(settings.alpha, automatic), settings.l1_ratio)
 
 
 def _larger_part(known, settings, problem):

@@ -7,7 +7,7 @@ from ..objectives.coordinates import coordinates_for
 from ..objectives.held_out import mean_loss, raw_predictions
 from ..objectives.moments import observe
 from ..training.run import Run
-from .fitting import penalty_of
+from .fitting import automatic_alpha, penalty_of
 from .posing import pose, targets_of
 from .settings import settings_of
 from .validation import Witness
@@ -56,7 +56,7 @@ class ModelObjective:
         run = Run(0, self.statistics)
         if settings.needs_ratio:
             run.signal = problem.signal_to_noise(self.statistics.features, size), problem.n
-        penalty = penalty_of(settings, problem, run, size)
+        penalty = penalty_of(settings, automatic_alpha(settings, problem, run, size))
         self.penalty = penalty.kernel(*self.coordinates.weight_scales(), proximal=False)
         self.fitting = coordinates_for(
             problem, self.statistics, "standardize", fit_intercept=intercept, centre=intercept

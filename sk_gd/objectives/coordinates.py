@@ -293,7 +293,7 @@ class Coordinates:
         scale = 1.0 if self.scale is None else self.scale
         size[:, : self.n_axes] = scale * self._penalised_size
         size *= self.unit[:, None]
-        return size.ravel(), np.repeat(self.loss_scale, self.n_columns)
+        return size.ravel(), self.loss_scale.repeat(self.n_columns)
 
     def before_rotation(self, weights):
         """Flat weights before the rotation, an output a row."""

@@ -84,8 +84,8 @@ cdef class LinearObjective(LaneObjective):
             )
         self.rows = make_rows(X, coordinates, np.asarray(self.level), batch_size, order)
         self.in_units = coordinates.in_units
-        self.origin = np.tile(coordinates.origin, self.n_lanes)
-        self.unit = np.tile(coordinates.unit, self.n_lanes)
+        self.origin = np.concatenate([coordinates.origin] * self.n_lanes)
+        self.unit = np.concatenate([coordinates.unit] * self.n_lanes)
         capacity = self.rows.capacity
         self.y_block = np.empty((self.y.shape[1], capacity))
         self.weight_block = np.ones(capacity)

@@ -65,7 +65,7 @@ class Moments:
         """The same moments without covariances."""
         other = Moments()
         other.total, other.mean, other.filled = self.total, self.mean, self.filled
-        other.scatter = np.diagonal(self.scatter).copy() if self.full else self.scatter
+        other.scatter = self.scatter.diagonal().copy() if self.full else self.scatter
         return other
 
     def update(self, X, weight=None, rows=None, Y=None):
@@ -154,7 +154,7 @@ class Moments:
     @property
     def variance(self):
         """Variance of every feature."""
-        return (np.diagonal(self.scatter) if self.full else self.scatter) / self.total
+        return (self.scatter.diagonal() if self.full else self.scatter) / self.total
 
     @property
     def covariance(self):
@@ -174,7 +174,7 @@ class Moments:
         :math:`q_j` of rows in which the feature is not zero: the deviation of a feature without
         zeros, and about the value of a rare indicator where it is there. Of a constant, 1.
         """
-        squares = np.diagonal(self.scatter) if self.full else self.scatter
+        squares = self.scatter.diagonal() if self.full else self.scatter
         ones = np.ones(len(self.mean))
         return np.sqrt(np.divide(squares, self.filled, out=ones, where=~self.is_constant()))
 

@@ -70,10 +70,6 @@ class Rule:
         """Continue on all rows after the first steps, on a sample of them, which do not count."""
         self.t = 0
 
-    def can_follow(self):
-        """Whether `follow` is defined."""
-        return False
-
     def follow(self, w, added, lr, guess=None):
         """Continue from the minimum `w` on a function that is another one by a quadratic.
 
@@ -408,6 +404,8 @@ class Optimizer(Parameters):
     sample_steps : int
         With how many steps on a sample of the rows a run on many rows begins. It pays for rules
         that learn the curvature: what they learn there stays useful. The default is 0.
+    can_follow : bool
+        Whether the rule defines `follow`.
 
     Examples
     --------
@@ -448,6 +446,7 @@ class Optimizer(Parameters):
     smooth_only = False
     default_average = False
     sample_steps = 0
+    can_follow = False
     # `optimizers.get`, which is defined where all names are known.
     _get = None
 

@@ -126,6 +126,7 @@ class LBFGS(Optimizer):
     full_batch = "required"
     smooth_only = True
     sample_steps = 8
+    can_follow = True
 
     def __init__(self, maxcor=10):
         self.maxcor = maxcor
@@ -207,9 +208,6 @@ class LBFGSRule(Rule):
         # The pairs stay. The next gradient is one of all rows, at the weights.
         self.t = 0
         self.ahead[0] = 0
-
-    def can_follow(self):
-        return True
 
     def follow(self, w, added, lr, guess=None):
         made = int(self.pairs[0])

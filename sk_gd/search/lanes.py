@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from ..estimators import GDClassifier, GDRegressor
 from ..estimators.base import GDEstimator
-from ..estimators.fitting import penalty_of, set_up
+from ..estimators.fitting import automatic_alpha, penalty_of, set_up
 from ..estimators.posing import pose, targets_of
 from ..estimators.publishing import convergence_message, fitted_attributes
 from ..estimators.settings import MOMENTS, draw_seed, with_optimizer
@@ -187,8 +187,8 @@ class Pass:
         self._served = {}
         # For each kind of data, by its id, the data and the runs on them.
         self._groups = {}
-        # The first run of those that differ in the penalty only, its data, and the sizes of the
-        # features, by their key.
+        # The first run of those that differ in the penalty only, its data, and the strength "auto",
+        # by their key.
         self._first = {}
         # Why candidates cannot be trained here, by their index: they are fitted by themselves,
         # which reports the error.
@@ -224,19 +224,23 @@ class Pass:
         # Where the coordinates are the same for all strengths, all else is, too.
         alike = settings.shares_coordinates and settings.scale_penalty
         if alike and key in self._first:
-            run, data, size = self._first[key]
-            return run.beside(penalty_of(settings, self.problem, run, size)), data
+            run, data, automatic = self._first[key]
+            return run.beside(penalty_of(settings, automatic)), data
         run = Run(seed, statistics)
         data = set_up(run, settings, self.problem)
         if alike and settings.optimizer.default_rate == "own":
-            self._first[key] = run, data, settings.feature_size(statistics)
+            size = settings.feature_size(statistics)
+            self._first[key] = run, data, automatic_alpha(settings, self.problem, run, size)
         return run, data
 
     def fetch_samples(self):
         """Fetch what runs in several threads would each fetch before their first epoch."""
         for data, runs in self._groups.values():
-            if any(run.lane.rule.optimizer.sample_steps for run in runs):
+            if any(self._optimizer_of(run).sample_steps for run in runs):
                 data.sample()
+
+    def _optimizer_of(self, run):
+        return self.candidates[self._served[id(run)][0]].optimizer
 
     @one_blas_thread
     def train(self, begin_epoch):
@@ -271,7 +275,7 @@ class Pass:
         for run in runs:
             served, config = self._served[id(run)], run.config
             if (
-                run.lane.rule.can_follow()
+                self._optimizer_of(run).can_follow
                 and not self.problem.loss.robust
                 and config.tol is not None
                 and not config.validated
@@ -302,6 +306,9 @@ class Pass:
 
     @one_blas_thread
     def _train(self, data, runs, begin_epoch):
+        for run in runs:
+            if run.lane is None:
+                run.begin(self._optimizer_of(run))
         # The runs share it if it draws the orders of the rows.
         self._generator = runs[0].generator if data.shuffle else None
 

@@ -35,7 +35,7 @@ def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None
     """
     generator = runs[0].generator if data.shuffle else None
     last = {id(run): run.history.n_epochs + more for run, more in zip(runs, epochs, strict=True)}
-    active, unfinished, objective = list(runs), [], None
+    active, unfinished, objective = runs, [], None
     if len(runs) == 1 and runs[0].lane.objective is not None:
         # The lane comes from a run on the same data.
         objective = runs[0].lane.reconnect()
@@ -56,16 +56,15 @@ def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None
                 _take_epoch(worse, again, data, generator)
                 objective = None
             begun = []
-        going, over = [], []
+        going = []
         for run in active:
             if not run.finish_epoch(data, held_out):
                 is_over = run.history.n_epochs == last[id(run)]
-                (over if is_over else going).append(run)
+                (unfinished if is_over else going).append(run)
         if end_epoch is not None:
             recorded = [run for run in active if run.error is None]
             if recorded and end_epoch(recorded):
                 return []
-        unfinished += over
         if len(going) < len(active):
             active, objective = going, None
     return unfinished
@@ -73,8 +72,7 @@ def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None
 
 def _take_epoch(runs, objective, data, generator):
     """Take all runs through one epoch."""
-    n_batches = data.n_batches
-    rates = [run.begin_epoch(n_batches) for run in runs]
+    rates = [run.begin_epoch(data.n_batches) for run in runs]
     lanes = [run.lane for run in runs]
     run_epoch(objective, lanes, rates, data.order(generator), data.n, data.batch_size)
 

@@ -35,7 +35,7 @@ class History:
     @property
     def n_recent(self):
         """Epochs run on the present objective and data."""
-        return self.n_epochs - self.begin
+        return len(self.loss_curve) - self.begin
 
     def recent(self, curve):
         """The part of a curve that belongs to the present objective and data."""

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..schedules import Schedule
+
 # Steps whose rates are computed together.
 AT_ONCE = 1024
 
@@ -23,6 +25,7 @@ class Rates:
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.horizon = horizon
+        self._reacts = type(schedule).after is not Schedule.after
         # The rates of some epochs, and how many of these are over.
         self._computed, self._over = (), 0
 
@@ -34,16 +37,15 @@ class Rates:
             at_once = max(1, AT_ONCE // n_batches)
             first = epoch - epoch % at_once
             last = max(epoch + 1, min(first + at_once, self.horizon))
-            epochs = np.arange(first, last)[:, None]
-            time = (epochs + np.arange(n_batches) / n_batches).ravel()
+            time = np.arange(first * n_batches, last * n_batches) / n_batches
             rates = self.learning_rate * self.schedule(time, self.horizon)
-            self._computed, self._over = rates.reshape(len(epochs), n_batches), epoch - first
+            self._computed, self._over = rates.reshape(-1, n_batches), epoch - first
         self._over += 1
         return self._computed[self._over - 1]
 
     def after(self, loss):
         """The rates after an epoch of this watched loss: a schedule may react to it."""
-        schedule = self.schedule.after([loss])
+        schedule = self.schedule.after([loss]) if self._reacts else self.schedule
         return self if schedule is self.schedule else self.with_schedule(schedule)
 
     def with_schedule(self, schedule):

@@ -223,15 +223,21 @@ class Run:
         self.lane.penalty = self.config.penalty.kernel(*scales, proximal=proximal)
 
     def beside(self, penalty):
-        """A new run that differs in the penalty only; this one has not begun."""
+        """A new run that differs in the penalty only; this one has not begun.
+
+        It has no lane yet: see `begin` and `follow`.
+        """
         other = Run(self.seed, self.statistics)
         for name in ("signal", "coordinates", "limit", "start"):
             setattr(other, name, getattr(self, name))
         other.config = self.config._replace(penalty=penalty)
-        other.rates = other._rates()
-        other.lane = new_lane(self.lane.rule.optimizer, self.start, self.seed)
-        other._take_penalty()
+        other.rates = self.rates.copy()
         return other
+
+    def begin(self, optimizer):
+        """Begin where the fit does."""
+        self.lane = new_lane(optimizer, self.start, self.seed)
+        self._take_penalty()
 
     def follow(self, other, guess=None):
         """Begin at the minimum of a run that differs in the strength of a ridge penalty only.
@@ -239,10 +245,11 @@ class Run:
         The other run is over, and its lane is this one's. `guess` is how much the weights will
         change, about.
         """
-        added = self.lane.penalty.curvature() - other.lane.penalty.curvature()
-        lane, other.lane = other.lane, None
-        w, penalty, lane.penalty = np.asarray(lane.w), lane.penalty, self.lane.penalty
-        self.lane = lane
+        self.lane, other.lane = other.lane, None
+        lane = self.lane
+        w, penalty = np.asarray(lane.w), lane.penalty
+        self._take_penalty()
+        added = lane.penalty.curvature() - penalty.curvature()
         if guess is None:
             # The objective here is known, so that the first step may show that it is the minimum.
             v = self.coordinates.before_rotation(w).ravel()
@@ -279,7 +286,9 @@ class Run:
             return True
         history.loss_curve.append(loss)
         history.evaluation_curve.append(self.lane.evaluations)
-        watched, judged, size = self._judge(loss, held_out)
+        watched = judged = loss
+        if held_out is not None:
+            watched, judged = self._judge(held_out)
         history.watched.append(watched)
         self.rates = self.rates.after(watched)
         if config.tol is None:
@@ -287,30 +296,30 @@ class Run:
         self.stopping.at_minimum = self._is_stationary(data)
         if self.lane.rule.only_measures():
             return self.stopping.at_minimum
-        noticed = config.tol * size
+        noticed = config.tol * self._size(judged, held_out)
         self.stopping.update(judged, noticed)
         if self.stopping.stale and not config.validated:
             left = self.lane.rule.gain() * config.loss_unit
             self.stopping.at_minimum |= left <= LEFT * noticed
         return self.is_settled
 
-    def _judge(self, loss, held_out):
-        """What schedules watch, what decides when to stop, the lower the better, and its size."""
-        least, most = LEAST_LOSS * self.config.loss_unit, MOST_LOSS * self.config.loss_unit
-        if held_out is None and self.lane.penalty_value > 0:
-            least = 0.0
-        watched = loss
-        if held_out is not None:
-            model = self.coordinates.to_model(self.lane.model())
-            watched, score = (float(number) for number in held_out.judge(*model))
-            self.history.validation_loss_curve.append(watched)
-            self.history.validation_scores.append(score)
-        judged, size = watched, min(max(abs(watched), least), most)
-        if held_out is not None:
-            if held_out.chosen_score is not None:
-                judged, size = -score, abs(score)
-            self.best = self.best.offer(judged, model)
-        return watched, judged, size
+    def _judge(self, held_out):
+        """What schedules watch, and what decides when to stop, the lower the better."""
+        model = self.coordinates.to_model(self.lane.model())
+        watched, score = (float(number) for number in held_out.judge(*model))
+        self.history.validation_loss_curve.append(watched)
+        self.history.validation_scores.append(score)
+        judged = watched if held_out.chosen_score is None else -score
+        self.best = self.best.offer(judged, model)
+        return watched, judged
+
+    def _size(self, judged, held_out):
+        """The size of what decides when to stop, relative to which it improves."""
+        if held_out is not None and held_out.chosen_score is not None:
+            return abs(judged)
+        unit = self.config.loss_unit
+        has_penalty = held_out is None and self.lane.penalty_value > 0
+        return min(max(abs(judged), 0.0 if has_penalty else LEAST_LOSS * unit), MOST_LOSS * unit)
 
     def _is_stationary(self, data):
         """Whether the epoch read all rows at once, found a gradient of zero, and stayed there.
