@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.model_selection import GridSearchCV, KFold, ShuffleSplit
 
@@ -16,8 +17,11 @@ from helpers.runs import (
     count_objectives,
     count_scored_by_sklearn,
     count_set_ups,
+    do_not_copy_rows,
     do_not_guess,
     follow,
+    loss_hessian,
+    make_data,
 )
 from helpers.searches import both
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor, optimizers
@@ -134,6 +138,26 @@ class TestAPath:
         )
         assert passes <= 0.8 * without
 
+    @pytest.mark.parametrize("storage", ["dense", "csr", "in place", "single"])
+    def test_few_features_are_followed_with_their_hessian(self, storage, monkeypatch):
+        """Where a path is slow, Newton's steps end it in a few passes, nearer to the minimum."""
+        X, y = load_breast_cancer(return_X_y=True)
+        X = {"csr": sp.csr_array, "single": np.float32}.get(storage, np.asarray)(X)
+        if storage == "in place":
+            do_not_copy_rows(monkeypatch)
+        folds = [(np.arange(1, 569, 2), np.arange(0, 569, 2))]
+        models = fitted(GDClassifier(), {"alpha": STRENGTHS}, X, y, folds)
+        for each in models:
+            exact = clone(each).set_params(tol=1e-12, max_iter=5000).fit(X[1::2], y[1::2])
+            least = exact.loss_curve_[-1]
+            assert each.loss_curve_[-1] <= least + 5e-5 * abs(least)
+        do_not_guess(monkeypatch)
+        others = fitted(GDClassifier(), {"alpha": STRENGTHS}, X, y, folds)
+        passes, without = (
+            sum(sum(each.evaluation_curve_) for each in found) for found in (models, others)
+        )
+        assert passes <= 0.7 * without
+
     def test_one_set_up_and_one_objective_for_all_strengths(self, monkeypatch):
         lanes, made = count_lanes(monkeypatch), count_set_ups(monkeypatch)
         objectives = count_objectives(monkeypatch)
@@ -248,6 +272,15 @@ class TestTheRule:
         rule(w, self.function(1.0), 1.0)
         np.testing.assert_allclose(w, least, rtol=0, atol=1e-12)
 
+    def test_conjugate_pairs_lead_to_the_minimum(self):
+        factor = np.linalg.cholesky(self.data + np.eye(self.n))
+        s = np.linalg.inv(factor)
+        rule, w = self.settled(10.0)
+        follow(rule, w, lambda rows: -9.0 * rows, None, (s, factor.T + 9.0 * s))
+        least = np.linalg.solve(self.data + np.eye(self.n), self.data @ self.target)
+        np.testing.assert_allclose(rule.gradient_point(w), least, rtol=0, atol=1e-9)
+        assert rule.gain() == pytest.approx(self.value(w, 1.0) - self.value(least, 1.0))
+
     def test_a_guess_uphill_is_not_tried(self):
         points = []
         for uphill in (None, self.settled(10.0)[1] - self.target):
@@ -266,6 +299,38 @@ class TestTheRule:
         for _ in range(60):
             rule(w, function, 1.0)
         np.testing.assert_allclose(w, self.target, atol=1e-5)
+
+
+SECOND = {
+    "log_loss": lambda p: 1 / (2 + 2 * np.cosh(p)),
+    "poisson": np.exp,
+    "squared_error": np.ones_like,
+}
+
+
+@pytest.mark.parametrize("loss", SECOND)
+@pytest.mark.parametrize("precondition", [None, "standardize", "whiten"])
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_hessian_of_a_loss(loss, precondition, container, weighted):
+    """It is that of its definition, with the linear map from weights to predictions."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(1.0, [0.5, 1, 2, 3], size=(60, 4))
+    y = {"log_loss": rng.integers(0, 2, 60), "poisson": rng.poisson(3.0, 60)}.get(loss, 5 * X[:, 0])
+    weight = rng.integers(0, 3, 60) if weighted else None
+    data = make_data(container(X), y, loss, weight=weight, precondition=precondition)
+    coordinates = data.coordinates
+
+    def predictions(w):
+        coef, intercept = coordinates.to_model(w)
+        return X @ coef[0] + intercept[0]
+
+    w = 0.1 * rng.normal(size=5)
+    z = np.column_stack([predictions(each) - predictions(0 * w) for each in np.eye(5)])
+    share = (np.ones(60) if weight is None else weight) * SECOND[loss](predictions(w))
+    total = 60 if weight is None else weight.sum()
+    expected = z.T @ (share[:, None] * z) / total / coordinates.loss_scale[0]
+    np.testing.assert_allclose(loss_hessian(data, w), expected, rtol=1e-5, atol=1e-7)
 
 
 class TestKnownScores:

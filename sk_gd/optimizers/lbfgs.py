@@ -209,7 +209,11 @@ class LBFGSRule(Rule):
         self.t = 0
         self.ahead[0] = 0
 
-    def follow(self, w, added, lr, guess=None):
+    def follow(self, w, added, lr, guess=None, pairs=None):
+        if pairs is not None:
+            self.pairs[0] = len(pairs[0])
+            for name, rows in zip("sy", pairs, strict=True):
+                self.arrays[name][: len(rows)] = rows
         made = int(self.pairs[0])
         kept = min(made, self.maxcor)
         curved = added(np.vstack([self.arrays["s"][:kept], w]))

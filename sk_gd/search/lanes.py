@@ -17,6 +17,7 @@ from ..estimators.publishing import convergence_message, fitted_attributes
 from ..estimators.settings import MOMENTS, draw_seed, with_optimizer
 from ..estimators.validation import Given, check_weight
 from ..objectives.gram import pays
+from ..objectives.hessian import loss_hessian
 from ..objectives.moments import observe
 from ..parameters import fingerprint
 from ..schedules import Schedule
@@ -47,8 +48,10 @@ OF_A_LANE = frozenset(
 # is then as fast as over all of X.
 COPIED = 1 << 20
 # If a run that follows its neighbour takes more epochs, the pairs of L-BFGS know little of the way
-# to its minimum. How the minimum has moved before then says more.
+# to its minimum. The Hessian says more, or, where that costs too much, how the minimum has moved.
 FEW_EPOCHS = 12
+# Pairs that L-BFGS finds by itself before those that know the Hessian are replaced.
+MORE_PAIRS = 8
 
 
 def reason_not_shared(model):
@@ -298,11 +301,26 @@ class Pass:
             follows = before is not None and before.error is None and before.is_settled
             if follows:
                 minima = [*minima[-1:], (before.config.penalty.alpha, before.lane.model())]
-                to = runs[0].config.penalty.alpha
-                runs[0].follow(before, further(*minima, to) if is_slow else None)
+                guess = hessian = None
+                if is_slow:
+                    hessian = self._hessian(data, runs[0], before)
+                    if hessian is None:
+                        guess = further(*minima, runs[0].config.penalty.alpha)
+                runs[0].follow(before, guess, hessian)
             self._train(data, runs, begin_epoch)
             before = runs[0]
             is_slow |= follows and before.history.n_epochs > FEW_EPOCHS
+
+    def _hessian(self, data, run, before):
+        """The Hessian of the loss where the run before ended; None if it has too many columns."""
+        coordinates, optimizer = data.coordinates, self._optimizer_of(run)
+        if (
+            coordinates.n_outputs > 1
+            or coordinates.axes is not None
+            or coordinates.n_columns + MORE_PAIRS > optimizer.maxcor
+        ):
+            return None
+        return loss_hessian(data, before.lane.model())
 
     @one_blas_thread
     def _train(self, data, runs, begin_epoch):

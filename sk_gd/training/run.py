@@ -9,6 +9,7 @@ import numpy as np
 from .._versions import this_version
 from ..objectives.caching import cached_property
 from ..objectives.coordinates import Coordinates
+from ..objectives.hessian import conjugate_pairs
 from ..objectives.moments import Moments, Statistics
 from ..parameters import fingerprint
 from ..schedules import Schedule
@@ -239,11 +240,11 @@ class Run:
         self.lane = new_lane(optimizer, self.start, self.seed)
         self._take_penalty()
 
-    def follow(self, other, guess=None):
+    def follow(self, other, guess=None, hessian=None):
         """Begin at the minimum of a run that differs in the strength of a ridge penalty only.
 
         The other run is over, and its lane is this one's. `guess` is how much the weights will
-        change, about.
+        change, about, and `hessian` that of the loss.
         """
         self.lane, other.lane = other.lane, None
         lane = self.lane
@@ -254,12 +255,16 @@ class Run:
             # The objective here is known, so that the first step may show that it is the minimum.
             v = self.coordinates.before_rotation(w).ravel()
             self.stopping.mark = other.history.loss_curve[-1] - penalty(v) + lane.penalty(v)
-        lane.rule.follow(
-            w,
-            lambda rows: self.coordinates.curved(rows, added),
-            self.config.learning_rate,
-            guess,
-        )
+
+        def curved(rows, curvature=added):
+            return self.coordinates.curved(rows, curvature)
+
+        pairs = None
+        if hessian is not None:
+            pairs = conjugate_pairs(hessian + curved(np.eye(len(w)), lane.penalty.curvature()))
+            if pairs is not None:
+                pairs = pairs[0], pairs[1] - curved(pairs[0])
+        lane.rule.follow(w, curved, self.config.learning_rate, guess, pairs)
         self.start = lane.model()
 
     def _rates(self):

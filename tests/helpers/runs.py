@@ -10,15 +10,7 @@ import threading
 import numpy as np
 import scipy.sparse as sp
 
-from sk_gd import (
-    GDClassifier,
-    GDRegressor,
-    _links,
-    auto,
-    losses,
-    optimizers,
-    schedules,
-)
+from sk_gd import GDClassifier, GDRegressor, _links, auto, losses, optimizers, schedules
 from sk_gd import threads as threads_module
 from sk_gd.gradients import Recorder
 from sk_gd.indices import without_copy
@@ -29,6 +21,7 @@ from sk_gd.objectives.coordinates import Coordinates, coordinates_for
 from sk_gd.objectives.functions import Function
 from sk_gd.objectives.gram import condense as condense_moments
 from sk_gd.objectives.gram import joint_moments
+from sk_gd.objectives.hessian import loss_hessian
 from sk_gd.objectives.linear import BLOCK
 from sk_gd.objectives.moments import Moments, observe
 from sk_gd.objectives.order import Order
@@ -65,6 +58,7 @@ __all__ = [
     "count_scored_by_sklearn",
     "count_set_ups",
     "count_shared",
+    "do_not_copy_rows",
     "do_not_guess",
     "epoch",
     "finish_epoch",
@@ -76,6 +70,7 @@ __all__ = [
     "largest_curvature",
     "link_to_site",
     "longest_pass",
+    "loss_hessian",
     "look_for_site_in",
     "loss_scale",
     "loss_sum",
@@ -401,14 +396,19 @@ def _count(monkeypatch, owner, name):
     return seen
 
 
-def follow(rule, w, added, guess=None):
+def follow(rule, w, added, guess=None, pairs=None):
     """Let a rule continue from the minimum `w` on a function with this more of a Hessian."""
-    rule.follow(w, added, 1.0, guess)
+    rule.follow(w, added, 1.0, guess, pairs)
 
 
 def do_not_guess(monkeypatch):
-    """Have the minima of a path of strengths not say where the next one is."""
+    """Have slow runs on a path of strengths be followed as quick ones are."""
     monkeypatch.setattr(lanes, "FEW_EPOCHS", np.inf)
+
+
+def do_not_copy_rows(monkeypatch):
+    """Have the splits of a search read their rows in place."""
+    monkeypatch.setattr(lanes, "COPIED", 0)
 
 
 def count_received(monkeypatch):
