@@ -11,6 +11,7 @@ if cython.compiled:
     from cython.cimports.libc.float import DBL_EPSILON
     from cython.cimports.libc.math import INFINITY, fabs, fmax, fmin, isfinite, sqrt
     from cython.cimports.sk_gd.objectives.base import Objective
+    from cython.cimports.sk_gd.optimizers import vectors
     from cython.cimports.sk_gd.optimizers.base import Rule
 
     from .base import Optimizer
@@ -46,20 +47,27 @@ OTHER = cython.declare(cython.double, 1e-8)
 @cython.exceptval(check=False)
 def dot(a: cython.double[::1], b: cython.double[::1], n: cython.Py_ssize_t) -> cython.double:
     """The inner product of two vectors of n numbers."""
-    # Four sums: each addition would otherwise wait for the last one.
-    j: cython.Py_ssize_t
-    first: cython.double = 0
-    second: cython.double = 0
-    third: cython.double = 0
-    fourth: cython.double = 0
-    for j in range(0, n - 3, 4):
-        first += a[j] * b[j]
-        second += a[j + 1] * b[j + 1]
-        third += a[j + 2] * b[j + 2]
-        fourth += a[j + 3] * b[j + 3]
-    for j in range(n - n % 4, n):
-        first += a[j] * b[j]
-    return (first + second) + (third + fourth)
+    if cython.compiled:
+        return vectors.inner_product(cython.address(a[0]), cython.address(b[0]), n)
+    else:
+        # The terms are added in the same order.
+        whole = n - n % 8
+        s = [sum(a[j] * b[j] for j in range(k, whole, 8)) for k in range(8)]
+        rest = sum(a[j] * b[j] for j in range(whole, n))
+        return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest
+
+
+@cython.cfunc
+@cython.nogil
+@cython.exceptval(check=False)
+def add_multiple(
+    y: cython.double[::1], a: cython.double, x: cython.double[::1], n: cython.Py_ssize_t
+) -> cython.void:
+    """Add `a` times `x` to `y`, vectors of n numbers."""
+    if cython.compiled:
+        vectors.add_multiple(cython.address(y[0]), a, cython.address(x[0]), n)
+    else:
+        y[:n] += a * x[:n]
 
 
 class LBFGS(Optimizer):
@@ -271,18 +279,15 @@ class LBFGSRule(Rule):
     @cython.nogil
     @cython.exceptval(check=False)
     def probe(self, w: cython.double[::1], point: cython.double[::1]) -> cython.bint:
-        j: cython.Py_ssize_t
         if self.ahead[0] == 0:
             return False
-        for j in range(self.n):
-            point[j] = self.trial[j]
+        point[:] = self.trial
         return True
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
     def advance(self, w: cython.double[::1], objective: Objective, lr: cython.double) -> cython.int:
-        j: cython.Py_ssize_t
         f: cython.double = objective.here()
         ahead: cython.bint = self.ahead[0] != 0
         if not ahead:
@@ -294,8 +299,7 @@ class LBFGSRule(Rule):
             self.aim()
             self.length[0] = lr
         else:
-            for j in range(self.n):
-                self.there[j] = objective.g[j]
+            self.there[:] = objective.g
         if self.search(w, objective, f, ahead, lr):
             self.aim()
         elif self.pairs[0] > 0:
@@ -323,8 +327,7 @@ class LBFGSRule(Rule):
         elif sqrt(apart) <= OTHER * self.largest[0]:
             return False
         self.f[0] = f
-        for j in range(self.n):
-            self.g[j] = g[j]
+        self.g[:] = g
         return True
 
     @cython.cfunc
@@ -344,8 +347,7 @@ class LBFGSRule(Rule):
         for k in range(made - oldest):
             i = (made - 1 - k) % self.maxcor
             self.share[i] = self.rho[i] * dot(self.s[i], self.direction, self.n)
-            for j in range(self.n):
-                self.direction[j] -= self.share[i] * self.y[i, j]
+            add_multiple(self.direction, -self.share[i], self.y[i], self.n)
         if made > 0:
             i = (made - 1) % self.maxcor
             scale = 1 / (self.rho[i] * dot(self.y[i], self.y[i], self.n))
@@ -357,8 +359,7 @@ class LBFGSRule(Rule):
         for k in range(oldest, made):
             i = k % self.maxcor
             change = self.share[i] - self.rho[i] * dot(self.y[i], self.direction, self.n)
-            for j in range(self.n):
-                self.direction[j] += change * self.s[i, j]
+            add_multiple(self.direction, change, self.s[i], self.n)
         self.slope[0] = dot(self.g, self.direction, self.n)
 
     @cython.cfunc
@@ -489,12 +490,10 @@ class LBFGSRule(Rule):
         # In a direction without curvature the change of the gradient is only rounding.
         if sy > DBL_EPSILON * yy and sy > DBL_EPSILON * self.max_curvature[0] * ss:
             self.max_curvature[0] = fmax(self.max_curvature[0], yy / sy)
-            for j in range(self.n):
-                self.s[i, j] = self.moved[j]
-                self.y[i, j] = self.change[j]
+            self.s[i, :] = self.moved
+            self.y[i, :] = self.change
             self.rho[i] = 1 / sy
             self.pairs[0] += 1
         self.last[0], self.length[0], self.f[0] = sqrt(ss), size, f
-        for j in range(self.n):
-            w[j] = self.trial[j]
-            self.g[j] = self.there[j]
+        w[:] = self.trial
+        self.g[:] = self.there
