@@ -191,7 +191,7 @@ class ClassTargets:
 
     def encode_unseen(self, y):
         """The same for rows that did not train: −1 for other labels, which nothing predicts."""
-        codes = np.searchsorted(self.classes, y)
+        codes = self.classes.searchsorted(y)
         np.minimum(codes, len(self.classes) - 1, out=codes)
         return np.where(self.classes[codes] == y, codes, -1.0)[:, None]
 

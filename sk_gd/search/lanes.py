@@ -155,6 +155,12 @@ class Candidate:
             self._keys[name] = tuple((self._values | {name: None}).values())
         return self._keys[name]
 
+    def run_key(self):
+        """Return a key that is the same for those that may be one run, or begin at each other."""
+        may_follow = self.settings.optimizer == "auto" and self.settings.tol is not None
+        omitted = ("max_iter", "alpha") if may_follow else ("max_iter",)
+        return tuple((self._values | dict.fromkeys(omitted)).values())
+
 
 class Pass:
     """One pass over the data for candidates that differ only in what lanes may differ in.

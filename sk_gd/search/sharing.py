@@ -58,7 +58,7 @@ class SharedFits:
         list
             What scikit-learn expects of each fit; None for a fit that cannot be shared.
         """
-        units = in_pairs(self._units())
+        units = in_pairs(self._units(), self._candidates)
         if n_jobs == 1 or len(units) <= 1:
             for unit in units:
                 self._work(unit)
@@ -231,7 +231,7 @@ def _give_up(tasks, error):
         task.reason = f"{type(error).__name__}: {error}"
 
 
-def in_pairs(units):
+def in_pairs(units, candidates):
     """Make the number of units even: five folds would take two workers three rounds.
 
     The last unit is halved, whatever the number of workers, because the candidates
@@ -242,7 +242,7 @@ def in_pairs(units):
         return units
     runs = {}
     for task in units[-1]:
-        runs.setdefault(task.run_key(), []).append(task)
+        runs.setdefault(candidates[task.call.candidate].run_key(), []).append(task)
     runs = list(runs.values())
     middle = len(runs) // 2
     halves = runs[:middle], runs[middle:]

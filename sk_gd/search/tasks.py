@@ -74,13 +74,6 @@ class Task:
         parameters = self.model.get_params(deep=False)
         return type(self.model), fingerprint(without(parameters, OF_A_LANE))
 
-    def run_key(self):
-        """Return a key that is the same for models that may be one run, or begin at each other."""
-        self.set_parameters()
-        may_follow = self.model.optimizer == "auto" and self.model.tol is not None
-        omitted = {"max_iter", "alpha"} if may_follow else {"max_iter"}
-        return fingerprint(without(self.model.get_params(deep=False), omitted))
-
     def transformers_key(self):
         """Return a key that is the same for pipelines that differ in the last step only."""
         parameters = self.estimator.get_params(deep=False)
