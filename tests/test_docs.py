@@ -8,7 +8,12 @@ import re
 import pytest
 
 from helpers.assertions import naming
-from helpers.interop import MLFLOW_WARNINGS, run_examples, skip_without_imports
+from helpers.interop import (
+    JOBLIB_DASK_WARNINGS,
+    MLFLOW_WARNINGS,
+    run_examples,
+    skip_without_imports,
+)
 from helpers.project import ROOT, read, recorded, scripts
 from sk_gd import GDClassifier, GDRegressor, losses, optimizers, schedules
 
@@ -21,6 +26,7 @@ PAGES = sorted(
 # Title, text, title, text, ... Each section stands alone and may need tools that are missing.
 _, *SECTIONS = re.split(r"^(.+)\n-{3,}$", read("docs/guide/tools.rst"), flags=re.MULTILINE)
 SECTIONS = dict(zip(SECTIONS[::2], SECTIONS[1::2], strict=True))
+KNOWN_WARNINGS = {"MLflow": MLFLOW_WARNINGS, "joblib and Dask": JOBLIB_DASK_WARNINGS}
 TABLES = {
     "optimizers": optimizers.TABLE,
     "losses": losses.TABLE,
@@ -38,8 +44,7 @@ def test_examples_of_the_guide(page):
 
 
 @pytest.mark.parametrize(
-    "title",
-    [pytest.param(t, marks=MLFLOW_WARNINGS if t == "MLflow" else []) for t in SECTIONS],
+    "title", [pytest.param(title, marks=KNOWN_WARNINGS.get(title, [])) for title in SECTIONS]
 )
 def test_examples_of_the_tools(title, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # some write files

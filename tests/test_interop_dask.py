@@ -8,8 +8,10 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
+from helpers.interop import JOBLIB_DASK_WARNINGS
 from sk_gd import GDClassifier, GDGridSearchCV, optimizers
 
+pytestmark = JOBLIB_DASK_WARNINGS
 distributed = pytest.importorskip("distributed")
 
 X, Y = load_breast_cancer(return_X_y=True)

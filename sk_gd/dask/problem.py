@@ -133,20 +133,20 @@ class ClusterProblem(Problem):
         return found if found is not None and np.isfinite(found.covariance).all() else None
 
     def _evident(self):
-        n_rows = self._n_evident
-        if n_rows is None:
+        at = places(self)
+        if at is None:
             return self._gathered(self.ask(partition.rows_of))
         counted = np.array([size.counted for size in self.sizes])
         ends = np.cumsum(counted)
         begins = ends - counted
-        at = places(n_rows) * ends[-1]
-        by_part = np.split(at, np.searchsorted(at, ends[:-1]))
+        rows = at * ends[-1]
+        by_part = np.split(rows, np.searchsorted(rows, ends[:-1]))
         within = [
-            (at - begin) / size if len(at) else at
-            for at, begin, size in zip(by_part, begins, counted, strict=True)
+            (own - begin) / size if len(own) else own
+            for own, begin, size in zip(by_part, begins, counted, strict=True)
         ]
         some = self._gathered(self.ask(partition.drawn_from, PerPart(within)))
-        return dataclasses.replace(some, total=float(min(n_rows, self.n_counted)))
+        return dataclasses.replace(some, total=float(min(len(at), self.n_counted)))
 
     def sampled(self, rows):
         """The problem of a sample of the rows. It is the same sample in all coordinates."""

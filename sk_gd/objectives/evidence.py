@@ -149,8 +149,15 @@ def has_few_rows(problem):
     return max(problem.n_counted, problem.n) <= MAX_EXACT_ROWS
 
 
-def places(n):
-    """Draw n numbers from 0 to 1, one from each of n intervals of the same length."""
+def places(problem):
+    """Where the rows are that stand for all, from 0 to 1; None if all rows are read.
+
+    One place is drawn from each of some intervals of the same length.
+    """
+    if max(problem.n, problem.n_counted) <= SAMPLED_ROWS:
+        return None
+    most = SAMPLED_NUMBERS * problem.n // max(problem.n_entries, 1)
+    n = min(max(most, MAX_EXACT_ROWS), SAMPLED_ROWS)
     return (np.arange(n) + np.random.default_rng(0).random(n)) / n
 
 

@@ -12,17 +12,7 @@ from ..parameters import fingerprint
 from .caching import cached_property
 from .components import components
 from .data import Data
-from .evidence import (
-    MAX_EXACT,
-    MAX_EXACT_ROWS,
-    SAMPLED_NUMBERS,
-    SAMPLED_ROWS,
-    CentredRows,
-    drawn,
-    has_few_rows,
-    places,
-    signal_to_noise,
-)
+from .evidence import MAX_EXACT, CentredRows, drawn, has_few_rows, places, signal_to_noise
 from .gram import condense, joint_moments, pays
 
 
@@ -169,24 +159,16 @@ class Problem:
 
     def _evident(self):
         """The problem of the rows that the evidence reads: all, or a sample of them."""
-        n_rows = self._n_evident
-        if n_rows is None:
+        at = places(self)
+        if at is None:
             return self
         rows = np.arange(self.n) if self.subset is None else self.subset
         given = np.ones(len(rows)) if self.weight is None else self.weight[rows]
-        some, times = drawn(places(n_rows), given)
+        some, times = drawn(at, given)
         weight = np.zeros(self.X.shape[0])
         weight[rows[some]] = times
-        total = float(min(n_rows, self.n_counted))
+        total = float(min(len(at), self.n_counted))
         return dataclasses.replace(self, subset=rows[some], weight=weight, total=total, _ratio=None)
-
-    @property
-    def _n_evident(self):
-        """How many rows a sample for the evidence has; None if it reads all rows."""
-        if max(self.n, self.n_counted) <= SAMPLED_ROWS:
-            return None
-        most = SAMPLED_NUMBERS * self.n // max(self.n_entries, 1)
-        return min(max(most, MAX_EXACT_ROWS), SAMPLED_ROWS)
 
     def measured(self, middle, inverse):
         """The rows, measured from `middle` and multiplied by `inverse`."""

@@ -12,6 +12,11 @@ MLFLOW_WARNINGS = [
     pytest.mark.filterwarnings("ignore:The ..noload.. loader strategy is deprecated"),
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
 ]
+# joblib forgets the data of a call all at once. If a task was their last owner, joblib then tries
+# to forget them a second time, and Python reports the KeyError. It depends on timing.
+JOBLIB_DASK_WARNINGS = pytest.mark.filterwarnings(
+    "ignore:.*_WeakKeyDictionary:pytest.PytestUnraisableExceptionWarning"
+)
 
 
 def skip_without_imports(examples):
