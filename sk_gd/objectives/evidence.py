@@ -176,13 +176,11 @@ def scale_of(variance, targets):
 
     Every number has its own unit; classes are shares of the rows.
     """
-    if targets.kind == "classifier":
-        variance = np.full(len(variance), variance.sum())
-    else:
-        variance = variance * np.count_nonzero(variance)
-    if not 0 < variance.max() < np.inf:
+    if not 0 < variance.sum() < np.inf:
         return None
-    return np.sqrt(np.where(variance > 0, variance, np.inf))
+    if targets.kind == "classifier":
+        return np.full(len(variance), np.sqrt(variance.sum()))
+    return np.sqrt(np.where(variance > 0, variance * np.count_nonzero(variance), np.inf))
 
 
 class _Covariances:
