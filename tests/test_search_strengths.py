@@ -109,6 +109,15 @@ class TestAPath:
             mine["mean_test_score"], theirs["mean_test_score"], rtol=0, atol=3e-5
         )
 
+    def test_the_first_fit_of_a_path_ends_when_little_is_left_to_gain(self):
+        folds = [(np.arange(300), np.arange(300, 400))]
+        for strengths in (["100 * auto", "auto"], ["100 * auto"]):
+            for model, y in ((GDRegressor(), NUMBERS), (GDClassifier(), THREE)):
+                first = fitted(model, {"alpha": strengths}, WIDE, y, folds)[0]
+                alone = clone(first).fit(WIDE[:300], y[:300])
+                assert (first.n_iter_ <= alone.n_iter_ - 2) == (len(strengths) > 1)
+                assert first.loss_curve_[-1] <= alone.loss_curve_[-1] * (1 + 2e-5)
+
     def test_a_strength_that_changes_nothing_takes_one_pass(self):
         """The objective at the neighbour's minimum is known, and the first step confirms it."""
         folds = [(np.arange(300), np.arange(300, 400))]

@@ -175,8 +175,8 @@ class LBFGSRule(Rule):
     rho: cython.double[::1]
     # The largest curvature so far.
     max_curvature: cython.double[::1]
-    # Whether the pairs are those of a neighbour.
-    follows: cython.bint
+    # With more pairs it is known how near the minimum is.
+    enough = cython.declare(cython.double, visibility="public")
     # Within one step: the gradient at the trial, the change of weights and gradient, the shares.
     there: cython.double[::1]
     moved: cython.double[::1]
@@ -200,7 +200,7 @@ class LBFGSRule(Rule):
         self.y = self.array("y", (self.maxcor, n))
         self.rho = self.array("rho", self.maxcor)
         self.max_curvature = self.array("max_curvature", 1)
-        self.follows = False
+        self.enough = INFINITY
         self.there, self.moved, self.change = np.empty((3, n))
         self.share = np.empty(self.maxcor)
 
@@ -234,7 +234,7 @@ class LBFGSRule(Rule):
             for name in ("s", "y", "rho"):
                 self.arrays[name][: len(order)] = self.arrays[name][order]
             self.pairs[0] = len(order)
-        self.t, self.follows = 0, True
+        self.t, self.enough = 0, 0
         self.aim()
         if guess is not None and dot(self.g, guess, self.n) < 0:
             self.arrays["direction"][:] = guess
@@ -272,8 +272,7 @@ class LBFGSRule(Rule):
         self.f[0] += 0.5 * dot(curved[kept], w, self.n)
 
     def gain(self):
-        # The first pairs of a run from zero know too little of the curvature.
-        return -0.5 * self.slope[0] if self.follows and self.pairs[0] > 0 else INFINITY
+        return -0.5 * self.slope[0] if self.pairs[0] > self.enough else INFINITY
 
     @cython.cfunc
     @cython.nogil

@@ -52,6 +52,8 @@ COPIED = 1 << 20
 FEW_EPOCHS = 12
 # Pairs that L-BFGS finds by itself before those that know the Hessian are replaced.
 MORE_PAIRS = 8
+# The first pairs of a run from zero know too little of the curvature to say what is left to gain.
+ENOUGH_PAIRS = 3
 
 
 def reason_not_shared(model):
@@ -303,6 +305,9 @@ class Pass:
     def _train_path(self, data, path, begin_epoch):
         """Train runs, in turn; each begins where the one before it has settled."""
         before, minima, is_slow = None, [], False
+        if len(path) > 1:
+            self._begin(path[0])
+            path[0][0].lane.rule.enough = ENOUGH_PAIRS
         for runs in path:
             follows = before is not None and before.error is None and before.is_settled
             if follows:
@@ -328,11 +333,14 @@ class Pass:
             return None
         return loss_hessian(data, before.lane.model())
 
-    @one_blas_thread
-    def _train(self, data, runs, begin_epoch):
+    def _begin(self, runs):
         for run in runs:
             if run.lane is None:
                 run.begin(self._optimizer_of(run))
+
+    @one_blas_thread
+    def _train(self, data, runs, begin_epoch):
+        self._begin(runs)
         # The runs share it if it draws the orders of the rows.
         self._generator = runs[0].generator if data.shuffle else None
 
