@@ -118,6 +118,16 @@ class TestAPath:
                 assert (first.n_iter_ <= alone.n_iter_ - 2) == (len(strengths) > 1)
                 assert first.loss_curve_[-1] <= alone.loss_curve_[-1] * (1 + 2e-5)
 
+    def test_a_step_to_the_minimum_is_not_confirmed(self):
+        """On independent features the curvature is known after a step."""
+        X = np.random.default_rng(0).normal(size=(2000, 5))
+        y = X.sum(axis=1) + np.random.default_rng(1).normal(size=2000)
+        folds = [(np.arange(1900), np.arange(1900, 2000))]
+        weak = fitted(GDRegressor(), {"alpha": ["100 * auto", "auto"]}, X, y, folds)[-1]
+        assert weak.evaluation_curve_ == [1]
+        exact = clone(weak).set_params(tol=1e-12, max_iter=1000).fit(X[:1900], y[:1900])
+        np.testing.assert_allclose(weak.coef_, exact.coef_, rtol=1e-6)
+
     def test_a_strength_that_changes_nothing_takes_one_pass(self):
         """The objective at the neighbour's minimum is known, and the first step confirms it."""
         folds = [(np.arange(300), np.arange(300, 400))]

@@ -303,7 +303,8 @@ class Run:
             return self.stopping.at_minimum
         noticed = config.tol * self._size(judged, held_out)
         self.stopping.update(judged, noticed)
-        if self.stopping.stale and not config.validated:
+        # With more evaluations the loss may be one of weights that the rule has left again.
+        if (self.stopping.stale or self.lane.evaluations == 1) and not config.validated:
             left = self.lane.rule.gain() * config.loss_unit
             self.stopping.at_minimum |= left <= LEFT * noticed
         return self.is_settled
