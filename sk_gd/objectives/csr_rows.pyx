@@ -9,6 +9,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
 from sk_gd.objectives.csr_entries cimport add_row, dot_row, integer
+from sk_gd.objectives.csr_turned cimport shift_and_scale, subtract_shift, turn
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, real
 
 # Bytes that the processor fetches at a time.
@@ -327,16 +328,15 @@ cdef class CSRRows(Rows):
     cdef void to_coordinates(self, Py_ssize_t k, double *g) noexcept nogil:
         """Shift and scale the gradient `g` of output k. The slopes add up to its last entry."""
         cdef Py_ssize_t j
-        cdef const double *scale = &self.scale[0]
         if self.shifted:
-            for j in range(self.n_features):
-                # Only models with an intercept have a shift.
-                if self.shift[j] != 0:
-                    g[j] -= self.shift[j] * g[self.n_features]
-                    if fabs(g[j]) <= ROUNDING * self.sizes[k] * fabs(self.shift[j]):
-                        g[j] = 0  # the rounding of sums that cancel
+            # Only models with an intercept have a shift.
+            shift_and_scale(
+                g, &self.shift[0], &self.scale[0], g[self.n_features], ROUNDING * self.sizes[k],
+                self.n_features,
+            )
+            return
         for j in range(self.n_features):
-            g[j] *= scale[j]
+            g[j] *= self.scale[j]
 
     cdef Py_ssize_t touch(
         self, Py_ssize_t *where, Py_ssize_t found, Py_ssize_t *stamp, Py_ssize_t mark
@@ -380,23 +380,18 @@ cdef class ManyOutputRows(CSRRows):
         self.buffer = np.zeros(stride)
 
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
-        cdef Py_ssize_t first, j, k
+        cdef Py_ssize_t k, d = self.n_features, stride = self.v.shape[1]
+        cdef const double *scale = NULL
         Rows.begin(self, w, n_rows)
         self.empty = True
-        # Some columns at a time, which stay in the cache while they are turned round.
-        for first in range(0, self.n_columns, 64):
-            for k in range(self.n_outputs):
-                for j in range(first, min(first + 64, self.n_columns)):
-                    self.v[j, k] = w[k * self.n_columns + j]
         if self.scale is not None:
-            for j in range(self.n_features):
-                for k in range(self.n_outputs):
-                    self.v[j, k] *= self.scale[j]
-        if self.shifted and self.n_columns > self.n_features:
-            for j in range(self.n_features):
-                if self.shift[j] != 0:
-                    for k in range(self.n_outputs):
-                        self.v[self.n_features, k] -= self.shift[j] * self.v[j, k]
+            scale = &self.scale[0]
+        turn(w, self.n_columns, self.n_outputs, scale, d, &self.v[0, 0], stride)
+        if self.n_columns > d:
+            for k in range(self.n_outputs):
+                self.v[d, k] = w[k * self.n_columns + d]
+            if self.shifted:
+                subtract_shift(&self.shift[0], &self.v[0, 0], d, stride, &self.v[d, 0])
         return True
 
     cdef void forward(

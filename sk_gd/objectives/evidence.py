@@ -301,12 +301,16 @@ class CentredRows:
 
     def second_moment(self, V):
         """The second moment of the features times V, features × columns."""
-        scaled = V * self.inverse[:, None]
-        found = np.zeros_like(V)
+        scaled, shifted = V * self.inverse[:, None], self.shift @ V
+        found, total = 0.0, 0.0
         for x, batch in self.batches():
-            z = x @ scaled - self.shift @ V
+            z = x @ scaled
+            z -= shifted
             z *= self.share[batch, None]
-            found += (x.T @ z) * self.inverse[:, None] - np.outer(self.shift, z.sum(axis=0))
+            found += x.T @ z
+            total += z.sum(axis=0)
+        found *= self.inverse[:, None]
+        found -= np.outer(self.shift, total)
         return found
 
 
@@ -326,19 +330,23 @@ def _by_lanczos(data, inverse, steps):
     # Every start has its own vectors: starts × steps × features.
     basis = np.empty((len(length), steps, len(inverse)))
     diagonal, beside = np.empty((2, steps, len(length)))
-    v = start / np.where(length > 0, length, 1.0)
+    v = (start / np.where(length > 0, length, 1.0)).T
     for k in range(steps):
-        basis[:, k] = v.T
-        v = data.second_moment(v)
-        diagonal[k] = np.einsum("ji,ij->i", v, basis[:, k])
+        basis[:, k] = v
+        # A vector is a row here, whose numbers are side by side.
+        v = np.ascontiguousarray(data.second_moment(np.ascontiguousarray(v.T)).T)
+        diagonal[k] = np.einsum("ij,ij->i", v, basis[:, k])
+        if k == steps - 1:
+            break
         # Rounding would bring back the directions that are known, and decide the result.
-        for own, column in zip(basis, v.T, strict=True):
-            column -= (own[: k + 1] @ column) @ own[: k + 1]
-        beside[k] = np.linalg.norm(v, axis=0)
+        for own, row in zip(basis, v, strict=True):
+            row -= (own[: k + 1] @ row) @ own[: k + 1]
+        beside[k] = np.sqrt(np.einsum("ij,ij->i", v, v))
         # What is left of a space that is exhausted is rounding.
         left = beside[k] > EXHAUSTED * diagonal[0]
         beside[k] = np.where(left, beside[k], 0.0)
-        v = np.where(left, v, 0.0) / np.where(left, beside[k], 1.0)
+        v[~left] = 0.0
+        v /= np.where(left, beside[k], 1.0)[:, None]
     nodes, weights = [], []
     for d, e, size in zip(diagonal.T, beside[:-1].T, length, strict=True):
         values, vectors = scipy.linalg.eigh_tridiagonal(d, e)
