@@ -22,6 +22,10 @@ if cython.compiled:
 else:
     from math import pow
 
+    # What a method returns whose loops are compiled for several instruction sets, too.
+    cloned_int = cython.int
+    cloned_void = cython.void
+
 
 @cython.cclass
 class Rule:
