@@ -166,7 +166,7 @@ cdef void copy_rows(
     cdef Py_ssize_t i, j
     for i in range(count):
         if ahead != NULL:
-            prefetch_row(ahead[i], d)
+            prefetch_row(ahead[i], d * sizeof(real))
         for j in range(d):
             block[j] = line[i][j]
         block += d
@@ -264,11 +264,12 @@ cdef class DenseRows(Rows):
         cdef int n_outputs = <int> self.n_outputs
         cdef double plus = 1, none = 0
         cdef Py_ssize_t i, k
+        if self.single_row:
+            p[0] = self.forward_single(order, begin)
+            return
         self.count = rows
         self.take(order, begin, count)
-        if self.single_row:
-            p[0] = self.forward_single()
-        elif n_outputs > 1:
+        if n_outputs > 1:
             dgemm(
                 'T', 'N', &rows, &n_outputs, &d, &plus, <double *> self.together, &d,
                 &self.v[0, 0], &ld, &none, p, &stride,
@@ -289,22 +290,16 @@ cdef class DenseRows(Rows):
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
     ) noexcept nogil:
         """Find the rows of a block, and copy them as doubles if they must be."""
-        cdef Py_ssize_t i, row, last = begin + count - 1, d = self.n_features
-        cdef Py_ssize_t size = 0 if order == NULL else self.order.group
+        cdef Py_ssize_t i, row, d = self.n_features
         cdef bint many = self.n_outputs > 1
         cdef const char **ahead = NULL if self.fetched else self.ahead
-        if size > 0 and not self.group <= last < self.group + size:
-            self.group = last - last % size
-            if self.near == 0:
-                request_group(
-                    self.data, self.bytes, order, self.order.place, self.group, self.n_ordered
-                )
+        self.enter_group(order, begin + count - 1)
         for i in range(count):
             row = begin + i if order == NULL else order[begin + i]
             self.line[i] = self.data + row * self.bytes
         self.look_ahead(order, begin, count)
         self.together = <const double *> self.line[0]
-        if self.floats is not None and (many or self.single_row):
+        if self.floats is not None and many:
             self.together = &self.block[0]
             copy_rows[float](
                 <const float **> self.line, <const float **> ahead, count, d, &self.block[0]
@@ -314,8 +309,18 @@ cdef class DenseRows(Rows):
             copy_rows[double](
                 <const double **> self.line, <const double **> ahead, count, d, &self.block[0]
             )
-        elif self.single_row and order != NULL:
-            prefetch_row(<const double *> self.ahead[0], d)
+
+    cdef inline void enter_group(
+        self, const Py_ssize_t *order, Py_ssize_t last
+    ) noexcept nogil:
+        """Note in which group of the order the row at `last` is."""
+        cdef Py_ssize_t size = 0 if order == NULL else self.order.group
+        if size > 0 and not self.group <= last < self.group + size:
+            self.group = last - last % size
+            if self.near == 0:
+                request_group(
+                    self.data, self.bytes, order, self.order.place, self.group, self.n_ordered
+                )
 
     cdef void look_ahead(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
@@ -343,12 +348,27 @@ cdef class DenseRows(Rows):
         cdef Py_ssize_t i
         self.fetched = True
         for i in range(begin, min(begin + count, <Py_ssize_t> self.count)):
-            prefetch_row(<const double *> self.ahead[i], self.bytes // sizeof(double))
+            prefetch_row(self.ahead[i], self.bytes)
 
-    cdef inline double forward_single(self) noexcept nogil:
+    cdef inline double forward_single(
+        self, const Py_ssize_t *order, Py_ssize_t begin
+    ) noexcept nogil:
         """The prediction for a batch of one row; here the row itself is shifted and scaled."""
-        cdef Py_ssize_t d = self.n_features
+        cdef Py_ssize_t j, d = self.n_features
         cdef double p = self.w[d] if self.n_columns > d else 0
+        cdef const char *x
+        if order == NULL:
+            x = self.data + begin * self.bytes
+        else:
+            x = self.data + order[begin] * self.bytes
+            self.enter_group(order, begin)
+            self.look_ahead(order, begin, 1)
+            prefetch_row(self.ahead[0], self.bytes)
+        self.together = <const double *> x
+        if self.floats is not None:
+            self.together = &self.block[0]
+            for j in range(d):
+                self.block[j] = (<const float *> x)[j]
         if self.scale is None:
             sk_gd_dot_double(<const double **> &self.together, 1, d, self.w, p, &p)
         else:
@@ -364,9 +384,11 @@ cdef class DenseRows(Rows):
         cdef double plus = 1, total, size
         cdef Py_ssize_t i, j
         if self.single_row:
-            self.sums[0] = r[0]
-            return
-        if n_outputs > 1:
+            # The row itself is in the optimizer's coordinates.
+            scale_row(self.together, r[0], d, g)
+            if k > d:
+                g[d] = r[0]
+        elif n_outputs > 1:
             dgemm(
                 'N', 'N', &d, &n_outputs, &self.count, &plus, <double *> self.together, &d,
                 <double *> r, &stride, &plus, g, &k,
@@ -379,7 +401,7 @@ cdef class DenseRows(Rows):
             sk_gd_add_double(
                 <const double **> self.line, self.count, d, r, g, <const double **> self.ahead
             )
-        for j in range(n_outputs):
+        for j in range(0 if self.single_row else n_outputs):
             total = size = 0
             for i in range(self.count):
                 total += r[i]
@@ -387,14 +409,6 @@ cdef class DenseRows(Rows):
             self.sums[j] += total
             self.sizes[j] += size
             r += stride
-
-    cdef void collect(self, double *g) noexcept nogil:
-        cdef Py_ssize_t d = self.n_features
-        if self.single_row:
-            # The row itself is in the optimizer's coordinates.
-            scale_row(self.together, self.sums[0], d, g)
-            if self.n_columns > d:
-                g[d] = self.sums[0]
 
     cdef void finish(self, double *g) noexcept nogil:
         cdef Py_ssize_t j, k, d = self.n_features

@@ -126,15 +126,26 @@ cdef class LinearObjective(LaneObjective):
             memset(g, 0, self.n_lanes * self.n_weights * sizeof(double))
         self.mark += 1
         self.n_where = 0 if self.local else -1
+        if count == 1:
+            # The compiler writes this again, without the loops over rows.
+            self.add_block(order, begin, 1, g)
+            done = 1
         while done < count:
             rows = min(self.rows.capacity, count - done)
-            self.predict(order, begin + done, rows)
-            self.add_losses(order, begin + done, rows)
+            self.add_block(order, begin + done, rows, g)
             done += rows
-            if g != NULL:
-                self.add_gradients(rows, g)
         if g != NULL:
             self.rows.collect(g)
+        return 0
+
+    cdef inline int add_block(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows, double *g
+    ) except -1 nogil:
+        """Add the losses of a block to the sums of the lanes, and its gradient to `g`."""
+        self.predict(order, begin, rows)
+        self.add_losses(order, begin, rows)
+        if g != NULL:
+            self.add_gradients(rows, g)
         return 0
 
     cdef void add_sums(self, LaneObjective other) noexcept nogil:
@@ -199,7 +210,7 @@ cdef class LinearObjective(LaneObjective):
                 &self.where[0], self.n_where, &self.stamp[0], self.mark
             )
 
-    cdef void gather_targets(
+    cdef inline void gather_targets(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
     ) noexcept nogil:
         """Copy the targets and the weights of a block, and prefetch those of the next one."""
