@@ -19,6 +19,7 @@ OURS = [path for path in FILES if "_declarations" not in path.parts]
 # A file or folder of the package imports only those before it.
 ORDER = [
     "clones",
+    "aligned",
     "exceptions",
     "indices",
     "parameters",

@@ -14,6 +14,8 @@ from sk_gd.objectives.rows cimport (
     AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, prefetch_row, real,
 )
 
+from ..aligned import aligned
+
 
 cdef extern from *:
     """
@@ -229,7 +231,7 @@ cdef class DenseRows(Rows):
         self.group = -1 - order.group
         self.near = order.group if order.group * self.n_features <= ON_DISK else 0
         self.distance = max(<Py_ssize_t> AHEAD, 2 * capacity)
-        self.row = np.empty(self.n_features)
+        self.row = aligned(np.empty(self.n_features))
         self.v = np.zeros((self.n_outputs, self.n_features + 1))
         self.fetched = False
 
