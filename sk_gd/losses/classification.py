@@ -8,7 +8,8 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 
 if cython.compiled:
     from cython.cimports.libc.math import fabs, log
-    from cython.cimports.sk_gd.losses.base import LossKernel, Point, exponentials
+    from cython.cimports.sk_gd.losses.base import LossKernel, Point
+    from cython.cimports.sk_gd.losses.exponentials import exponentials
 
     from .base import Loss
 else:
@@ -40,6 +41,15 @@ class BinomialKernel(LossKernel):
     def evaluate(
         self, first: cython.Py_ssize_t, outputs: cython.Py_ssize_t, rows: cython.Py_ssize_t
     ) -> cython.double:
+        # The compiler writes the formula twice: for a single row it has no loops.
+        return self.sum(first, 1) if rows == 1 else self.sum(first, rows)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.inline
+    def sum(self, first: cython.Py_ssize_t, rows: cython.Py_ssize_t) -> cython.double:
+        """`evaluate`, for the one output that there is."""
         total: cython.double = 0
         # The logarithm is the slowest part of the loss. Rows of equal weight share one: the
         # logarithm of their product, which stays finite for a thousand rows.

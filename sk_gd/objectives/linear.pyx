@@ -136,6 +136,8 @@ cdef class LinearObjective(LaneObjective):
             done += rows
         if g != NULL:
             self.rows.collect(g)
+            if self.local:
+                self.repeat_for_outputs()
         return 0
 
     cdef inline int add_block(
@@ -151,11 +153,6 @@ cdef class LinearObjective(LaneObjective):
     cdef void add_sums(self, LaneObjective other) noexcept nogil:
         LaneObjective.add_sums(self, other)
         self.rows.add_sums((<LinearObjective> other).rows)
-
-    cdef void finish_rows(self, double *g) noexcept nogil:
-        LaneObjective.finish_rows(self, g)
-        if self.local:
-            self.repeat_for_outputs()
 
     cdef inline void predict(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
