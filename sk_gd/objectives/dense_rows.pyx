@@ -4,6 +4,7 @@
 
 import numpy as np
 
+cimport cython
 from libc.math cimport fabs, fmin
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -178,10 +179,10 @@ cdef class DenseRows(Rows):
     """Rows of a C-contiguous array of float32 or float64.
 
     The weights are shifted and scaled before the product, and the gradient after it, in place
-    of the rows. That is less work, unless the batch is a single row. Rows are used where they are.
-    For several outputs they must be doubles side by side, for one matrix product: others are
-    copied. While a block is in work, later rows are brought from memory: those of the block after
-    the next or, where the order has groups, of the next group, run by run.
+    of the rows. That is less work. Rows are used where they are. For several outputs they must be
+    doubles side by side, for one matrix product: others are copied. While a block is in work, later
+    rows are brought from memory: those of the block after the next or, where the order has groups,
+    of the next group, run by run.
     """
 
     cdef const float[:, ::1] floats
@@ -193,11 +194,7 @@ cdef class DenseRows(Rows):
     # rows before their use.
     cdef Py_ssize_t near
     cdef Py_ssize_t distance
-    # The only row of a batch, shifted and scaled.
-    cdef double[::1] row
     cdef double[:, ::1] v
-    cdef const double *w
-    cdef bint single_row
     cdef bint fetched
     # The rows of the block, and as many to bring from memory.
     cdef const char **line
@@ -231,7 +228,6 @@ cdef class DenseRows(Rows):
         self.group = -1 - order.group
         self.near = order.group if order.group * self.n_features <= ON_DISK else 0
         self.distance = max(<Py_ssize_t> AHEAD, 2 * capacity)
-        self.row = aligned(np.empty(self.n_features))
         self.v = np.zeros((self.n_outputs, self.n_features + 1))
         self.fetched = False
 
@@ -241,10 +237,6 @@ cdef class DenseRows(Rows):
         cdef const double *shift = NULL if self.scale is None else &self.shift[0]
         cdef double shifted
         cdef double *v
-        self.w = w
-        self.single_row = n_rows == 1 and self.n_outputs == 1
-        if self.single_row:
-            return False
         Rows.begin(self, w, n_rows)
         for k in range(self.n_outputs):
             v = &self.v[k, 0]
@@ -266,9 +258,6 @@ cdef class DenseRows(Rows):
         cdef int n_outputs = <int> self.n_outputs
         cdef double plus = 1, none = 0
         cdef Py_ssize_t i, k
-        if self.single_row:
-            p[0] = self.forward_single(order, begin)
-            return
         self.count = rows
         self.take(order, begin, count)
         if n_outputs > 1:
@@ -352,45 +341,12 @@ cdef class DenseRows(Rows):
         for i in range(begin, min(begin + count, <Py_ssize_t> self.count)):
             prefetch_row(self.ahead[i], self.bytes)
 
-    cdef inline double forward_single(
-        self, const Py_ssize_t *order, Py_ssize_t begin
-    ) noexcept nogil:
-        """The prediction for a batch of one row; here the row itself is shifted and scaled."""
-        cdef Py_ssize_t j, d = self.n_features
-        cdef double p = self.w[d] if self.n_columns > d else 0
-        cdef const char *x
-        if order == NULL:
-            x = self.data + begin * self.bytes
-        else:
-            x = self.data + order[begin] * self.bytes
-            self.enter_group(order, begin)
-            self.look_ahead(order, begin, 1)
-            prefetch_row(self.ahead[0], self.bytes)
-        self.together = <const double *> x
-        if self.floats is not None:
-            self.together = &self.block[0]
-            for j in range(d):
-                self.block[j] = (<const float *> x)[j]
-        if self.scale is None:
-            sk_gd_dot_double(<const double **> &self.together, 1, d, self.w, p, &p)
-        else:
-            p += dot_standardised(
-                self.together, &self.shift[0], &self.scale[0], self.w, d, &self.row[0]
-            )
-            self.together = &self.row[0]
-        return p
-
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
         cdef int d = <int> self.n_features, k = <int> self.n_columns
         cdef int n_outputs = <int> self.n_outputs
         cdef double plus = 1, total, size
         cdef Py_ssize_t i, j
-        if self.single_row:
-            # The row itself is in the optimizer's coordinates.
-            scale_row(self.together, r[0], d, g)
-            if k > d:
-                g[d] = r[0]
-        elif n_outputs > 1:
+        if n_outputs > 1:
             dgemm(
                 'N', 'N', &d, &n_outputs, &self.count, &plus, <double *> self.together, &d,
                 <double *> r, &stride, &plus, g, &k,
@@ -403,7 +359,7 @@ cdef class DenseRows(Rows):
             sk_gd_add_double(
                 <const double **> self.line, self.count, d, r, g, <const double **> self.ahead
             )
-        for j in range(0 if self.single_row else n_outputs):
+        for j in range(n_outputs):
             total = size = 0
             for i in range(self.count):
                 total += r[i]
@@ -415,8 +371,6 @@ cdef class DenseRows(Rows):
     cdef void finish(self, double *g) noexcept nogil:
         cdef Py_ssize_t j, k, d = self.n_features
         cdef double total, terms, least, far
-        if self.single_row:
-            return
         for k in range(self.n_outputs):
             total = self.sums[k]
             # Rounding bound of the cancelling sums; a gradient below it is zero. The terms that a
@@ -436,3 +390,71 @@ cdef class DenseRows(Rows):
                 least = ROUNDING * (terms + self.sizes[k]) if self.n_rows > 1 else 0
                 g[d] = 0 if fabs(total) <= least else total
             g += self.n_columns
+
+
+@cython.final
+cdef class SingleRows(DenseRows):
+    """Dense rows for batches of one row and one output.
+
+    The row itself is shifted and scaled: that is one pass over it, in which it is also multiplied
+    with the weights.
+    """
+
+    cdef const double *w
+    # The row in the optimizer's coordinates, and room for it.
+    cdef const double *z
+    cdef double[::1] room
+
+    def __init__(self, X, shift, scale, level, intercept, capacity, order):
+        DenseRows.__init__(self, X, shift, scale, level, intercept, capacity, order)
+        self.room = aligned(np.empty(self.n_features))
+
+    cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
+        if n_rows > 1:
+            return DenseRows.begin(self, w, n_rows)
+        self.n_rows = 1
+        self.w = w
+        return False
+
+    cdef void forward(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
+    ) noexcept nogil:
+        cdef Py_ssize_t j, d = self.n_features
+        cdef double bias
+        cdef const char *x
+        if self.n_rows > 1:
+            DenseRows.forward(self, order, begin, count, p, stride)
+            return
+        if order == NULL:
+            x = self.data + begin * self.bytes
+        else:
+            x = self.data + order[begin] * self.bytes
+            self.enter_group(order, begin)
+            self.look_ahead(order, begin, 1)
+            prefetch_row(self.ahead[0], self.bytes)
+        self.z = <const double *> x
+        if self.floats is not None:
+            self.z = &self.block[0]
+            for j in range(d):
+                self.block[j] = (<const float *> x)[j]
+        bias = self.w[d] if self.n_columns > d else 0
+        if self.scale is None:
+            sk_gd_dot_double(<const double **> &self.z, 1, d, self.w, bias, p)
+        else:
+            p[0] = bias + dot_standardised(
+                self.z, &self.shift[0], &self.scale[0], self.w, d, &self.room[0]
+            )
+            self.z = &self.room[0]
+
+    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
+        cdef Py_ssize_t d = self.n_features
+        if self.n_rows > 1:
+            DenseRows.backward(self, r, stride, g)
+            return
+        scale_row(self.z, r[0], d, g)
+        if self.n_columns > d:
+            g[d] = r[0]
+
+    cdef void finish(self, double *g) noexcept nogil:
+        if self.n_rows > 1:
+            DenseRows.finish(self, g)

@@ -17,7 +17,7 @@ from sk_gd.objectives.lanes cimport LaneObjective
 from sk_gd.objectives.rows cimport AHEAD, SK_GD_PREFETCH
 
 from .csr_rows import CSRRows, ManyOutputRows
-from .dense_rows import DenseRows
+from .dense_rows import DenseRows, SingleRows
 
 # Entries of a block of rows: it should stay in the cache.
 BLOCK = 2048
@@ -251,6 +251,8 @@ def make_rows(X, coordinates, level, batch_size, order):
         kind, width = CSRRows, X.nnz // X.shape[0]
         if len(level) >= MANY and width * batch_size > 2 * X.shape[1]:
             kind = ManyOutputRows
+    elif batch_size == len(level) == 1:
+        kind = SingleRows
     # Blocks of the same size: none is a small rest.
     n_blocks = -(-batch_size // max(FEWEST, BLOCK // max(width, 1)))
     return kind(
