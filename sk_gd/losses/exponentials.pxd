@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, boundscheck=False, wraparound=False
 """The exponentials of a block of numbers."""
 
 from libc.math cimport exp
