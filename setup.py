@@ -22,9 +22,11 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 
 # Vectorise, and unroll loops, which are short here. No debugging information, which is four fifths
 # of a file. Round every product, so that all processors give the same digits. Let sqrt be one
-# instruction.
+# instruction. Types that compile a function for several processors (clones.pxd) are also those of
+# its result, where they mean nothing: no warnings of that.
 FLAGS = [
     "-O3", "-funroll-loops", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
+    "-Wno-attributes",
 ]  # fmt: skip
 # Arrays are passed to functions by value. Copy them by plain moves: the string instruction that gcc
 # uses otherwise takes some nanoseconds to start, which are a part of a step on one row.

@@ -1,5 +1,8 @@
 # cython: language_level=3
-"""A function in C after SK_GD_CLONES is compiled for several instruction sets."""
+"""Functions that are compiled for several instruction sets.
+
+In C: those after SK_GD_CLONES. In Cython: those that return `cloned_int` or `cloned_void`.
+"""
 
 cdef extern from *:
     """
@@ -12,6 +15,13 @@ cdef extern from *:
     #define SK_GD_CLONES
     #endif
     #endif
+
+    /* Cython writes the type of the result before the name of a function, and nothing else. */
+    #define SK_GD_CLONED_INT SK_GD_CLONES int
+    #define SK_GD_CLONED_VOID SK_GD_CLONES void
     """
     # Not a function: declared so that it can be imported.
     void SK_GD_CLONES() noexcept nogil
+
+    ctypedef int cloned_int "SK_GD_CLONED_INT"
+    ctypedef void cloned_void "SK_GD_CLONED_VOID"

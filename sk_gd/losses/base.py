@@ -12,7 +12,6 @@ import numpy as np
 from ..parameters import Parameters, comes_first
 
 if cython.compiled:
-    from cython.cimports.libc.math import exp
     from cython.cimports.sk_gd.losses import exponentials as vector
 else:
     from math import exp
@@ -86,13 +85,11 @@ class LossKernel:
 
 def exponentials(numbers, row, n):
     """Replace the first `n` numbers of a row by their exponentials."""
-    i: cython.Py_ssize_t
     if not (0 <= row < numbers.shape[0] and n <= numbers.shape[1]):
         with cython.gil:
             raise IndexError(f"There are no {n} numbers in row {row}.")
-    # Few numbers are sooner done one by one.
-    if cython.compiled and n >= 4:
-        vector.exponentials(cython.address(numbers[row, 0]), n)
+    if cython.compiled:
+        vector.exponentials(numbers, row, n)
     else:
         for i in range(n):
             numbers[row, i] = exp(numbers[row, i])

@@ -7,12 +7,13 @@ import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
 
 if cython.compiled:
-    from cython.cimports.libc.math import fabs, log
-    from cython.cimports.sk_gd.losses.base import LossKernel, Point, exponentials
+    from cython.cimports.libc.math import copysign, fabs, log
+    from cython.cimports.sk_gd.losses.base import LossKernel, Point
+    from cython.cimports.sk_gd.losses.exponentials import exponentials
 
     from .base import Loss
 else:
-    from math import fabs, log
+    from math import copysign, fabs, log
 
     from .base import Loss, LossKernel, Point, exponentials
 
@@ -40,6 +41,15 @@ class BinomialKernel(LossKernel):
     def evaluate(
         self, first: cython.Py_ssize_t, outputs: cython.Py_ssize_t, rows: cython.Py_ssize_t
     ) -> cython.double:
+        # The compiler writes the formula twice: for a single row it has no loops.
+        return self.sum(first, 1) if rows == 1 else self.sum(first, rows)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    @cython.inline
+    def sum(self, first: cython.Py_ssize_t, rows: cython.Py_ssize_t) -> cython.double:
+        """`evaluate`, for the one output that there is."""
         total: cython.double = 0
         # The logarithm is the slowest part of the loss. Rows of equal weight share one: the
         # logarithm of their product, which stays finite for a thousand rows.
@@ -47,6 +57,7 @@ class BinomialKernel(LossKernel):
         weight: cython.double = self.weight[0]
         e: cython.double
         p: cython.double
+        sign: cython.double
         i: cython.Py_ssize_t
         for i in range(rows):
             # The exponent is negative, so that nothing overflows. The slope replaces it below.
@@ -64,7 +75,8 @@ class BinomialKernel(LossKernel):
         # A loop of its own, which the compiler turns into vector instructions.
         for i in range(rows):
             e = self.slopes[first, i]
-            e = (1.0 if self.p[first, i] >= 0 else e) / (1 + e)
+            sign = copysign(1.0, self.p[first, i])
+            e = (sign if sign > e else e) / (1 + e)
             self.slopes[first, i] = self.weight[i] * (e - self.y[0, i])
         return total + weight * log(product)
 

@@ -1,5 +1,7 @@
-# cython: language_level=3
+# cython: language_level=3, boundscheck=False, wraparound=False
 """The exponentials of a block of numbers."""
+
+from libc.math cimport exp
 
 from sk_gd.clones cimport SK_GD_CLONES  # no-cython-lint: for the C below
 
@@ -51,4 +53,15 @@ cdef extern from *:
         }
     }
     """
-    void exponentials "sk_gd_exponentials"(double *numbers, ptrdiff_t n) noexcept nogil
+    void sk_gd_exponentials(double *numbers, ptrdiff_t n) noexcept nogil
+
+
+cdef inline void exponentials(double[:, ::1] numbers, Py_ssize_t row, Py_ssize_t n) noexcept nogil:
+    """Replace the first `n` numbers of a row by their exponentials."""
+    cdef Py_ssize_t i
+    # Few numbers are sooner done one by one.
+    if n >= 4:
+        sk_gd_exponentials(&numbers[row, 0], n)
+    else:
+        for i in range(n):
+            numbers[row, i] = exp(numbers[row, i])

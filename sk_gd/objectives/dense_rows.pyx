@@ -4,6 +4,7 @@
 
 import numpy as np
 
+cimport cython
 from libc.math cimport fabs, fmin
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -13,6 +14,8 @@ from sk_gd.clones cimport SK_GD_CLONES  # no-cython-lint: for the C below
 from sk_gd.objectives.rows cimport (
     AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, prefetch_row, real,
 )
+
+from ..aligned import aligned
 
 
 cdef extern from *:
@@ -166,7 +169,7 @@ cdef void copy_rows(
     cdef Py_ssize_t i, j
     for i in range(count):
         if ahead != NULL:
-            prefetch_row(ahead[i], d)
+            prefetch_row(ahead[i], d * sizeof(real))
         for j in range(d):
             block[j] = line[i][j]
         block += d
@@ -176,10 +179,10 @@ cdef class DenseRows(Rows):
     """Rows of a C-contiguous array of float32 or float64.
 
     The weights are shifted and scaled before the product, and the gradient after it, in place
-    of the rows. That is less work, unless the batch is a single row. Rows are used where they are.
-    For several outputs they must be doubles side by side, for one matrix product: others are
-    copied. While a block is in work, later rows are brought from memory: those of the block after
-    the next or, where the order has groups, of the next group, run by run.
+    of the rows. That is less work. Rows are used where they are. For several outputs they must be
+    doubles side by side, for one matrix product: others are copied. While a block is in work, later
+    rows are brought from memory: those of the block after the next or, where the order has groups,
+    of the next group, run by run.
     """
 
     cdef const float[:, ::1] floats
@@ -191,11 +194,7 @@ cdef class DenseRows(Rows):
     # rows before their use.
     cdef Py_ssize_t near
     cdef Py_ssize_t distance
-    # The only row of a batch, shifted and scaled.
-    cdef double[::1] row
     cdef double[:, ::1] v
-    cdef const double *w
-    cdef bint single_row
     cdef bint fetched
     # The rows of the block, and as many to bring from memory.
     cdef const char **line
@@ -229,7 +228,6 @@ cdef class DenseRows(Rows):
         self.group = -1 - order.group
         self.near = order.group if order.group * self.n_features <= ON_DISK else 0
         self.distance = max(<Py_ssize_t> AHEAD, 2 * capacity)
-        self.row = np.empty(self.n_features)
         self.v = np.zeros((self.n_outputs, self.n_features + 1))
         self.fetched = False
 
@@ -239,10 +237,6 @@ cdef class DenseRows(Rows):
         cdef const double *shift = NULL if self.scale is None else &self.shift[0]
         cdef double shifted
         cdef double *v
-        self.w = w
-        self.single_row = n_rows == 1 and self.n_outputs == 1
-        if self.single_row:
-            return False
         Rows.begin(self, w, n_rows)
         for k in range(self.n_outputs):
             v = &self.v[k, 0]
@@ -266,9 +260,7 @@ cdef class DenseRows(Rows):
         cdef Py_ssize_t i, k
         self.count = rows
         self.take(order, begin, count)
-        if self.single_row:
-            p[0] = self.forward_single()
-        elif n_outputs > 1:
+        if n_outputs > 1:
             dgemm(
                 'T', 'N', &rows, &n_outputs, &d, &plus, <double *> self.together, &d,
                 &self.v[0, 0], &ld, &none, p, &stride,
@@ -289,22 +281,16 @@ cdef class DenseRows(Rows):
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
     ) noexcept nogil:
         """Find the rows of a block, and copy them as doubles if they must be."""
-        cdef Py_ssize_t i, row, last = begin + count - 1, d = self.n_features
-        cdef Py_ssize_t size = 0 if order == NULL else self.order.group
+        cdef Py_ssize_t i, row, d = self.n_features
         cdef bint many = self.n_outputs > 1
         cdef const char **ahead = NULL if self.fetched else self.ahead
-        if size > 0 and not self.group <= last < self.group + size:
-            self.group = last - last % size
-            if self.near == 0:
-                request_group(
-                    self.data, self.bytes, order, self.order.place, self.group, self.n_ordered
-                )
+        self.enter_group(order, begin + count - 1)
         for i in range(count):
             row = begin + i if order == NULL else order[begin + i]
             self.line[i] = self.data + row * self.bytes
         self.look_ahead(order, begin, count)
         self.together = <const double *> self.line[0]
-        if self.floats is not None and (many or self.single_row):
+        if self.floats is not None and many:
             self.together = &self.block[0]
             copy_rows[float](
                 <const float **> self.line, <const float **> ahead, count, d, &self.block[0]
@@ -314,8 +300,18 @@ cdef class DenseRows(Rows):
             copy_rows[double](
                 <const double **> self.line, <const double **> ahead, count, d, &self.block[0]
             )
-        elif self.single_row and order != NULL:
-            prefetch_row(<const double *> self.ahead[0], d)
+
+    cdef inline void enter_group(
+        self, const Py_ssize_t *order, Py_ssize_t last
+    ) noexcept nogil:
+        """Note in which group of the order the row at `last` is."""
+        cdef Py_ssize_t size = 0 if order == NULL else self.order.group
+        if size > 0 and not self.group <= last < self.group + size:
+            self.group = last - last % size
+            if self.near == 0:
+                request_group(
+                    self.data, self.bytes, order, self.order.place, self.group, self.n_ordered
+                )
 
     cdef void look_ahead(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
@@ -343,29 +339,13 @@ cdef class DenseRows(Rows):
         cdef Py_ssize_t i
         self.fetched = True
         for i in range(begin, min(begin + count, <Py_ssize_t> self.count)):
-            prefetch_row(<const double *> self.ahead[i], self.bytes // sizeof(double))
-
-    cdef inline double forward_single(self) noexcept nogil:
-        """The prediction for a batch of one row; here the row itself is shifted and scaled."""
-        cdef Py_ssize_t d = self.n_features
-        cdef double p = self.w[d] if self.n_columns > d else 0
-        if self.scale is None:
-            sk_gd_dot_double(<const double **> &self.together, 1, d, self.w, p, &p)
-        else:
-            p += dot_standardised(
-                self.together, &self.shift[0], &self.scale[0], self.w, d, &self.row[0]
-            )
-            self.together = &self.row[0]
-        return p
+            prefetch_row(self.ahead[i], self.bytes)
 
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
         cdef int d = <int> self.n_features, k = <int> self.n_columns
         cdef int n_outputs = <int> self.n_outputs
         cdef double plus = 1, total, size
         cdef Py_ssize_t i, j
-        if self.single_row:
-            self.sums[0] = r[0]
-            return
         if n_outputs > 1:
             dgemm(
                 'N', 'N', &d, &n_outputs, &self.count, &plus, <double *> self.together, &d,
@@ -388,19 +368,9 @@ cdef class DenseRows(Rows):
             self.sizes[j] += size
             r += stride
 
-    cdef void collect(self, double *g) noexcept nogil:
-        cdef Py_ssize_t d = self.n_features
-        if self.single_row:
-            # The row itself is in the optimizer's coordinates.
-            scale_row(self.together, self.sums[0], d, g)
-            if self.n_columns > d:
-                g[d] = self.sums[0]
-
     cdef void finish(self, double *g) noexcept nogil:
         cdef Py_ssize_t j, k, d = self.n_features
         cdef double total, terms, least, far
-        if self.single_row:
-            return
         for k in range(self.n_outputs):
             total = self.sums[k]
             # Rounding bound of the cancelling sums; a gradient below it is zero. The terms that a
@@ -420,3 +390,71 @@ cdef class DenseRows(Rows):
                 least = ROUNDING * (terms + self.sizes[k]) if self.n_rows > 1 else 0
                 g[d] = 0 if fabs(total) <= least else total
             g += self.n_columns
+
+
+@cython.final
+cdef class SingleRows(DenseRows):
+    """Dense rows for batches of one row and one output.
+
+    The row itself is shifted and scaled: that is one pass over it, in which it is also multiplied
+    with the weights.
+    """
+
+    cdef const double *w
+    # The row in the optimizer's coordinates, and room for it.
+    cdef const double *z
+    cdef double[::1] room
+
+    def __init__(self, X, shift, scale, level, intercept, capacity, order):
+        DenseRows.__init__(self, X, shift, scale, level, intercept, capacity, order)
+        self.room = aligned(np.empty(self.n_features))
+
+    cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
+        if n_rows > 1:
+            return DenseRows.begin(self, w, n_rows)
+        self.n_rows = 1
+        self.w = w
+        return False
+
+    cdef void forward(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
+    ) noexcept nogil:
+        cdef Py_ssize_t j, d = self.n_features
+        cdef double bias
+        cdef const char *x
+        if self.n_rows > 1:
+            DenseRows.forward(self, order, begin, count, p, stride)
+            return
+        if order == NULL:
+            x = self.data + begin * self.bytes
+        else:
+            x = self.data + order[begin] * self.bytes
+            self.enter_group(order, begin)
+            self.look_ahead(order, begin, 1)
+            prefetch_row(self.ahead[0], self.bytes)
+        self.z = <const double *> x
+        if self.floats is not None:
+            self.z = &self.block[0]
+            for j in range(d):
+                self.block[j] = (<const float *> x)[j]
+        bias = self.w[d] if self.n_columns > d else 0
+        if self.scale is None:
+            sk_gd_dot_double(<const double **> &self.z, 1, d, self.w, bias, p)
+        else:
+            p[0] = bias + dot_standardised(
+                self.z, &self.shift[0], &self.scale[0], self.w, d, &self.room[0]
+            )
+            self.z = &self.room[0]
+
+    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
+        cdef Py_ssize_t d = self.n_features
+        if self.n_rows > 1:
+            DenseRows.backward(self, r, stride, g)
+            return
+        scale_row(self.z, r[0], d, g)
+        if self.n_columns > d:
+            g[d] = r[0]
+
+    cdef void finish(self, double *g) noexcept nogil:
+        if self.n_rows > 1:
+            DenseRows.finish(self, g)

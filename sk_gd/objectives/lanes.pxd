@@ -35,9 +35,7 @@ cdef class LaneObjective:
         const double *w, double *g,
     ) except -1 nogil
     cdef void add_sums(self, LaneObjective other) noexcept nogil
-    cdef void finish_rows(self, double *g) noexcept nogil
     cdef const double *rotate_points(self, const double *points) noexcept nogil
-    cdef int finish(self, double *g, double *gradients) except -1 nogil
     cdef double value(self, Py_ssize_t lane, Py_ssize_t count) except? -1 nogil
     cdef double penalty_value(self, Py_ssize_t lane) except? -1 nogil
     cdef void drop_rounding(self, const double *g, double *rotated) noexcept nogil

@@ -17,9 +17,9 @@ cdef class LaneObjective:
     """F of one or many lanes on a batch: penalties, values, and the rotation of the weights.
 
     A lane is one model in training: `n_outputs` rows of `n_columns` weights. All lanes are in the
-    same coordinates. A subclass has the data. Its `evaluate` sets `last_points`, sums the losses of
-    the rows into `total` and `scaled` and their gradients, and calls `finish`. Its `rows` know how
-    these sums come into the optimizer's coordinates.
+    same coordinates. A subclass has the data. Its `sum_rows` sums the losses of the rows into
+    `total` and `scaled`, and their gradients. Its `rows` know how these sums come into the
+    optimizer's coordinates.
 
     Parameters
     ----------
@@ -108,6 +108,7 @@ cdef class LaneObjective:
         NULL only the losses are computed. While `local` holds, `gradients` must come in as the
         last call left it.
         """
+        cdef Py_ssize_t lane
         cdef const double *w = points
         cdef double *g = gradients
         if self.rotation is not None:
@@ -116,9 +117,17 @@ cdef class LaneObjective:
                 g = &self.rotated_gradients[0, 0]
         self.last_points = w
         self.sum_rows(order, begin, count, count, w, g)
-        if gradients != NULL:
-            self.finish_rows(g)
-            self.finish(g, gradients)
+        if gradients == NULL:
+            return 0
+        self.rows.finish(g)
+        for lane in range(self.n_lanes):
+            if (<PenaltyKernel> self.penalty[lane]).has_gradient:
+                (<PenaltyKernel> self.penalty[lane]).add_gradient(
+                    w + lane * self.n_weights, g + lane * self.n_weights
+                )
+        if self.rotation is not None:
+            self.rotate(b'N', g, gradients)
+            self.drop_rounding(g, gradients)
         return 0
 
     cdef int sum_rows(
@@ -139,27 +148,10 @@ cdef class LaneObjective:
             self.total[lane] += other.total[lane]
             self.scaled[lane] += other.scaled[lane]
 
-    cdef void finish_rows(self, double *g) noexcept nogil:
-        """Bring the gradients of the last `sum_rows` into the optimizer's coordinates."""
-        self.rows.finish(g)
-
     cdef const double *rotate_points(self, const double *points) noexcept nogil:
         """The points as weights of the columns, where there is a rotation."""
         self.rotate(b'T', points, &self.rotated[0, 0])
         return &self.rotated[0, 0]
-
-    cdef int finish(self, double *g, double *gradients) except -1 nogil:
-        """Add the penalties to the gradients `g` of the losses, and rotate them to `gradients`."""
-        cdef Py_ssize_t lane
-        for lane in range(self.n_lanes):
-            if (<PenaltyKernel> self.penalty[lane]).has_gradient:
-                (<PenaltyKernel> self.penalty[lane]).add_gradient(
-                    self.last_points + lane * self.n_weights, g + lane * self.n_weights
-                )
-        if self.rotation is not None:
-            self.rotate(b'N', g, gradients)
-            self.drop_rounding(g, gradients)
-        return 0
 
     cdef double value(self, Py_ssize_t lane, Py_ssize_t count) except? -1 nogil:
         """What the last `evaluate`, on `count` rows, computed the gradient of, for a lane."""

@@ -17,7 +17,7 @@ from sk_gd.objectives.lanes cimport LaneObjective
 from sk_gd.objectives.rows cimport AHEAD, SK_GD_PREFETCH
 
 from .csr_rows import CSRRows, ManyOutputRows
-from .dense_rows import DenseRows
+from .dense_rows import DenseRows, SingleRows
 
 # Entries of a block of rows: it should stay in the cache.
 BLOCK = 2048
@@ -126,71 +126,84 @@ cdef class LinearObjective(LaneObjective):
             memset(g, 0, self.n_lanes * self.n_weights * sizeof(double))
         self.mark += 1
         self.n_where = 0 if self.local else -1
+        if count == 1 and self.n_responses == 1:
+            # The compiler writes this again, without loops.
+            self.add_block(order, begin, 1, 1, g)
+            done = 1
         while done < count:
             rows = min(self.rows.capacity, count - done)
-            self.predict(order, begin + done, rows)
-            self.add_losses(order, begin + done, rows)
+            self.add_block(order, begin + done, rows, self.n_responses, g)
             done += rows
-            if g != NULL:
-                self.add_gradients(rows, g)
         if g != NULL:
             self.rows.collect(g)
+            if self.local:
+                self.repeat_for_outputs()
+        return 0
+
+    cdef inline int add_block(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows, Py_ssize_t n_responses,
+        double *g,
+    ) except -1 nogil:
+        """Add the losses of a block to the sums of the lanes, and its gradient to `g`."""
+        self.predict(order, begin, rows, n_responses)
+        self.add_losses(order != NULL, rows, n_responses)
+        if g != NULL:
+            self.add_gradients(rows, n_responses, g)
         return 0
 
     cdef void add_sums(self, LaneObjective other) noexcept nogil:
         LaneObjective.add_sums(self, other)
         self.rows.add_sums((<LinearObjective> other).rows)
 
-    cdef void finish_rows(self, double *g) noexcept nogil:
-        LaneObjective.finish_rows(self, g)
-        if self.local:
-            self.repeat_for_outputs()
-
     cdef inline void predict(
-        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows, Py_ssize_t n_responses
     ) noexcept nogil:
         """Fill a block: predictions, in the units of the targets, targets and weights."""
         cdef Py_ssize_t i, k
         self.rows.forward(order, begin, rows, &self.p[0, 0], <int> self.p.shape[1])
-        self.gather_targets(order, begin, rows)
+        self.gather_targets(order, begin, rows, 1 if n_responses == 1 else self.y.shape[1])
         if self.in_units:
-            for k in range(self.n_responses):
+            for k in range(n_responses):
                 for i in range(rows):
                     self.p[k, i] = self.origin[k] + self.unit[k] * self.p[k, i]
         if self.weight is not None:
             # The prediction of a row without weight may be infinite; zero times it is not zero.
             for i in range(rows):
                 if self.weight_block[i] == 0:
-                    for k in range(self.n_responses):
+                    for k in range(n_responses):
                         self.p[k, i] = 0
 
     cdef inline int add_losses(
-        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
+        self, bint shuffled, Py_ssize_t rows, Py_ssize_t n_responses
     ) except -1 nogil:
         """Add the losses of a block of predictions to the sums of the lanes."""
         cdef Py_ssize_t lane, k, first, share
+        cdef Py_ssize_t n_lanes = 1 if n_responses == 1 else self.n_lanes
+        cdef Py_ssize_t n_outputs = 1 if n_responses == 1 else self.n_outputs
         cdef double total
-        for lane in range(self.n_lanes):
-            first = lane * self.n_outputs
-            if order != NULL and self.n_lanes > 1:
+        for lane in range(n_lanes):
+            first = lane * n_outputs
+            if shuffled and n_lanes > 1:
                 # Memory is idle meanwhile: each lane prefetches a part of the next block.
-                share = (rows + self.n_lanes - 1) // self.n_lanes
+                share = (rows + n_lanes - 1) // n_lanes
                 self.rows.fetch(lane * share, share)
-            total = self.loss.evaluate(first, self.n_outputs, rows)
+            total = self.loss.evaluate(first, n_outputs, rows)
             self.total[lane] += total
-            if self.n_outputs == 1:
+            if n_outputs == 1:
                 self.scaled[lane] += total * self.per_scale[first]
             elif self.in_units:
-                for k in range(first, first + self.n_outputs):
+                for k in range(first, first + n_outputs):
                     self.scaled[lane] += self.loss.totals[k] * self.per_scale[k]
             else:
                 self.scaled[lane] += total
         return 0
 
-    cdef inline void add_gradients(self, Py_ssize_t rows, double *g) noexcept nogil:
+    cdef inline void add_gradients(
+        self, Py_ssize_t rows, Py_ssize_t n_responses, double *g
+    ) noexcept nogil:
         """Add the gradient of a block to the sums of the lanes."""
         cdef Py_ssize_t i, k
-        for k in range(self.n_responses):
+        for k in range(n_responses):
             for i in range(rows):
                 self.slopes[k, i] *= self.factors[k]
         self.rows.backward(&self.slopes[0, 0], <int> self.p.shape[1], g)
@@ -199,11 +212,11 @@ cdef class LinearObjective(LaneObjective):
                 &self.where[0], self.n_where, &self.stamp[0], self.mark
             )
 
-    cdef void gather_targets(
-        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows
+    cdef inline void gather_targets(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows, Py_ssize_t n_targets
     ) noexcept nogil:
         """Copy the targets and the weights of a block, and prefetch those of the next one."""
-        cdef Py_ssize_t i, k, n_targets = self.y.shape[1]
+        cdef Py_ssize_t i, k
         # Those of the next block, which are needed when this one has been multiplied.
         cdef Py_ssize_t ahead = begin + max(rows, AHEAD)
         cdef Py_ssize_t known = min(rows, self.rows.n_ordered - ahead)
@@ -243,6 +256,8 @@ def make_rows(X, coordinates, level, batch_size, order):
         kind, width = CSRRows, X.nnz // X.shape[0]
         if len(level) >= MANY and width * batch_size > 2 * X.shape[1]:
             kind = ManyOutputRows
+    elif batch_size == len(level) == 1:
+        kind = SingleRows
     # Blocks of the same size: none is a small rest.
     n_blocks = -(-batch_size // max(FEWEST, BLOCK // max(width, 1)))
     return kind(

@@ -31,12 +31,13 @@ ctypedef fused real:
     double
 
 
-cdef inline void prefetch_row(const real *x, Py_ssize_t d) noexcept nogil:
-    cdef Py_ssize_t j = 0
-    while j < d:
-        SK_GD_PREFETCH(x + j)
-        j += 64 // sizeof(real)
-    SK_GD_PREFETCH(x + d - 1)
+cdef inline void prefetch_row(const void *row, Py_ssize_t bytes) noexcept nogil:
+    cdef const char *x = <const char *> row
+    cdef Py_ssize_t i = 0
+    while i < bytes:
+        SK_GD_PREFETCH(x + i)
+        i += 64
+    SK_GD_PREFETCH(x + bytes - 1)
 
 
 cdef class Rows:

@@ -11,6 +11,8 @@ import numpy as np
 
 from sk_gd.objectives.order cimport Order
 
+from ..aligned import aligned
+
 
 cdef class Rows:
     """The rows of X, a block at a time, as if they were in the optimizer's coordinates.
@@ -47,8 +49,8 @@ cdef class Rows:
         self.order = order
         self.n_ordered = order.n
         self.n_outputs = n_outputs
-        self.shift = shift
-        self.scale = scale
+        self.shift = shift if shift is None else aligned(shift)
+        self.scale = scale if scale is None else aligned(scale)
         self.level = level
         self.local = False
         # Of the slopes of every output their sum, where `g` does not have it, and that of their

@@ -91,7 +91,7 @@ cdef inline void prefetch(
 ) noexcept nogil:
     """Prefetch the i-th of the rows, if it is before the end."""
     if i < end:
-        prefetch_row(&X[i if rows is None else rows[i], 0], X.shape[1])
+        prefetch_row(&X[i if rows is None else rows[i], 0], X.shape[1] * sizeof(real))
 
 
 def centred_sums(

@@ -1,5 +1,5 @@
 # cython: language_level=3
-from sk_gd.optimizers.base cimport Rule
+from sk_gd.optimizers.base cimport Rule, cloned_void
 
 
 cdef class AdamRule(Rule):
@@ -13,8 +13,8 @@ cdef class AdamRule(Rule):
     cdef double[::1] v
     cdef double[::1] divisor
     cdef void correct(self) noexcept nogil
-    cdef void remember(self, double[::1] g) noexcept nogil
-    cdef void descend(self, double[::1] w, double lr) noexcept nogil
+    cdef cloned_void remember(self, double[::1] g) noexcept nogil
+    cdef cloned_void descend(self, double[::1] w, double lr) noexcept nogil
 
 
 cdef class RAdamRule(AdamRule):

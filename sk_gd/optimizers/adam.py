@@ -8,13 +8,13 @@ from ..parameters import check_boolean, check_range
 
 if cython.compiled:
     from cython.cimports.libc.math import pow, sqrt
-    from cython.cimports.sk_gd.optimizers.base import Rule, bias_correction
+    from cython.cimports.sk_gd.optimizers.base import Rule, bias_correction, cloned_int, cloned_void
 
     from .base import Optimizer
 else:
     from math import pow, sqrt
 
-    from .base import Optimizer, Rule, bias_correction
+    from .base import Optimizer, Rule, bias_correction, cloned_int, cloned_void
 
 
 class _AdamLike(Optimizer):
@@ -129,7 +129,7 @@ class AdamRule(Rule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         self.correct()
         self.remember(g)
         self.descend(w, lr)
@@ -191,7 +191,7 @@ class AMSGradRule(AdamRule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def remember(self, g: cython.double[::1]) -> cython.void:
+    def remember(self, g: cython.double[::1]) -> cloned_void:
         j: cython.Py_ssize_t
         AdamRule.remember(self, g)
         for j in range(self.n):
@@ -276,7 +276,7 @@ class NAdamRule(AdamRule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         now: cython.double = self.momentum(self.t)
         ahead: cython.double = self.momentum(self.t + 1)
@@ -371,7 +371,7 @@ class RAdamRule(AdamRule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def descend(self, w: cython.double[::1], lr: cython.double) -> cython.void:
+    def descend(self, w: cython.double[::1], lr: cython.double) -> cloned_void:
         j: cython.Py_ssize_t
         if self.rectification > 0:
             AdamRule.descend(self, w, lr * self.rectification)
@@ -447,7 +447,7 @@ class AdamWRule(AdamRule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         for j in range(self.n):
             w[j] *= 1 - lr * self.weight_decay

@@ -9,7 +9,7 @@ from ..parameters import check_boolean, check_range
 if cython.compiled:
     from cython.cimports.libc.math import fabs, sqrt
     from cython.cimports.sk_gd.optimizers.adam import AdamRule, RAdamRule
-    from cython.cimports.sk_gd.optimizers.base import Rule, bias_correction
+    from cython.cimports.sk_gd.optimizers.base import Rule, bias_correction, cloned_int, cloned_void
 
     from .adam import _AdamLike
     from .base import Optimizer
@@ -17,7 +17,7 @@ else:
     from math import fabs, sqrt
 
     from .adam import AdamRule, RAdamRule, _AdamLike
-    from .base import Optimizer, Rule, bias_correction
+    from .base import Optimizer, Rule, bias_correction, cloned_int, cloned_void
 
 
 class Adamax(_AdamLike):
@@ -92,7 +92,7 @@ class AdamaxRule(Rule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         kept: cython.double
         size: cython.double
@@ -182,7 +182,7 @@ class AdaBeliefRule(AdamRule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def remember(self, g: cython.double[::1]) -> cython.void:
+    def remember(self, g: cython.double[::1]) -> cloned_void:
         _believe(self, g, self.outside)
 
 
@@ -192,7 +192,7 @@ class RectifiedAdaBeliefRule(RAdamRule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def remember(self, g: cython.double[::1]) -> cython.void:
+    def remember(self, g: cython.double[::1]) -> cloned_void:
         _believe(self, g, self.epsilon)
 
 
@@ -258,7 +258,7 @@ class YogiRule(AdamRule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def remember(self, g: cython.double[::1]) -> cython.void:
+    def remember(self, g: cython.double[::1]) -> cloned_void:
         j: cython.Py_ssize_t
         square: cython.double
         change: cython.double
@@ -375,7 +375,7 @@ class AdanRule(Rule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         d: cython.double
         ahead: cython.double

@@ -9,7 +9,7 @@ from .adam import epsilons
 
 if cython.compiled:
     from cython.cimports.libc.math import sqrt
-    from cython.cimports.sk_gd.optimizers.base import Rule
+    from cython.cimports.sk_gd.optimizers.base import Rule, cloned_int
     from cython.cimports.sk_gd.penalties.base import PenaltyKernel
 
     from .base import Optimizer
@@ -17,7 +17,7 @@ else:
     from math import sqrt
 
     from ..penalties.base import PenaltyKernel
-    from .base import Optimizer, Rule
+    from .base import Optimizer, Rule, cloned_int
 
 
 class Adagrad(Optimizer):
@@ -98,7 +98,7 @@ class AdagradRule(Rule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         for j in range(self.n):
             self.step_along(w, j, g[j], lr)
@@ -200,7 +200,7 @@ class AdadeltaRule(Rule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         delta: cython.double
         # Two loops, since the compiler turns none with so many arrays into vector instructions.
@@ -291,7 +291,7 @@ class RMSpropRule(Rule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         for j in range(self.n):
             self.a[j] = self.rho * self.a[j] + (1 - self.rho) * g[j] * g[j]
@@ -394,7 +394,7 @@ class FTRLRule(Rule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         for j in range(self.n):
             self.step_along(w, j, g[j], lr)

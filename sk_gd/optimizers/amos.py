@@ -8,13 +8,13 @@ from ..parameters import check_range
 
 if cython.compiled:
     from cython.cimports.libc.math import fmax, pow, sqrt
-    from cython.cimports.sk_gd.optimizers.base import Rule
+    from cython.cimports.sk_gd.optimizers.base import Rule, cloned_int
 
     from .base import Optimizer
 else:
     from math import pow, sqrt
 
-    from .base import Optimizer, Rule
+    from .base import Optimizer, Rule, cloned_int
 
     fmax = max
 
@@ -121,7 +121,7 @@ class AmosRule(Rule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         square: cython.double
         inverse: cython.double

@@ -8,7 +8,7 @@ from ..parameters import check_range
 
 if cython.compiled:
     from cython.cimports.libc.math import fmax, pow, sqrt
-    from cython.cimports.sk_gd.optimizers.base import Rule, bias_correction
+    from cython.cimports.sk_gd.optimizers.base import Rule, bias_correction, cloned_int
     from cython.cimports.sk_gd.penalties.base import PenaltyKernel
 
     from .base import Optimizer
@@ -16,7 +16,7 @@ else:
     from math import pow, sqrt
 
     from ..penalties.base import PenaltyKernel
-    from .base import Optimizer, Rule, bias_correction
+    from .base import Optimizer, Rule, bias_correction, cloned_int
 
     fmax = max
 
@@ -271,7 +271,7 @@ class ScheduleFreeSGDRule(ScheduleFreeRule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         self.weigh(lr)
         for j in range(self.n):
@@ -306,7 +306,7 @@ class ScheduleFreeAdamWRule(ScheduleFreeRule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         y: cython.double
         self.correction = bias_correction(self.correction, self.beta_2, self.t)

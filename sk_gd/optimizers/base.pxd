@@ -1,4 +1,5 @@
 # cython: language_level=3
+from sk_gd.clones cimport cloned_int, cloned_void  # no-cython-lint: for the rules
 from sk_gd.objectives.base cimport Objective
 from sk_gd.penalties.base cimport PenaltyKernel
 

@@ -13,6 +13,7 @@ from numbers import Real
 import cython
 import numpy as np
 
+from ..aligned import aligned
 from ..hints import OF_OPTIMIZERS, check_words
 from ..objectives.functions import Function
 from ..parameters import Parameters, comes_first
@@ -21,6 +22,10 @@ if cython.compiled:
     from cython.cimports.libc.math import pow
 else:
     from math import pow
+
+    # What a method returns whose loops are compiled for several instruction sets, too.
+    cloned_int = cython.int
+    cloned_void = cython.void
 
 
 @cython.cclass
@@ -53,7 +58,7 @@ class Rule:
 
     def array(self, name, size=None, *, position=False):
         """Make an array of zeros that is pickled under `name`."""
-        self.arrays[name] = np.zeros(self.n if size is None else size)
+        self.arrays[name] = aligned(np.zeros(self.n if size is None else size))
         if position:
             self.positions.add(name)
         return self.arrays[name]

@@ -8,14 +8,14 @@ from ..parameters import check_range
 
 if cython.compiled:
     from cython.cimports.libc.math import INFINITY, fmin, sqrt
-    from cython.cimports.sk_gd.optimizers.base import Rule
+    from cython.cimports.sk_gd.optimizers.base import Rule, cloned_int
 
     from .base import Optimizer
 else:
     from math import inf as INFINITY
     from math import sqrt
 
-    from .base import Optimizer, Rule
+    from .base import Optimizer, Rule, cloned_int
 
     fmin = min
 
@@ -193,7 +193,7 @@ class SecantRule(Rule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         s: cython.double
         y: cython.double

@@ -7,13 +7,13 @@ import cython
 from ..parameters import check_range
 
 if cython.compiled:
-    from cython.cimports.sk_gd.optimizers.base import Rule
+    from cython.cimports.sk_gd.optimizers.base import Rule, cloned_int
     from cython.cimports.sk_gd.penalties.base import PenaltyKernel
 
     from .base import Optimizer
 else:
     from ..penalties.base import PenaltyKernel
-    from .base import Optimizer, Rule
+    from .base import Optimizer, Rule, cloned_int
 
 
 class SGD(Optimizer):
@@ -66,7 +66,7 @@ class SGDRule(Rule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         for j in range(self.n):
             self.step_along(w, j, g[j], lr)
@@ -160,7 +160,7 @@ class MomentumRule(Rule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         for j in range(self.n):
             self.v[j] = self.momentum * self.v[j] + lr * g[j]
@@ -238,7 +238,7 @@ class HeavyBallRule(Rule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         here: cython.double
         for j in range(self.n):

@@ -8,7 +8,7 @@ from ..parameters import check_range
 
 if cython.compiled:
     from cython.cimports.libc.math import fabs, fmax, sqrt
-    from cython.cimports.sk_gd.optimizers.base import Rule
+    from cython.cimports.sk_gd.optimizers.base import Rule, cloned_int, cloned_void
     from cython.cimports.sk_gd.penalties.base import PenaltyKernel
 
     from .base import Optimizer
@@ -16,7 +16,7 @@ else:
     from math import fabs, sqrt
 
     from ..penalties.base import PenaltyKernel
-    from .base import Optimizer, Rule
+    from .base import Optimizer, Rule, cloned_int, cloned_void
 
     fmax = max
 
@@ -196,7 +196,7 @@ class DistanceRule(MeasuringRule):
     @cython.exceptval(check=False)
     def descend(
         self, w: cython.double[::1], g: cython.double[::1], lr: cython.double
-    ) -> cython.void:
+    ) -> cloned_void:
         j: cython.Py_ssize_t
         rate: cython.double = self.rate(0, lr)
         for j in range(self.n):
@@ -216,7 +216,7 @@ class DoGRule(DistanceRule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         square: cython.double = 0
         if self.distance[0] == 0:
@@ -241,7 +241,7 @@ class DoWGRule(DistanceRule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         self.measure(w, self.r_epsilon)
         self.total[0] += self.distance[0] * self.distance[0] * self.squared(g)
         self.descend(w, g, lr)
@@ -336,7 +336,7 @@ class COCOBRule(MeasuringRule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         whole: cython.double
         for j in range(self.n):

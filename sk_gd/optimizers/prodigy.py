@@ -8,13 +8,14 @@ from ..parameters import check_boolean, check_range
 
 if cython.compiled:
     from cython.cimports.libc.math import fabs, fmax, pow, sqrt
+    from cython.cimports.sk_gd.optimizers.base import cloned_int
     from cython.cimports.sk_gd.optimizers.parameter_free import MeasuringRule
 
     from .base import Optimizer
 else:
     from math import fabs, pow, sqrt
 
-    from .base import Optimizer
+    from .base import Optimizer, cloned_int
     from .parameter_free import MeasuringRule
 
     fmax = max
@@ -248,7 +249,7 @@ class DAdaptAdamRule(AdaptedAdamRule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         root: cython.double
         product: cython.double = 0
@@ -299,7 +300,7 @@ class ProdigyRule(AdaptedAdamRule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         whole: cython.double
         root: cython.double

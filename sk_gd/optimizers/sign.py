@@ -8,11 +8,11 @@ from ..parameters import check_range
 
 if cython.compiled:
     from cython.cimports.libc.math import fmax, fmin
-    from cython.cimports.sk_gd.optimizers.base import Rule
+    from cython.cimports.sk_gd.optimizers.base import Rule, cloned_int
 
     from .base import Optimizer
 else:
-    from .base import Optimizer, Rule
+    from .base import Optimizer, Rule, cloned_int
 
     fmax, fmin = max, min
 
@@ -92,7 +92,7 @@ class LionRule(Rule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         for j in range(self.n):
             w[j] *= 1 - lr * self.weight_decay
@@ -185,7 +185,7 @@ class RpropRule(Rule):
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
-    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cython.int:
+    def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         agreement: cython.double
         factor: cython.double

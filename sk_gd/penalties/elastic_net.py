@@ -5,6 +5,7 @@
 import cython
 import numpy as np
 
+from ..aligned import aligned
 from ..parameters import check_range
 
 if cython.compiled:
@@ -126,8 +127,8 @@ class ElasticNetKernel(PenaltyKernel):
     def __init__(self, l1, l2, loss_scale, proximal):
         if not np.shape(l1) == np.shape(l2) == np.shape(loss_scale) == (len(l1),):
             raise ValueError("The strengths and the loss scale must have one entry a weight each.")
-        self.l1 = np.array(l1, dtype=float)
-        self.l2 = np.array(l2, dtype=float)
+        self.l1 = aligned(l1)
+        self.l2 = aligned(l2)
         self.loss_scale = np.array(loss_scale, dtype=float)
         self.ridge = bool(np.asarray(self.l2).any())
         self.lasso = bool(np.asarray(self.l1).any())

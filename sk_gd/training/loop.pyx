@@ -15,6 +15,8 @@ from sk_gd.objectives.lanes cimport LaneObjective
 from sk_gd.optimizers.base cimport Rule
 from sk_gd.penalties.base cimport PenaltyKernel
 
+from ..aligned import aligned
+
 # Exponent of the polynomial-decay average (Shamir & Zhang, 2013). Whenever training stops, the
 # last tenth or so of the steps have most of the weight.
 cdef double FORGET = 8
@@ -172,8 +174,8 @@ cdef class Lane:
                 f"train weights of shape {np.shape(w)}: rule(n) must make a rule of n weights."
             )
         self.rule = rule
-        self.w = np.array(w, dtype=float)
-        self.point = np.array(w, dtype=float)
+        self.w = aligned(w)
+        self.point = aligned(w)
         self.reported = np.empty(len(w))
         self.average = None
         self.averaged = 0
@@ -208,7 +210,7 @@ cdef class Lane:
 
     def begin_average(self):
         """Average the iterates from the next step on."""
-        self.average = np.zeros(self.w.shape[0])
+        self.average = aligned(np.zeros(self.w.shape[0]))
 
     def check(self, LaneObjective objective not None):
         """Raise a ValueError unless every array of the lane has the weights of `objective`."""
@@ -382,7 +384,7 @@ def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t
     cdef const Py_ssize_t[::1] rows = order
     cdef const Py_ssize_t *first_row = NULL if order is None else &rows[0]
     cdef double[:, ::1] points = np.empty((n_lanes if n_lanes > 1 else 0, objective.n_weights))
-    cdef double[:, ::1] gradients = np.zeros((n_lanes, objective.n_weights))
+    cdef double[:, ::1] gradients = aligned(np.zeros((n_lanes, objective.n_weights)))
     cdef const double *at
     cdef double *wanted = NULL
     cdef Lane one

@@ -15,6 +15,7 @@ FOLDER = pathlib.Path(sk_gd.__file__).parent
 ALIAS = "sk_gd_uncompiled"
 # In the order in which they import each other.
 SOURCES = (
+    "aligned",
     "hints",
     "parameters",
     "objectives.base",
