@@ -313,7 +313,7 @@ cdef class DenseRows(Rows):
                     self.data, self.bytes, order, self.order.place, self.group, self.n_ordered
                 )
 
-    cdef void look_ahead(
+    cdef inline void look_ahead(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
     ) noexcept nogil:
         """Point `ahead` at the rows to fetch while order[begin:begin + count] are in work."""
