@@ -12,10 +12,10 @@ import numpy as np
 from ..parameters import Parameters, comes_first
 
 if cython.compiled:
-    from cython.cimports.libc.math import exp
+    from cython.cimports.libc.math import exp, fabs, log
     from cython.cimports.sk_gd.losses import exponentials as vector
 else:
-    from math import exp
+    from math import exp, fabs, log
 
     Point = cython.struct(value=cython.double, slope=cython.double)
 
@@ -87,15 +87,45 @@ class LossKernel:
 def exponentials(numbers, row, n):
     """Replace the first `n` numbers of a row by their exponentials."""
     i: cython.Py_ssize_t
-    if not (0 <= row < numbers.shape[0] and n <= numbers.shape[1]):
-        with cython.gil:
-            raise IndexError(f"There are no {n} numbers in row {row}.")
+    check_length(numbers, row, n)
     # Few numbers are sooner done one by one.
     if cython.compiled and n >= 4:
         vector.exponentials(cython.address(numbers[row, 0]), n)
     else:
         for i in range(n):
             numbers[row, i] = exp(numbers[row, i])
+    return 0
+
+
+def logistics(numbers, row, weight, n):
+    """Replace the first `n` numbers of a row by their logistic function 1 / (1 + exp(-x)).
+
+    Returns the weighted sum of its integral, log(1 + exp(x)).
+    """
+    total: cython.double = 0
+    x: cython.double
+    e: cython.double
+    i: cython.Py_ssize_t
+    check_length(numbers, row, n)
+    if n > weight.shape[0]:
+        with cython.gil:
+            raise IndexError(f"There are no {n} weights.")
+    if cython.compiled and n >= 4:
+        return vector.logistics(cython.address(numbers[row, 0]), cython.address(weight[0]), n)
+    for i in range(n):
+        x = numbers[row, i]
+        # The exponent is negative, so that nothing overflows.
+        e = exp(-fabs(x))
+        total += weight[i] * ((x if x > 0 else 0.0) + log(1 + e))
+        numbers[row, i] = (1.0 if x >= 0 else e) / (1 + e)
+    return total
+
+
+def check_length(numbers, row, n):
+    """Raise an IndexError unless there are so many numbers in the row."""
+    if not (0 <= row < numbers.shape[0] and n <= numbers.shape[1]):
+        with cython.gil:
+            raise IndexError(f"There are no {n} numbers in row {row}.")
     return 0
 
 
