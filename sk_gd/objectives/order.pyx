@@ -121,18 +121,25 @@ cdef class Order:
 
         The places are in the same random order in every group. The last group has fewer.
         """
-        cdef Py_ssize_t s, i, row = 0, end = 0, begin = 0, n_begun = 0
-        while begin < self.n:
-            for s in range(self.group):
-                i = begin + self.place[s]
-                if i < self.n:
-                    if row == end:
-                        row = runs[n_begun] * self.run
-                        end = min(row + self.run, self.n)
-                        n_begun += 1
-                    self.rows[i] = row if self.subset is None else self.subset[row]
+        cdef Py_ssize_t s, i, k, row, end, n_runs = runs.shape[0], begin = 0
+        # Copies, since the compiler has to expect that writing a row changes what `self` has.
+        cdef Py_ssize_t n = self.n, group = self.group
+        cdef const Py_ssize_t *place = &self.place[0]
+        cdef const Py_ssize_t *subset = NULL if self.subset is None else &self.subset[0]
+        cdef Py_ssize_t *rows = &self.rows[0]
+        s = 0
+        for k in range(n_runs):
+            row = runs[k] * self.run
+            end = min(row + self.run, n)
+            while row < end:
+                i = begin + place[s]
+                s += 1
+                if s == group:
+                    s = 0
+                    begin += group
+                if i < n:
+                    rows[i] = row if subset == NULL else subset[row]
                     row += 1
-            begin += self.group
 
     cdef void split(self) noexcept nogil:
         """List the places in `streams` as a group is read: the next row of each part in turn."""
