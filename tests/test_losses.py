@@ -1,6 +1,5 @@
 """The losses: minimisers, probabilities, units, curvature, and bad input."""
 
-import decimal
 import re
 
 import numpy as np
@@ -30,46 +29,8 @@ from sk_gd.losses import (
     ModifiedHuber,
     Quantile,
 )
-from sk_gd.losses.base import exponentials
 
 RNG = np.random.default_rng(42)
-
-
-def exponentials_of(x):
-    """The exponentials of a vector, as the losses compute them."""
-    numbers = np.array(x, dtype=float, ndmin=2)
-    exponentials(numbers, 0, numbers.shape[1])
-    return numbers[0]
-
-
-class TestExponentialsOfMany:
-    def test_error_is_below_one_unit_in_the_last_place(self):
-        # Also where the results are subnormal, and where the whole number in the formula changes.
-        x = [
-            RNG.uniform(-745.13, 709.78, 1000),
-            RNG.uniform(-40, 1, 2000),
-            RNG.uniform(-745.13, -705, 500),
-            (np.arange(-1074, 1024) + 0.5) * np.log(2),
-        ]
-        x = np.concatenate([*x, [0.0, 5e-324, -1e-300, 709.782712893384, -745.1332191019411]])
-        with decimal.localcontext(prec=40, Emin=-1_000_000) as context:
-            exact = [context.exp(decimal.Decimal(number)) for number in x.tolist()]
-            error = [
-                abs(decimal.Decimal(found) - e) / decimal.Decimal(np.spacing(float(e)).item())
-                for found, e in zip(exponentials_of(x).tolist(), exact, strict=True)
-            ]
-        assert max(error) < 1
-
-    def test_beyond_the_range(self):
-        x = [np.inf, 1e308, 709.7827128933841, -745.1332191019413, -1e308, -np.inf, np.nan]
-        expected = [np.inf, np.inf, np.inf, 0, 0, 0, np.nan]
-        np.testing.assert_array_equal(exponentials_of(x), expected)
-
-    def test_a_number_has_the_same_digits_at_every_place(self):
-        x = RNG.normal(0, 20, 67)
-        whole = exponentials_of(x)
-        for n in range(4, 67):
-            np.testing.assert_array_equal(exponentials_of(x[-n:]), whole[-n:])
 
 
 class TestMinimisers:

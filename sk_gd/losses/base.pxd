@@ -22,5 +22,13 @@ cpdef int exponentials(
 ) except -1 nogil
 
 
+cpdef double logistics(
+    double[:, ::1] numbers, Py_ssize_t row, const double[::1] weight, Py_ssize_t n
+) except? -1 nogil
+
+
+cdef int check_length(double[:, ::1] numbers, Py_ssize_t row, Py_ssize_t n) except -1 nogil
+
+
 cdef class NumpyKernel(LossKernel):
     cdef object loss

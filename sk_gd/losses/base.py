@@ -14,7 +14,7 @@ from ..parameters import Parameters, comes_first
 if cython.compiled:
     from cython.cimports.sk_gd.losses import exponentials as vector
 else:
-    from math import exp
+    from math import exp, fabs, log
 
     Point = cython.struct(value=cython.double, slope=cython.double)
 
@@ -85,14 +85,42 @@ class LossKernel:
 
 def exponentials(numbers, row, n):
     """Replace the first `n` numbers of a row by their exponentials."""
-    if not (0 <= row < numbers.shape[0] and n <= numbers.shape[1]):
-        with cython.gil:
-            raise IndexError(f"There are no {n} numbers in row {row}.")
+    check_length(numbers, row, n)
     if cython.compiled:
         vector.exponentials(numbers, row, n)
     else:
         for i in range(n):
             numbers[row, i] = exp(numbers[row, i])
+    return 0
+
+
+def logistics(numbers, row, weight, n):
+    """Replace the first `n` numbers of a row by their logistic function 1 / (1 + exp(-x)).
+
+    Returns the weighted sum of its integral, log(1 + exp(x)).
+    """
+    check_length(numbers, row, n)
+    if n > weight.shape[0]:
+        with cython.gil:
+            raise IndexError(f"There are no {n} weights.")
+    if cython.compiled:
+        return vector.logistics(numbers, row, weight, n)
+    else:
+        total = 0.0
+        for i in range(n):
+            x = numbers[row, i]
+            # The exponent is negative, so that nothing overflows.
+            e = exp(-fabs(x))
+            total += weight[i] * (max(x, 0.0) + log(1 + e))
+            numbers[row, i] = (1.0 if x >= 0 else e) / (1 + e)
+        return total
+
+
+def check_length(numbers, row, n):
+    """Raise an IndexError unless there are so many numbers in the row."""
+    if not (0 <= row < numbers.shape[0] and n <= numbers.shape[1]):
+        with cython.gil:
+            raise IndexError(f"There are no {n} numbers in row {row}.")
     return 0
 
 

@@ -7,15 +7,15 @@ import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
 
 if cython.compiled:
-    from cython.cimports.libc.math import copysign, fabs, log
+    from cython.cimports.libc.math import log
     from cython.cimports.sk_gd.losses.base import LossKernel, Point
-    from cython.cimports.sk_gd.losses.exponentials import exponentials
+    from cython.cimports.sk_gd.losses.exponentials import exponentials, logistics
 
     from .base import Loss
 else:
-    from math import copysign, fabs, log
+    from math import log
 
-    from .base import Loss, LossKernel, Point, exponentials
+    from .base import Loss, LossKernel, Point, exponentials, logistics
 
 
 @cython.cfunc
@@ -50,35 +50,16 @@ class BinomialKernel(LossKernel):
     @cython.inline
     def sum(self, first: cython.Py_ssize_t, rows: cython.Py_ssize_t) -> cython.double:
         """`evaluate`, for the one output that there is."""
-        total: cython.double = 0
-        # The logarithm is the slowest part of the loss. Rows of equal weight share one: the
-        # logarithm of their product, which stays finite for a thousand rows.
-        product: cython.double = 1
-        weight: cython.double = self.weight[0]
-        e: cython.double
-        p: cython.double
-        sign: cython.double
+        total: cython.double
         i: cython.Py_ssize_t
+        # For the scores of the wrong class this is log(1 + exp(p)), with the logistic function as
+        # its slope. The loops can be turned into vector instructions.
         for i in range(rows):
-            # The exponent is negative, so that nothing overflows. The slope replaces it below.
-            self.slopes[first, i] = -fabs(self.p[first, i])
-        exponentials(self.slopes, first, rows)
+            self.slopes[first, i] = (1 - 2 * self.y[0, i]) * self.p[first, i]
+        total = logistics(self.slopes, first, self.weight, rows)
         for i in range(rows):
-            if self.weight[i] != weight or product > 1e300:
-                total += weight * log(product)
-                weight = self.weight[i]
-                product = 1
-            product *= 1 + self.slopes[first, i]
-            p = self.p[first, i]
-            # Not fmax, which would be a function call.
-            total += weight * ((p if p > 0 else 0.0) - self.y[0, i] * p)
-        # A loop of its own, which the compiler turns into vector instructions.
-        for i in range(rows):
-            e = self.slopes[first, i]
-            sign = copysign(1.0, self.p[first, i])
-            e = (sign if sign > e else e) / (1 + e)
-            self.slopes[first, i] = self.weight[i] * (e - self.y[0, i])
-        return total + weight * log(product)
+            self.slopes[first, i] *= self.weight[i] * (1 - 2 * self.y[0, i])
+        return total
 
 
 @cython.final
@@ -100,7 +81,8 @@ class SoftmaxKernel(LossKernel):
         self, first: cython.Py_ssize_t, outputs: cython.Py_ssize_t, rows: cython.Py_ssize_t
     ) -> cython.double:
         total: cython.double = 0
-        # Rows of equal weight share a logarithm, as those of the binomial loss.
+        # The logarithm is the slowest part of the loss. Rows of equal weight share one: the
+        # logarithm of their product, which stays finite for a thousand rows.
         product: cython.double = 1
         weight: cython.double = self.weight[0]
         p: cython.double

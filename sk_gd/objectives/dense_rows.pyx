@@ -5,15 +5,13 @@
 import numpy as np
 
 cimport cython
-from libc.math cimport fabs, fmin
+from libc.math cimport fabs
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 from scipy.linalg.cython_blas cimport dgemm
 
 from sk_gd.clones cimport SK_GD_CLONES  # no-cython-lint: for the C below
-from sk_gd.objectives.rows cimport (
-    AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, prefetch_row, real,
-)
+from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, prefetch_row
 
 from ..aligned import aligned
 
@@ -85,6 +83,24 @@ cdef extern from *:
         } \
         for (; i < count; i++) \
             for (j = 0; j < d; j++) g[j] += line[i][j] * r[i]; \
+    } \
+    \
+    /* Copy rows side by side as doubles. Meanwhile bring the rows `ahead` from memory, unless \
+       NULL. */ \
+    SK_GD_CLONES static void sk_gd_copy_##REAL( \
+        const REAL *const *line, const REAL *const *ahead, Py_ssize_t count, Py_ssize_t d, \
+        double *__restrict block \
+    ) { \
+        enum { CHUNK = 64 / sizeof(REAL) }; \
+        for (Py_ssize_t i = 0; i < count; i++, block += d) { \
+            const REAL *x = line[i]; \
+            Py_ssize_t j; \
+            if (ahead) { \
+                for (j = 0; j < d; j += CHUNK) SK_GD_PREFETCH(ahead[i] + j); \
+                SK_GD_PREFETCH(ahead[i] + d - 1); \
+            } \
+            for (j = 0; j < d; j++) block[j] = x[j]; \
+        } \
     }
 
     SK_GD_DENSE_ROWS(float)
@@ -109,6 +125,47 @@ cdef extern from *:
         return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest;
     }
 
+    /* The sum of n numbers, and that of their sizes: in two loops, or the compiler does not use
+       vector instructions. */
+    SK_GD_CLONES static void sk_gd_sums(
+        const double *r, Py_ssize_t n, double *total, double *size
+    ) {
+        double s[8] = {0}, t[8] = {0}, rest = 0, size_of_rest = 0;
+        Py_ssize_t i;
+        for (i = 0; i + 8 <= n; i += 8)
+            for (int k = 0; k < 8; k++) s[k] += r[i + k];
+        for (; i < n; i++) rest += r[i];
+        for (i = 0; i + 8 <= n; i += 8)
+            for (int k = 0; k < 8; k++) t[k] += fabs(r[i + k]);
+        for (; i < n; i++) size_of_rest += fabs(r[i]);
+        *total = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest;
+        *size = ((t[0] + t[4]) + (t[2] + t[6])) + ((t[1] + t[5]) + (t[3] + t[7])) + size_of_rest;
+    }
+
+    /* The sum of the sizes of v * shift. */
+    SK_GD_CLONES static double sk_gd_terms(const double *v, const double *shift, Py_ssize_t d) {
+        double s[8] = {0}, rest = 0;
+        Py_ssize_t j = 0;
+        for (; j + 8 <= d; j += 8)
+            for (int k = 0; k < 8; k++) s[k] += fabs(v[j + k] * shift[j + k]);
+        for (; j < d; j++) rest += fabs(v[j] * shift[j]);
+        return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest;
+    }
+
+    /* g = (g - shift * total) * scale, or zero where it is only rounding: see `finish`. */
+    SK_GD_CLONES static void sk_gd_standardise(
+        const double *shift, const double *scale, Py_ssize_t d, double total, double size,
+        double terms, double *__restrict g
+    ) {
+        for (Py_ssize_t j = 0; j < d; j++) {
+            const double exact = (g[j] - shift[j] * total) * scale[j];
+            /* The mean of a feature in units of its deviation. */
+            const double far = fabs(shift[j]) * scale[j];
+            const double least = SK_GD_ROUNDING * (size * far + terms * (far < 1 ? far : 1));
+            g[j] = fabs(exact) <= least ? 0 : exact;
+        }
+    }
+
     /* g = r * z */
     SK_GD_CLONES static void sk_gd_scale_row(
         const double *z, double r, Py_ssize_t d, double *__restrict g
@@ -128,9 +185,21 @@ cdef extern from *:
     void sk_gd_add_double(
         const double **, Py_ssize_t, Py_ssize_t, const double *, double *, const double **
     ) noexcept nogil
+    void sk_gd_copy_float(
+        const float **, const float **, Py_ssize_t, Py_ssize_t, double *
+    ) noexcept nogil
+    void sk_gd_copy_double(
+        const double **, const double **, Py_ssize_t, Py_ssize_t, double *
+    ) noexcept nogil
     double dot_standardised "sk_gd_dot_standardised"(
         const double *x, const double *shift, const double *scale, const double *w, Py_ssize_t d,
         double *z,
+    ) noexcept nogil
+    void sk_gd_sums(const double *r, Py_ssize_t n, double *total, double *size) noexcept nogil
+    double sk_gd_terms(const double *v, const double *shift, Py_ssize_t d) noexcept nogil
+    void sk_gd_standardise(
+        const double *shift, const double *scale, Py_ssize_t d, double total, double size,
+        double terms, double *g,
     ) noexcept nogil
     void scale_row "sk_gd_scale_row"(
         const double *z, double r, Py_ssize_t d, double *g
@@ -160,19 +229,6 @@ cdef void request_group(
             end = row + 1
     if first >= 0:
         will_need(data + first * bytes, (end - first) * bytes)
-
-
-cdef void copy_rows(
-    const real **line, const real **ahead, Py_ssize_t count, Py_ssize_t d, double *block
-) noexcept nogil:
-    """Copy rows side by side as doubles. Meanwhile prefetch the rows `ahead`, unless NULL."""
-    cdef Py_ssize_t i, j
-    for i in range(count):
-        if ahead != NULL:
-            prefetch_row(ahead[i], d * sizeof(real))
-        for j in range(d):
-            block[j] = line[i][j]
-        block += d
 
 
 cdef class DenseRows(Rows):
@@ -292,12 +348,12 @@ cdef class DenseRows(Rows):
         self.together = <const double *> self.line[0]
         if self.floats is not None and many:
             self.together = &self.block[0]
-            copy_rows[float](
+            sk_gd_copy_float(
                 <const float **> self.line, <const float **> ahead, count, d, &self.block[0]
             )
         elif many and order != NULL:
             self.together = &self.block[0]
-            copy_rows[double](
+            sk_gd_copy_double(
                 <const double **> self.line, <const double **> ahead, count, d, &self.block[0]
             )
 
@@ -345,7 +401,7 @@ cdef class DenseRows(Rows):
         cdef int d = <int> self.n_features, k = <int> self.n_columns
         cdef int n_outputs = <int> self.n_outputs
         cdef double plus = 1, total, size
-        cdef Py_ssize_t i, j
+        cdef Py_ssize_t j
         if n_outputs > 1:
             dgemm(
                 'N', 'N', &d, &n_outputs, &self.count, &plus, <double *> self.together, &d,
@@ -360,34 +416,28 @@ cdef class DenseRows(Rows):
                 <const double **> self.line, self.count, d, r, g, <const double **> self.ahead
             )
         for j in range(n_outputs):
-            total = size = 0
-            for i in range(self.count):
-                total += r[i]
-                size += fabs(r[i])
+            sk_gd_sums(r, self.count, &total, &size)
             self.sums[j] += total
             self.sizes[j] += size
             r += stride
 
     cdef void finish(self, double *g) noexcept nogil:
-        cdef Py_ssize_t j, k, d = self.n_features
-        cdef double total, terms, least, far
+        cdef Py_ssize_t k, d = self.n_features
+        cdef double total, size, terms, least
         for k in range(self.n_outputs):
             total = self.sums[k]
             # Rounding bound of the cancelling sums; a gradient below it is zero. The terms that a
-            # prediction is summed from bound its rounding, and so that of the slopes.
-            terms = self.level[k]
+            # prediction is summed from bound its rounding, and so that of the slopes. Nothing
+            # cancels in a single row.
+            terms, size = self.level[k], self.sizes[k]
             if self.scale is not None:
-                for j in range(d):
-                    g[j] = (g[j] - self.shift[j] * total) * self.scale[j]
-                for j in range(d):
-                    terms += fabs(self.v[k, j] * self.shift[j])
-                for j in range(d if self.n_rows > 1 else 0):
-                    # The mean of a feature in units of its deviation.
-                    far = fabs(self.shift[j]) * self.scale[j]
-                    if fabs(g[j]) <= ROUNDING * (self.sizes[k] * far + terms * fmin(far, 1)):
-                        g[j] = 0
+                terms += sk_gd_terms(&self.v[k, 0], &self.shift[0], d)
+            if self.n_rows == 1:
+                terms = size = 0
+            if self.scale is not None:
+                sk_gd_standardise(&self.shift[0], &self.scale[0], d, total, size, terms, g)
             if self.n_columns > d:
-                least = ROUNDING * (terms + self.sizes[k]) if self.n_rows > 1 else 0
+                least = ROUNDING * (terms + size)
                 g[d] = 0 if fabs(total) <= least else total
             g += self.n_columns
 

@@ -7,6 +7,8 @@ import numpy as np
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from libc.stdint cimport uint32_t, uint64_t
 
+from sk_gd.objectives.prefetch cimport SK_GD_PREFETCH
+
 cdef extern from *:
     """
     /* The documented interface of numpy's bit generators. */
@@ -27,6 +29,10 @@ cdef extern from *:
 # would take a tenth longer. Processors follow more streams of addresses than these.
 cdef enum:
     STREAMS = 16
+
+# A run of a subset is brought from memory so many runs before its turn.
+cdef enum:
+    RUNS_AHEAD = 32
 
 
 cdef bint are_rows(const Py_ssize_t *order, Py_ssize_t n, Py_ssize_t n_rows) noexcept nogil:
@@ -121,18 +127,31 @@ cdef class Order:
 
         The places are in the same random order in every group. The last group has fewer.
         """
-        cdef Py_ssize_t s, i, row = 0, end = 0, begin = 0, n_begun = 0
-        while begin < self.n:
-            for s in range(self.group):
-                i = begin + self.place[s]
-                if i < self.n:
-                    if row == end:
-                        row = runs[n_begun] * self.run
-                        end = min(row + self.run, self.n)
-                        n_begun += 1
-                    self.rows[i] = row if self.subset is None else self.subset[row]
+        cdef Py_ssize_t s = 0, begin = 0, i, k, row, end, ahead, n_runs = runs.shape[0]
+        # Copies, since the compiler has to expect that writing a row changes what `self` has.
+        cdef Py_ssize_t n = self.n, group = self.group
+        cdef const Py_ssize_t *place = &self.place[0]
+        cdef const Py_ssize_t *subset = NULL if self.subset is None else &self.subset[0]
+        cdef Py_ssize_t *rows = &self.rows[0]
+        for k in range(n_runs):
+            row = runs[k] * self.run
+            end = min(row + self.run, n)
+            # Where rows of the next group go, and the first and the last row of a run to come.
+            SK_GD_PREFETCH(rows + begin + group + s)
+            SK_GD_PREFETCH(rows + begin + group + s + self.run - 1)
+            if subset != NULL:
+                ahead = runs[min(k + RUNS_AHEAD, n_runs - 1)] * self.run
+                SK_GD_PREFETCH(subset + ahead)
+                SK_GD_PREFETCH(subset + min(ahead + self.run, n) - 1)
+            while row < end:
+                i = begin + place[s]
+                s += 1
+                if s == group:
+                    s = 0
+                    begin += group
+                if i < n:
+                    rows[i] = row if subset == NULL else subset[row]
                     row += 1
-            begin += self.group
 
     cdef void split(self) noexcept nogil:
         """List the places in `streams` as a group is read: the next row of each part in turn."""

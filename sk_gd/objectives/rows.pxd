@@ -1,21 +1,13 @@
 # cython: language_level=3
 
 from sk_gd.objectives.order cimport Order
+from sk_gd.objectives.prefetch cimport SK_GD_PREFETCH
 
 cdef extern from *:
     """
     #include <float.h>
-    #if defined(__GNUC__) || defined(__clang__)
-    /* To the second-level cache, and to the first. */
-    #define SK_GD_PREFETCH(address) __builtin_prefetch(address, 0, 2)
-    #define SK_GD_PREFETCH_SOON(address) __builtin_prefetch(address, 0, 3)
-    #else
-    #define SK_GD_PREFETCH(address)
-    #define SK_GD_PREFETCH_SOON(address)
-    #endif
     #define SK_GD_ROUNDING (8 * DBL_EPSILON)
     """
-    void SK_GD_PREFETCH(const void *) noexcept nogil
     # A sum that cancels is zero if it is smaller than this share of its terms: the rest is
     # rounding. The intercept of centred data, for example, has no gradient at all, and a rule
     # that divides by the size of the gradient would make a full step of the rounding.
