@@ -3,6 +3,7 @@
 
 from libc.stdint cimport int32_t, int64_t
 
+from sk_gd.clones cimport SK_GD_CLONES  # no-cython-lint: for the C below
 from sk_gd.objectives.rows cimport real
 
 ctypedef fused integer:
@@ -15,13 +16,6 @@ cdef extern from *:
        the columns at, and stride outputs, a multiple of four. The compiler vectorises loops of a
        fixed length. Every sum is in the order of the entries, so that it has the same bits
        everywhere. */
-    #ifndef SK_GD_CLONES
-    #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__GLIBC__)
-    #define SK_GD_CLONES __attribute__((target_clones("avx2", "default")))
-    #else
-    #define SK_GD_CLONES
-    #endif
-    #endif
 
     #define SK_GD_SUMS(WIDTH) { \
         double sum[WIDTH] = {0}; \

@@ -1,0 +1,176 @@
+# cython: language_level=3
+"""Sums and products of dense rows, in vector instructions."""
+
+from sk_gd.clones cimport SK_GD_CLONES  # no-cython-lint: for the C below
+from sk_gd.objectives.prefetch cimport SK_GD_PREFETCH  # no-cython-lint: for the C below
+from sk_gd.objectives.rows cimport ROUNDING  # no-cython-lint: for the C below
+
+cdef extern from *:
+    """
+    /* Products with vector instructions. Eight terms are added side by side, however wide the
+       vectors are, so that sums have the same bits on every processor. */
+
+    #define SK_GD_DENSE_ROWS(REAL) \
+    /* p = rows . v + bias. The rows are in the second-level cache, in no order: each is brought \
+       nearer a few rows ahead. */ \
+    SK_GD_CLONES static void sk_gd_dot_##REAL( \
+        const REAL *const *line, Py_ssize_t count, Py_ssize_t d, const double *v, double bias, \
+        double *p \
+    ) { \
+        enum { CHUNK = 64 / sizeof(REAL) }; \
+        for (Py_ssize_t i = 0; i < count; i++) { \
+            const REAL *x = line[i], *soon = line[i + 6 < count ? i + 6 : count - 1]; \
+            double s[8] = {0}, rest = bias; \
+            Py_ssize_t j; \
+            for (j = 0; j < d; j += CHUNK) SK_GD_PREFETCH_SOON(soon + j); \
+            SK_GD_PREFETCH_SOON(soon + d - 1); \
+            for (j = 0; j + 8 <= d; j += 8) \
+                for (int k = 0; k < 8; k++) s[k] += x[j + k] * v[j + k]; \
+            for (; j < d; j++) rest += x[j] * v[j]; \
+            p[i] = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest; \
+        } \
+    } \
+    \
+    /* g += r . rows, four rows at a time, so that g is read and written a quarter as often. \
+       Meanwhile the rows `ahead` are brought from memory, a cache line of each at a time: the \
+       processor forgets prefetches that are asked for all at once. */ \
+    SK_GD_CLONES static void sk_gd_add_##REAL( \
+        const REAL *const *line, Py_ssize_t count, Py_ssize_t d, const double *r, \
+        double *__restrict g, const REAL *const *ahead \
+    ) { \
+        enum { CHUNK = 64 / sizeof(REAL) }; \
+        Py_ssize_t i = 0, j; \
+        for (; i + 4 <= count; i += 4) { \
+            const REAL *a = line[i], *b = line[i + 1], *c = line[i + 2], *e = line[i + 3]; \
+            const double ra = r[i], rb = r[i + 1], rc = r[i + 2], re = r[i + 3]; \
+            for (j = 0; j + CHUNK <= d; j += CHUNK) { \
+                for (int k = 0; k < 4; k++) SK_GD_PREFETCH(ahead[i + k] + j); \
+                for (int k = 0; k < CHUNK; k++) \
+                    g[j + k] += (a[j + k] * ra + b[j + k] * rb) + (c[j + k] * rc + e[j + k] * re); \
+            } \
+            for (int k = 0; k < 4; k++) SK_GD_PREFETCH(ahead[i + k] + d - 1); \
+            for (; j < d; j++) g[j] += (a[j] * ra + b[j] * rb) + (c[j] * rc + e[j] * re); \
+        } \
+        for (; i < count; i++) \
+            for (j = 0; j < d; j++) g[j] += line[i][j] * r[i]; \
+    } \
+    \
+    /* Copy rows side by side as doubles. Meanwhile bring the rows `ahead` from memory, unless \
+       NULL. */ \
+    SK_GD_CLONES static void sk_gd_copy_##REAL( \
+        const REAL *const *line, const REAL *const *ahead, Py_ssize_t count, Py_ssize_t d, \
+        double *__restrict block \
+    ) { \
+        enum { CHUNK = 64 / sizeof(REAL) }; \
+        for (Py_ssize_t i = 0; i < count; i++, block += d) { \
+            const REAL *x = line[i]; \
+            Py_ssize_t j; \
+            if (ahead) { \
+                for (j = 0; j < d; j += CHUNK) SK_GD_PREFETCH(ahead[i] + j); \
+                SK_GD_PREFETCH(ahead[i] + d - 1); \
+            } \
+            for (j = 0; j < d; j++) block[j] = x[j]; \
+        } \
+    }
+
+    SK_GD_DENSE_ROWS(float)
+    SK_GD_DENSE_ROWS(double)
+
+    /* z = (x - shift) * scale; returns z . w */
+    SK_GD_CLONES static double sk_gd_dot_standardised(
+        const double *x, const double *shift, const double *scale, const double *w, Py_ssize_t d,
+        double *__restrict z
+    ) {
+        double s[8] = {0}, rest = 0;
+        Py_ssize_t j = 0;
+        for (; j + 8 <= d; j += 8)
+            for (int k = 0; k < 8; k++) {
+                z[j + k] = (x[j + k] - shift[j + k]) * scale[j + k];
+                s[k] += z[j + k] * w[j + k];
+            }
+        for (; j < d; j++) {
+            z[j] = (x[j] - shift[j]) * scale[j];
+            rest += z[j] * w[j];
+        }
+        return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest;
+    }
+
+    /* The sum of n numbers, and that of their sizes: in two loops, or the compiler does not use
+       vector instructions. */
+    SK_GD_CLONES static void sk_gd_sums(
+        const double *r, Py_ssize_t n, double *total, double *size
+    ) {
+        double s[8] = {0}, t[8] = {0}, rest = 0, size_of_rest = 0;
+        Py_ssize_t i;
+        for (i = 0; i + 8 <= n; i += 8)
+            for (int k = 0; k < 8; k++) s[k] += r[i + k];
+        for (; i < n; i++) rest += r[i];
+        for (i = 0; i + 8 <= n; i += 8)
+            for (int k = 0; k < 8; k++) t[k] += fabs(r[i + k]);
+        for (; i < n; i++) size_of_rest += fabs(r[i]);
+        *total = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest;
+        *size = ((t[0] + t[4]) + (t[2] + t[6])) + ((t[1] + t[5]) + (t[3] + t[7])) + size_of_rest;
+    }
+
+    /* The sum of the sizes of v * shift. */
+    SK_GD_CLONES static double sk_gd_terms(const double *v, const double *shift, Py_ssize_t d) {
+        double s[8] = {0}, rest = 0;
+        Py_ssize_t j = 0;
+        for (; j + 8 <= d; j += 8)
+            for (int k = 0; k < 8; k++) s[k] += fabs(v[j + k] * shift[j + k]);
+        for (; j < d; j++) rest += fabs(v[j] * shift[j]);
+        return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest;
+    }
+
+    /* g = (g - shift * total) * scale, or zero where it is only rounding: see `finish`. */
+    SK_GD_CLONES static void sk_gd_standardise(
+        const double *shift, const double *scale, Py_ssize_t d, double total, double size,
+        double terms, double *__restrict g
+    ) {
+        for (Py_ssize_t j = 0; j < d; j++) {
+            const double exact = (g[j] - shift[j] * total) * scale[j];
+            /* The mean of a feature in units of its deviation. */
+            const double far = fabs(shift[j]) * scale[j];
+            const double least = SK_GD_ROUNDING * (size * far + terms * (far < 1 ? far : 1));
+            g[j] = fabs(exact) <= least ? 0 : exact;
+        }
+    }
+
+    /* g = r * z */
+    SK_GD_CLONES static void sk_gd_scale_row(
+        const double *z, double r, Py_ssize_t d, double *__restrict g
+    ) {
+        for (Py_ssize_t j = 0; j < d; j++) g[j] = r * z[j];
+    }
+    """
+    void sk_gd_dot_float(
+        const float **, Py_ssize_t, Py_ssize_t, const double *, double, double *
+    ) noexcept nogil
+    void sk_gd_dot_double(
+        const double **, Py_ssize_t, Py_ssize_t, const double *, double, double *
+    ) noexcept nogil
+    void sk_gd_add_float(
+        const float **, Py_ssize_t, Py_ssize_t, const double *, double *, const float **
+    ) noexcept nogil
+    void sk_gd_add_double(
+        const double **, Py_ssize_t, Py_ssize_t, const double *, double *, const double **
+    ) noexcept nogil
+    void sk_gd_copy_float(
+        const float **, const float **, Py_ssize_t, Py_ssize_t, double *
+    ) noexcept nogil
+    void sk_gd_copy_double(
+        const double **, const double **, Py_ssize_t, Py_ssize_t, double *
+    ) noexcept nogil
+    double dot_standardised "sk_gd_dot_standardised"(
+        const double *x, const double *shift, const double *scale, const double *w, Py_ssize_t d,
+        double *z,
+    ) noexcept nogil
+    void sk_gd_sums(const double *r, Py_ssize_t n, double *total, double *size) noexcept nogil
+    double sk_gd_terms(const double *v, const double *shift, Py_ssize_t d) noexcept nogil
+    void sk_gd_standardise(
+        const double *shift, const double *scale, Py_ssize_t d, double total, double size,
+        double terms, double *g,
+    ) noexcept nogil
+    void scale_row "sk_gd_scale_row"(
+        const double *z, double r, Py_ssize_t d, double *g
+    ) noexcept nogil
