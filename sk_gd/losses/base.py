@@ -12,7 +12,8 @@ import numpy as np
 from ..parameters import Parameters, comes_first
 
 if cython.compiled:
-    from cython.cimports.sk_gd.losses import exponentials as vector
+    from cython.cimports.sk_gd.losses.exponentials import exponentials as compiled_exponentials
+    from cython.cimports.sk_gd.losses.exponentials import logistics as compiled_logistics
 else:
     from math import exp, fabs, log
 
@@ -87,7 +88,7 @@ def exponentials(numbers, row, n):
     """Replace the first `n` numbers of a row by their exponentials."""
     check_length(numbers, row, n)
     if cython.compiled:
-        vector.exponentials(numbers, row, n)
+        compiled_exponentials(numbers, row, n)
     else:
         for i in range(n):
             numbers[row, i] = exp(numbers[row, i])
@@ -104,7 +105,7 @@ def logistics(numbers, row, weight, n):
         with cython.gil:
             raise IndexError(f"There are no {n} weights.")
     if cython.compiled:
-        return vector.logistics(numbers, row, weight, n)
+        return compiled_logistics(numbers, row, weight, n)
     else:
         total = 0.0
         for i in range(n):
