@@ -14,6 +14,8 @@ def aligned(values):
     values = np.asarray(values)
     room = np.empty(values.size + LINE // 8)
     first = -room.__array_interface__["data"][0] % LINE // 8
-    found = room[first : first + values.size].reshape(values.shape)
+    found = room[first : first + values.size]
+    if values.ndim > 1:
+        found = found.reshape(values.shape)
     found[...] = values
     return found

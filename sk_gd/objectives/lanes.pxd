@@ -20,6 +20,7 @@ cdef class LaneObjective:
     cdef double[::1] lengths
     cdef double[:, ::1] rotated
     cdef double[:, ::1] rotated_gradients
+    cdef double[:, ::1] buffer
     cdef double[::1] total
     cdef double[::1] scaled
     cdef public bint local

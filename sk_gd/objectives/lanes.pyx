@@ -12,6 +12,8 @@ from sk_gd.objectives.order cimport are_rows
 from sk_gd.objectives.rows cimport ROUNDING
 from sk_gd.penalties.base cimport PenaltyKernel
 
+from ..aligned import aligned
+
 
 cdef class LaneObjective:
     """F of one or many lanes on a batch: penalties, values, and the rotation of the weights.
@@ -67,6 +69,7 @@ cdef class LaneObjective:
             self.lengths = np.linalg.norm(coordinates.rotation, axis=0)
             self.rotated = np.empty((self.n_lanes, self.n_weights))
             self.rotated_gradients = np.empty((self.n_lanes, self.n_weights))
+        self.buffer = None
         self.total = np.zeros(self.n_lanes)
         self.scaled = np.zeros(self.n_lanes)
         self.local = False
@@ -85,6 +88,14 @@ cdef class LaneObjective:
         for lane in range(self.n_lanes):
             self.penalty[lane] = <void *> <PenaltyKernel?> penalties[lane]
         self.penalties = penalties
+
+    def zeros(self):
+        """Room for the gradients of all lanes, all zero: the same for every epoch."""
+        if self.buffer is None:
+            self.buffer = aligned(np.zeros((self.n_lanes, self.n_weights)))
+        else:
+            self.buffer[:] = 0
+        return self.buffer
 
     def check_rows(self, const Py_ssize_t[::1] order, Py_ssize_t n):
         """Raise a ValueError unless these are the `n` rows of an epoch; without an order, all."""

@@ -58,7 +58,7 @@ class Rule:
 
     def array(self, name, size=None, *, position=False):
         """Make an array of zeros that is pickled under `name`."""
-        self.arrays[name] = aligned(np.zeros(self.n if size is None else size))
+        self.arrays[name] = aligned(np.zeros(self.n)) if size is None else np.zeros(size)
         if position:
             self.positions.add(name)
         return self.arrays[name]

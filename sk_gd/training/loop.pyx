@@ -384,7 +384,7 @@ def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t
     cdef const Py_ssize_t[::1] rows = order
     cdef const Py_ssize_t *first_row = NULL if order is None else &rows[0]
     cdef double[:, ::1] points = np.empty((n_lanes if n_lanes > 1 else 0, objective.n_weights))
-    cdef double[:, ::1] gradients = aligned(np.zeros((n_lanes, objective.n_weights)))
+    cdef double[:, ::1] gradients = objective.zeros()
     cdef const double *at
     cdef double *wanted = NULL
     cdef Lane one
