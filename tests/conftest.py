@@ -7,6 +7,10 @@ import pytest
 
 pytest.register_assert_rewrite("helpers")
 
+# Workers of Dask look at the frames of their threads all the time, which crashes Python 3.11 once
+# in a while (https://github.com/python/cpython/issues/99110).
+os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "False"
+
 
 @pytest.fixture(autouse=True)
 def the_same_random_numbers():
