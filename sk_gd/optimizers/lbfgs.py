@@ -11,8 +11,9 @@ if cython.compiled:
     from cython.cimports.libc.float import DBL_EPSILON
     from cython.cimports.libc.math import INFINITY, fabs, fmax, fmin, isfinite, sqrt
     from cython.cimports.sk_gd.objectives.base import Objective
-    from cython.cimports.sk_gd.optimizers import vectors
     from cython.cimports.sk_gd.optimizers.base import Rule
+    from cython.cimports.sk_gd.optimizers.vectors import add_multiple
+    from cython.cimports.sk_gd.optimizers.vectors import inner_product as dot
 
     from .base import Optimizer
 else:
@@ -23,6 +24,18 @@ else:
     from .base import Optimizer, Rule
 
     DBL_EPSILON, fabs, fmax, fmin = 2.0**-52, abs, max, min
+
+    def dot(a, b, n):
+        """Return the inner product of two vectors; the terms are added as in compiled code."""
+        whole = n - n % 8
+        s = [sum(a[j] * b[j] for j in range(k, whole, 8)) for k in range(8)]
+        rest = sum(a[j] * b[j] for j in range(whole, n))
+        return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest
+
+    def add_multiple(y, a, x, n):
+        """Add `a` times `x` to `y`."""
+        y[:n] += a * x[:n]
+
 
 # The weak Wolfe conditions: the objective falls by this share of what the slope promises, and the
 # slope becomes flatter by this share. With these usual numbers the first trial is nearly always
@@ -40,34 +53,6 @@ LONGER = cython.declare(cython.double, 4.0)
 ROUNDED = cython.declare(cython.double, 1e-11)
 # If a gradient at the same weights differs by more, relative to the first one, the data are others.
 OTHER = cython.declare(cython.double, 1e-8)
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def dot(a: cython.double[::1], b: cython.double[::1], n: cython.Py_ssize_t) -> cython.double:
-    """The inner product of two vectors of n numbers."""
-    if cython.compiled:
-        return vectors.inner_product(cython.address(a[0]), cython.address(b[0]), n)
-    else:
-        # The terms are added in the same order.
-        whole = n - n % 8
-        s = [sum(a[j] * b[j] for j in range(k, whole, 8)) for k in range(8)]
-        rest = sum(a[j] * b[j] for j in range(whole, n))
-        return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest
-
-
-@cython.cfunc
-@cython.nogil
-@cython.exceptval(check=False)
-def add_multiple(
-    y: cython.double[::1], a: cython.double, x: cython.double[::1], n: cython.Py_ssize_t
-) -> cython.void:
-    """Add `a` times `x` to `y`, vectors of n numbers."""
-    if cython.compiled:
-        vectors.add_multiple(cython.address(y[0]), a, cython.address(x[0]), n)
-    else:
-        y[:n] += a * x[:n]
 
 
 class LBFGS(Optimizer):

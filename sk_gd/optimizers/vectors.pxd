@@ -1,4 +1,4 @@
-# cython: language_level=3
+# cython: language_level=3, boundscheck=False, wraparound=False
 """Products and sums of long vectors."""
 
 from sk_gd.clones cimport SK_GD_CLONES  # no-cython-lint: for the C below
@@ -27,9 +27,17 @@ cdef extern from *:
         for (ptrdiff_t j = 0; j < n; j++) y[j] += a * x[j];
     }
     """
-    double inner_product "sk_gd_inner_product"(
-        const double *x, const double *y, ptrdiff_t n
-    ) noexcept nogil
-    void add_multiple "sk_gd_add_multiple"(
-        double *y, double a, const double *x, ptrdiff_t n
-    ) noexcept nogil
+    double sk_gd_inner_product(const double *x, const double *y, ptrdiff_t n) noexcept nogil
+    void sk_gd_add_multiple(double *y, double a, const double *x, ptrdiff_t n) noexcept nogil
+
+
+cdef inline double inner_product(double[::1] x, double[::1] y, Py_ssize_t n) noexcept nogil:
+    """The inner product of two vectors of n numbers."""
+    return sk_gd_inner_product(&x[0], &y[0], n)
+
+
+cdef inline void add_multiple(
+    double[::1] y, double a, double[::1] x, Py_ssize_t n
+) noexcept nogil:
+    """Add `a` times `x` to `y`, vectors of n numbers."""
+    sk_gd_add_multiple(&y[0], a, &x[0], n)

@@ -140,34 +140,22 @@ class ElasticNetKernel(PenaltyKernel):
         return np.asarray(self.l2)
 
     def value(self, w):
-        j: cython.Py_ssize_t
         total: cython.double = 0
-        rest: cython.double = 0
-        # Two sums at a time: each addition would otherwise wait for the last one.
-        for j in range(0, self.n - 1, 2):
-            total += 0.5 * self.l2[j] * w[j] * w[j] * self.loss_scale[j]
-            rest += 0.5 * self.l2[j + 1] * w[j + 1] * w[j + 1] * self.loss_scale[j + 1]
-        for j in range(self.n - self.n % 2, self.n):
-            total += 0.5 * self.l2[j] * w[j] * w[j] * self.loss_scale[j]
-        if self.lasso:
-            for j in range(self.n):
-                total += self.loss_scale[j] * self.l1[j] * fabs(w[j])
-        return total + rest
+        j: cython.Py_ssize_t
+        for j in range(self.n):
+            total += self.loss_scale[j] * (self.l1[j] * fabs(w[j]) + 0.5 * self.l2[j] * w[j] * w[j])
+        return total
 
     def smooth_value(self, w):
-        j: cython.Py_ssize_t
         total: cython.double = 0
-        rest: cython.double = 0
+        j: cython.Py_ssize_t
         if self.ridge:
-            for j in range(0, self.n - 1, 2):
-                total += 0.5 * self.l2[j] * w[j] * w[j]
-                rest += 0.5 * self.l2[j + 1] * w[j + 1] * w[j + 1]
-            for j in range(self.n - self.n % 2, self.n):
+            for j in range(self.n):
                 total += 0.5 * self.l2[j] * w[j] * w[j]
         if self.lasso and not self.has_prox:
             for j in range(self.n):
                 total += self.l1[j] * fabs(w[j])
-        return total + rest
+        return total
 
     def add_gradient(self, w, g):
         j: cython.Py_ssize_t
