@@ -121,6 +121,7 @@ cdef class LaneObjective:
         """
         cdef Py_ssize_t lane
         cdef const double *w = points
+        cdef const double *found
         cdef double *g = gradients
         if self.rotation is not None:
             w = self.rotate_points(points)
@@ -130,11 +131,12 @@ cdef class LaneObjective:
         self.sum_rows(order, begin, count, count, w, g)
         if gradients == NULL:
             return 0
-        self.rows.finish(g)
+        found = self.rows.finish(g)
         for lane in range(self.n_lanes):
-            if (<PenaltyKernel> self.penalty[lane]).has_gradient:
+            if (<PenaltyKernel> self.penalty[lane]).has_gradient or found != g:
                 (<PenaltyKernel> self.penalty[lane]).add_gradient(
-                    w + lane * self.n_weights, g + lane * self.n_weights
+                    w + lane * self.n_weights, found + lane * self.n_weights, self.rows.factor,
+                    g + lane * self.n_weights,
                 )
         if self.rotation is not None:
             self.rotate(b'N', g, gradients)
@@ -148,7 +150,8 @@ cdef class LaneObjective:
         """Sum losses and gradients of order[begin:begin + count], rows of a batch of `whole`.
 
         `w` are the weights of the columns. The gradients `g` are means over the batch, in the
-        coordinates of the rows; NULL if they are not wanted.
+        coordinates of the rows; NULL if they are not wanted. Until `rows.collect(g)` the rows may
+        hold a part of them.
         """
         return 0
 

@@ -136,10 +136,8 @@ cdef class LinearObjective(LaneObjective):
             rows = min(self.rows.capacity, count - done)
             self.add_block(order, begin + done, rows, self.n_responses, g)
             done += rows
-        if g != NULL:
-            self.rows.collect(g)
-            if self.local:
-                self.repeat_for_outputs()
+        if g != NULL and self.local:
+            self.repeat_for_outputs()
         return 0
 
     cdef inline int add_block(
