@@ -109,40 +109,6 @@ cdef class LaneObjective:
                 f"others: {n} rows, in the order {None if order is None else np.asarray(order)}."
             )
 
-    cdef int evaluate(
-        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, const double *points,
-        double *gradients,
-    ) except -1 nogil:
-        """Gradients of all lanes at `points` (lanes × weights) on order[begin:begin + count].
-
-        Afterwards `total` holds the weighted sum of the loss of each lane. If `gradients` is
-        NULL only the losses are computed. While `local` holds, `gradients` must come in as the
-        last call left it.
-        """
-        cdef Py_ssize_t lane
-        cdef const double *w = points
-        cdef const double *found
-        cdef double *g = gradients
-        if self.rotation is not None:
-            w = self.rotate_points(points)
-            if gradients != NULL:
-                g = &self.rotated_gradients[0, 0]
-        self.last_points = w
-        self.sum_rows(order, begin, count, count, w, g)
-        if gradients == NULL:
-            return 0
-        found = self.rows.finish(g)
-        for lane in range(self.n_lanes):
-            if (<PenaltyKernel> self.penalty[lane]).has_gradient or found != g:
-                (<PenaltyKernel> self.penalty[lane]).add_gradient(
-                    w + lane * self.n_weights, found + lane * self.n_weights, self.rows.factor,
-                    g + lane * self.n_weights,
-                )
-        if self.rotation is not None:
-            self.rotate(b'N', g, gradients)
-            self.drop_rounding(g, gradients)
-        return 0
-
     cdef int sum_rows(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, Py_ssize_t whole,
         const double *w, double *g,
