@@ -28,6 +28,7 @@ cdef class LaneObjective:
     cdef double[::1] total
     cdef double[::1] scaled
     cdef public bint local
+    cdef bint leaves_rest
     cdef Py_ssize_t[::1] where
     cdef Py_ssize_t n_where
     cdef const double *last_points
@@ -35,6 +36,7 @@ cdef class LaneObjective:
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, Py_ssize_t whole,
         const double *w, double *g,
     ) except -1 nogil
+    cdef double rest(self, Py_ssize_t lane) noexcept nogil
     cdef void add_sums(self, LaneObjective other) noexcept nogil
     cdef const double *rotate_points(self, const double *points) noexcept nogil
     cdef double value(self, Py_ssize_t lane, Py_ssize_t count) except? -1 nogil

@@ -40,6 +40,8 @@ cdef class LaneObjective:
         The same, with the loss of each output divided by its loss scale.
     last_points : pointer to (n_lanes, n_weights)
         The weights of the columns at the last evaluation.
+    leaves_rest : bool
+        Whether a part of the sums may be left to `rest`, which saves logarithms.
     local : bool
         Whether only the entries of the gradients that are listed in `where` are not zero.
     """
@@ -73,6 +75,7 @@ cdef class LaneObjective:
         self.total = np.zeros(self.n_lanes)
         self.scaled = np.zeros(self.n_lanes)
         self.local = False
+        self.leaves_rest = False
         self.n_where = -1
 
     def __dealloc__(self):
@@ -119,6 +122,10 @@ cdef class LaneObjective:
         coordinates of the rows; NULL if they are not wanted. Until `rows.collect(g)` the rows may
         hold a part of them.
         """
+        return 0
+
+    cdef double rest(self, Py_ssize_t lane) noexcept nogil:
+        """What `total` of a lane did not have since the last call, summed over all batches."""
         return 0
 
     cdef void add_sums(self, LaneObjective other) noexcept nogil:

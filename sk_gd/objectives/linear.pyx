@@ -169,6 +169,9 @@ cdef class LinearObjective(LaneObjective):
             self.add_gradients(rows, n_responses, g)
         return 0
 
+    cdef double rest(self, Py_ssize_t lane) noexcept nogil:
+        return self.loss.rest(lane * self.n_outputs)
+
     cdef void add_sums(self, LaneObjective other) noexcept nogil:
         LaneObjective.add_sums(self, other)
         self.rows.add_sums((<LinearObjective> other).rows)
@@ -206,6 +209,8 @@ cdef class LinearObjective(LaneObjective):
                 share = (rows + n_lanes - 1) // n_lanes
                 self.rows.fetch(lane * share, share)
             total = self.loss.evaluate(first, n_outputs, rows)
+            if not self.leaves_rest:
+                total += self.loss.rest(first)
             self.total[lane] += total
             if n_outputs == 1:
                 self.scaled[lane] += total * self.per_scale[first]

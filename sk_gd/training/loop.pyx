@@ -417,9 +417,12 @@ def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t
     if epoch.lane_of == NULL:
         raise MemoryError
     try:
+        objective.leaves_rest = True
         for lane in range(n_lanes):
             one = lanes[lane]
             epoch.lane_of[lane] = <void *> one
+            objective.leaves_rest = objective.leaves_rest and one.steps_only
+            objective.rest(lane)  # of an epoch that was interrupted
             one.begin_epoch(objective, lane, rates[lane], gradients[lane], epoch.order, n)
             if one.rule.needs_gradient():
                 epoch.gradients = &gradients[0, 0]
@@ -432,5 +435,8 @@ def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t
                 take_batches(&epoch, objective, n_lanes, points)
     finally:
         free(epoch.lane_of)
-    for one in lanes:
+        objective.leaves_rest = False
+    for lane, one in enumerate(lanes):
+        one.loss += objective.rest(lane)
+        one.alive = one.alive and isfinite(one.loss)
         one.finish_epoch()
