@@ -299,7 +299,7 @@ cdef class SingleRows(DenseRows):
 
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
         self.factored = False
-        self.factor = 1
+        self.factor = &self.one
         if n_rows > 1:
             return DenseRows.begin(self, w, n_rows)
         self.n_rows = 1
@@ -334,15 +334,15 @@ cdef class SingleRows(DenseRows):
             DenseRows.backward(self, r, stride, g)
             return
         self.factored = True
-        self.factor = r[0]
+        self.factor = r
 
     cdef void collect(self, double *g) noexcept nogil:
         cdef Py_ssize_t j
         if self.factored:
             for j in range(self.n_columns):
-                g[j] = self.factor * self.z[j]
+                g[j] = self.factor[0] * self.z[j]
             self.factored = False
-            self.factor = 1
+            self.factor = &self.one
 
     cdef const double *finish(self, double *g) noexcept nogil:
         if self.factored:

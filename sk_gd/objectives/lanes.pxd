@@ -46,11 +46,12 @@ cdef class LaneObjective:
     # A call would be a part of a step on one row: the loop inlines this.
     @final
     cdef inline int evaluate(
-        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, const double *points,
-        double *gradients,
+        self, Py_ssize_t n_lanes, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count,
+        const double *points, double *gradients,
     ) except -1 nogil:
-        """Gradients of all lanes at `points` (lanes × weights) on order[begin:begin + count].
+        """Gradients of all `n_lanes` lanes at `points` (lanes × weights), on some rows.
 
+        The rows are order[begin:begin + count], or without an order begin, begin + 1 and so on.
         Afterwards `total` holds the weighted sum of the loss of each lane. If `gradients` is
         NULL only the losses are computed. While `local` holds, `gradients` must come in as the
         last call left it.
@@ -68,10 +69,10 @@ cdef class LaneObjective:
         if gradients == NULL:
             return 0
         found = self.rows.finish(g)
-        for lane in range(self.n_lanes):
+        for lane in range(n_lanes):
             if (<PenaltyKernel> self.penalty[lane]).has_gradient or found != g:
                 (<PenaltyKernel> self.penalty[lane]).add_gradient(
-                    w + lane * self.n_weights, found + lane * self.n_weights, self.rows.factor,
+                    w + lane * self.n_weights, found + lane * self.n_weights, self.rows.factor[0],
                     g + lane * self.n_weights,
                 )
         if self.rotation is not None:

@@ -46,7 +46,8 @@ cdef class Rows:
     cdef double[::1] sizes
     cdef Py_ssize_t n_rows
     cdef bint local
-    cdef double factor
+    cdef const double *factor
+    cdef double one
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil
     cdef void forward(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride

@@ -58,7 +58,8 @@ cdef class Rows:
         self.sums = np.zeros(n_outputs)
         self.sizes = np.zeros(n_outputs)
         self.n_rows = 0
-        self.factor = 1
+        self.one = 1
+        self.factor = &self.one
 
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
         """Take the weights (outputs × columns) for the blocks of the next `n_rows` rows.

@@ -89,17 +89,17 @@ cdef class BatchObjective(Objective):
 
     cdef double value(self, double[::1] w) except? -1 nogil:
         self.ask()
-        self.whole.evaluate(self.order, self.begin, self.count, &w[0], NULL)
+        self.whole.evaluate(1, self.order, self.begin, self.count, &w[0], NULL)
         return self.whole.value(0, self.count)
 
     cdef double gradient(self, double[::1] w, double[::1] out) except? -1 nogil:
         self.ask()
-        self.whole.evaluate(self.order, self.begin, self.count, &w[0], &out[0])
+        self.whole.evaluate(1, self.order, self.begin, self.count, &w[0], &out[0])
         return self.whole.value(0, self.count)
 
     cdef double full_gradient(self, double[::1] w, double[::1] out) except? -1 nogil:
         self.ask()
-        self.whole.evaluate(self.order, 0, self.n, &w[0], &out[0])
+        self.whole.evaluate(1, self.order, 0, self.n, &w[0], &out[0])
         return self.whole.value(0, self.n)
 
     cdef int ask(self) except -1 nogil:
@@ -205,7 +205,7 @@ cdef class Lane:
             raise ValueError(f"w must have {whole.n_weights} weights")
         whole.check_rows(order, n)
         with nogil:
-            whole.evaluate(NULL if order is None else &order[0], 0, n, &w[0], NULL)
+            whole.evaluate(1, NULL if order is None else &order[0], 0, n, &w[0], NULL)
         return whole.total[0] / n + whole.penalty_value(0)
 
     def begin_average(self):
@@ -358,7 +358,7 @@ cdef inline int take_batches(
             for lane in range(n_lanes):
                 (<Lane> epoch.lane_of[lane]).write_point(points[lane])
             at = &points[0, 0]
-        objective.evaluate(epoch.order, begin, count, at, epoch.gradients)
+        objective.evaluate(n_lanes, epoch.order, begin, count, at, epoch.gradients)
         n_alive = 0
         for lane in range(n_lanes):
             if (<Lane> epoch.lane_of[lane]).alive:
