@@ -15,6 +15,7 @@ cdef class LossKernel:
     cdef double evaluate(
         self, Py_ssize_t first, Py_ssize_t outputs, Py_ssize_t rows
     ) except? -1 nogil
+    cdef double rest(self, Py_ssize_t first) noexcept nogil
 
 
 cpdef int exponentials(
@@ -23,7 +24,8 @@ cpdef int exponentials(
 
 
 cpdef double logistics(
-    double[:, ::1] numbers, Py_ssize_t row, const double[::1] weight, Py_ssize_t n
+    double[:, ::1] numbers, Py_ssize_t row, const double[::1] weight, Py_ssize_t n,
+    double[:, ::1] held,
 ) except? -1 nogil
 
 

@@ -47,7 +47,7 @@ class LossKernel:
     def total(self, y, p, weight):
         """Weighted sum of the loss for predictions `p` (outputs × rows) of `y` (targets × rows)."""
         self.bind(y, p, weight, np.empty_like(p))
-        return self.evaluate(0, p.shape[0], p.shape[1])
+        return self.evaluate(0, p.shape[0], p.shape[1]) + self.rest(0)
 
     def slope(self, y, p):
         """Slopes of the loss at the predictions `p` (outputs × rows) of `y`."""
@@ -83,6 +83,14 @@ class LossKernel:
             total += self.totals[first + k]
         return total
 
+    def rest(self, first):
+        """What `evaluate` has left out of its sums, for the model whose row is `first`.
+
+        The sum of the values of all calls is the sum of the loss only with the rest. It begins
+        anew: the next call returns what was left out since.
+        """
+        return 0.0
+
 
 def exponentials(numbers, row, n):
     """Replace the first `n` numbers of a row by their exponentials."""
@@ -95,17 +103,18 @@ def exponentials(numbers, row, n):
     return 0
 
 
-def logistics(numbers, row, weight, n):
+def logistics(numbers, row, weight, n, held):
     """Replace the first `n` numbers of a row by their logistic function 1 / (1 + exp(-x)).
 
-    Returns the weighted sum of its integral, log(1 + exp(x)).
+    Returns the weighted sum of its integral, log(1 + exp(x)). If compiled, few numbers leave the
+    logarithm for later: ``held[row]`` has a weight and a product, at first any weight and one.
     """
     check_length(numbers, row, n)
     if n > weight.shape[0]:
         with cython.gil:
             raise IndexError(f"There are no {n} weights.")
     if cython.compiled:
-        return compiled_logistics(numbers, row, weight, n)
+        return compiled_logistics(numbers, row, weight, n, held)
     else:
         total = 0.0
         for i in range(n):

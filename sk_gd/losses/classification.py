@@ -35,6 +35,13 @@ def class_of(y: cython.double, outputs: cython.Py_ssize_t) -> cython.Py_ssize_t:
 @cython.final
 @cython.cclass
 class BinomialKernel(LossKernel):
+    # For each model a weight, and a product whose logarithm is not in the sums yet.
+    held: cython.double[:, ::1]
+
+    def bind(self, y, p, weight, slopes):
+        LossKernel.bind(self, y, p, weight, slopes)
+        self.held = np.ones((p.shape[0], 2))
+
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=True)
@@ -56,10 +63,18 @@ class BinomialKernel(LossKernel):
         # its slope. The loops can be turned into vector instructions.
         for i in range(rows):
             self.slopes[first, i] = (1 - 2 * self.y[0, i]) * self.p[first, i]
-        total = logistics(self.slopes, first, self.weight, rows)
+        total = logistics(self.slopes, first, self.weight, rows, self.held)
         for i in range(rows):
             self.slopes[first, i] *= self.weight[i] * (1 - 2 * self.y[0, i])
         return total
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def rest(self, first: cython.Py_ssize_t) -> cython.double:
+        product: cython.double = self.held[first, 1]
+        self.held[first, 1] = 1
+        return 0.0 if product == 1 else self.held[first, 0] * log(product)
 
 
 @cython.final

@@ -131,11 +131,14 @@ cdef inline void exponentials(double[:, ::1] numbers, Py_ssize_t row, Py_ssize_t
 
 
 cdef inline double logistics(
-    double[:, ::1] numbers, Py_ssize_t row, const double[::1] weight, Py_ssize_t n
+    double[:, ::1] numbers, Py_ssize_t row, const double[::1] weight, Py_ssize_t n,
+    double[:, ::1] held,
 ) noexcept nogil:
     """Replace the first `n` numbers x of a row by 1 / (1 + exp(-x)).
 
-    Returns the weighted sum of log(1 + exp(x)).
+    Returns the weighted sum of log(1 + exp(x)). A logarithm is slow, so that few numbers only add
+    to a product: `held` has, in the same row, its weight and the product. The logarithm of the
+    product is left to a later call, of numbers of another weight, or to the caller.
     """
     cdef double total = 0, x, e, sign
     cdef Py_ssize_t i
@@ -144,7 +147,12 @@ cdef inline double logistics(
     for i in range(n):
         x = numbers[row, i]
         e = exp(-fabs(x))
-        total += weight[i] * ((x if x > 0 else 0.0) + log(1 + e))
+        if weight[i] != held[row, 0] or held[row, 1] > 1e300:
+            total += held[row, 0] * log(held[row, 1])
+            held[row, 0], held[row, 1] = weight[i], 1
+        held[row, 1] *= 1 + e
+        # Of a number that is NaN this is NaN.
+        total += weight[i] * (0.0 if x < 0 else x)
         # The larger of the sign and e. A branch that no one can foresee would take longer.
         sign = copysign(1.0, x)
         numbers[row, i] = (sign if sign > e else e) / (1 + e)

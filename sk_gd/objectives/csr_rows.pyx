@@ -315,8 +315,10 @@ cdef class CSRRows(Rows):
             g += self.n_columns
             r += stride
 
-    cdef void finish(self, double *g) noexcept nogil:
+    cdef const double *finish(self, double *g) noexcept nogil:
         cdef Py_ssize_t k, d = self.n_features
+        cdef const double *found = g
+        self.collect(g)
         for k in range(self.n_outputs):
             if self.scale is not None and not self.local:
                 self.to_coordinates(k, g)
@@ -324,6 +326,7 @@ cdef class CSRRows(Rows):
                 if fabs(g[d]) <= ROUNDING * (self.sizes[k] + self.level[k]):
                     g[d] = 0
             g += self.n_columns
+        return found
 
     cdef void to_coordinates(self, Py_ssize_t k, double *g) noexcept nogil:
         """Shift and scale the gradient `g` of output k. The slopes add up to its last entry."""
@@ -457,3 +460,4 @@ cdef class ManyOutputRows(CSRRows):
             for k in range(self.n_outputs):
                 for j in range(first, min(first + 64, self.n_features)):
                     g[k * self.n_columns + j] = self.gradient[j, k]
+        self.empty = True

@@ -76,24 +76,28 @@ cdef extern from *:
     SK_GD_DENSE_ROWS(float)
     SK_GD_DENSE_ROWS(double)
 
-    /* z = (x - shift) * scale; returns z . w */
-    SK_GD_CLONES static double sk_gd_dot_standardised(
-        const double *x, const double *shift, const double *scale, const double *w, Py_ssize_t d,
-        double *__restrict z
-    ) {
-        double s[8] = {0}, rest = 0;
-        Py_ssize_t j = 0;
-        for (; j + 8 <= d; j += 8)
-            for (int k = 0; k < 8; k++) {
-                z[j + k] = (x[j + k] - shift[j + k]) * scale[j + k];
-                s[k] += z[j + k] * w[j + k];
-            }
-        for (; j < d; j++) {
-            z[j] = (x[j] - shift[j]) * scale[j];
-            rest += z[j] * w[j];
-        }
-        return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest;
+    #define SK_GD_SINGLE_ROW(REAL) \
+    /* z = (x - shift) * scale; returns z . w + bias */ \
+    SK_GD_CLONES static double sk_gd_dot_standardised_##REAL( \
+        const REAL *x, const double *shift, const double *scale, const double *w, Py_ssize_t d, \
+        double bias, double *__restrict z \
+    ) { \
+        double s[8] = {0}, rest = bias; \
+        Py_ssize_t j = 0; \
+        for (; j + 8 <= d; j += 8) \
+            for (int k = 0; k < 8; k++) { \
+                z[j + k] = (x[j + k] - shift[j + k]) * scale[j + k]; \
+                s[k] += z[j + k] * w[j + k]; \
+            } \
+        for (; j < d; j++) { \
+            z[j] = (x[j] - shift[j]) * scale[j]; \
+            rest += z[j] * w[j]; \
+        } \
+        return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest; \
     }
+
+    SK_GD_SINGLE_ROW(float)
+    SK_GD_SINGLE_ROW(double)
 
     /* The sum of n numbers, and that of their sizes: in two loops, or the compiler does not use
        vector instructions. */
@@ -135,13 +139,6 @@ cdef extern from *:
             g[j] = fabs(exact) <= least ? 0 : exact;
         }
     }
-
-    /* g = r * z */
-    SK_GD_CLONES static void sk_gd_scale_row(
-        const double *z, double r, Py_ssize_t d, double *__restrict g
-    ) {
-        for (Py_ssize_t j = 0; j < d; j++) g[j] = r * z[j];
-    }
     """
     void sk_gd_dot_float(
         const float **, Py_ssize_t, Py_ssize_t, const double *, double, double *
@@ -161,16 +158,15 @@ cdef extern from *:
     void sk_gd_copy_double(
         const double **, const double **, Py_ssize_t, Py_ssize_t, double *
     ) noexcept nogil
-    double dot_standardised "sk_gd_dot_standardised"(
-        const double *x, const double *shift, const double *scale, const double *w, Py_ssize_t d,
-        double *z,
+    double sk_gd_dot_standardised_float(
+        const float *, const double *, const double *, const double *, Py_ssize_t, double, double *
+    ) noexcept nogil
+    double sk_gd_dot_standardised_double(
+        const double *, const double *, const double *, const double *, Py_ssize_t, double, double *
     ) noexcept nogil
     void sk_gd_sums(const double *r, Py_ssize_t n, double *total, double *size) noexcept nogil
     double sk_gd_terms(const double *v, const double *shift, Py_ssize_t d) noexcept nogil
     void sk_gd_standardise(
         const double *shift, const double *scale, Py_ssize_t d, double total, double size,
         double terms, double *g,
-    ) noexcept nogil
-    void scale_row "sk_gd_scale_row"(
-        const double *z, double r, Py_ssize_t d, double *g
     ) noexcept nogil

@@ -11,8 +11,9 @@ from libc.string cimport memcpy
 from scipy.linalg.cython_blas cimport dgemm
 
 from sk_gd.objectives.dense_products cimport (
-    dot_standardised, scale_row, sk_gd_add_double, sk_gd_add_float, sk_gd_copy_double,
-    sk_gd_copy_float, sk_gd_dot_double, sk_gd_dot_float, sk_gd_standardise, sk_gd_sums, sk_gd_terms,
+    sk_gd_add_double, sk_gd_add_float, sk_gd_copy_double, sk_gd_copy_float, sk_gd_dot_double,
+    sk_gd_dot_float, sk_gd_dot_standardised_double, sk_gd_dot_standardised_float, sk_gd_standardise,
+    sk_gd_sums, sk_gd_terms,
 )
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, prefetch_row
 
@@ -253,9 +254,10 @@ cdef class DenseRows(Rows):
             self.sizes[j] += size
             r += stride
 
-    cdef void finish(self, double *g) noexcept nogil:
+    cdef const double *finish(self, double *g) noexcept nogil:
         cdef Py_ssize_t k, d = self.n_features
         cdef double total, size, terms, least
+        cdef const double *found = g
         for k in range(self.n_outputs):
             total = self.sums[k]
             # Rounding bound of the cancelling sums; a gradient below it is zero. The terms that a
@@ -272,6 +274,7 @@ cdef class DenseRows(Rows):
                 least = ROUNDING * (terms + size)
                 g[d] = 0 if fabs(total) <= least else total
             g += self.n_columns
+        return found
 
 
 @cython.final
@@ -279,19 +282,24 @@ cdef class SingleRows(DenseRows):
     """Dense rows for batches of one row and one output.
 
     The row itself is shifted and scaled: that is one pass over it, in which it is also multiplied
-    with the weights.
+    with the weights. The gradient is a multiple of it.
     """
 
     cdef const double *w
-    # The row in the optimizer's coordinates, and room for it.
-    cdef const double *z
-    cdef double[::1] room
+    # The row in the optimizer's coordinates, with the constant column.
+    cdef double[::1] z
+    cdef bint factored
 
     def __init__(self, X, shift, scale, level, intercept, capacity, order):
+        if scale is None:
+            shift, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
         DenseRows.__init__(self, X, shift, scale, level, intercept, capacity, order)
-        self.room = aligned(np.empty(self.n_features))
+        self.z = aligned(np.ones(self.n_columns))
+        self.factored = False
 
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
+        self.factored = False
+        self.factor = &self.one
         if n_rows > 1:
             return DenseRows.begin(self, w, n_rows)
         self.n_rows = 1
@@ -301,42 +309,42 @@ cdef class SingleRows(DenseRows):
     cdef void forward(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
     ) noexcept nogil:
-        cdef Py_ssize_t j, d = self.n_features
-        cdef double bias
-        cdef const char *x
+        cdef Py_ssize_t d = self.n_features
+        cdef double bias = self.w[d] if self.n_columns > d else 0
+        cdef const char *x = self.data + begin * self.bytes
         if self.n_rows > 1:
             DenseRows.forward(self, order, begin, count, p, stride)
             return
-        if order == NULL:
-            x = self.data + begin * self.bytes
-        else:
+        if order != NULL:
             x = self.data + order[begin] * self.bytes
             self.enter_group(order, begin)
             self.look_ahead(order, begin, 1)
             prefetch_row(self.ahead[0], self.bytes)
-        self.z = <const double *> x
         if self.floats is not None:
-            self.z = &self.block[0]
-            for j in range(d):
-                self.block[j] = (<const float *> x)[j]
-        bias = self.w[d] if self.n_columns > d else 0
-        if self.scale is None:
-            sk_gd_dot_double(<const double **> &self.z, 1, d, self.w, bias, p)
-        else:
-            p[0] = bias + dot_standardised(
-                self.z, &self.shift[0], &self.scale[0], self.w, d, &self.room[0]
+            p[0] = sk_gd_dot_standardised_float(
+                <const float *> x, &self.shift[0], &self.scale[0], self.w, d, bias, &self.z[0]
             )
-            self.z = &self.room[0]
+        else:
+            p[0] = sk_gd_dot_standardised_double(
+                <const double *> x, &self.shift[0], &self.scale[0], self.w, d, bias, &self.z[0]
+            )
 
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
-        cdef Py_ssize_t d = self.n_features
         if self.n_rows > 1:
             DenseRows.backward(self, r, stride, g)
             return
-        scale_row(self.z, r[0], d, g)
-        if self.n_columns > d:
-            g[d] = r[0]
+        self.factored = True
+        self.factor = r
 
-    cdef void finish(self, double *g) noexcept nogil:
-        if self.n_rows > 1:
-            DenseRows.finish(self, g)
+    cdef void collect(self, double *g) noexcept nogil:
+        cdef Py_ssize_t j
+        if self.factored:
+            for j in range(self.n_columns):
+                g[j] = self.factor[0] * self.z[j]
+            self.factored = False
+            self.factor = &self.one
+
+    cdef const double *finish(self, double *g) noexcept nogil:
+        if self.factored:
+            return &self.z[0]
+        return DenseRows.finish(self, g) if self.n_rows > 1 else g

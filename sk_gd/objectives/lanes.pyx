@@ -40,6 +40,8 @@ cdef class LaneObjective:
         The same, with the loss of each output divided by its loss scale.
     last_points : pointer to (n_lanes, n_weights)
         The weights of the columns at the last evaluation.
+    leaves_rest : bool
+        Whether a part of the sums may be left to `rest`, which saves logarithms.
     local : bool
         Whether only the entries of the gradients that are listed in `where` are not zero.
     """
@@ -73,6 +75,7 @@ cdef class LaneObjective:
         self.total = np.zeros(self.n_lanes)
         self.scaled = np.zeros(self.n_lanes)
         self.local = False
+        self.leaves_rest = False
         self.n_where = -1
 
     def __dealloc__(self):
@@ -109,38 +112,6 @@ cdef class LaneObjective:
                 f"others: {n} rows, in the order {None if order is None else np.asarray(order)}."
             )
 
-    cdef int evaluate(
-        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, const double *points,
-        double *gradients,
-    ) except -1 nogil:
-        """Gradients of all lanes at `points` (lanes × weights) on order[begin:begin + count].
-
-        Afterwards `total` holds the weighted sum of the loss of each lane. If `gradients` is
-        NULL only the losses are computed. While `local` holds, `gradients` must come in as the
-        last call left it.
-        """
-        cdef Py_ssize_t lane
-        cdef const double *w = points
-        cdef double *g = gradients
-        if self.rotation is not None:
-            w = self.rotate_points(points)
-            if gradients != NULL:
-                g = &self.rotated_gradients[0, 0]
-        self.last_points = w
-        self.sum_rows(order, begin, count, count, w, g)
-        if gradients == NULL:
-            return 0
-        self.rows.finish(g)
-        for lane in range(self.n_lanes):
-            if (<PenaltyKernel> self.penalty[lane]).has_gradient:
-                (<PenaltyKernel> self.penalty[lane]).add_gradient(
-                    w + lane * self.n_weights, g + lane * self.n_weights
-                )
-        if self.rotation is not None:
-            self.rotate(b'N', g, gradients)
-            self.drop_rounding(g, gradients)
-        return 0
-
     cdef int sum_rows(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, Py_ssize_t whole,
         const double *w, double *g,
@@ -148,8 +119,13 @@ cdef class LaneObjective:
         """Sum losses and gradients of order[begin:begin + count], rows of a batch of `whole`.
 
         `w` are the weights of the columns. The gradients `g` are means over the batch, in the
-        coordinates of the rows; NULL if they are not wanted.
+        coordinates of the rows; NULL if they are not wanted. Until `rows.collect(g)` the rows may
+        hold a part of them.
         """
+        return 0
+
+    cdef double rest(self, Py_ssize_t lane) noexcept nogil:
+        """What `total` of a lane did not have since the last call, summed over all batches."""
         return 0
 
     cdef void add_sums(self, LaneObjective other) noexcept nogil:

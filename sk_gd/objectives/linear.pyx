@@ -113,34 +113,50 @@ cdef class LinearObjective(LaneObjective):
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, Py_ssize_t whole,
         const double *w, double *g,
     ) except -1 nogil:
-        cdef Py_ssize_t lane, i, rows, done = 0
         if whole != self.n_factored:
-            self.n_factored = whole
-            for i in range(self.n_responses):
-                self.factors[i] = self.unit[i] * self.per_scale[i] / whole
-        for lane in range(self.n_lanes):
-            self.total[lane] = self.scaled[lane] = 0
-            # The last sparse batch left a few entries only.
-            for i in range(self.n_where if g != NULL else 0):
-                g[lane * self.n_weights + self.where[i]] = 0
-        self.rows.local = self.local
-        if self.rows.begin(w, whole) and self.n_where < 0 and g != NULL:
-            memset(g, 0, self.n_lanes * self.n_weights * sizeof(double))
-        self.mark += 1
-        self.n_where = 0 if self.local else -1
+            self.find_factors(whole)
         if count == 1 and self.n_responses == 1:
             # The compiler writes this again, without loops.
-            self.add_block(order, begin, 1, 1, g)
-            done = 1
+            return self.sum_blocks(order, begin, 1, 1, w, g)
+        return self.sum_blocks(order, begin, count, self.n_responses, w, g)
+
+    cdef void find_factors(self, Py_ssize_t whole) noexcept nogil:
+        """Set the factors of the slopes in a batch of `whole` rows."""
+        cdef Py_ssize_t k
+        self.n_factored = whole
+        for k in range(self.n_responses):
+            self.factors[k] = self.unit[k] * self.per_scale[k] / whole
+
+    cdef inline int sum_blocks(
+        self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, Py_ssize_t n_responses,
+        const double *w, double *g,
+    ) except -1 nogil:
+        """`sum_rows`, block by block."""
+        cdef Py_ssize_t lane, rows, done = 0
+        for lane in range(1 if n_responses == 1 else self.n_lanes):
+            self.total[lane] = self.scaled[lane] = 0
+        if self.n_where >= 0:
+            self.forget_touched(g)
+        self.rows.local = self.local
+        if self.rows.begin(w, self.n_factored) and g != NULL and self.n_where < 0:
+            memset(g, 0, self.n_lanes * self.n_weights * sizeof(double))
+        self.n_where = 0 if self.local else -1
+        self.mark += 1
         while done < count:
-            rows = min(self.rows.capacity, count - done)
-            self.add_block(order, begin + done, rows, self.n_responses, g)
+            rows = 1 if count == 1 else min(self.rows.capacity, count - done)
+            self.add_block(order, begin + done, rows, n_responses, g)
             done += rows
-        if g != NULL:
-            self.rows.collect(g)
-            if self.local:
-                self.repeat_for_outputs()
+        if self.local and g != NULL:
+            self.repeat_for_outputs()
         return 0
+
+    cdef void forget_touched(self, double *g) noexcept nogil:
+        """Set to zero what the last sparse batch has touched in `g`: a few entries only."""
+        cdef Py_ssize_t i, lane
+        if g != NULL:
+            for lane in range(self.n_lanes):
+                for i in range(self.n_where):
+                    g[lane * self.n_weights + self.where[i]] = 0
 
     cdef inline int add_block(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows, Py_ssize_t n_responses,
@@ -152,6 +168,9 @@ cdef class LinearObjective(LaneObjective):
         if g != NULL:
             self.add_gradients(rows, n_responses, g)
         return 0
+
+    cdef double rest(self, Py_ssize_t lane) noexcept nogil:
+        return self.loss.rest(lane * self.n_outputs)
 
     cdef void add_sums(self, LaneObjective other) noexcept nogil:
         LaneObjective.add_sums(self, other)
@@ -190,6 +209,8 @@ cdef class LinearObjective(LaneObjective):
                 share = (rows + n_lanes - 1) // n_lanes
                 self.rows.fetch(lane * share, share)
             total = self.loss.evaluate(first, n_outputs, rows)
+            if not self.leaves_rest:
+                total += self.loss.rest(first)
             self.total[lane] += total
             if n_outputs == 1:
                 self.scaled[lane] += total * self.per_scale[first]
@@ -221,13 +242,12 @@ cdef class LinearObjective(LaneObjective):
         cdef Py_ssize_t i, k
         # Those of the next block, which are needed when this one has been multiplied.
         cdef Py_ssize_t ahead = begin + max(rows, AHEAD)
-        cdef Py_ssize_t known = min(rows, self.rows.n_ordered - ahead)
         cdef const double *y = &self.y[0, 0]
         cdef const double *weight
         cdef double *target
-        if order != NULL:
-            for i in range(ahead, ahead + known):
-                SK_GD_PREFETCH(y + order[i] * n_targets)
+        if order != NULL and ahead + rows <= self.n_ordered:
+            for i in range(rows):
+                SK_GD_PREFETCH(y + order[ahead + i] * n_targets)
         for k in range(n_targets):
             target = &self.y_block[k, 0]
             if order == NULL:

@@ -158,6 +158,8 @@ cdef class PartsObjective(LaneObjective):
             (<LaneObjective> self.part[k]).sum_rows(
                 self.order, self.first + begin, end - begin, self.whole, &self.weights[0], g
             )
+            if g != NULL:
+                (<LaneObjective> self.part[k]).rows.collect(g)
 
     cdef void add_part(self, Py_ssize_t k) noexcept nogil:
         """Add the sums of part k to those of the first."""

@@ -113,6 +113,8 @@ def sums_of_rows(
     objective.local = False
     with nogil:
         objective.sum_rows(first, 0, n, whole, &w[0, 0], wanted)
+        if wanted != NULL:
+            objective.rows.collect(wanted)
     cdef Py_ssize_t lane, k, j, size = n_sums(objective) + objective.n_weights
     found = np.empty((objective.n_lanes, size if wants_gradients else 2))
     cdef double[:, ::1] sums = found

@@ -46,6 +46,8 @@ cdef class Rows:
     cdef double[::1] sizes
     cdef Py_ssize_t n_rows
     cdef bint local
+    cdef const double *factor
+    cdef double one
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil
     cdef void forward(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
@@ -54,7 +56,7 @@ cdef class Rows:
     cdef void backward(self, const double *r, int stride, double *g) noexcept nogil
     cdef void collect(self, double *g) noexcept nogil
     cdef void add_sums(self, Rows other) noexcept nogil
-    cdef void finish(self, double *g) noexcept nogil
+    cdef const double *finish(self, double *g) noexcept nogil
     cdef Py_ssize_t touch(
         self, Py_ssize_t *where, Py_ssize_t found, Py_ssize_t *stamp, Py_ssize_t mark
     ) noexcept nogil

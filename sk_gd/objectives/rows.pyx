@@ -58,6 +58,8 @@ cdef class Rows:
         self.sums = np.zeros(n_outputs)
         self.sizes = np.zeros(n_outputs)
         self.n_rows = 0
+        self.one = 1
+        self.factor = &self.one
 
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
         """Take the weights (outputs × columns) for the blocks of the next `n_rows` rows.
@@ -98,8 +100,13 @@ cdef class Rows:
             self.sums[k] += other.sums[k]
             self.sizes[k] += other.sizes[k]
 
-    cdef void finish(self, double *g) noexcept nogil:
-        """Bring the sums of all rows of the batch into the optimizer's coordinates."""
+    cdef const double *finish(self, double *g) noexcept nogil:
+        """Bring the sums of all rows of the batch into the optimizer's coordinates.
+
+        Where they are is returned. The gradient is these numbers times `factor`: the gradient of
+        a single row is a multiple of the row.
+        """
+        return g
 
     cdef Py_ssize_t touch(
         self, Py_ssize_t *where, Py_ssize_t found, Py_ssize_t *stamp, Py_ssize_t mark

@@ -8,7 +8,9 @@ cdef class PenaltyKernel:
     # Pointers, since the loop keeps the weights of all lanes side by side in one block.
     cdef double value(self, const double *w) except? -1 nogil
     cdef double smooth_value(self, const double *w) except? -1 nogil
-    cdef cloned_int add_gradient(self, const double *w, double *g) except -1 nogil
+    cdef cloned_int add_gradient(
+        self, const double *w, const double *loss, double factor, double *g
+    ) except -1 nogil
     cdef cloned_int prox(self, double[::1] w, double[::1] steps) except -1 nogil
 
 
@@ -20,5 +22,7 @@ cdef class NumpyPenalty(PenaltyKernel):
     cdef object array(self, const double *w)
     cdef double value(self, const double *w) except? -1 nogil
     cdef double smooth_value(self, const double *w) except? -1 nogil
-    cdef cloned_int add_gradient(self, const double *w, double *g) except -1 nogil
+    cdef cloned_int add_gradient(
+        self, const double *w, const double *loss, double factor, double *g
+    ) except -1 nogil
     cdef cloned_int prox(self, double[::1] w, double[::1] steps) except -1 nogil

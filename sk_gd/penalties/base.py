@@ -54,8 +54,14 @@ class PenaltyKernel:
         """The value of the part that `add_gradient` adds the gradient of."""
         return 0.0
 
-    def add_gradient(self, w, g):
-        """Add the gradient of the smooth part at `w` to `g`."""
+    def add_gradient(self, w, loss, factor, g):
+        """Write `factor` times `loss`, and the gradient of the smooth part at `w`, to `g`.
+
+        `loss` is the gradient of the loss but for the factor. It may be in `g`.
+        """
+        j: cython.Py_ssize_t
+        for j in range(self.n):
+            g[j] = factor * loss[j]
         return 0
 
     def prox(self, w, steps):
@@ -203,7 +209,8 @@ class NumpyPenalty(PenaltyKernel):
                 return 0.0
             return self.penalty.smooth_value(self.coefficients(self.array(w))) / self.loss_scale[0]
 
-    def add_gradient(self, w, g):
+    def add_gradient(self, w, loss, factor, g):
+        PenaltyKernel.add_gradient(self, w, loss, factor, g)
         if self.has_gradient:
             with cython.gil:
                 gradient = self.penalty.gradient(self.coefficients(self.array(w)))

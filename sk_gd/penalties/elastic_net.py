@@ -157,11 +157,10 @@ class ElasticNetKernel(PenaltyKernel):
                 total += self.l1[j] * fabs(w[j])
         return total
 
-    def add_gradient(self, w, g):
+    def add_gradient(self, w, loss, factor, g):
         j: cython.Py_ssize_t
-        if self.ridge:
-            for j in range(self.n):
-                g[j] += self.l2[j] * w[j]
+        for j in range(self.n):
+            g[j] = factor * loss[j] + self.l2[j] * w[j]
         if self.lasso and not self.has_prox:
             for j in range(self.n):
                 if w[j] != 0:

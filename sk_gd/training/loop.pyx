@@ -89,17 +89,17 @@ cdef class BatchObjective(Objective):
 
     cdef double value(self, double[::1] w) except? -1 nogil:
         self.ask()
-        self.whole.evaluate(self.order, self.begin, self.count, &w[0], NULL)
+        self.whole.evaluate(1, self.order, self.begin, self.count, &w[0], NULL)
         return self.whole.value(0, self.count)
 
     cdef double gradient(self, double[::1] w, double[::1] out) except? -1 nogil:
         self.ask()
-        self.whole.evaluate(self.order, self.begin, self.count, &w[0], &out[0])
+        self.whole.evaluate(1, self.order, self.begin, self.count, &w[0], &out[0])
         return self.whole.value(0, self.count)
 
     cdef double full_gradient(self, double[::1] w, double[::1] out) except? -1 nogil:
         self.ask()
-        self.whole.evaluate(self.order, 0, self.n, &w[0], &out[0])
+        self.whole.evaluate(1, self.order, 0, self.n, &w[0], &out[0])
         return self.whole.value(0, self.n)
 
     cdef int ask(self) except -1 nogil:
@@ -205,7 +205,7 @@ cdef class Lane:
             raise ValueError(f"w must have {whole.n_weights} weights")
         whole.check_rows(order, n)
         with nogil:
-            whole.evaluate(NULL if order is None else &order[0], 0, n, &w[0], NULL)
+            whole.evaluate(1, NULL if order is None else &order[0], 0, n, &w[0], NULL)
         return whole.total[0] / n + whole.penalty_value(0)
 
     def begin_average(self):
@@ -300,8 +300,8 @@ cdef class Lane:
     ) except -1 nogil:
         """One step, given the loss and (in `objective.g` of the lane) the gradient."""
         self.loss += objective.total[lane]
-        self.alive = isfinite(self.loss)
-        if not self.alive:
+        if not isfinite(self.loss):
+            self.alive = False
             return 0
         if batch == self.rates.shape[0] - 1:
             self.penalty_value = objective.penalty_value(lane)
@@ -333,16 +333,41 @@ cdef class Lane:
         return 0
 
 
-cdef inline Py_ssize_t finish_batch(
-    LaneObjective objective, void **lane_of, Py_ssize_t batch, Py_ssize_t begin, Py_ssize_t count
+cdef struct Epoch:
+    void **lane_of
+    const Py_ssize_t *order
+    Py_ssize_t n
+    Py_ssize_t batch_size
+    double *gradients
+
+
+cdef inline int take_batches(
+    Epoch *epoch, LaneObjective objective, Py_ssize_t n_lanes, double[:, ::1] points
 ) except -1 nogil:
-    """One step of every lane that is alive; how many still are."""
-    cdef Py_ssize_t lane, n_alive = 0
-    for lane in range(objective.n_lanes):
-        if (<Lane> lane_of[lane]).alive:
-            (<Lane> lane_of[lane]).finish_batch(objective, lane, batch, begin, count)
-            n_alive += (<Lane> lane_of[lane]).alive
-    return n_alive
+    """Take every lane that is alive through all batches."""
+    cdef Py_ssize_t batch, begin, count, lane, n_alive
+    cdef const double *at
+    cdef Ear ear
+    ear.rows = ear.time = 0
+    for batch in range((epoch.n + epoch.batch_size - 1) // epoch.batch_size):
+        begin = batch * epoch.batch_size
+        count = min(epoch.batch_size, epoch.n - begin)
+        if n_lanes == 1:
+            at = (<Lane> epoch.lane_of[0]).gradient_point()
+        else:
+            for lane in range(n_lanes):
+                (<Lane> epoch.lane_of[lane]).write_point(points[lane])
+            at = &points[0, 0]
+        objective.evaluate(n_lanes, epoch.order, begin, count, at, epoch.gradients)
+        n_alive = 0
+        for lane in range(n_lanes):
+            if (<Lane> epoch.lane_of[lane]).alive:
+                (<Lane> epoch.lane_of[lane]).finish_batch(objective, lane, batch, begin, count)
+                n_alive += (<Lane> epoch.lane_of[lane]).alive
+        if n_alive == 0:
+            break
+        listen(&ear, count)
+    return 0
 
 
 def check_epoch(LaneObjective objective not None, list lanes not None, list rates not None, order,
@@ -379,43 +404,39 @@ def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t
         Rows of the epoch, and of a batch; the last batch has what is left.
     """
     check_epoch(objective, lanes, rates, order, n, batch_size)
-    cdef Py_ssize_t n_lanes = len(lanes), lane, batch, begin, count
-    cdef Py_ssize_t n_batches = (n + batch_size - 1) // batch_size
+    cdef Py_ssize_t lane, n_lanes = len(lanes)
     cdef const Py_ssize_t[::1] rows = order
-    cdef const Py_ssize_t *first_row = NULL if order is None else &rows[0]
     cdef double[:, ::1] points = np.empty((n_lanes if n_lanes > 1 else 0, objective.n_weights))
     cdef double[:, ::1] gradients = objective.zeros()
-    cdef const double *at
-    cdef double *wanted = NULL
     cdef Lane one
-    cdef Ear ear
-    ear.rows = ear.time = 0
-    cdef void **lane_of = <void **> malloc(n_lanes * sizeof(void *))
-    if lane_of == NULL:
+    cdef Epoch epoch
+    epoch.order = NULL if order is None else &rows[0]
+    epoch.n, epoch.batch_size = n, batch_size
+    epoch.gradients = NULL
+    epoch.lane_of = <void **> malloc(n_lanes * sizeof(void *))
+    if epoch.lane_of == NULL:
         raise MemoryError
     try:
+        objective.leaves_rest = True
         for lane in range(n_lanes):
             one = lanes[lane]
-            lane_of[lane] = <void *> one
-            one.begin_epoch(objective, lane, rates[lane], gradients[lane], first_row, n)
+            epoch.lane_of[lane] = <void *> one
+            objective.leaves_rest = objective.leaves_rest and one.steps_only
+            objective.rest(lane)  # of an epoch that was interrupted
+            one.begin_epoch(objective, lane, rates[lane], gradients[lane], epoch.order, n)
             if one.rule.needs_gradient():
-                wanted = &gradients[0, 0]
+                epoch.gradients = &gradients[0, 0]
             objective.local = objective.local and one.rule.local and one.average is None
         with nogil:
-            for batch in range(n_batches):
-                begin = batch * batch_size
-                count = min(batch_size, n - begin)
-                if n_lanes == 1:
-                    at = (<Lane> lane_of[0]).gradient_point()
-                else:
-                    for lane in range(n_lanes):
-                        (<Lane> lane_of[lane]).write_point(points[lane])
-                    at = &points[0, 0]
-                objective.evaluate(first_row, begin, count, at, wanted)
-                if finish_batch(objective, lane_of, batch, begin, count) == 0:
-                    break
-                listen(&ear, count)
+            if n_lanes == 1:
+                # The compiler writes this again, without loops over lanes.
+                take_batches(&epoch, objective, 1, points)
+            else:
+                take_batches(&epoch, objective, n_lanes, points)
     finally:
-        free(lane_of)
-    for one in lanes:
+        free(epoch.lane_of)
+        objective.leaves_rest = False
+    for lane, one in enumerate(lanes):
+        one.loss += objective.rest(lane)
+        one.alive = one.alive and isfinite(one.loss)
         one.finish_epoch()

@@ -107,7 +107,7 @@ def rows_of(plain, X, y, kernel, outputs, penalty):
                 # A sum that cancels leaves rounding errors only, which count as zero.
                 if len(rows) > 1 and abs(g[k * width + d]) <= 8 * 2.0**-52 * (sizes[k] + 1):
                     g[k * width + d] = 0.0
-            penalty.add_gradient(w, g)
+            penalty.add_gradient(w, g, 1.0, g)
             return total / len(rows) + penalty.smooth_value(w)
 
         def value(self, w):
