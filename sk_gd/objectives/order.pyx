@@ -155,7 +155,9 @@ cdef class Order:
 
     cdef void split(self) noexcept nogil:
         """List the places in `streams` as a group is read: the next row of each part in turn."""
-        cdef Py_ssize_t s, k, i = 0, length = (self.group + STREAMS - 1) // STREAMS
+        cdef Py_ssize_t s, k, i = 0, length = STREAMS * self.run
+        # So many rows, of whole runs, has a part.
+        length = (self.group + length - 1) // length * self.run
         for s in range(length):
             for k in range(STREAMS):
                 if s + k * length < self.group:
