@@ -26,9 +26,9 @@ cdef extern from *:
         return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + bias; \
     } \
     \
-    /* p = rows . v + bias. Rows that are used soon, of which `line` has SOON more, are brought \
-       nearer. Of each of the rows `ahead` the first half is brought from memory, and later, in the \
-       sum below, the other: the processor forgets prefetches that are asked for all at once. */ \
+    /* p = rows . v + bias. Rows that are used soon are brought nearer: `line` has SOON more. Of \
+       each of the rows `ahead` the first half is brought from memory here, and the other in the \
+       sum below: the processor forgets prefetches that are asked for all at once. */ \
     SK_GD_CLONES static void sk_gd_dot_##REAL( \
         const REAL *const *line, Py_ssize_t count, Py_ssize_t d, const double *v, double bias, \
         double *p, const REAL *const *ahead \
@@ -66,16 +66,18 @@ cdef extern from *:
             for (j = 0; j < d; j++) g[j] += line[i][j] * r[i]; \
     } \
     \
-    /* Copy rows side by side as doubles. Meanwhile bring the rows `ahead` from memory, unless \
-       NULL. */ \
+    /* Copy rows side by side as doubles. Meanwhile bring rows nearer that are used soon, and the rows \
+       `ahead` from memory, unless NULL. */ \
     SK_GD_CLONES static void sk_gd_copy_##REAL( \
         const REAL *const *line, const REAL *const *ahead, Py_ssize_t count, Py_ssize_t d, \
         double *__restrict block \
     ) { \
         enum { CHUNK = 64 / sizeof(REAL) }; \
         for (Py_ssize_t i = 0; i < count; i++, block += d) { \
-            const REAL *x = line[i]; \
+            const REAL *x = line[i], *soon = line[i + SK_GD_SOON]; \
             Py_ssize_t j; \
+            for (j = 0; j < d; j += CHUNK) SK_GD_PREFETCH_SOON(soon + j); \
+            SK_GD_PREFETCH_SOON(soon + d - 1); \
             if (ahead) { \
                 for (j = 0; j < d; j += CHUNK) SK_GD_PREFETCH(ahead[i] + j); \
                 SK_GD_PREFETCH(ahead[i] + d - 1); \
