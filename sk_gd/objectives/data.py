@@ -211,5 +211,7 @@ def runs_and_groups(X, subset, batch_size, on_disk=False):
     run = min(entries_of_run * n // max(n_entries, 1), longest)
     if n_entries <= LARGE or run < 2:
         return 1, 0
-    group = max(run, entries_of_group * n // n_entries)
+    group = entries_of_group * n // n_entries
+    # Whole runs: a part of one would have to be fetched by itself.
+    group = max(group - group % run, run)
     return run, 1 if sp.issparse(X) and batch_size >= group else group

@@ -7,33 +7,44 @@ from sk_gd.objectives.rows cimport ROUNDING  # no-cython-lint: for the C below
 
 cdef extern from *:
     """
+    /* How many rows ahead of the one in use are brought to the first-level cache. */
+    #define SK_GD_SOON 16
+
     /* Products with vector instructions. Eight terms are added side by side, however wide the
        vectors are, so that sums have the same bits on every processor. */
 
     #define SK_GD_DENSE_ROWS(REAL) \
-    /* p = rows . v + bias. The rows are in the second-level cache, in no order: each is brought \
-       nearer a few rows ahead. */ \
+    /* x . v + bias */ \
+    static inline double sk_gd_product_##REAL( \
+        const REAL *x, const double *v, Py_ssize_t d, double bias \
+    ) { \
+        double s[8] = {0}; \
+        Py_ssize_t j; \
+        for (j = 0; j + 8 <= d; j += 8) \
+            for (int k = 0; k < 8; k++) s[k] += x[j + k] * v[j + k]; \
+        for (; j < d; j++) bias += x[j] * v[j]; \
+        return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + bias; \
+    } \
+    \
+    /* p = rows . v + bias. Rows that are used soon are brought nearer: `line` has SOON more. Of \
+       each of the rows `ahead` the first half is brought from memory here, and the other in the \
+       sum below: the processor forgets prefetches that are asked for all at once. */ \
     SK_GD_CLONES static void sk_gd_dot_##REAL( \
         const REAL *const *line, Py_ssize_t count, Py_ssize_t d, const double *v, double bias, \
-        double *p \
+        double *p, const REAL *const *ahead \
     ) { \
         enum { CHUNK = 64 / sizeof(REAL) }; \
         for (Py_ssize_t i = 0; i < count; i++) { \
-            const REAL *x = line[i], *soon = line[i + 6 < count ? i + 6 : count - 1]; \
-            double s[8] = {0}, rest = bias; \
+            const REAL *soon = line[i + SK_GD_SOON]; \
             Py_ssize_t j; \
             for (j = 0; j < d; j += CHUNK) SK_GD_PREFETCH_SOON(soon + j); \
             SK_GD_PREFETCH_SOON(soon + d - 1); \
-            for (j = 0; j + 8 <= d; j += 8) \
-                for (int k = 0; k < 8; k++) s[k] += x[j + k] * v[j + k]; \
-            for (; j < d; j++) rest += x[j] * v[j]; \
-            p[i] = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest; \
+            for (j = 0; 2 * j < d; j += CHUNK) SK_GD_PREFETCH(ahead[i] + j); \
+            p[i] = sk_gd_product_##REAL(line[i], v, d, bias); \
         } \
     } \
     \
-    /* g += r . rows, four rows at a time, so that g is read and written a quarter as often. \
-       Meanwhile the rows `ahead` are brought from memory, a cache line of each at a time: the \
-       processor forgets prefetches that are asked for all at once. */ \
+    /* g += r . rows, four rows at a time, so that g is read and written a quarter as often. */ \
     SK_GD_CLONES static void sk_gd_add_##REAL( \
         const REAL *const *line, Py_ssize_t count, Py_ssize_t d, const double *r, \
         double *__restrict g, const REAL *const *ahead \
@@ -43,28 +54,30 @@ cdef extern from *:
         for (; i + 4 <= count; i += 4) { \
             const REAL *a = line[i], *b = line[i + 1], *c = line[i + 2], *e = line[i + 3]; \
             const double ra = r[i], rb = r[i + 1], rc = r[i + 2], re = r[i + 3]; \
-            for (j = 0; j + CHUNK <= d; j += CHUNK) { \
-                for (int k = 0; k < 4; k++) SK_GD_PREFETCH(ahead[i + k] + j); \
-                for (int k = 0; k < CHUNK; k++) \
-                    g[j + k] += (a[j + k] * ra + b[j + k] * rb) + (c[j + k] * rc + e[j + k] * re); \
+            for (int k = 0; k < 4; k++) { \
+                for (j = (d / 2 + CHUNK - 1) / CHUNK * CHUNK; j < d; j += CHUNK) \
+                    SK_GD_PREFETCH(ahead[i + k] + j); \
+                SK_GD_PREFETCH(ahead[i + k] + d - 1); \
             } \
-            for (int k = 0; k < 4; k++) SK_GD_PREFETCH(ahead[i + k] + d - 1); \
-            for (; j < d; j++) g[j] += (a[j] * ra + b[j] * rb) + (c[j] * rc + e[j] * re); \
+            for (j = 0; j < d; j++) \
+                g[j] += (a[j] * ra + b[j] * rb) + (c[j] * rc + e[j] * re); \
         } \
         for (; i < count; i++) \
             for (j = 0; j < d; j++) g[j] += line[i][j] * r[i]; \
     } \
     \
-    /* Copy rows side by side as doubles. Meanwhile bring the rows `ahead` from memory, unless \
-       NULL. */ \
+    /* Copy rows side by side as doubles. Meanwhile bring rows nearer that are used soon, and the rows \
+       `ahead` from memory, unless NULL. */ \
     SK_GD_CLONES static void sk_gd_copy_##REAL( \
         const REAL *const *line, const REAL *const *ahead, Py_ssize_t count, Py_ssize_t d, \
         double *__restrict block \
     ) { \
         enum { CHUNK = 64 / sizeof(REAL) }; \
         for (Py_ssize_t i = 0; i < count; i++, block += d) { \
-            const REAL *x = line[i]; \
+            const REAL *x = line[i], *soon = line[i + SK_GD_SOON]; \
             Py_ssize_t j; \
+            for (j = 0; j < d; j += CHUNK) SK_GD_PREFETCH_SOON(soon + j); \
+            SK_GD_PREFETCH_SOON(soon + d - 1); \
             if (ahead) { \
                 for (j = 0; j < d; j += CHUNK) SK_GD_PREFETCH(ahead[i] + j); \
                 SK_GD_PREFETCH(ahead[i] + d - 1); \
@@ -98,6 +111,12 @@ cdef extern from *:
 
     SK_GD_SINGLE_ROW(float)
     SK_GD_SINGLE_ROW(double)
+
+    SK_GD_CLONES static double sk_gd_dot_row(
+        const double *x, const double *v, Py_ssize_t d, double bias
+    ) {
+        return sk_gd_product_double(x, v, d, bias);
+    }
 
     /* The sum of n numbers, and that of their sizes: in two loops, or the compiler does not use
        vector instructions. */
@@ -140,11 +159,12 @@ cdef extern from *:
         }
     }
     """
+    enum: SOON "SK_GD_SOON"
     void sk_gd_dot_float(
-        const float **, Py_ssize_t, Py_ssize_t, const double *, double, double *
+        const float **, Py_ssize_t, Py_ssize_t, const double *, double, double *, const float **
     ) noexcept nogil
     void sk_gd_dot_double(
-        const double **, Py_ssize_t, Py_ssize_t, const double *, double, double *
+        const double **, Py_ssize_t, Py_ssize_t, const double *, double, double *, const double **
     ) noexcept nogil
     void sk_gd_add_float(
         const float **, Py_ssize_t, Py_ssize_t, const double *, double *, const float **
@@ -157,6 +177,9 @@ cdef extern from *:
     ) noexcept nogil
     void sk_gd_copy_double(
         const double **, const double **, Py_ssize_t, Py_ssize_t, double *
+    ) noexcept nogil
+    double dot_row "sk_gd_dot_row"(
+        const double *x, const double *v, Py_ssize_t d, double bias
     ) noexcept nogil
     double sk_gd_dot_standardised_float(
         const float *, const double *, const double *, const double *, Py_ssize_t, double, double *

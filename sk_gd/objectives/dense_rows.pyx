@@ -11,8 +11,8 @@ from libc.string cimport memcpy
 from scipy.linalg.cython_blas cimport dgemm
 
 from sk_gd.objectives.dense_products cimport (
-    sk_gd_add_double, sk_gd_add_float, sk_gd_copy_double, sk_gd_copy_float, sk_gd_dot_double,
-    sk_gd_dot_float, sk_gd_dot_standardised_double, sk_gd_dot_standardised_float, sk_gd_standardise,
+    SOON, dot_row, sk_gd_add_double, sk_gd_add_float, sk_gd_copy_double, sk_gd_copy_float,
+    sk_gd_dot_double, sk_gd_dot_float, sk_gd_dot_standardised_double, sk_gd_dot_standardised_float, sk_gd_standardise,
     sk_gd_sums, sk_gd_terms,
 )
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, prefetch_row
@@ -38,6 +38,10 @@ cdef extern from *:
     """
     void will_need "sk_gd_will_need"(const void *begin, size_t size) noexcept nogil
 
+
+# Numbers of an order in a cache line.
+cdef enum:
+    IN_A_LINE = 8
 
 # Only X on disk has groups of more entries.
 cdef Py_ssize_t ON_DISK = 1 << 20
@@ -85,7 +89,7 @@ cdef class DenseRows(Rows):
     cdef Py_ssize_t distance
     cdef double[:, ::1] v
     cdef bint fetched
-    # The rows of the block, and as many to bring from memory.
+    # The rows of the block and the next SOON, and as many as the block has to bring from memory.
     cdef const char **line
     cdef const char **ahead
     cdef const char *data
@@ -95,7 +99,7 @@ cdef class DenseRows(Rows):
     cdef int count
 
     def __cinit__(self, X, shift, scale, level, intercept, Py_ssize_t capacity, order):
-        self.line = <const char **> malloc(capacity * sizeof(void *))
+        self.line = <const char **> malloc((capacity + SOON) * sizeof(void *))
         self.ahead = <const char **> malloc(capacity * sizeof(void *))
         if self.line == NULL or self.ahead == NULL:
             raise MemoryError
@@ -124,7 +128,6 @@ cdef class DenseRows(Rows):
         cdef Py_ssize_t j, k
         cdef Py_ssize_t d = self.n_features
         cdef const double *shift = NULL if self.scale is None else &self.shift[0]
-        cdef double shifted
         cdef double *v
         Rows.begin(self, w, n_rows)
         for k in range(self.n_outputs):
@@ -135,8 +138,7 @@ cdef class DenseRows(Rows):
             else:
                 for j in range(d):
                     v[j] = w[j] * self.scale[j]
-                sk_gd_dot_double(&shift, 1, d, v, 0, &shifted)
-                v[d] -= shifted
+                v[d] -= dot_row(shift, v, d, 0)
             w += self.n_columns
         return True
 
@@ -159,24 +161,31 @@ cdef class DenseRows(Rows):
                     p[k * stride + i] += self.v[k, d]
         elif self.floats is not None:
             sk_gd_dot_float(
-                <const float **> self.line, count, d, &self.v[0, 0], self.v[0, d], p
+                <const float **> self.line, count, d, &self.v[0, 0], self.v[0, d], p,
+                <const float **> self.ahead,
             )
         else:
             sk_gd_dot_double(
-                <const double **> self.line, count, d, &self.v[0, 0], self.v[0, d], p
+                <const double **> self.line, count, d, &self.v[0, 0], self.v[0, d], p,
+                <const double **> self.ahead,
             )
 
     cdef inline void take(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
     ) noexcept nogil:
         """Find the rows of a block, and copy them as doubles if they must be."""
-        cdef Py_ssize_t i, row, d = self.n_features
+        cdef Py_ssize_t i, row, known, d = self.n_features, bytes = self.bytes
         cdef bint many = self.n_outputs > 1
+        cdef const char *data = self.data
+        cdef const char **line = self.line
         cdef const char **ahead = NULL if self.fetched else self.ahead
         self.enter_group(order, begin + count - 1)
-        for i in range(count):
+        known = max(count, min(count + SOON, self.n_ordered - begin))
+        for i in range(known):
             row = begin + i if order == NULL else order[begin + i]
-            self.line[i] = self.data + row * self.bytes
+            line[i] = data + row * bytes
+        for i in range(known, count + SOON):
+            line[i] = line[known - 1]
         self.look_ahead(order, begin, count)
         self.together = <const double *> self.line[0]
         if self.floats is not None and many:
@@ -206,23 +215,35 @@ cdef class DenseRows(Rows):
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count
     ) noexcept nogil:
         """Point `ahead` at the rows to fetch while order[begin:begin + count] are in work."""
-        cdef Py_ssize_t i, row, size = 0 if order == NULL else self.near
-        cdef Py_ssize_t s = begin - self.group, group = self.group + size
-        while s < 0 < size:
+        # Copies, since the compiler has to expect that writing a pointer changes what `self` has.
+        cdef const char *data = self.data
+        cdef const char **ahead = self.ahead
+        cdef const Py_ssize_t *streams
+        cdef Py_ssize_t i, s, group, end, row, bytes = self.bytes, last = self.n_ordered - 1
+        cdef Py_ssize_t size = 0 if order == NULL else self.near
+        if size == 0:
+            for i in range(count):
+                row = min(begin + i + self.distance, last)
+                ahead[i] = data + (row if order == NULL else order[row]) * bytes
+            return
+        s, group = begin - self.group, self.group + size
+        while s < 0:
             # The block begins in a group before this one.
             s += size
             group -= size
-        for i in range(count):
-            row = begin + i + self.distance
-            if size > 0:
-                row = group + self.order.streams[s]
-                SK_GD_PREFETCH(order + group + size + s)
-                s += 1
-                if s == size:
-                    s = 0
-                    group += size
-            row = min(row, self.n_ordered - 1)
-            self.ahead[i] = self.data + (row if order == NULL else order[row]) * self.bytes
+        while count > 0:
+            streams = &self.order.streams[s]
+            end = min(count, size - s)
+            i = 0
+            while i < end:
+                SK_GD_PREFETCH(order + group + size + s + i)
+                i += IN_A_LINE
+            for i in range(end):
+                ahead[i] = data + order[min(group + streams[i], last)] * bytes
+            ahead += end
+            count -= end
+            group += size
+            s = 0
 
     cdef void fetch(self, Py_ssize_t begin, Py_ssize_t count) noexcept nogil:
         cdef Py_ssize_t i

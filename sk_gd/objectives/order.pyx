@@ -127,7 +127,7 @@ cdef class Order:
 
         The places are in the same random order in every group. The last group has fewer.
         """
-        cdef Py_ssize_t s = 0, begin = 0, i, k, row, end, ahead, n_runs = runs.shape[0]
+        cdef Py_ssize_t s = 0, begin = 0, i, m, k, row, end, ahead, n_runs = runs.shape[0]
         # Copies, since the compiler has to expect that writing a row changes what `self` has.
         cdef Py_ssize_t n = self.n, group = self.group
         cdef const Py_ssize_t *place = &self.place[0]
@@ -144,18 +144,27 @@ cdef class Order:
                 SK_GD_PREFETCH(subset + ahead)
                 SK_GD_PREFETCH(subset + min(ahead + self.run, n) - 1)
             while row < end:
-                i = begin + place[s]
-                s += 1
+                # As many rows of the run as there are places in this group.
+                m = min(end - row, group - s)
+                if begin + group <= n:
+                    for i in range(m):
+                        rows[begin + place[s + i]] = row + i if subset == NULL else subset[row + i]
+                    row += m
+                else:
+                    for i in range(m):
+                        if begin + place[s + i] < n:
+                            rows[begin + place[s + i]] = row if subset == NULL else subset[row]
+                            row += 1
+                s += m
                 if s == group:
                     s = 0
                     begin += group
-                if i < n:
-                    rows[i] = row if subset == NULL else subset[row]
-                    row += 1
 
     cdef void split(self) noexcept nogil:
         """List the places in `streams` as a group is read: the next row of each part in turn."""
-        cdef Py_ssize_t s, k, i = 0, length = (self.group + STREAMS - 1) // STREAMS
+        cdef Py_ssize_t s, k, i = 0, length = STREAMS * self.run
+        # So many rows, of whole runs, has a part.
+        length = (self.group + length - 1) // length * self.run
         for s in range(length):
             for k in range(STREAMS):
                 if s + k * length < self.group:
