@@ -160,6 +160,8 @@ class LBFGSRule(Rule):
     rho: cython.double[::1]
     # The largest curvature so far.
     max_curvature: cython.double[::1]
+    # The inverse of the Hessian, about, before the pairs; None if only they are known.
+    inverse: cython.double[:, ::1]
     # With more pairs it is known how near the minimum is.
     enough = cython.declare(cython.double, visibility="public")
     # Within one step: the gradient at the trial, the change of weights and gradient, the shares.
@@ -185,7 +187,7 @@ class LBFGSRule(Rule):
         self.y = self.array("y", (self.maxcor, n))
         self.rho = self.array("rho", self.maxcor)
         self.max_curvature = self.array("max_curvature", 1)
-        self.enough = INFINITY
+        self.inverse, self.enough = None, INFINITY
         self.there, self.moved, self.change = np.empty((3, n))
         self.share = np.empty(self.maxcor)
 
@@ -202,11 +204,14 @@ class LBFGSRule(Rule):
         self.t = 0
         self.ahead[0] = 0
 
-    def follow(self, w, added, lr, guess=None, pairs=None):
-        if pairs is not None:
-            self.pairs[0] = len(pairs[0])
-            for name, rows in zip("sy", pairs, strict=True):
-                self.arrays[name][: len(rows)] = rows
+    def begin_at(self, w, inverse):
+        self.inverse = inverse
+        self.pairs[0] = self.max_curvature[0] = self.ahead[0] = 0
+        self.t, self.enough = 0, -1
+        self.last[0] = sqrt(dot(w, w, self.n))
+
+    def follow(self, w, added, lr, guess=None):
+        self.inverse = None
         made = int(self.pairs[0])
         kept = min(made, self.maxcor)
         curved = added(np.vstack([self.arrays["s"][:kept], w]))
@@ -227,6 +232,14 @@ class LBFGSRule(Rule):
         # The first step may be longer than the last one, by which the other run had come to rest.
         self.last[0] = sqrt(dot(w, w, self.n))
         self.look_ahead(w, lr)
+
+    def learned(self, hessian):
+        found, made = np.array(hessian), int(self.pairs[0])
+        for k in range(max(0, made - self.maxcor), made):
+            s, y = (self.arrays[name][k % self.maxcor] for name in "sy")
+            image = found @ s
+            found += np.outer(y, y) / (s @ y) - np.outer(image, image) / (s @ image)
+        return found
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -256,6 +269,11 @@ class LBFGSRule(Rule):
             self.g[j] += curved[kept, j]
         self.f[0] += 0.5 * dot(curved[kept], w, self.n)
 
+    def newton_step(self, g):
+        step = np.empty(self.n)
+        self.descend(g, step)
+        return step
+
     def gain(self):
         return -0.5 * self.slope[0] if self.pairs[0] > self.enough else INFINITY
 
@@ -282,11 +300,18 @@ class LBFGSRule(Rule):
         if not ahead:
             self.aim()
             self.length[0] = lr
+            if self.t == 1 and self.inverse is not None:
+                # The direction is a good one. Perhaps nothing is left to gain.
+                self.look_ahead(w, lr)
+                if self.ahead[0] != 0:
+                    return 0
         else:
             self.there[:] = objective.g
         if self.search(w, objective, f, ahead, lr):
             self.aim()
-        elif self.pairs[0] > 0:
+        elif self.pairs[0] > 0 or self.inverse is not None:
+            if self.pairs[0] == 0:
+                self.inverse = None
             self.pairs[0] = 0
             self.aim()
         self.look_ahead(w, lr)
@@ -318,7 +343,15 @@ class LBFGSRule(Rule):
     @cython.nogil
     @cython.exceptval(check=False)
     def aim(self) -> cython.void:
-        """Compute the direction -H g by two loops over the pairs."""
+        """Compute the direction -H g, and the slope along it."""
+        self.descend(self.g, self.direction)
+        self.slope[0] = dot(self.g, self.direction, self.n)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def descend(self, g: cython.double[::1], out: cython.double[::1]) -> cython.void:
+        """Compute -H g by two loops over the pairs."""
         i: cython.Py_ssize_t
         j: cython.Py_ssize_t
         k: cython.Py_ssize_t
@@ -327,24 +360,28 @@ class LBFGSRule(Rule):
         made: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, self.pairs[0])
         oldest: cython.Py_ssize_t = made - self.maxcor if made > self.maxcor else 0
         for j in range(self.n):
-            self.direction[j] = -self.g[j]
+            out[j] = -g[j]
         for k in range(made - oldest):
             i = (made - 1 - k) % self.maxcor
-            self.share[i] = self.rho[i] * dot(self.s[i], self.direction, self.n)
-            add_multiple(self.direction, -self.share[i], self.y[i], self.n)
-        if made > 0:
-            i = (made - 1) % self.maxcor
-            scale = 1 / (self.rho[i] * dot(self.y[i], self.y[i], self.n))
+            self.share[i] = self.rho[i] * dot(self.s[i], out, self.n)
+            add_multiple(out, -self.share[i], self.y[i], self.n)
+        if self.inverse is not None:
+            self.change[:] = out
+            for j in range(self.n):
+                out[j] = dot(self.inverse[j], self.change, self.n)
         else:
-            # The curvature is not known yet. As in scipy the step has a length of one at most.
-            scale = 1 / fmax(1.0, sqrt(dot(self.g, self.g, self.n)))
-        for j in range(self.n):
-            self.direction[j] *= scale
+            if made > 0:
+                i = (made - 1) % self.maxcor
+                scale = 1 / (self.rho[i] * dot(self.y[i], self.y[i], self.n))
+            else:
+                # The curvature is not known yet. As in scipy the step has a length of one at most.
+                scale = 1 / fmax(1.0, sqrt(dot(g, g, self.n)))
+            for j in range(self.n):
+                out[j] *= scale
         for k in range(oldest, made):
             i = k % self.maxcor
-            change = self.share[i] - self.rho[i] * dot(self.y[i], self.direction, self.n)
-            add_multiple(self.direction, change, self.s[i], self.n)
-        self.slope[0] = dot(self.g, self.direction, self.n)
+            change = self.share[i] - self.rho[i] * dot(self.y[i], out, self.n)
+            add_multiple(out, change, self.s[i], self.n)
 
     @cython.cfunc
     @cython.nogil
