@@ -55,8 +55,10 @@ class LossHessian:
             rows = batch if subset is None else subset[batch]
             x = X[rows].toarray() if sp.issparse(X) else X[rows]
             y = np.ascontiguousarray(problem.y[rows].T)
-            yield coordinates.points(x), y, problem.weight if problem.weight is None else (
-                problem.weight[rows]
+            yield (
+                coordinates.points(x),
+                y,
+                problem.weight if problem.weight is None else (problem.weight[rows]),
             )
 
 
@@ -86,6 +88,15 @@ def hessian_of_constant(data):
     found *= change.mean() * unit / (2 * STEP * float(coordinates.loss_scale[0]))
     if coordinates.rotation is not None:
         found = coordinates.rotation.T @ found @ coordinates.rotation
+    return found
+
+
+def learned(hessian, pairs):
+    """What a Hessian is, about, after steps: changes of the weights and of the gradient (BFGS)."""
+    found = np.array(hessian)
+    for s, y in zip(*pairs, strict=True):
+        image = found @ s
+        found += np.outer(y, y) / (s @ y) - np.outer(image, image) / (s @ image)
     return found
 
 

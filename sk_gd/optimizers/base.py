@@ -75,18 +75,6 @@ class Rule:
         """Continue on all rows after the first steps, on a sample of them, which do not count."""
         self.t = 0
 
-    def begin_at(self, w, inverse):
-        """Begin anew at `w`, where the inverse of the Hessian is this matrix, about."""
-        raise NotImplementedError
-
-    def newton_step(self, g):
-        """The step to the minimum if the gradient were `g`, as far as the curvature is known."""
-        raise NotImplementedError
-
-    def learned(self, hessian):
-        """What the Hessian is, about, after the steps since it was this one."""
-        raise NotImplementedError
-
     def follow(self, w, added, lr, guess=None):
         """Continue from the minimum `w` on a function that is another one by a quadratic.
 
@@ -422,7 +410,7 @@ class Optimizer(Parameters):
         With how many steps on a sample of the rows a run on many rows begins. It pays for rules
         that learn the curvature: what they learn there stays useful. The default is 0.
     can_follow : bool
-        Whether the rule defines `follow`, `begin_at`, `newton_step` and `learned`.
+        Whether the rule defines `follow`, and what L-BFGS has for Newton's method.
 
     Examples
     --------

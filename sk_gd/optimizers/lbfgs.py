@@ -173,15 +173,11 @@ class LBFGSRule(Rule):
     def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
         self.maxcor = optimizer.maxcor
-        self.f = self.array("f", 1)
-        self.g = self.array("g")
-        self.direction = self.array("direction")
-        self.slope = self.array("slope", 1)
+        self.f, self.g = self.array("f", 1), self.array("g")
+        self.direction, self.slope = self.array("direction"), self.array("slope", 1)
         self.trial = self.array("trial", position=True)
-        self.length = self.array("length", 1)
-        self.ahead = self.array("ahead", 1)
-        self.largest = self.array("largest", 1)
-        self.last = self.array("last", 1)
+        self.length, self.ahead = self.array("length", 1), self.array("ahead", 1)
+        self.largest, self.last = self.array("largest", 1), self.array("last", 1)
         self.pairs = self.array("pairs", 1)
         self.s = self.array("s", (self.maxcor, n))
         self.y = self.array("y", (self.maxcor, n))
@@ -201,29 +197,39 @@ class LBFGSRule(Rule):
 
     def leave_sample(self):
         # The pairs stay. The next gradient is one of all rows, at the weights.
-        self.t = 0
-        self.ahead[0] = 0
+        self.t, self.ahead[0] = 0, 0
 
     def begin_at(self, w, inverse):
+        """Begin anew at `w`, where the inverse of the Hessian is this matrix, about."""
         self.inverse = inverse
         self.pairs[0] = self.max_curvature[0] = self.ahead[0] = 0
         self.t, self.enough = 0, -1
         self.last[0] = sqrt(dot(w, w, self.n))
 
+    def newton_step(self, g):
+        """The step to the minimum if the gradient were `g`, as far as the curvature is known."""
+        self.turn(g, self.moved)
+        return np.array(self.moved)
+
+    def kept(self):
+        """Where the pairs are that are kept, the oldest first."""
+        made = int(self.pairs[0])
+        return np.arange(max(0, made - self.maxcor), made) % self.maxcor
+
     def follow(self, w, added, lr, guess=None):
         self.inverse = None
-        made = int(self.pairs[0])
-        kept = min(made, self.maxcor)
-        curved = added(np.vstack([self.arrays["s"][:kept], w]))
-        self.add(w, curved, kept)
-        rho = self.arrays["rho"][:kept]
-        if not np.all(np.isfinite(rho)):
-            # Their curvature was that of the other function.
-            order = np.arange(made - kept, made) % self.maxcor
-            order = order[np.isfinite(rho[order])]
+        order = self.kept()
+        curved = added(np.vstack([self.arrays["s"][: len(order)], w]))
+        self.arrays["y"][: len(order)] += curved[:-1]
+        self.arrays["g"] += curved[-1]
+        self.f[0] += 0.5 * dot(curved[-1], w, self.n)
+        self.measure(len(order))
+        # The curvature of the others was that of the other function.
+        with_curvature = order[np.isfinite(self.arrays["rho"][order])]
+        if len(with_curvature) < len(order):
             for name in ("s", "y", "rho"):
-                self.arrays[name][: len(order)] = self.arrays[name][order]
-            self.pairs[0] = len(order)
+                self.arrays[name][: len(with_curvature)] = self.arrays[name][with_curvature]
+            self.pairs[0] = len(with_curvature)
         self.t, self.enough = 0, 0
         self.aim()
         if guess is not None and dot(self.g, guess, self.n) < 0:
@@ -233,46 +239,19 @@ class LBFGSRule(Rule):
         self.last[0] = sqrt(dot(w, w, self.n))
         self.look_ahead(w, lr)
 
-    def learned(self, hessian):
-        found, made = np.array(hessian), int(self.pairs[0])
-        for k in range(max(0, made - self.maxcor), made):
-            s, y = (self.arrays[name][k % self.maxcor] for name in "sy")
-            image = found @ s
-            found += np.outer(y, y) / (s @ y) - np.outer(image, image) / (s @ image)
-        return found
-
     @cython.cfunc
     @cython.exceptval(check=False)
-    def add(
-        self, w: cython.double[::1], curved: cython.double[:, ::1], kept: cython.Py_ssize_t
-    ) -> cython.void:
-        """Add a quadratic, given its products with the first pairs and with the weights `w`.
-
-        A pair that is left without curvature has an infinite 1 / <s, y>.
-        """
+    def measure(self, kept: cython.Py_ssize_t) -> cython.void:
+        """Compute the curvature of the first pairs; without any, 1 / <s, y> is infinite."""
         i: cython.Py_ssize_t
-        j: cython.Py_ssize_t
-        sy: cython.double
-        yy: cython.double
         self.max_curvature[0] = 0
         for i in range(kept):
-            for j in range(self.n):
-                self.y[i, j] += curved[i, j]
-            sy = dot(self.s[i], self.y[i], self.n)
-            yy = dot(self.y[i], self.y[i], self.n)
+            sy: cython.double = dot(self.s[i], self.y[i], self.n)
+            yy: cython.double = dot(self.y[i], self.y[i], self.n)
+            self.rho[i] = INFINITY
             if sy > DBL_EPSILON * yy and sqrt(yy) > ROUNDED * self.largest[0]:
                 self.rho[i] = 1 / sy
                 self.max_curvature[0] = fmax(self.max_curvature[0], yy / sy)
-            else:
-                self.rho[i] = INFINITY
-        for j in range(self.n):
-            self.g[j] += curved[kept, j]
-        self.f[0] += 0.5 * dot(curved[kept], w, self.n)
-
-    def newton_step(self, g):
-        step = np.empty(self.n)
-        self.descend(g, step)
-        return step
 
     def gain(self):
         return -0.5 * self.slope[0] if self.pairs[0] > self.enough else INFINITY
@@ -344,13 +323,13 @@ class LBFGSRule(Rule):
     @cython.exceptval(check=False)
     def aim(self) -> cython.void:
         """Compute the direction -H g, and the slope along it."""
-        self.descend(self.g, self.direction)
+        self.turn(self.g, self.direction)
         self.slope[0] = dot(self.g, self.direction, self.n)
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def descend(self, g: cython.double[::1], out: cython.double[::1]) -> cython.void:
+    def turn(self, g: cython.double[::1], out: cython.double[::1]) -> cython.void:
         """Compute -H g by two loops over the pairs."""
         i: cython.Py_ssize_t
         j: cython.Py_ssize_t
@@ -374,7 +353,7 @@ class LBFGSRule(Rule):
                 i = (made - 1) % self.maxcor
                 scale = 1 / (self.rho[i] * dot(self.y[i], self.y[i], self.n))
             else:
-                # The curvature is not known yet. As in scipy the step has a length of one at most.
+                # The curvature is not known. As in scipy the step has a length of one at most.
                 scale = 1 / fmax(1.0, sqrt(dot(g, g, self.n)))
             for j in range(self.n):
                 out[j] *= scale

@@ -183,7 +183,7 @@ class Pass:
         first = first._replace(random_state=copy.deepcopy(first.random_state))
         self._given = candidates
         self.problem = data.pose(first)
-        self.candidates = [with_optimizer(each.settings, self.problem) for each in candidates]
+        self.candidates = self._with_optimizers(candidates)
         needed = max((each.moments for each in self.candidates), key=MOMENTS.index)
         statistics = observe(self.problem, needed)
         seed = draw_seed(first.random_state)
@@ -202,6 +202,20 @@ class Pass:
                 self._assign(twins, seed, statistics)
             except Exception as error:
                 self.errors |= dict.fromkeys(twins, error)
+
+    def _with_optimizers(self, candidates):
+        """The settings of all candidates, with an instance in place of ``optimizer="auto"``."""
+        chosen = {}
+        for each in candidates:
+            key = each.key_without("alpha"), each.settings.has_corner
+            if key not in chosen:
+                chosen[key] = with_optimizer(each.settings, self.problem)
+        return [
+            chosen[each.key_without("alpha"), each.settings.has_corner]._replace(
+                alpha=each.settings.alpha
+            )
+            for each in candidates
+        ]
 
     def _twins(self):
         """Lists of candidates, by index, that differ in `max_iter` only; the longest first."""
@@ -253,7 +267,7 @@ class Pass:
         for data, runs in self._groups.values():
             paths, others = self._paths(runs)
             if others:
-                self._train(data, others, begin_epoch)
+                self._train_together(data, others, begin_epoch)
             for path in paths:
                 self._train_path(data, path, begin_epoch)
         seconds = (time.perf_counter() - began) / len(self.candidates)
@@ -302,7 +316,7 @@ class Pass:
         path = Path(data, first.optimizer, len(runs), first.max_iter)
         for run in runs:
             path.begin(run)
-            self._train(data, [run], begin_epoch)
+            self._train_together(data, [run], begin_epoch)
             path.end(run)
 
     def _begin(self, runs):
@@ -312,6 +326,10 @@ class Pass:
 
     @one_blas_thread
     def _train(self, data, runs, begin_epoch):
+        self._train_together(data, runs, begin_epoch)
+
+    def _train_together(self, data, runs, begin_epoch):
+        """Train runs side by side."""
         self._begin(runs)
         # The runs share it if it draws the orders of the rows.
         self._generator = runs[0].generator if data.shuffle else None

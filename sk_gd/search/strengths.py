@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..objectives.caching import cached_property
-from ..objectives.hessian import LossHessian, hessian_of_constant, inverse_of
+from ..objectives.hessian import LossHessian, hessian_of_constant, inverse_of, learned
 from ..penalties import ElasticNet
 
 # If a run that follows its neighbour takes more epochs, the pairs of L-BFGS know little of the way
@@ -102,8 +102,13 @@ class Path:
             return
         self.minima.append(Minimum(run.config.penalty.alpha, run.lane.model()))
         if self.hessian is not None and not self.is_quadratic:
-            keeps = epochs <= (FEW_EPOCHS if self.hessian_at is None else QUICK)
-            self.hessian = run.lane.rule.learned(self.hessian) if keeps else None
+            if epochs > (FEW_EPOCHS if self.hessian_at is None else QUICK):
+                self.hessian = None
+            else:
+                ridge = run.config.penalty.ridge * self._ridge
+                rule = run.lane.rule
+                pairs = [rule.arrays[name][rule.kept()] for name in "sy"]
+                self.hessian = learned(self.hessian + ridge, pairs) - ridge
 
     def _begin_first(self, run):
         run.begin(self.optimizer)
@@ -127,7 +132,7 @@ class Path:
             slope = added * (self._ridge @ w)
             step = -(inverse @ slope)
             gain = -0.5 * (step @ slope) * run.config.loss_unit
-            if not (self.is_quadratic or gain <= NEAR * before.history.loss_curve[-1]):
+            if not (self.is_quadratic or gain <= NEAR * abs(before.history.loss_curve[-1])):
                 step = None
         elif self.hessian_at is None:
             return False
