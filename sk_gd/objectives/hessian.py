@@ -10,6 +10,8 @@ from .smoothness import second_moment_of
 
 # Predictions are moved by so much of their unit: the slope of the loss changes by a few digits.
 STEP = 1e-4
+# So many numbers (8 MB) of the rows in the coordinates are kept for the next Hessian.
+KEPT = 1 << 20
 # Differences of slopes that differ by less, relatively, are equal but for rounding.
 EQUAL = 1e-6
 
@@ -17,8 +19,7 @@ EQUAL = 1e-6
 class LossHessian:
     """The Hessian of the mean loss, as a function of the weights.
 
-    The second derivative of the loss in a prediction is the difference of two slopes. The rows are
-    kept in the coordinates.
+    The second derivative of the loss in a prediction is the difference of two slopes.
 
     Parameters
     ----------
@@ -28,7 +29,9 @@ class LossHessian:
 
     def __init__(self, data):
         self._data = data
-        self._parts = list(self._rows())
+        self._parts = None
+        if data.n * data.coordinates.n_columns <= KEPT:
+            self._parts = list(self._rows())
 
     def __call__(self, weights):
         """The matrix at these weights; None if it has no finite numbers."""
@@ -37,7 +40,7 @@ class LossHessian:
         origin, unit = float(coordinates.origin[0]), float(coordinates.unit[0])
         found = np.zeros((coordinates.n_columns, coordinates.n_columns))
         with np.errstate(over="ignore", invalid="ignore"):
-            for z, y, weight in self._parts:
+            for z, y, weight in self._parts or self._rows():
                 p = (origin + unit * (z @ weights))[None]
                 above = kernel.slope(y, p + STEP * unit)
                 curvature = np.maximum(above - kernel.slope(y, p - STEP * unit), 0.0)[0]
@@ -55,11 +58,8 @@ class LossHessian:
             rows = batch if subset is None else subset[batch]
             x = X[rows].toarray() if sp.issparse(X) else X[rows]
             y = np.ascontiguousarray(problem.y[rows].T)
-            yield (
-                coordinates.points(x),
-                y,
-                problem.weight if problem.weight is None else (problem.weight[rows]),
-            )
+            weight = None if problem.weight is None else problem.weight[rows]
+            yield coordinates.points(x), y, weight
 
 
 def hessian_of_constant(data):

@@ -11,9 +11,9 @@ from ..penalties import ElasticNet
 # If a run that follows its neighbour takes more epochs, the pairs of L-BFGS know little of the way
 # to its minimum. How the minimum has moved before says more.
 FEW_EPOCHS = 12
-# The Hessian is computed again if the last run took more epochs than these, and if the rows have no
-# more numbers and columns: it costs about as much as five epochs.
-QUICK, NUMBERS, COLUMNS = 3, 1 << 17, 64
+# Up to so many columns the Hessian is computed again if the last run took more epochs than these.
+# It costs about as much as five epochs, and more where the rows have more numbers.
+COLUMNS, QUICK, NUMBERS = 64, 3, 1 << 17
 # Its inverse costs less than the epochs that it saves with so many columns.
 MOST_COLUMNS = 128
 # A run begins at the last minimum if it expects to lower the objective by no more than this share
@@ -31,6 +31,80 @@ class Minimum(NamedTuple):
 
     strength: float
     weights: np.ndarray
+
+
+class Curvature:
+    """What is known of the Hessian of the loss on the way along a path; there is one output.
+
+    Parameters
+    ----------
+    data : Data
+        What the runs are trained on.
+
+    Attributes
+    ----------
+    hessian : ndarray or None
+        The Hessian at the last minimum, about; None if it is not known.
+    jumps : bool
+        Whether it jumps: then the one at the last minimum says little about others.
+    """
+
+    def __init__(self, data):
+        n_columns = data.coordinates.n_columns
+        self.hessian = None
+        self.jumps = data.problem.loss.curvature_jumps
+        self._data = data
+        self._renews = n_columns <= COLUMNS
+        self._quick = QUICK if data.n * n_columns <= NUMBERS else FEW_EPOCHS
+
+    @staticmethod
+    def suits(data):
+        """Whether Newton's steps are cheap."""
+        coordinates = data.coordinates
+        return (
+            coordinates.n_outputs == 1
+            and coordinates.axes is None
+            and coordinates.n_columns <= MOST_COLUMNS
+        )
+
+    @cached_property
+    def _hessian_at(self):
+        return LossHessian(self._data)
+
+    @cached_property
+    def ridge(self):
+        """The Hessian of a ridge penalty of strength one."""
+        coordinates = self._data.coordinates
+        curvature = ElasticNet(1.0).curvature(*coordinates.weight_scales())
+        return coordinates.curved(np.eye(coordinates.n_columns), curvature)
+
+    def begin(self, weights):
+        """Find the Hessian at the beginning, where all predictions are equal."""
+        if self.jumps:
+            return
+        if self._quick == QUICK:
+            self.renew(weights)
+        elif self._data.problem.joins:
+            self.hessian = hessian_of_constant(self._data)
+
+    def renew(self, weights):
+        """Compute the Hessian at these weights, if that is cheap."""
+        self.hessian = self._hessian_at(weights) if self._renews else None
+
+    def note(self, run):
+        """Learn from the steps of a run, or forget the Hessian, which has been of little use."""
+        if self.hessian is None or self._data.problem.loss.quadratic:
+            return
+        if run.history.n_epochs > self._quick:
+            self.hessian = None
+            return
+        ridge, rule = run.config.penalty.ridge * self.ridge, run.lane.rule
+        pairs = [rule.arrays[name][rule.kept()] for name in "sy"]
+        self.hessian = learned(self.hessian + ridge, pairs) - ridge
+
+    def inverse(self, strength):
+        """The inverse with a ridge of this strength; None if it is not known."""
+        return None if self.hessian is None else inverse_of(self.hessian + strength * self.ridge)
 
 
 class Path:
@@ -51,32 +125,13 @@ class Path:
     def __init__(self, data, optimizer, n_runs, max_iter):
         self.data = data
         self.optimizer = optimizer
-        # A run that is stopped early is to be what a fit by itself is.
         self.goes_on = n_runs > 1
-        coordinates, n_columns = data.coordinates, data.coordinates.n_columns
-        self.by_newton = (
-            self.goes_on
-            and max_iter > FEW_EPOCHS
-            and coordinates.n_outputs == 1
-            and coordinates.axes is None
-            and n_columns <= MOST_COLUMNS
-        )
-        self.is_quadratic = data.problem.loss.quadratic
-        self.hessian_at = self.hessian = None
-        if self.by_newton and n_columns <= COLUMNS and data.n * n_columns <= NUMBERS:
-            self.hessian_at = LossHessian(data)
-        elif self.by_newton and data.problem.joins:
-            self.hessian = hessian_of_constant(data)
+        # A run that is stopped early is to be what a fit by itself is.
+        by_newton = self.goes_on and max_iter > FEW_EPOCHS and Curvature.suits(data)
+        self.curvature = Curvature(data) if by_newton else None
         self.before = None
         self.minima = []
         self.is_slow = False
-
-    @cached_property
-    def _ridge(self):
-        """The Hessian of a ridge penalty of strength one."""
-        coordinates = self.data.coordinates
-        curvature = ElasticNet(1.0).curvature(*coordinates.weight_scales())
-        return coordinates.curved(np.eye(coordinates.n_columns), curvature)
 
     def begin(self, run):
         """Have a run begin where the minimum is expected."""
@@ -86,8 +141,8 @@ class Path:
         elif before.error is not None or not before.is_settled:
             # Nobody knows where.
             run.begin(self.optimizer)
-            self.minima, self.hessian_at, self.hessian = [], None, None
-        elif not self._begin_by_newton(run):
+            self.minima, self.curvature = [], None
+        elif self.curvature is None or not self._begin_by_newton(run):
             guess = None
             if self.is_slow and len(self.minima) > 1:
                 guess = further(*self.minima[-2:], run.config.penalty.alpha)
@@ -95,65 +150,53 @@ class Path:
 
     def end(self, run):
         """Note where a run has ended."""
-        epochs, before = run.history.n_epochs, self.before
-        self.is_slow |= before is not None and epochs > FEW_EPOCHS
+        self.is_slow |= self.before is not None and run.history.n_epochs > FEW_EPOCHS
         self.before = run
-        if run.error is not None or not run.is_settled:
-            return
-        self.minima.append(Minimum(run.config.penalty.alpha, run.lane.model()))
-        if self.hessian is not None and not self.is_quadratic:
-            if epochs > (FEW_EPOCHS if self.hessian_at is None else QUICK):
-                self.hessian = None
-            else:
-                ridge = run.config.penalty.ridge * self._ridge
-                rule = run.lane.rule
-                pairs = [rule.arrays[name][rule.kept()] for name in "sy"]
-                self.hessian = learned(self.hessian + ridge, pairs) - ridge
+        if run.error is None and run.is_settled:
+            self.minima.append(Minimum(run.config.penalty.alpha, run.lane.model()))
+            if self.curvature is not None:
+                self.curvature.note(run)
 
     def _begin_first(self, run):
         run.begin(self.optimizer)
-        if not self.goes_on:
-            return
-        run.lane.rule.enough = ENOUGH_PAIRS
-        inverse = self._inverse(run, run.start)
-        if inverse is not None:
-            run.begin_at(run.start, run.lane, inverse)
+        if self.goes_on:
+            run.lane.rule.enough = ENOUGH_PAIRS
+        if self.curvature is not None:
+            self.curvature.begin(run.start)
+            inverse = self.curvature.inverse(run.config.penalty.ridge)
+            if inverse is not None:
+                run.begin_at(run.start, run.lane, inverse)
 
     def _begin_by_newton(self, run):
         """Have a run begin where Newton's method expects its minimum; whether it does."""
-        before, last = self.before, self.minima[-1]
-        w, inverse, step = last.weights, None, None
-        if self.hessian is not None:
+        before, last, known = self.before, self.minima[-1], self.curvature
+        strength, inverse, step = run.config.penalty.ridge, None, None
+        if known.jumps:
+            if not self.is_slow:
+                return False
+            step = 0.0
+        else:
+            inverse = known.inverse(strength)
+        curved = known.ridge @ last.weights
+        if inverse is not None:
             # At the minimum the gradient becomes that of the penalty that is added.
-            added = run.config.penalty.ridge - before.config.penalty.ridge
-            inverse = self._inverse(run, w)
-            if inverse is None:
-                return False
-            slope = added * (self._ridge @ w)
-            step = -(inverse @ slope)
-            gain = -0.5 * (step @ slope) * run.config.loss_unit
-            if not (self.is_quadratic or gain <= NEAR * abs(before.history.loss_curve[-1])):
-                step = None
-        elif self.hessian_at is None:
-            return False
+            slope = (strength - before.config.penalty.ridge) * curved
+            newton = -(inverse @ slope)
+            gain = -0.5 * (newton @ slope) * run.config.loss_unit
+            exact = self.data.problem.loss.quadratic
+            if exact or gain <= NEAR * abs(before.history.loss_curve[-1]):
+                step = newton
         if step is None:
-            towards = before.config.penalty.ridge * (self._ridge @ w)
-            step = onward(last, before.lane.rule.newton_step(towards), run.config.penalty.alpha)
-        start = w + step
+            tangent = before.lane.rule.newton_step(before.config.penalty.ridge * curved)
+            step = onward(last, tangent, run.config.penalty.alpha)
+        start = last.weights + step
         if inverse is None:
-            inverse = self._inverse(run, start)
-            if inverse is None:
-                return False
+            known.renew(start)
+            inverse = known.inverse(strength)
+        if inverse is None:
+            return False
         run.begin_at(start, before.lane, inverse)
         return True
-
-    def _inverse(self, run, weights):
-        """The inverse of the Hessian at these weights, about; None if it is not known."""
-        if self.hessian is None and self.hessian_at is not None:
-            self.hessian = self.hessian_at(weights)
-        if self.hessian is None:
-            return None
-        return inverse_of(self.hessian + run.config.penalty.ridge * self._ridge)
 
 
 def onward(last, tangent, strength):

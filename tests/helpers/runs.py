@@ -15,6 +15,7 @@ from sk_gd import threads as threads_module
 from sk_gd.gradients import Recorder
 from sk_gd.indices import without_copy
 from sk_gd.objectives import data as data_module
+from sk_gd.objectives import hessian as hessian_module
 from sk_gd.objectives import parts as parts_module
 from sk_gd.objectives import problem as problem_module
 from sk_gd.objectives.coordinates import Coordinates, coordinates_for
@@ -71,6 +72,7 @@ __all__ = [
     "hessian_of_constant",
     "inverse_of",
     "is_whitened",
+    "keep_no_rows",
     "largest_curvature",
     "learned",
     "link_to_site",
@@ -413,6 +415,11 @@ def do_not_guess(monkeypatch):
 def do_not_use_hessians(monkeypatch):
     """Have L-BFGS find out about the curvature by itself on a path of strengths."""
     monkeypatch.setattr(strengths, "MOST_COLUMNS", 0)
+
+
+def keep_no_rows(monkeypatch):
+    """Have the rows be brought into the coordinates again for every Hessian."""
+    monkeypatch.setattr(hessian_module, "KEPT", 0)
 
 
 def do_not_copy_rows(monkeypatch):
