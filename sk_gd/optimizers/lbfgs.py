@@ -51,6 +51,8 @@ TRIALS = cython.declare(cython.int, 25)
 LONGER = cython.declare(cython.double, 4.0)
 # A change of the gradient that is no longer, relative to the first gradient, is only rounding.
 ROUNDED = cython.declare(cython.double, 1e-11)
+# Numbers of pairs that are computed at a time.
+CHUNK = 1 << 15
 # If a gradient at the same weights differs by more, relative to the first one, the data are others.
 OTHER = cython.declare(cython.double, 1e-8)
 
@@ -178,19 +180,16 @@ class LBFGSRule(Rule):
         self.trial = self.array("trial", position=True)
         self.length, self.ahead = self.array("length", 1), self.array("ahead", 1)
         self.largest, self.last = self.array("largest", 1), self.array("last", 1)
-        self.pairs = self.array("pairs", 1)
-        self.s = self.array("s", (self.maxcor, n))
-        self.y = self.array("y", (self.maxcor, n))
+        self.pairs, self.max_curvature = self.array("pairs", 1), self.array("max_curvature", 1)
+        self.s, self.y = (self.array(name, (self.maxcor, n)) for name in "sy")
         self.rho = self.array("rho", self.maxcor)
-        self.max_curvature = self.array("max_curvature", 1)
         self.inverse, self.enough = None, INFINITY
         self.there, self.moved, self.change = np.empty((3, n))
         self.share = np.empty(self.maxcor)
 
     def restore(self, t, memory):
         Rule.restore(self, t, memory)
-        # It says where the next pair goes.
-        self.check_count("pairs")
+        self.check_count("pairs")  # it says where the next pair goes
 
     def never_rises(self):
         return True
@@ -219,10 +218,12 @@ class LBFGSRule(Rule):
     def follow(self, w, added, lr, guess=None):
         self.inverse = None
         order = self.kept()
-        curved = added(np.vstack([self.arrays["s"][: len(order)], w]))
-        self.arrays["y"][: len(order)] += curved[:-1]
-        self.arrays["g"] += curved[-1]
-        self.f[0] += 0.5 * dot(curved[-1], w, self.n)
+        step = max(1, CHUNK // self.n)
+        for rows in (slice(k, min(k + step, len(order))) for k in range(0, len(order), step)):
+            self.arrays["y"][rows] += added(self.arrays["s"][rows])
+        slope = added(np.array(w)[None])[0]
+        self.arrays["g"] += slope
+        self.f[0] += 0.5 * dot(slope, w, self.n)
         self.measure(len(order))
         # The curvature of the others was that of the other function.
         with_curvature = order[np.isfinite(self.arrays["rho"][order])]
