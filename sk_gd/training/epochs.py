@@ -83,10 +83,14 @@ def begin_on_sample(runs, data):
     Returns for each such run the run, the lane that it had before, and the sum of the losses of
     all rows, about, that it began with.
     """
-    if data.n_batches > 1 or any(run.lane.continues or run.n_steps for run in runs):
-        return []
     n_steps = min(run.lane.rule.optimizer.sample_steps for run in runs)
-    sample = data.sample() if n_steps > 0 else None
+    sample = None
+    if (
+        n_steps > 0
+        and data.n_batches == 1
+        and not any(run.n_steps or run.lane.continues for run in runs)
+    ):
+        sample = data.sample()
     if sample is None:
         return []
     lanes = [run.copy().lane for run in runs]
