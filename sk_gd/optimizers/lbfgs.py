@@ -409,7 +409,11 @@ class LBFGSRule(Rule):
                     self.trial[j] = w[j] + size * self.direction[j]
                 f = objective.gradient(self.trial, self.there)
             slope = dot(self.there, self.direction, self.n)
-            if not self.is_lower(f, slope, size):
+            lower: cython.bint = f <= self.f[0] + DECREASE * size * self.slope[0] or (
+                f <= self.f[0] + NOISE * fabs(self.f[0])
+                and slope <= (2 * DECREASE - 1) * self.slope[0]
+            )
+            if not lower:
                 if -size * self.slope[0] < DBL_EPSILON * fabs(self.f[0]):
                     # The decrease that is left is smaller than the rounding.
                     return False
@@ -425,17 +429,6 @@ class LBFGSRule(Rule):
                 self.accept(w, f, size)
                 return True
         return False
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def is_lower(self, f: cython.double, slope: cython.double, size: cython.double) -> cython.bint:
-        """Whether the objective has fallen enough over a step of `size`."""
-        if f <= self.f[0] + DECREASE * size * self.slope[0]:
-            return True
-        return (
-            f <= self.f[0] + NOISE * fabs(self.f[0]) and slope <= (2 * DECREASE - 1) * self.slope[0]
-        )
 
     @cython.cfunc
     @cython.nogil
