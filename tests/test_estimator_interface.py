@@ -260,6 +260,59 @@ class TestParameters:
             assert name in html
 
 
+class Rounded(GDClassifier):
+    """Its constructor changes a parameter, which scikit-learn forbids."""
+
+    def __init__(self, alpha=0.126):
+        super().__init__(alpha=round(alpha, 2))
+
+
+class Optional(GDClassifier):
+    """Its constructor has other parameters."""
+
+    def __init__(self, optimizer="adam", *, max_iter=3):
+        super().__init__(optimizer, max_iter=max_iter)
+
+
+class TestClones:
+    """A clone is made without scikit-learn where all parameters are numbers and names."""
+
+    @pytest.mark.parametrize(
+        "model",
+        [
+            GDClassifier(alpha=0.1, class_weight="balanced"),
+            GDRegressor(optimizers.Adam(beta_1=0.8), random_state=0),
+            GDClassifier(class_weight={0: 2.0}),
+            GDRegressor(random_state=np.random.RandomState(0)),
+            Optional(max_iter=7),
+        ],
+        ids=["plain", "instance", "dict", "generator", "subclass"],
+    )
+    def test_parameters_are_copied_and_what_was_fitted_is_not(self, model):
+        vars(model)["coef_"] = np.ones(3)
+        twin = clone(model)
+        assert type(twin) is type(model)
+        assert not hasattr(twin, "coef_")
+        for name, value in model.get_params(deep=False).items():
+            assert repr(getattr(twin, name)).split(" at ")[0] == repr(value).split(" at ")[0]
+            is_plain = isinstance(value, (str, int, float, type(None)))
+            assert (getattr(twin, name) is value) == is_plain
+
+    def test_scikit_learn_is_not_asked_for_plain_parameters(self, monkeypatch):
+        monkeypatch.setattr(GDClassifier, "get_params", None)
+        assert clone(GDClassifier(alpha=0.1)).alpha == 0.1
+
+    def test_requests_and_outputs_are_kept(self):
+        with sklearn.config_context(enable_metadata_routing=True):
+            model = GDClassifier().set_fit_request(sample_weight=True)
+            request = clone(model).get_metadata_routing().fit.requests
+        assert request["sample_weight"] is True
+
+    def test_a_constructor_that_changes_parameters_is_an_error(self):
+        with pytest.raises(RuntimeError, match="constructor either does not set or modifies"):
+            clone(Rounded())
+
+
 class TestRouting:
     @pytest.fixture(autouse=True)
     def routing(self):

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 # The parameters that take names, and where these are.
 NAMED = {"optimizer": "optimizers", "loss": "losses", "schedule": "schedules"}
 
+# Values that a clone may share.
+PLAIN = frozenset({str, int, float, bool, type(None)})
+
 # Parameters that models of earlier versions may not have, with what these did.
 ADDED = {"scoring": None}
 
@@ -104,6 +107,19 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
     def _get_param_names(cls):
         # scikit-learn inspects the signature in every call, which takes a tenth of a small fit.
         return super()._get_param_names()
+
+    def __sklearn_clone__(self):
+        # scikit-learn copies and compares every parameter, for each fit of a search. Most are
+        # numbers and names. Whatever else it knows of an estimator begins with an underscore.
+        known = vars(self)
+        given = {name: known.get(name, self) for name in self._get_param_names()}
+        if all(type(value) in PLAIN for value in given.values()) and not any(
+            name[0] == "_" and name != "_run" for name in known
+        ):
+            other = type(self)(**given)
+            if all(vars(other).get(name, self) is value for name, value in given.items()):
+                return other
+        return super().__sklearn_clone__()
 
     def _validate_params(self):
         refused = {

@@ -434,6 +434,17 @@ class Coordinates:
 
         return LinearOperator((n, self.n_columns), matvec=forward, rmatvec=backward, dtype=float)
 
+    def points(self, x):
+        """Rows of numbers in these coordinates, constant column included."""
+        d = self.n_axes
+        z = np.ones((x.shape[0], self.n_columns))
+        z[:, :d] = x
+        if self.shift is not None:
+            z[:, :d] -= self.shift
+        if self.scale is not None:
+            z[:, :d] *= self.scale
+        return z if self.rotation is None else z @ self.rotation
+
     def squared_norms(self, X, weight=None):
         """Squared norm of every row in these coordinates, constant column included.
 
@@ -457,9 +468,6 @@ class Coordinates:
         step = max(1, CHUNK // d)
         for begin in range(0, X.shape[0], step):
             x = X[begin : begin + step]
-            z = np.ones((x.shape[0], self.n_columns))
-            z[:, :d] = ((x.toarray() if sp.issparse(x) else x) - shift) * scale
-            if self.rotation is not None:
-                z = z @ self.rotation
+            z = self.points(x.toarray() if sp.issparse(x) else x)
             norms[begin : begin + step] = np.einsum("ij,ij->i", z, z)
         return norms

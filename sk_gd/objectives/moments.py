@@ -196,23 +196,26 @@ def _sparse_scatter(X, weight, mean, far):
     the product of their means there would only be rounding. They have few zeros.
     """
     weight = np.ones(X.shape[0]) if weight is None else weight
+    if not far.any():
+        # To pick columns of a matrix, all of them, takes longer than its products.
+        scatter = ((sp.diags_array(weight) @ X).T @ X).toarray()
+        scatter -= np.sum(weight) * np.outer(mean, mean)
+        return scatter
     near = np.flatnonzero(~far)
     far = np.flatnonzero(far)
     scatter = np.zeros((len(mean), len(mean)))
-    step = X.shape[0] if len(far) == 0 else max(1, CHUNK // len(far))
-    for rows in slices(X.shape[0], step):
+    for rows in slices(X.shape[0], max(1, CHUNK // len(far))):
         x, w = X[rows], weight[rows]
-        some = x[:, near] if len(far) else x
+        some = x[:, near]
         scaled = sp.diags_array(w) @ some
         scatter[np.ix_(near, near)] += (scaled.T @ some).toarray()
         scatter[np.ix_(near, near)] -= np.sum(w) * np.outer(mean[near], mean[near])
-        if len(far):
-            centred = x[:, far].toarray() - mean[far]
-            centred[w == 0] = 0  # such a row may be anywhere
-            cross = scaled.T @ centred - np.outer(mean[near], w @ centred)
-            scatter[np.ix_(near, far)] += cross
-            scatter[np.ix_(far, near)] += cross.T
-            scatter[np.ix_(far, far)] += centred.T @ (w[:, None] * centred)
+        centred = x[:, far].toarray() - mean[far]
+        centred[w == 0] = 0  # such a row may be anywhere
+        cross = scaled.T @ centred - np.outer(mean[near], w @ centred)
+        scatter[np.ix_(near, far)] += cross
+        scatter[np.ix_(far, near)] += cross.T
+        scatter[np.ix_(far, far)] += centred.T @ (w[:, None] * centred)
     return scatter
 
 

@@ -63,7 +63,8 @@ class Problem:
     _components: dict = field(default_factory=dict)
     _measured: CentredRows | None = None
     _ratio: float | None = None
-    _known: weakref.WeakSet = field(default_factory=weakref.WeakSet)
+    # Weak references to the data that have been made so far.
+    _known: list = field(default_factory=list)
 
     @property
     def n(self):
@@ -132,10 +133,10 @@ class Problem:
             problem, *means = self._condensed
             coordinates = coordinates.measured_from(*means)
         data = problem.read(coordinates, batch_size, shuffle)
-        for known in self._known:
-            if known.same_as(data):
+        for known in (reference() for reference in self._known):
+            if known is not None and known.same_as(data):
                 return known
-        self._known.add(data)
+        self._known.append(weakref.ref(data))
         return data
 
     def add_features(self, moments):

@@ -75,7 +75,7 @@ class Rule:
         """Continue on all rows after the first steps, on a sample of them, which do not count."""
         self.t = 0
 
-    def follow(self, w, added, lr, guess=None, pairs=None):
+    def follow(self, w, added, lr, guess=None):
         """Continue from the minimum `w` on a function that is another one by a quadratic.
 
         Parameters
@@ -88,9 +88,6 @@ class Rule:
             The learning rate of the next step.
         guess : ndarray of shape (n,), optional
             By how much the minimum moves, about; None if the rule is to find out by itself.
-        pairs : tuple of ndarray of shape (n_pairs, n), optional
-            Changes of the weights and of the gradient of the function so far, one a row, which
-            take the place of those that the rule knows.
         """
         raise NotImplementedError
 
@@ -413,7 +410,7 @@ class Optimizer(Parameters):
         With how many steps on a sample of the rows a run on many rows begins. It pays for rules
         that learn the curvature: what they learn there stays useful. The default is 0.
     can_follow : bool
-        Whether the rule defines `follow`. It then keeps `maxcor` pairs.
+        Whether the rule defines `follow`, and what L-BFGS has for Newton's method.
 
     Examples
     --------

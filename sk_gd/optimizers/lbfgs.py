@@ -51,6 +51,8 @@ TRIALS = cython.declare(cython.int, 25)
 LONGER = cython.declare(cython.double, 4.0)
 # A change of the gradient that is no longer, relative to the first gradient, is only rounding.
 ROUNDED = cython.declare(cython.double, 1e-11)
+# Numbers of pairs that are computed at a time.
+CHUNK = 1 << 15
 # If a gradient at the same weights differs by more, relative to the first one, the data are others.
 OTHER = cython.declare(cython.double, 1e-8)
 
@@ -160,6 +162,8 @@ class LBFGSRule(Rule):
     rho: cython.double[::1]
     # The largest curvature so far.
     max_curvature: cython.double[::1]
+    # The inverse of the Hessian, about, before the pairs; None if only they are known.
+    inverse: cython.double[:, ::1]
     # With more pairs it is known how near the minimum is.
     enough = cython.declare(cython.double, visibility="public")
     # Within one step: the gradient at the trial, the change of weights and gradient, the shares.
@@ -171,54 +175,62 @@ class LBFGSRule(Rule):
     def __init__(self, optimizer, n):
         Rule.__init__(self, optimizer, n)
         self.maxcor = optimizer.maxcor
-        self.f = self.array("f", 1)
-        self.g = self.array("g")
-        self.direction = self.array("direction")
-        self.slope = self.array("slope", 1)
+        self.f, self.g = self.array("f", 1), self.array("g")
+        self.direction, self.slope = self.array("direction"), self.array("slope", 1)
         self.trial = self.array("trial", position=True)
-        self.length = self.array("length", 1)
-        self.ahead = self.array("ahead", 1)
-        self.largest = self.array("largest", 1)
-        self.last = self.array("last", 1)
-        self.pairs = self.array("pairs", 1)
-        self.s = self.array("s", (self.maxcor, n))
-        self.y = self.array("y", (self.maxcor, n))
+        self.length, self.ahead = self.array("length", 1), self.array("ahead", 1)
+        self.largest, self.last = self.array("largest", 1), self.array("last", 1)
+        self.pairs, self.max_curvature = self.array("pairs", 1), self.array("max_curvature", 1)
+        self.s, self.y = (self.array(name, (self.maxcor, n)) for name in "sy")
         self.rho = self.array("rho", self.maxcor)
-        self.max_curvature = self.array("max_curvature", 1)
-        self.enough = INFINITY
+        self.inverse, self.enough = None, INFINITY
         self.there, self.moved, self.change = np.empty((3, n))
         self.share = np.empty(self.maxcor)
 
     def restore(self, t, memory):
         Rule.restore(self, t, memory)
-        # It says where the next pair goes.
-        self.check_count("pairs")
+        self.check_count("pairs")  # it says where the next pair goes
 
     def never_rises(self):
         return True
 
     def leave_sample(self):
         # The pairs stay. The next gradient is one of all rows, at the weights.
-        self.t = 0
-        self.ahead[0] = 0
+        self.t, self.ahead[0] = 0, 0
 
-    def follow(self, w, added, lr, guess=None, pairs=None):
-        if pairs is not None:
-            self.pairs[0] = len(pairs[0])
-            for name, rows in zip("sy", pairs, strict=True):
-                self.arrays[name][: len(rows)] = rows
+    def begin_at(self, w, inverse):
+        """Begin anew at `w`, where the inverse of the Hessian is this matrix, about."""
+        self.inverse = inverse
+        self.pairs[0] = self.max_curvature[0] = self.ahead[0] = 0
+        self.t, self.enough = 0, -1
+        self.last[0] = sqrt(dot(w, w, self.n))
+
+    def newton_step(self, g):
+        """The step to the minimum if the gradient were `g`, as far as the curvature is known."""
+        self.turn(g, self.moved)
+        return np.array(self.moved)
+
+    def kept(self):
+        """Where the pairs are that are kept, the oldest first."""
         made = int(self.pairs[0])
-        kept = min(made, self.maxcor)
-        curved = added(np.vstack([self.arrays["s"][:kept], w]))
-        self.add(w, curved, kept)
-        rho = self.arrays["rho"][:kept]
-        if not np.all(np.isfinite(rho)):
-            # Their curvature was that of the other function.
-            order = np.arange(made - kept, made) % self.maxcor
-            order = order[np.isfinite(rho[order])]
+        return np.arange(max(0, made - self.maxcor), made) % self.maxcor
+
+    def follow(self, w, added, lr, guess=None):
+        self.inverse = None
+        order = self.kept()
+        step = max(1, CHUNK // self.n)
+        for rows in (slice(k, min(k + step, len(order))) for k in range(0, len(order), step)):
+            self.arrays["y"][rows] += added(self.arrays["s"][rows])
+        slope = added(np.array(w)[None])[0]
+        self.arrays["g"] += slope
+        self.f[0] += 0.5 * dot(slope, w, self.n)
+        self.measure(len(order))
+        # The curvature of the others was that of the other function.
+        with_curvature = order[np.isfinite(self.arrays["rho"][order])]
+        if len(with_curvature) < len(order):
             for name in ("s", "y", "rho"):
-                self.arrays[name][: len(order)] = self.arrays[name][order]
-            self.pairs[0] = len(order)
+                self.arrays[name][: len(with_curvature)] = self.arrays[name][with_curvature]
+            self.pairs[0] = len(with_curvature)
         self.t, self.enough = 0, 0
         self.aim()
         if guess is not None and dot(self.g, guess, self.n) < 0:
@@ -230,31 +242,17 @@ class LBFGSRule(Rule):
 
     @cython.cfunc
     @cython.exceptval(check=False)
-    def add(
-        self, w: cython.double[::1], curved: cython.double[:, ::1], kept: cython.Py_ssize_t
-    ) -> cython.void:
-        """Add a quadratic, given its products with the first pairs and with the weights `w`.
-
-        A pair that is left without curvature has an infinite 1 / <s, y>.
-        """
+    def measure(self, kept: cython.Py_ssize_t) -> cython.void:
+        """Compute the curvature of the first pairs; without any, 1 / <s, y> is infinite."""
         i: cython.Py_ssize_t
-        j: cython.Py_ssize_t
-        sy: cython.double
-        yy: cython.double
         self.max_curvature[0] = 0
         for i in range(kept):
-            for j in range(self.n):
-                self.y[i, j] += curved[i, j]
-            sy = dot(self.s[i], self.y[i], self.n)
-            yy = dot(self.y[i], self.y[i], self.n)
+            sy: cython.double = dot(self.s[i], self.y[i], self.n)
+            yy: cython.double = dot(self.y[i], self.y[i], self.n)
+            self.rho[i] = INFINITY
             if sy > DBL_EPSILON * yy and sqrt(yy) > ROUNDED * self.largest[0]:
                 self.rho[i] = 1 / sy
                 self.max_curvature[0] = fmax(self.max_curvature[0], yy / sy)
-            else:
-                self.rho[i] = INFINITY
-        for j in range(self.n):
-            self.g[j] += curved[kept, j]
-        self.f[0] += 0.5 * dot(curved[kept], w, self.n)
 
     def gain(self):
         return -0.5 * self.slope[0] if self.pairs[0] > self.enough else INFINITY
@@ -282,11 +280,18 @@ class LBFGSRule(Rule):
         if not ahead:
             self.aim()
             self.length[0] = lr
+            if self.t == 1 and self.inverse is not None:
+                # The direction is a good one. Perhaps nothing is left to gain.
+                self.look_ahead(w, lr)
+                if self.ahead[0] != 0:
+                    return 0
         else:
             self.there[:] = objective.g
         if self.search(w, objective, f, ahead, lr):
             self.aim()
-        elif self.pairs[0] > 0:
+        elif self.pairs[0] > 0 or self.inverse is not None:
+            if self.pairs[0] == 0:
+                self.inverse = None
             self.pairs[0] = 0
             self.aim()
         self.look_ahead(w, lr)
@@ -318,7 +323,15 @@ class LBFGSRule(Rule):
     @cython.nogil
     @cython.exceptval(check=False)
     def aim(self) -> cython.void:
-        """Compute the direction -H g by two loops over the pairs."""
+        """Compute the direction -H g, and the slope along it."""
+        self.turn(self.g, self.direction)
+        self.slope[0] = dot(self.g, self.direction, self.n)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def turn(self, g: cython.double[::1], out: cython.double[::1]) -> cython.void:
+        """Compute -H g by two loops over the pairs."""
         i: cython.Py_ssize_t
         j: cython.Py_ssize_t
         k: cython.Py_ssize_t
@@ -327,24 +340,28 @@ class LBFGSRule(Rule):
         made: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, self.pairs[0])
         oldest: cython.Py_ssize_t = made - self.maxcor if made > self.maxcor else 0
         for j in range(self.n):
-            self.direction[j] = -self.g[j]
+            out[j] = -g[j]
         for k in range(made - oldest):
             i = (made - 1 - k) % self.maxcor
-            self.share[i] = self.rho[i] * dot(self.s[i], self.direction, self.n)
-            add_multiple(self.direction, -self.share[i], self.y[i], self.n)
-        if made > 0:
-            i = (made - 1) % self.maxcor
-            scale = 1 / (self.rho[i] * dot(self.y[i], self.y[i], self.n))
+            self.share[i] = self.rho[i] * dot(self.s[i], out, self.n)
+            add_multiple(out, -self.share[i], self.y[i], self.n)
+        if self.inverse is not None:
+            self.change[:] = out
+            for j in range(self.n):
+                out[j] = dot(self.inverse[j], self.change, self.n)
         else:
-            # The curvature is not known yet. As in scipy the step has a length of one at most.
-            scale = 1 / fmax(1.0, sqrt(dot(self.g, self.g, self.n)))
-        for j in range(self.n):
-            self.direction[j] *= scale
+            if made > 0:
+                i = (made - 1) % self.maxcor
+                scale = 1 / (self.rho[i] * dot(self.y[i], self.y[i], self.n))
+            else:
+                # The curvature is not known. As in scipy the step has a length of one at most.
+                scale = 1 / fmax(1.0, sqrt(dot(g, g, self.n)))
+            for j in range(self.n):
+                out[j] *= scale
         for k in range(oldest, made):
             i = k % self.maxcor
-            change = self.share[i] - self.rho[i] * dot(self.y[i], self.direction, self.n)
-            add_multiple(self.direction, change, self.s[i], self.n)
-        self.slope[0] = dot(self.g, self.direction, self.n)
+            change = self.share[i] - self.rho[i] * dot(self.y[i], out, self.n)
+            add_multiple(out, change, self.s[i], self.n)
 
     @cython.cfunc
     @cython.nogil
@@ -392,7 +409,11 @@ class LBFGSRule(Rule):
                     self.trial[j] = w[j] + size * self.direction[j]
                 f = objective.gradient(self.trial, self.there)
             slope = dot(self.there, self.direction, self.n)
-            if not self.is_lower(f, slope, size):
+            lower: cython.bint = f <= self.f[0] + DECREASE * size * self.slope[0] or (
+                f <= self.f[0] + NOISE * fabs(self.f[0])
+                and slope <= (2 * DECREASE - 1) * self.slope[0]
+            )
+            if not lower:
                 if -size * self.slope[0] < DBL_EPSILON * fabs(self.f[0]):
                     # The decrease that is left is smaller than the rounding.
                     return False
@@ -408,17 +429,6 @@ class LBFGSRule(Rule):
                 self.accept(w, f, size)
                 return True
         return False
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def is_lower(self, f: cython.double, slope: cython.double, size: cython.double) -> cython.bint:
-        """Whether the objective has fallen enough over a step of `size`."""
-        if f <= self.f[0] + DECREASE * size * self.slope[0]:
-            return True
-        return (
-            f <= self.f[0] + NOISE * fabs(self.f[0]) and slope <= (2 * DECREASE - 1) * self.slope[0]
-        )
 
     @cython.cfunc
     @cython.nogil

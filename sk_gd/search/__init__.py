@@ -118,7 +118,7 @@ class GDGridSearchCV(_Search, GridSearchCV):
     the schedule depends on ``max_iter``. Each value of any other parameter, such
     as ``batch_size`` or ``loss``, takes a pass of its own. So does an ``alpha`` so
     large that it changes the coordinates, unless the optimizer is "auto", whose
-    coordinates do not depend on it. Its fits end at the minimum, and each begins at
+    coordinates do not depend on it. Its fits end at the minimum, and each begins near
     that of the next stronger ``alpha``: their results are the same up to ``tol``. The
     transformers of a pipeline are fitted once for each combination of their own
     parameters.

@@ -17,7 +17,6 @@ from ..estimators.publishing import convergence_message, fitted_attributes
 from ..estimators.settings import MOMENTS, draw_seed, with_optimizer
 from ..estimators.validation import Given, check_weight
 from ..objectives.gram import pays
-from ..objectives.hessian import loss_hessian
 from ..objectives.moments import observe
 from ..parameters import fingerprint
 from ..schedules import Schedule
@@ -26,6 +25,7 @@ from ..training.callbacks import has_callbacks
 from ..training.divergence import Change, ended_above
 from ..training.epochs import train
 from ..training.run import Run
+from .strengths import Path
 
 # The parameters in which two candidates of one pass may differ. Every other parameter decides
 # which rows are read, in which order, or what an epoch is.
@@ -47,13 +47,6 @@ OF_A_LANE = frozenset(
 # Rows of X with no more entries (8 MB of float64) are copied: every pass over the rows of a split
 # is then as fast as over all of X.
 COPIED = 1 << 20
-# If a run that follows its neighbour takes more epochs, the pairs of L-BFGS know little of the way
-# to its minimum. The Hessian says more, or, where that costs too much, how the minimum has moved.
-FEW_EPOCHS = 12
-# Pairs that L-BFGS finds by itself before those that know the Hessian are replaced.
-MORE_PAIRS = 8
-# The first pairs of a run from zero know too little of the curvature to say what is left to gain.
-ENOUGH_PAIRS = 3
 
 
 def reason_not_shared(model):
@@ -190,7 +183,7 @@ class Pass:
         first = first._replace(random_state=copy.deepcopy(first.random_state))
         self._given = candidates
         self.problem = data.pose(first)
-        self.candidates = [with_optimizer(each.settings, self.problem) for each in candidates]
+        self.candidates = self._with_optimizers(candidates)
         needed = max((each.moments for each in self.candidates), key=MOMENTS.index)
         statistics = observe(self.problem, needed)
         seed = draw_seed(first.random_state)
@@ -209,6 +202,20 @@ class Pass:
                 self._assign(twins, seed, statistics)
             except Exception as error:
                 self.errors |= dict.fromkeys(twins, error)
+
+    def _with_optimizers(self, candidates):
+        """The settings of all candidates, with an instance in place of ``optimizer="auto"``."""
+        chosen = {}
+        for each in candidates:
+            key = each.key_without("alpha"), each.settings.has_corner
+            if key not in chosen:
+                chosen[key] = with_optimizer(each.settings, self.problem)
+        return [
+            chosen[each.key_without("alpha"), each.settings.has_corner]._replace(
+                alpha=each.settings.alpha
+            )
+            for each in candidates
+        ]
 
     def _twins(self):
         """Lists of candidates, by index, that differ in `max_iter` only; the longest first."""
@@ -258,7 +265,10 @@ class Pass:
         """An `Outcome` for every candidate; None for one that must be fitted by itself."""
         began = time.perf_counter()
         for data, runs in self._groups.values():
-            for path in self._paths(runs):
+            paths, others = self._paths(runs)
+            if others:
+                self._train_together(data, others, begin_epoch)
+            for path in paths:
                 self._train_path(data, path, begin_epoch)
         seconds = (time.perf_counter() - began) / len(self.candidates)
         for outcome in self.outcomes:
@@ -275,12 +285,12 @@ class Pass:
         ]
 
     def _paths(self, runs):
-        """Lists of lists of runs: those of an inner list are trained side by side.
+        """Lists of runs that are trained in turn, and those that are trained side by side.
 
-        Each of the outer lists is a path of runs that differ in the strength of a ridge penalty
-        only, from the strongest, which is the soonest at its minimum. Runs that are to stop at
-        their minimum may begin at that of their neighbour, and with its curvature. Where the slope
-        of the loss is bounded, its change says too little about the curvature elsewhere.
+        Each list is a path of runs that differ in the strength of a ridge penalty only, from the
+        strongest. Runs that are to stop at their minimum may begin near that of their neighbour,
+        and with its curvature. Where the slope of the loss is bounded, its change says too little
+        about the curvature elsewhere.
         """
         paths, others = {}, []
         for run in runs:
@@ -296,42 +306,18 @@ class Pass:
                 paths.setdefault(key, []).append(run)
             else:
                 others.append(run)
-        found = [[others]] if others else []
         for path in paths.values():
             path.sort(key=lambda run: -run.config.penalty.alpha)
-            found.append([[run] for run in path])
-        return found
+        return list(paths.values()), others
 
-    def _train_path(self, data, path, begin_epoch):
-        """Train runs, in turn; each begins where the one before it has settled."""
-        before, minima, is_slow = None, [], False
-        if len(path) > 1:
-            self._begin(path[0])
-            path[0][0].lane.rule.enough = ENOUGH_PAIRS
-        for runs in path:
-            follows = before is not None and before.error is None and before.is_settled
-            if follows:
-                minima = [*minima[-1:], (before.config.penalty.alpha, before.lane.model())]
-                guess = hessian = None
-                if is_slow:
-                    hessian = self._hessian(data, runs[0], before)
-                    if hessian is None:
-                        guess = further(*minima, runs[0].config.penalty.alpha)
-                runs[0].follow(before, guess, hessian)
-            self._train(data, runs, begin_epoch)
-            before = runs[0]
-            is_slow |= follows and before.history.n_epochs > FEW_EPOCHS
-
-    def _hessian(self, data, run, before):
-        """The Hessian of the loss where the run before ended; None if it has too many columns."""
-        coordinates, optimizer = data.coordinates, self._optimizer_of(run)
-        if (
-            coordinates.n_outputs > 1
-            or coordinates.axes is not None
-            or coordinates.n_columns + MORE_PAIRS > optimizer.maxcor
-        ):
-            return None
-        return loss_hessian(data, before.lane.model())
+    def _train_path(self, data, runs, begin_epoch):
+        """Train runs, in turn."""
+        first = self.candidates[self._served[id(runs[0])][0]]
+        path = Path(data, first.optimizer, len(runs), first.max_iter)
+        for run in runs:
+            path.begin(run)
+            self._train_together(data, [run], begin_epoch)
+            path.end(run)
 
     def _begin(self, runs):
         for run in runs:
@@ -340,6 +326,10 @@ class Pass:
 
     @one_blas_thread
     def _train(self, data, runs, begin_epoch):
+        self._train_together(data, runs, begin_epoch)
+
+    def _train_together(self, data, runs, begin_epoch):
+        """Train runs side by side."""
         self._begin(runs)
         # The runs share it if it draws the orders of the rows.
         self._generator = runs[0].generator if data.shuffle else None
@@ -386,18 +376,6 @@ class Pass:
             resumed = outcome.attributes["_run"] = run.copy()
             if self._generator is not None:
                 resumed.generator = copy.deepcopy(self._generator)
-
-
-def further(earlier, last, strength):
-    """By how much a minimum moves, about, from the last of two strengths to the next one.
-
-    The strengths decrease. Each of the two is given with its minimum; None if that says nothing.
-    """
-    (first, begin), (second, end) = earlier, last
-    if not first > second > strength > 0:
-        return None
-    # It moves as far as before if the strength changes by the same factor.
-    return min(1.0, np.log(strength / second) / np.log(second / first)) * (end - begin)
 
 
 def foresees(config, epochs, n_batches):

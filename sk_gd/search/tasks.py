@@ -1,5 +1,6 @@
 """One fit of a search: whether and with which others it can be shared, and its result."""
 
+import math
 import time
 import warnings
 
@@ -114,7 +115,7 @@ class Task:
             began = time.perf_counter()
             rows = fold.take(fold.test)
             score = rows.score(outcome.attributes, targets, loss)
-            if np.isfinite(score):  # if not, scikit-learn has something to say
+            if math.isfinite(score):  # if not, scikit-learn has something to say
                 seconds = time.perf_counter() - began
                 warn_of(outcome, self.call.parameters, stacklevel=2)
                 self.result = self.call.result(score, rows.shape[0], outcome.seconds, seconds)
@@ -140,9 +141,10 @@ class Task:
 
 def warn_of(outcome, parameters, stacklevel):
     """Warn if the training of a candidate has not settled."""
+    if outcome.convergence_message is None:
+        return
     # A candidate that was told when to stop has done what it should.
-    told = any(name.split("__")[-1] == "max_iter" for name in parameters)
-    if outcome.convergence_message is not None and not told:
+    if not any(name.split("__")[-1] == "max_iter" for name in parameters):
         warnings.warn(outcome.convergence_message, ConvergenceWarning, stacklevel=stacklevel)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from .._versions import this_version
 from ..objectives.caching import cached_property
 from ..objectives.coordinates import Coordinates
-from ..objectives.hessian import conjugate_pairs
 from ..objectives.moments import Moments, Statistics
 from ..parameters import fingerprint
 from ..schedules import Schedule
@@ -216,12 +215,12 @@ class Run:
         self.start, self.first_epoch = self.lane.model(), self.history.n_epochs
         self.coordinates = coordinates
         self.limit = LARGEST[config.dtype] / ROOM / max(1.0, coordinates.gain())
-        self._take_penalty()
+        self.lane.penalty = self.penalty_kernel(self.lane.rule)
 
-    def _take_penalty(self):
-        proximal = self.lane.rule.has_metric()
+    def penalty_kernel(self, rule):
+        """The formulas of the penalty, in the coordinates, for this rule."""
         scales = self.coordinates.weight_scales()
-        self.lane.penalty = self.config.penalty.kernel(*scales, proximal=proximal)
+        return self.config.penalty.kernel(*scales, proximal=rule.has_metric())
 
     def beside(self, penalty):
         """A new run that differs in the penalty only; this one has not begun.
@@ -238,34 +237,41 @@ class Run:
     def begin(self, optimizer):
         """Begin where the fit does."""
         self.lane = new_lane(optimizer, self.start, self.seed)
-        self._take_penalty()
+        self.lane.penalty = self.penalty_kernel(self.lane.rule)
 
-    def follow(self, other, guess=None, hessian=None):
+    def follow(self, other, guess=None):
         """Begin at the minimum of a run that differs in the strength of a ridge penalty only.
 
         The other run is over, and its lane is this one's. `guess` is how much the weights will
-        change, about, and `hessian` that of the loss.
+        change, about.
         """
         self.lane, other.lane = other.lane, None
         lane = self.lane
         w, penalty = np.asarray(lane.w), lane.penalty
-        self._take_penalty()
+        lane.penalty = self.penalty_kernel(lane.rule)
         added = lane.penalty.curvature() - penalty.curvature()
         if guess is None:
             # The objective here is known, so that the first step may show that it is the minimum.
             v = self.coordinates.before_rotation(w).ravel()
             self.stopping.mark = other.history.loss_curve[-1] - penalty(v) + lane.penalty(v)
 
-        def curved(rows, curvature=added):
-            return self.coordinates.curved(rows, curvature)
+        def curved(rows):
+            return self.coordinates.curved(rows, added)
 
-        pairs = None
-        if hessian is not None:
-            pairs = conjugate_pairs(hessian + curved(np.eye(len(w)), lane.penalty.curvature()))
-            if pairs is not None:
-                pairs = pairs[0], pairs[1] - curved(pairs[0])
-        lane.rule.follow(w, curved, self.config.learning_rate, guess, pairs)
+        lane.rule.follow(w, curved, self.config.learning_rate, guess)
         self.start = lane.model()
+
+    def begin_at(self, weights, lane, inverse):
+        """Begin at these weights, where the inverse of the Hessian is this matrix, about.
+
+        The lane is a new one, or that of a run that is over.
+        """
+        self.lane = lane
+        np.asarray(lane.w)[:] = self.start = weights
+        lane.penalty = self.penalty_kernel(lane.rule)
+        # What is known is of all rows: there is nothing to learn from a sample.
+        lane.continues = True
+        lane.rule.begin_at(lane.w, inverse)
 
     def _rates(self):
         config = self.config

@@ -15,20 +15,21 @@ from sk_gd import threads as threads_module
 from sk_gd.gradients import Recorder
 from sk_gd.indices import without_copy
 from sk_gd.objectives import data as data_module
+from sk_gd.objectives import hessian as hessian_module
 from sk_gd.objectives import parts as parts_module
 from sk_gd.objectives import problem as problem_module
 from sk_gd.objectives.coordinates import Coordinates, coordinates_for
 from sk_gd.objectives.functions import Function
 from sk_gd.objectives.gram import condense as condense_moments
 from sk_gd.objectives.gram import joint_moments
-from sk_gd.objectives.hessian import loss_hessian
+from sk_gd.objectives.hessian import LossHessian, hessian_of_constant, inverse_of, learned
 from sk_gd.objectives.linear import BLOCK
 from sk_gd.objectives.moments import Moments, observe
 from sk_gd.objectives.order import Order
 from sk_gd.objectives.problem import Problem
 from sk_gd.objectives.smoothness import reach, smoothness
 from sk_gd.penalties import ElasticNet
-from sk_gd.search import backend, lanes, sklearn_private
+from sk_gd.search import backend, lanes, sklearn_private, strengths
 from sk_gd.search import moments as search_moments
 from sk_gd.search.rows import RowView
 from sk_gd.search.splits import Packed, are_different, packed
@@ -43,6 +44,7 @@ __all__ = [
     "STORED_TYPES",
     "Coordinates",
     "Function",
+    "LossHessian",
     "Moments",
     "Packed",
     "Recorder",
@@ -60,17 +62,21 @@ __all__ = [
     "count_shared",
     "do_not_copy_rows",
     "do_not_guess",
+    "do_not_use_hessians",
     "epoch",
     "finish_epoch",
     "follow",
     "forget_site",
     "has_average",
     "has_diverged",
+    "hessian_of_constant",
+    "inverse_of",
     "is_whitened",
+    "keep_no_rows",
     "largest_curvature",
+    "learned",
     "link_to_site",
     "longest_pass",
-    "loss_hessian",
     "look_for_site_in",
     "loss_scale",
     "loss_sum",
@@ -396,14 +402,24 @@ def _count(monkeypatch, owner, name):
     return seen
 
 
-def follow(rule, w, added, guess=None, pairs=None):
+def follow(rule, w, added, guess=None):
     """Let a rule continue from the minimum `w` on a function with this more of a Hessian."""
-    rule.follow(w, added, 1.0, guess, pairs)
+    rule.follow(w, added, 1.0, guess)
 
 
 def do_not_guess(monkeypatch):
     """Have slow runs on a path of strengths be followed as quick ones are."""
-    monkeypatch.setattr(lanes, "FEW_EPOCHS", np.inf)
+    monkeypatch.setattr(strengths, "FEW_EPOCHS", np.inf)
+
+
+def do_not_use_hessians(monkeypatch):
+    """Have L-BFGS find out about the curvature by itself on a path of strengths."""
+    monkeypatch.setattr(strengths, "MOST_COLUMNS", 0)
+
+
+def keep_no_rows(monkeypatch):
+    """Have the rows be brought into the coordinates again for every Hessian."""
+    monkeypatch.setattr(hessian_module, "KEPT", 0)
 
 
 def do_not_copy_rows(monkeypatch):

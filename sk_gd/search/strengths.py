@@ -1,0 +1,223 @@
+"""A path of runs that differ in the strength of a ridge penalty: each begins near its minimum."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..objectives.caching import cached_property
+from ..objectives.hessian import LossHessian, hessian_of_constant, inverse_of, learned
+from ..penalties import ElasticNet
+
+# If a run that follows its neighbour takes more epochs, the pairs of L-BFGS know little of the way
+# to its minimum. How the minimum has moved before says more.
+FEW_EPOCHS = 12
+# Up to so many columns the Hessian is computed again if the last run took more epochs than these.
+# It costs about as much as five epochs, and more where the rows have more numbers.
+COLUMNS, QUICK, NUMBERS = 64, 3, 1 << 17
+# Its inverse costs less than the epochs that it saves with so many columns.
+MOST_COLUMNS = 128
+# A run begins at the last minimum if it expects to lower the objective by no more than this share
+# from there.
+NEAR = 0.1
+# The first pairs of a run from zero know too little of the curvature to say what is left to gain.
+ENOUGH_PAIRS = 3
+# A run begins no farther from the last minimum than this multiple of its length: an exponential
+# loss may be infinite there.
+LONGEST = 4.0
+
+
+class Minimum(NamedTuple):
+    """Where a run of the path has ended: the strength of its penalty, and its weights."""
+
+    strength: float
+    weights: np.ndarray
+
+
+class Curvature:
+    """What is known of the Hessian of the loss on the way along a path; there is one output.
+
+    Parameters
+    ----------
+    data : Data
+        What the runs are trained on.
+
+    Attributes
+    ----------
+    hessian : ndarray or None
+        The Hessian at the last minimum, about; None if it is not known.
+    jumps : bool
+        Whether it jumps: then the one at the last minimum says little about others.
+    """
+
+    def __init__(self, data):
+        n_columns = data.coordinates.n_columns
+        self.hessian = None
+        self.jumps = data.problem.loss.curvature_jumps
+        self._data = data
+        self._renews = n_columns <= COLUMNS
+        self._quick = QUICK if data.n * n_columns <= NUMBERS else FEW_EPOCHS
+
+    @staticmethod
+    def suits(data):
+        """Whether Newton's steps are cheap."""
+        coordinates = data.coordinates
+        return (
+            coordinates.n_outputs == 1
+            and coordinates.axes is None
+            and coordinates.n_columns <= MOST_COLUMNS
+        )
+
+    @cached_property
+    def _hessian_at(self):
+        return LossHessian(self._data)
+
+    @cached_property
+    def ridge(self):
+        """The Hessian of a ridge penalty of strength one."""
+        coordinates = self._data.coordinates
+        curvature = ElasticNet(1.0).curvature(*coordinates.weight_scales())
+        return coordinates.curved(np.eye(coordinates.n_columns), curvature)
+
+    def begin(self, weights):
+        """Find the Hessian at the beginning, where all predictions are equal."""
+        if self.jumps:
+            return
+        if self._quick == QUICK:
+            self.renew(weights)
+        elif self._data.problem.joins:
+            self.hessian = hessian_of_constant(self._data)
+
+    def renew(self, weights):
+        """Compute the Hessian at these weights, if that is cheap."""
+        self.hessian = self._hessian_at(weights) if self._renews else None
+
+    def note(self, run):
+        """Learn from the steps of a run, or forget the Hessian, which has been of little use."""
+        if self.hessian is None or self._data.problem.loss.quadratic:
+            return
+        if run.history.n_epochs > self._quick:
+            self.hessian = None
+            return
+        ridge, rule = run.config.penalty.ridge * self.ridge, run.lane.rule
+        pairs = [rule.arrays[name][rule.kept()] for name in "sy"]
+        self.hessian = learned(self.hessian + ridge, pairs) - ridge
+
+    def inverse(self, strength):
+        """The inverse with a ridge of this strength; None if it is not known."""
+        return None if self.hessian is None else inverse_of(self.hessian + strength * self.ridge)
+
+
+class Path:
+    """A path from the strongest penalty, with which the minimum is found the soonest.
+
+    Parameters
+    ----------
+    data : Data
+        What the runs are trained on.
+    optimizer : Optimizer
+        That of all runs; its rule can follow.
+    n_runs : int
+        How many runs there are.
+    max_iter : int
+        The most epochs of a run.
+    """
+
+    def __init__(self, data, optimizer, n_runs, max_iter):
+        self.data = data
+        self.optimizer = optimizer
+        self.goes_on = n_runs > 1
+        # A run that is stopped early is to be what a fit by itself is.
+        by_newton = self.goes_on and max_iter > FEW_EPOCHS and Curvature.suits(data)
+        self.curvature = Curvature(data) if by_newton else None
+        self.before = None
+        self.minima = []
+        self.is_slow = False
+
+    def begin(self, run):
+        """Have a run begin where the minimum is expected."""
+        before = self.before
+        if before is None:
+            self._begin_first(run)
+        elif before.error is not None or not before.is_settled:
+            # Nobody knows where.
+            run.begin(self.optimizer)
+            self.minima, self.curvature = [], None
+        elif self.curvature is None or not self._begin_by_newton(run):
+            guess = None
+            if self.is_slow and len(self.minima) > 1:
+                guess = further(*self.minima[-2:], run.config.penalty.alpha)
+            run.follow(before, guess)
+
+    def end(self, run):
+        """Note where a run has ended."""
+        self.is_slow |= self.before is not None and run.history.n_epochs > FEW_EPOCHS
+        self.before = run
+        if run.error is None and run.is_settled:
+            self.minima.append(Minimum(run.config.penalty.alpha, run.lane.model()))
+            if self.curvature is not None:
+                self.curvature.note(run)
+
+    def _begin_first(self, run):
+        run.begin(self.optimizer)
+        if self.goes_on:
+            run.lane.rule.enough = ENOUGH_PAIRS
+        if self.curvature is not None:
+            self.curvature.begin(run.start)
+            inverse = self.curvature.inverse(run.config.penalty.ridge)
+            if inverse is not None:
+                run.begin_at(run.start, run.lane, inverse)
+
+    def _begin_by_newton(self, run):
+        """Have a run begin where Newton's method expects its minimum; whether it does."""
+        before, last, known = self.before, self.minima[-1], self.curvature
+        strength, inverse, step = run.config.penalty.ridge, None, None
+        if known.jumps:
+            if not self.is_slow:
+                return False
+            step = 0.0
+        else:
+            inverse = known.inverse(strength)
+        curved = known.ridge @ last.weights
+        if inverse is not None:
+            # At the minimum the gradient becomes that of the penalty that is added.
+            slope = (strength - before.config.penalty.ridge) * curved
+            newton = -(inverse @ slope)
+            gain = -0.5 * (newton @ slope) * run.config.loss_unit
+            exact = self.data.problem.loss.quadratic
+            if exact or gain <= NEAR * abs(before.history.loss_curve[-1]):
+                step = newton
+        if step is None:
+            tangent = before.lane.rule.newton_step(before.config.penalty.ridge * curved)
+            step = onward(last, tangent, run.config.penalty.alpha)
+        start = last.weights + step
+        if inverse is None:
+            known.renew(start)
+            inverse = known.inverse(strength)
+        if inverse is None:
+            return False
+        run.begin_at(start, before.lane, inverse)
+        return True
+
+
+def onward(last, tangent, strength):
+    """How far a minimum is, about, from the last one, which is that of another strength.
+
+    The path of the minima is straightest in the logarithm of the strength. `tangent` is the
+    derivative of the last one in that.
+    """
+    if not strength > 0:
+        return 0.0
+    step = np.log(strength / last.strength) * tangent
+    return step if step @ step <= LONGEST**2 * (last.weights @ last.weights) else 0.0
+
+
+def further(earlier, last, strength):
+    """By how much a minimum moves, about, from the last of two strengths to the next one.
+
+    The strengths decrease. None if they say nothing.
+    """
+    if not earlier.strength > last.strength > strength > 0:
+        return None
+    # It moves as far as before if the strength changes by the same factor.
+    share = np.log(strength / last.strength) / np.log(last.strength / earlier.strength)
+    return min(1.0, share) * (last.weights - earlier.weights)
