@@ -243,6 +243,7 @@ class Loss(Parameters):
     domain: str = "real numbers"
     relative = False
     suits_full_batch = False
+    softmax = False
     curvature_jumps = False
     robust = False
     quadratic = False
