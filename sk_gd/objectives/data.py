@@ -136,16 +136,12 @@ class Data:
         return self._full_batch_of((firsts[:, None] + np.arange(SAMPLE_RUN)).ravel())
 
     @property
-    def n_classes(self):
-        """Number of classes, if the targets are classes."""
-        return max(2, self.problem.targets.n_outputs)
-
-    @property
     def has_duals(self):
         """Whether to begin with dual coordinate ascent.
 
-        Sparse rows are as soon multiplied one by one as together. Their probabilities must not be
-        more numbers than they have themselves. Features far from zero would make all rows alike.
+        Sparse rows are as soon multiplied one by one as together, if each entry is multiplied with
+        the weights of many classes. The probabilities of rows must not be more numbers than these
+        have themselves. Features far from zero would make all rows alike.
         """
         problem, coordinates = self.problem, self.coordinates
         shift = coordinates.shift
@@ -153,7 +149,7 @@ class Data:
             problem.is_sparse
             and problem.loss.softmax
             and not problem.whole_batches_only
-            and self.n * self.n_classes <= problem.n_entries
+            and 1 < coordinates.n_outputs <= problem.n_entries // self.n
             and coordinates.rotation is None
             and not (shift is not None and np.any(np.abs(shift) > FAR * coordinates.feature_size))
         )
@@ -164,21 +160,15 @@ class Data:
         inverse = np.ones(problem.n_features) / coordinates.feature_size
         if coordinates.scale is not None:
             inverse[coordinates.scale == 0] = 0.0
-        two = coordinates.n_outputs == 1
-        # A difference of two vectors has half the squares of both.
-        ridge = 2 * ridge if two else ridge
         duals = Duals(
-            problem.X, problem.y[:, 0], problem.weight, inverse, self.n_classes, ridge,
-            coordinates.intercept,
+            problem.X, problem.y[:, 0], problem.weight, inverse,
+            coordinates.n_outputs, ridge, coordinates.intercept,
         )
         rows = np.arange(self.n) if problem.subset is None else problem.subset
         generator = np.random.default_rng(0)
         for _ in range(DUAL_PASSES):
             duals.ascend(generator.permutation(rows))
-        coef, intercept = duals.model()
-        if two:
-            coef, intercept = coef[1:] - coef[:1], intercept[1:] - intercept[:1]
-        return coordinates.from_model(coef, intercept)
+        return coordinates.from_model(*duals.model())
 
     def glance(self):
         """Data of about a thousand rows from everywhere; None if they have no weight.

@@ -9,7 +9,7 @@ from libc.string cimport memcpy, memset
 from sk_gd.losses.proximal cimport proximal_softmax, softmax
 from sk_gd.objectives.csr_entries cimport add_row, dot_row, fetch_csr, integer
 from sk_gd.objectives.order cimport are_rows
-from sk_gd.objectives.rows cimport real
+from sk_gd.objectives.rows cimport prefetch_row, real
 
 from ..aligned import aligned
 from .csr_rows import check_entries
@@ -139,10 +139,32 @@ def ascend(
     with nogil:
         for t in range(n):
             if t + ROWS_AHEAD < n:
-                fetch_csr(&data[0], &indices[0], &indptr[0], order[t + ROWS_AHEAD])
+                row = order[t + ROWS_AHEAD]
+                fetch_csr(&data[0], &indices[0], &indptr[0], row)
+                prefetch_row(&duals.p[row, 0], duals.p.shape[1] * sizeof(double))
+                prefetch_row(&duals.u[row, 0], duals.u.shape[1] * sizeof(double))
             row = order[t]
             a = indptr[row]
             take_row(duals, row, &data[0] + a, &indices[0] + a, indptr[row + 1] - a)
+
+
+cdef inline double scale_row(
+    const real *x, const integer *at, Py_ssize_t n, const double *inverse, double *z
+) noexcept nogil:
+    """Write the features of a row, in their sizes, into `z`; return the sum of their squares."""
+    cdef Py_ssize_t a, whole = n - n % 4
+    cdef int k
+    cdef double square[4]
+    for k in range(4):
+        square[k] = 0
+    for a in range(0, whole, 4):
+        for k in range(4):
+            z[a + k] = x[a + k] * inverse[at[a + k]]
+            square[k] += z[a + k] * z[a + k]
+    for a in range(whole, n):
+        z[a] = x[a] * inverse[at[a]]
+        square[0] += z[a] * z[a]
+    return (square[0] + square[2]) + (square[1] + square[3])
 
 
 cdef void take_row(
@@ -151,7 +173,7 @@ cdef void take_row(
     """Take a step on the row with the entries `x` in the columns `at`."""
     cdef Py_ssize_t a, k, stride = duals.w.shape[1], n_classes = duals.n_classes
     cdef double weight = 1 if duals.weight is None else duals.weight[row]
-    cdef double square = duals.intercept, shift = 0, reach = duals.reach * weight
+    cdef double square, shift = 0, reach = duals.reach * weight
     cdef double *z = &duals.z[0]
     cdef double *p = &duals.p[row, 0]
     cdef double *u = &duals.u[row, 0]
@@ -159,9 +181,7 @@ cdef void take_row(
     cdef double *old = &duals.buffer[1, 0]
     if weight == 0:
         return
-    for a in range(n):
-        z[a] = x[a] * duals.inverse[at[a]]
-        square += z[a] * z[a]
+    square = duals.intercept + scale_row[real, integer](x, at, n, &duals.inverse[0], z)
     dot_row[double, integer](z, at, n, &duals.w[0, 0], stride, score)
     for k in range(stride):
         score[k] += duals.constant[k]

@@ -124,7 +124,7 @@ def _begin_on_duals(run, data):
     run.lane.w[:] = weights
     run.lane.rule.start(weights)
     # At the weights it had, which are zero, all classes have the same probability.
-    return run, data.n * np.log(data.n_classes)
+    return run, data.n * np.log(data.coordinates.n_outputs)
 
 
 def _objective(lane, data):
