@@ -4,12 +4,13 @@
 
 import numpy as np
 
+from libc.math cimport fabs
 from libc.string cimport memcpy, memset
 
 from sk_gd.losses.proximal cimport proximal_softmax, softmax
 from sk_gd.objectives.csr_entries cimport add_row, dot_row, fetch_csr, integer
 from sk_gd.objectives.order cimport are_rows
-from sk_gd.objectives.rows cimport prefetch_row, real
+from sk_gd.objectives.rows cimport prefetch_row
 
 from ..aligned import aligned
 from .csr_rows import check_entries
@@ -62,11 +63,15 @@ cdef class Duals:
     regression and maximum entropy models. Machine Learning 85. doi:10.1007/s10994-010-5221-8
     """
 
-    cdef object X
+    cdef object inverse
+    # The entries of the rows, in the sizes of their features, and where they are.
+    cdef const double[::1] z
+    cdef object indices
+    cdef object indptr
     cdef const double[::1] label
     cdef const double[::1] weight
-    cdef const double[::1] inverse
-    cdef readonly Py_ssize_t n_classes
+    cdef Py_ssize_t n_rows
+    cdef Py_ssize_t n_classes
     cdef double ridge
     cdef double reach
     cdef bint intercept
@@ -74,11 +79,16 @@ cdef class Duals:
     cdef double[:, ::1] w
     cdef double[::1] constant
     cdef double[::1] anchor
-    # Of every row the probabilities, and scores that give them.
+    # Of every row the square of its length, the probabilities, scores that give them, and whether
+    # the next pass leaves it out.
+    cdef double[::1] square
     cdef double[:, ::1] p
     cdef double[:, ::1] u
-    # Of the row in use: its features, and numbers for every class.
-    cdef double[::1] z
+    cdef unsigned char[::1] rests
+    # By how much probabilities have moved in this pass, and on average in the one before.
+    cdef double moved
+    cdef double usual
+    # Of the row in use.
     cdef double[:, ::1] buffer
 
     def __init__(self, X, label, weight, inverse, n_classes, ridge, intercept):
@@ -92,29 +102,36 @@ cdef class Duals:
             and np.all((label >= 0) & (label < n_classes))
         ):
             raise ValueError("Labels and weights must be those of the rows, and the ridge a number.")
-        check_entries(X.indices, X.indptr.astype(X.indices.dtype, copy=False), X.nnz, n, d)
-        self.X = X
+        # A row is read in every pass, so that dividing its entries once pays.
+        narrow = X.indices.dtype.itemsize == X.indptr.dtype.itemsize == 4
+        self.indices, self.indptr = (
+            a.astype(np.int32 if narrow else np.int64, copy=False) for a in (X.indices, X.indptr)
+        )
+        check_entries(self.indices, self.indptr, X.nnz, n, d)
+        z = X.data * inverse[self.indices]
+        self.z = z if len(z) else np.zeros(1)
         self.label, self.weight, self.inverse = label, weight, inverse
-        self.n_classes, self.ridge, self.intercept = n_classes, ridge, intercept
+        self.n_rows, self.n_classes, self.ridge, self.intercept = n, n_classes, ridge, intercept
         self.begun = False
         self.w = aligned(np.zeros((d, stride)))
         self.constant, self.anchor = np.zeros((2, stride))
         self.constant[n_classes:] = NEVER
+        self.square = np.zeros(n)
         self.p, self.u = aligned(np.zeros((n, stride))), aligned(np.zeros((n, stride)))
-        self.z = np.empty(max(1, np.diff(X.indptr).max()))
+        self.rests = np.zeros(n, dtype=np.uint8)
+        self.usual = 0
         self.buffer = np.empty((3, stride))
 
     def ascend(self, const Py_ssize_t[::1] order):
-        """Take a step on each of these rows, in turn."""
-        cdef Py_ssize_t k
+        """Take a step on each of these rows, in turn, but on those that hardly moved last time."""
+        cdef Py_ssize_t k, n = order.shape[0], n_taken
         cdef double moved
-        X, indptr = self.X, self.X.indptr
-        if not are_rows(&order[0], order.shape[0], X.shape[0]):
-            raise ValueError(f"There are {X.shape[0]} rows. Got others: {np.asarray(order)}.")
-        self.reach = 1 / (self.ridge * order.shape[0])
-        if X.indices.dtype != indptr.dtype:
-            indptr = indptr.astype(np.int64)
-        ascend(self, X.data, X.indices.astype(indptr.dtype, copy=False), indptr, order)
+        if n < 1 or not are_rows(&order[0], n, self.n_rows):
+            raise ValueError(f"There are {self.n_rows} rows. Got others: {np.asarray(order)}.")
+        self.reach = 1 / (self.ridge * n)
+        self.moved = 0
+        n_taken = ascend(self, self.indices, self.indptr, order)
+        self.usual = self.moved / max(n_taken, 1)
         for k in range(self.n_classes if self.begun else 0):
             moved = self.constant[k] - self.anchor[k]
             self.anchor[k] = self.constant[k]
@@ -129,59 +146,43 @@ cdef class Duals:
 
 
 def ascend(
-    Duals duals, const real[::1] data, const integer[::1] indices, const integer[::1] indptr,
-    const Py_ssize_t[::1] order,
+    Duals duals, const integer[::1] indices, const integer[::1] indptr, const Py_ssize_t[::1] order
 ):
-    """Take a step on each of these rows of a CSR matrix."""
-    cdef Py_ssize_t t, a, row, n = order.shape[0]
-    if data.shape[0] == 0:
-        return
+    """Take a step on each of these rows that does not rest; return how many there are."""
+    cdef Py_ssize_t t, row, n_taken = 0, n = order.shape[0]
+    cdef const integer *at = &indices[0] if indices.shape[0] > 0 else NULL
     with nogil:
         for t in range(n):
             if t + ROWS_AHEAD < n:
                 row = order[t + ROWS_AHEAD]
-                fetch_csr(&data[0], &indices[0], &indptr[0], row)
+                fetch_csr(&duals.z[0], at, &indptr[0], row)
                 prefetch_row(&duals.p[row, 0], duals.p.shape[1] * sizeof(double))
                 prefetch_row(&duals.u[row, 0], duals.u.shape[1] * sizeof(double))
             row = order[t]
-            a = indptr[row]
-            take_row(duals, row, &data[0] + a, &indices[0] + a, indptr[row + 1] - a)
-
-
-cdef inline double scale_row(
-    const real *x, const integer *at, Py_ssize_t n, const double *inverse, double *z
-) noexcept nogil:
-    """Write the features of a row, in their sizes, into `z`; return the sum of their squares."""
-    cdef Py_ssize_t a, whole = n - n % 4
-    cdef int k
-    cdef double square[4]
-    for k in range(4):
-        square[k] = 0
-    for a in range(0, whole, 4):
-        for k in range(4):
-            z[a + k] = x[a + k] * inverse[at[a + k]]
-            square[k] += z[a + k] * z[a + k]
-    for a in range(whole, n):
-        z[a] = x[a] * inverse[at[a]]
-        square[0] += z[a] * z[a]
-    return (square[0] + square[2]) + (square[1] + square[3])
+            if duals.rests[row]:
+                duals.rests[row] = False
+                continue
+            take_row(
+                duals, row, &duals.z[0] + indptr[row], at + indptr[row],
+                indptr[row + 1] - indptr[row],
+            )
+            n_taken += 1
+    return n_taken
 
 
 cdef void take_row(
-    Duals duals, Py_ssize_t row, const real *x, const integer *at, Py_ssize_t n
+    Duals duals, Py_ssize_t row, const double *z, const integer *at, Py_ssize_t n
 ) noexcept nogil:
-    """Take a step on the row with the entries `x` in the columns `at`."""
+    """Take a step on the row with the entries `z` in the columns `at`."""
     cdef Py_ssize_t a, k, stride = duals.w.shape[1], n_classes = duals.n_classes
     cdef double weight = 1 if duals.weight is None else duals.weight[row]
-    cdef double square, shift = 0, reach = duals.reach * weight
-    cdef double *z = &duals.z[0]
+    cdef double shift = 0, moved = 0, reach = duals.reach * weight
     cdef double *p = &duals.p[row, 0]
     cdef double *u = &duals.u[row, 0]
     cdef double *score = &duals.buffer[0, 0]
     cdef double *old = &duals.buffer[1, 0]
     if weight == 0:
         return
-    square = duals.intercept + scale_row[real, integer](x, at, n, &duals.inverse[0], z)
     dot_row[double, integer](z, at, n, &duals.w[0, 0], stride, score)
     for k in range(stride):
         score[k] += duals.constant[k]
@@ -193,13 +194,20 @@ cdef void take_row(
             u[k] += shift
             old[k] = p[k]
     else:
+        duals.square[row] = duals.intercept
+        for a in range(n):
+            duals.square[row] += z[a] * z[a]
         memset(old, 0, stride * sizeof(double))
         old[<Py_ssize_t> duals.label[row]] = 1
         memcpy(u, score, stride * sizeof(double))
         softmax(u, p, stride)
-    proximal_softmax(u, p, &duals.buffer[2, 0], old, score, square * reach, stride)
+    proximal_softmax(u, p, &duals.buffer[2, 0], old, score, duals.square[row] * reach, stride)
     for k in range(stride):
-        old[k] = (old[k] - p[k]) * reach
+        old[k] -= p[k]
+        moved += fabs(old[k])
+        old[k] *= reach
+    duals.moved += moved
+    duals.rests[row] = 2 * moved < duals.usual
     add_row[double, integer](z, at, n, old, stride, &duals.w[0, 0])
     if duals.intercept:
         for k in range(n_classes):
