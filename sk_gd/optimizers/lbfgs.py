@@ -352,14 +352,16 @@ class LBFGSRule(Rule):
     def look_ahead(self, w: cython.double[::1], lr: cython.double) -> cython.void:
         """Choose the first trial of the next search, and whether to take the gradient there."""
         j: cython.Py_ssize_t
-        # If the first trial failed, the next may, too. What is evaluated ahead is the loss of the
-        # epoch, which would be that of weights that the run never had.
-        soon: cython.bint = self.length[0] == lr
+        # If the first trial failed twice in turn, the next may, too. What is evaluated ahead is the
+        # loss of the epoch, which would be that of weights that the run never had.
+        first: cython.bint = self.length[0] == lr
+        soon: cython.bint = first or self.ahead[0] == 1 or self.t == 1
         longest: cython.double = LONGER * self.last[0]
         for j in range(self.n):
             self.trial[j] = w[j] + lr * self.direction[j]
         self.length[0] = lr
-        self.ahead[0] = soon and lr * sqrt(dot(self.direction, self.direction, self.n)) <= longest
+        soon &= lr * sqrt(dot(self.direction, self.direction, self.n)) <= longest
+        self.ahead[0] = (1 if first else 2) if soon else 0
 
     @cython.cfunc
     @cython.nogil
