@@ -37,7 +37,7 @@ SAMPLE_SHARE, SAMPLE_RUN = 16, 64
 SAMPLED_ENTRIES, ROWS_OF_A_WEIGHT = 1 << 20, 32
 # Passes of dual coordinate ascent. Their gap to the minimum is then about that of forty steps of
 # L-BFGS, which takes over: it is the sooner at the minimum from there.
-DUAL_PASSES = 10
+DUAL_PASSES = 16
 # The rows, about, by which it is judged whether a model is worse than the one before training.
 GLANCE = 1 << 10
 
