@@ -161,8 +161,13 @@ class Data:
         if coordinates.scale is not None:
             inverse[coordinates.scale == 0] = 0.0
         duals = Duals(
-            problem.X, problem.y[:, 0], problem.weight, inverse,
-            coordinates.n_outputs, ridge, coordinates.intercept,
+            problem.X,
+            problem.y[:, 0],
+            problem.weight,
+            inverse,
+            coordinates.n_outputs,
+            ridge,
+            coordinates.intercept,
         )
         rows = np.arange(self.n) if problem.subset is None else problem.subset
         generator = np.random.default_rng(0)

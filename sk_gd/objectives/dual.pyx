@@ -101,7 +101,7 @@ cdef class Duals:
             and len(inverse) == d
             and np.all((label >= 0) & (label < n_classes))
         ):
-            raise ValueError("Labels and weights must be those of the rows, and the ridge a number.")
+            raise ValueError("Labels and weights must be those of the rows, the ridge a number.")
         # A row is read in every pass, so that dividing its entries once pays.
         narrow = X.indices.dtype.itemsize == X.indptr.dtype.itemsize == 4
         self.indices, self.indptr = (

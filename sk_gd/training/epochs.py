@@ -83,11 +83,7 @@ def begin_nearer(runs, data):
     began with.
     """
     n_steps = min(run.lane.rule.optimizer.sample_steps for run in runs)
-    if (
-        n_steps == 0
-        or data.n_batches > 1
-        or any(run.n_steps or run.lane.continues for run in runs)
-    ):
+    if n_steps == 0 or data.n_batches > 1 or any(run.n_steps or run.lane.continues for run in runs):
         return []
     sample = data.sample()
     if sample is not None:
