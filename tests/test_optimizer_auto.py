@@ -18,6 +18,7 @@ from helpers.runs import count_lanes, count_rows, is_whitened, longest_pass, run
 from helpers.searches import both
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor, losses, optimizers, schedules
 from sk_gd.estimators.fitting import FEW_ENTRIES
+from sk_gd.objectives.data import Data
 from sk_gd.optimizers import LBFGS, BarzilaiBorwein, ScheduleFreeAdamW
 
 CONTAINERS = pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
@@ -245,8 +246,9 @@ class TestMinimum:
 
     SMOOTH = [(kind, loss) for kind, loss in KINDS if loss not in JUMPING]
 
-    def test_texts_take_few_iterations(self):
+    def test_texts_take_few_iterations(self, monkeypatch):
         """Rare words, of which there are many, do not slow the others down."""
+        monkeypatch.setattr(Data, "has_duals", False)
         X, y = words(400, 1200, 8)
         model = GDClassifier().fit(X, y)
         size = naive.sizes(X.toarray())

@@ -221,6 +221,9 @@ class Loss(Parameters):
         minimum in spite of its corners. False unless you say so.
     curvature_jumps : bool
         Whether the second derivative of a loss without corners jumps.
+    softmax : bool
+        Whether it is the negative log-likelihood of the classes, with the probabilities that are
+        the softmax of the scores.
     robust : bool
         Whether the loss limits the influence of outliers. The unit of the targets, in which
         learning rates and the strength of ``alpha="auto"`` are measured, is then that of most
@@ -252,6 +255,7 @@ class Loss(Parameters):
     domain: str = "real numbers"
     relative = False
     suits_full_batch = False
+    softmax = False
     curvature_jumps = False
     robust = False
     quadratic = False

@@ -157,6 +157,7 @@ class LogLoss(Loss):
 
     kinds = ("classifier",)
     relative = True
+    softmax = True
     suits_full_batch = True
 
     def kernel(self, n_outputs):

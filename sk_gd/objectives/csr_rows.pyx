@@ -8,28 +8,9 @@ from libc.math cimport fabs
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
-from sk_gd.objectives.csr_entries cimport add_row, dot_row, integer
+from sk_gd.objectives.csr_entries cimport add_row, dot_row, fetch_csr, integer
 from sk_gd.objectives.csr_turned cimport shift_and_scale, subtract_shift, turn
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, real
-
-# Bytes that the processor fetches at a time.
-cdef enum:
-    LINE = 64
-
-
-cdef inline void fetch_csr(
-    const real *data, const integer *indices, const integer *indptr, Py_ssize_t row,
-) noexcept nogil:
-    """Prefetch the entries of a row."""
-    cdef Py_ssize_t a = indptr[row], end = indptr[row + 1]
-    while a < end:
-        SK_GD_PREFETCH(data + a)
-        a += LINE // sizeof(real)
-    a = indptr[row]
-    while a < end:
-        SK_GD_PREFETCH(indices + a)
-        a += LINE // sizeof(integer)
-
 
 cdef void dot_csr(
     const real *data, const integer *indices, const integer *indptr, const Py_ssize_t *row,

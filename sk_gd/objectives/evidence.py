@@ -6,10 +6,12 @@ The strength "auto" of the penalty is made from it.
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
+from scipy.linalg.blas import dger
 from scipy.linalg.lapack import dormqr, dsytrd
 
 from ..indices import slices
 from .caching import cached_property
+from .csr_products import TOGETHER, product, transposed_product
 from .moments import FAR
 from .tridiagonal import resolvents
 
@@ -302,16 +304,17 @@ class CentredRows:
     def second_moment(self, V):
         """The second moment of the features times V, features × columns."""
         scaled, shifted = V * self.inverse[:, None], self.shift @ V
-        found, total = 0.0, 0.0
+        found, total = None, 0.0
         for x, batch in self.batches():
-            z = x @ scaled
+            z = product(x, scaled)
             z -= shifted
             z *= self.share[batch, None]
-            found += x.T @ z
+            part = transposed_product(x, z)
+            found = part if found is None else found + part
             total += z.sum(axis=0)
         found *= self.inverse[:, None]
-        found -= np.outer(self.shift, total)
-        return found
+        # The outer product is subtracted in place.
+        return dger(-1.0, total, self.shift, a=found.T, overwrite_a=True).T
 
 
 def _by_lanczos(data, inverse, steps):
@@ -324,6 +327,8 @@ def _by_lanczos(data, inverse, steps):
     mix = np.eye(len(data.scale))
     if len(mix) > n_columns:
         mix = rng.choice([-1.0, 1.0], (len(mix), n_columns)) / np.sqrt(n_columns)
+    # With columns of zeros their number is what sparse products like.
+    mix = np.pad(mix, ((0, 0), (0, -(mix.shape[1] + 1) % TOGETHER)))
     signs = rng.choice([-1.0, 1.0], len(inverse)) * (inverse > 0)
     start = np.column_stack([data.towards(mix), signs])
     length = np.linalg.norm(start, axis=0)

@@ -408,7 +408,8 @@ class Optimizer(Parameters):
         What ``average="auto"`` means.
     sample_steps : int
         With how many steps on a sample of the rows a run on many rows begins. It pays for rules
-        that learn the curvature: what they learn there stays useful. The default is 0.
+        that learn the curvature: what they learn there stays useful. On sparse rows of many
+        classes such rules may begin with dual coordinate ascent instead. The default is 0.
     can_follow : bool
         Whether the rule defines `follow`, and what L-BFGS has for Newton's method.
 

@@ -79,8 +79,10 @@ class LBFGS(Optimizer):
 
     With many rows, a run begins with a few iterations on a sixteenth of them. The minimum of
     the sample is close to that of all rows, and the pairs (s, y) of the sample are about those
-    of all rows, so that two or three full passes are often enough. These iterations are not
-    counted, and the loss curve begins after them.
+    of all rows, so that two or three full passes are often enough. With the log loss of more
+    than two classes on sparse rows, such as texts, it begins with sixteen passes of dual
+    coordinate ascent, which take one row at a time. They come nearer to the minimum than twice
+    as many iterations. Neither is counted, and the loss curve begins after them.
 
     An epoch is one iteration. The method is that of scikit-learn and scipy except for
     the line search. scipy's own code cannot be stopped, pickled and resumed between two
@@ -106,6 +108,9 @@ class LBFGS(Optimizer):
     Lewis, A. S. & Overton, M. L. (2013). Nonsmooth optimization via
     quasi-Newton methods. Mathematical Programming 141.
     doi:10.1007/s10107-012-0514-2 (the line search, algorithm 2.6)
+
+    Yu, H.-F., Huang, F.-L. & Lin, C.-J. (2011). Dual coordinate descent methods for logistic
+    regression and maximum entropy models. Machine Learning 85. doi:10.1007/s10994-010-5221-8
 
     Examples
     --------
@@ -369,14 +374,16 @@ class LBFGSRule(Rule):
     def look_ahead(self, w: cython.double[::1], lr: cython.double) -> cython.void:
         """Choose the first trial of the next search, and whether to take the gradient there."""
         j: cython.Py_ssize_t
-        # If the first trial failed, the next may, too. What is evaluated ahead is the loss of the
-        # epoch, which would be that of weights that the run never had.
-        soon: cython.bint = self.length[0] == lr
+        # If the first trial failed twice in turn, the next may, too. What is evaluated ahead is the
+        # loss of the epoch, which would be that of weights that the run never had.
+        first: cython.bint = self.length[0] == lr
+        soon: cython.bint = first or self.ahead[0] == 1 or self.t == 1
         longest: cython.double = LONGER * self.last[0]
         for j in range(self.n):
             self.trial[j] = w[j] + lr * self.direction[j]
         self.length[0] = lr
-        self.ahead[0] = soon and lr * sqrt(dot(self.direction, self.direction, self.n)) <= longest
+        soon &= lr * sqrt(dot(self.direction, self.direction, self.n)) <= longest
+        self.ahead[0] = (1 if first else 2) if soon else 0
 
     @cython.cfunc
     @cython.nogil

@@ -39,23 +39,22 @@ def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None
     if len(runs) == 1 and runs[0].lane.objective is not None:
         # The lane comes from a run on the same data.
         objective = runs[0].lane.reconnect()
-    begun = begin_on_sample(runs, data)
+    begun = begin_nearer(runs, data)
     while active:
         if begin_epoch is not None:
             begin_epoch()
         if objective is None:
             objective = watched_objective(data, [run.lane for run in active])
         _take_epoch(active, objective, data, generator)
-        if begun:
-            worse = [run for run, _, loss in begun if not run.lane.loss <= loss]
-            if worse:
-                # The sample was misleading: these runs begin again, without it.
-                for run, lane, _ in begun:
-                    run.lane = lane if run in worse else run.lane
-                again = watched_objective(data, [run.lane for run in worse])
-                _take_epoch(worse, again, data, generator)
-                objective = None
-            begun = []
+        worse = [run for run, loss in begun if not _objective(run.lane, data) <= loss]
+        if worse:
+            # What they began with was misleading: they begin again without it.
+            for run in worse:
+                run.begin(run.lane.rule.optimizer)
+            again = watched_objective(data, [run.lane for run in worse])
+            _take_epoch(worse, again, data, generator)
+            objective = None
+        begun = []
         going = []
         for run in active:
             if not run.finish_epoch(data, held_out):
@@ -77,25 +76,26 @@ def _take_epoch(runs, objective, data, generator):
     run_epoch(objective, lanes, rates, data.order(generator), data.n, data.batch_size)
 
 
-def begin_on_sample(runs, data):
-    """Take new runs through a few steps on a sample of the rows, if their rules gain by it.
+def begin_nearer(runs, data):
+    """Begin new runs nearer to their minimum, if their rules gain by it.
 
-    Returns for each such run the run, the lane that it had before, and the sum of the losses of
-    all rows, about, that it began with.
+    Returns for each such run the run, and the objective, summed over all rows, about, that it
+    began with.
     """
     n_steps = min(run.lane.rule.optimizer.sample_steps for run in runs)
-    sample = None
-    if (
-        n_steps > 0
-        and data.n_batches == 1
-        and not any(run.n_steps or run.lane.continues for run in runs)
-    ):
-        sample = data.sample()
-    if sample is None:
+    if n_steps == 0 or data.n_batches > 1 or any(run.n_steps or run.lane.continues for run in runs):
         return []
-    lanes = [run.copy().lane for run in runs]
-    for run, lane in zip(runs, lanes, strict=True):
-        lane.penalty = run.lane.penalty
+    sample = data.sample()
+    if sample is not None:
+        return _begin_on_sample(runs, data, sample, n_steps)
+    if data.has_duals:
+        return [_begin_on_duals(run, data) for run in runs if run.config.penalty.ridge > 0]
+    return []
+
+
+def _begin_on_sample(runs, data, sample, n_steps):
+    """Take runs through a few steps on a sample of the rows; see `begin_nearer`."""
+    lanes = [run.lane for run in runs]
     objective = watched_objective(sample, lanes)
     rates = [np.array([run.config.learning_rate]) for run in runs]
     losses = None
@@ -103,13 +103,29 @@ def begin_on_sample(runs, data):
         run_epoch(objective, lanes, rates, sample.order(None), sample.n, sample.batch_size)
         losses = losses or [lane.loss * data.n / sample.n for lane in lanes]
     begun = []
-    for run, lane, loss in zip(runs, lanes, losses, strict=True):
+    for run, loss in zip(runs, losses, strict=True):
+        lane = run.lane
         if lane.alive and lane.is_within(run.limit):
-            begun.append((run, run.lane, loss))
+            begun.append((run, loss))
             lane.rule.leave_sample()
             lane.continues = False
-            run.lane = lane
+        else:
+            run.begin(lane.rule.optimizer)
     return begun
+
+
+def _begin_on_duals(run, data):
+    """Take a run through a few passes of dual coordinate ascent; see `begin_nearer`."""
+    weights = data.ascend(run.config.penalty.ridge)
+    run.lane.w[:] = weights
+    run.lane.rule.start(weights)
+    # At the weights it had, which are zero, all classes have the same probability.
+    return run, data.n * np.log(data.coordinates.n_outputs)
+
+
+def _objective(lane, data):
+    """The objective, summed over the rows, at the point of the last gradient."""
+    return lane.loss + data.n * lane.penalty_value
 
 
 def watched_objective(data, lanes):

@@ -1,0 +1,54 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
+"""Products of a sparse matrix with some columns, as many as vector instructions like."""
+
+import numpy as np
+import scipy.sparse as sp
+
+from sk_gd.objectives.csr_entries cimport add_row, dot_row, integer
+from sk_gd.objectives.rows cimport real
+
+from .csr_rows import check_entries
+
+# How many columns are multiplied at a time.
+TOGETHER = 4
+
+
+def product(X, V):
+    """X @ V. With a sparse X and a multiple of four columns it takes a third of the time."""
+    return _multiply(X, V, (X.shape[0], V.shape[1]), False)
+
+
+def transposed_product(X, V):
+    """X.T @ V, in the same way."""
+    return _multiply(X, V, (X.shape[1], V.shape[1]), True)
+
+
+def _multiply(X, V, shape, transposed):
+    if not sp.issparse(X) or V.shape[1] % TOGETHER or X.nnz == 0:
+        return X.T @ V if transposed else X @ V
+    indptr = X.indptr.astype(X.indices.dtype, copy=False)
+    check_entries(X.indices, indptr, X.nnz, *X.shape)
+    out = np.zeros(shape)
+    _multiply_rows(X.data, X.indices, indptr, np.ascontiguousarray(V), out, transposed)
+    return out
+
+
+def _multiply_rows(
+    const real[::1] data, const integer[::1] indices, const integer[::1] indptr,
+    const double[:, ::1] V, double[:, ::1] out, bint transposed,
+):
+    cdef Py_ssize_t i, a, n = indptr.shape[0] - 1, width = V.shape[1]
+    if out.shape[0] * V.shape[0] == 0 or (V if transposed else out).shape[0] != n:
+        raise ValueError(f"{n} rows cannot be multiplied with {V.shape[0]}.")
+    with nogil:
+        for i in range(n):
+            a = indptr[i]
+            if transposed:
+                add_row(
+                    &data[a], &indices[a], indptr[i + 1] - a, &V[i, 0], width, &out[0, 0]
+                )
+            else:
+                dot_row(
+                    &data[a], &indices[a], indptr[i + 1] - a, &V[0, 0], width, &out[i, 0]
+                )

@@ -1,0 +1,214 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+# cython: initializedcheck=False
+"""Dual coordinate ascent on sparse rows: near the minimum after a few passes, row after row."""
+
+import numpy as np
+
+from libc.math cimport fabs
+from libc.string cimport memcpy, memset
+
+from sk_gd.losses.proximal cimport proximal_softmax, softmax
+from sk_gd.objectives.csr_entries cimport add_row, dot_row, fetch_csr, integer
+from sk_gd.objectives.order cimport are_rows
+from sk_gd.objectives.rows cimport prefetch_row
+
+from ..aligned import aligned
+from .csr_rows import check_entries
+
+# Rows that are fetched ahead of the one in use.
+cdef enum:
+    ROWS_AHEAD = 4
+
+# The score of what is no class.
+cdef double NEVER = -1e300
+
+
+cdef class Duals:
+    r"""A softmax model of sparse rows, as the sum of what each row adds to it.
+
+    At the minimum of mean loss and ridge, :math:`\frac{1}{n} \sum_i s_i \ell_i + \frac{\alpha}{2}
+    \|W\|^2`, the weights are
+
+    .. math:: W = -\frac{1}{\alpha n} \sum_i s_i (p_i - e_i) z_i^\top
+
+    where :math:`p_i` are the probabilities of the classes of row i, :math:`e_i` is one for its
+    class and zero else, :math:`s_i` is its weight, and :math:`z_i` are its features, divided by
+    their sizes. A step takes one row and replaces :math:`p_i` by the probabilities that the model
+    gives after the step. It needs no learning rate, and every step is exact for its row.
+
+    The intercept is the weight of a feature that is 1. Its ridge pulls it to where it was one pass
+    before, and so to nowhere in the end (the method of multipliers).
+
+    Parameters
+    ----------
+    label : ndarray of shape (n,)
+        The class of each row.
+    weight : ndarray of shape (n,) or None
+        The weights of the rows, with mean one; None if all are one.
+    inverse : ndarray of shape (n_features,)
+        What the features are multiplied by.
+    n_classes : int
+        How many classes there are.
+    ridge : float
+        The strength of the ridge.
+    intercept : bool
+        Whether there is an intercept.
+
+    References
+    ----------
+    Shalev-Shwartz, S. & Zhang, T. (2013). Stochastic dual coordinate ascent methods for
+    regularized loss minimization. JMLR 14, 567-599.
+
+    Yu, H.-F., Huang, F.-L. & Lin, C.-J. (2011). Dual coordinate descent methods for logistic
+    regression and maximum entropy models. Machine Learning 85. doi:10.1007/s10994-010-5221-8
+    """
+
+    cdef object inverse
+    # The entries of the rows, in the sizes of their features, and where they are.
+    cdef const double[::1] z
+    cdef object indices
+    cdef object indptr
+    cdef const double[::1] label
+    cdef const double[::1] weight
+    cdef Py_ssize_t n_rows
+    cdef Py_ssize_t n_classes
+    cdef double ridge
+    cdef double reach
+    cdef bint intercept
+    cdef bint begun
+    cdef double[:, ::1] w
+    cdef double[::1] constant
+    cdef double[::1] anchor
+    # Of every row the square of its length, the probabilities, scores that give them, and whether
+    # the next pass leaves it out.
+    cdef double[::1] square
+    cdef double[:, ::1] p
+    cdef double[:, ::1] u
+    cdef unsigned char[::1] rests
+    # By how much probabilities have moved in this pass, and on average in the one before.
+    cdef double moved
+    cdef double usual
+    # Of the row in use.
+    cdef double[:, ::1] buffer
+
+    def __init__(self, X, label, weight, inverse, n_classes, ridge, intercept):
+        n, d = X.shape
+        stride = 4 * ((n_classes + 3) // 4)
+        if not (
+            ridge > 0
+            and len(label) == n
+            and (weight is None or len(weight) == n)
+            and len(inverse) == d
+            and np.all((label >= 0) & (label < n_classes))
+        ):
+            raise ValueError("Labels and weights must be those of the rows, the ridge a number.")
+        # A row is read in every pass, so that dividing its entries once pays.
+        narrow = X.indices.dtype.itemsize == X.indptr.dtype.itemsize == 4
+        self.indices, self.indptr = (
+            a.astype(np.int32 if narrow else np.int64, copy=False) for a in (X.indices, X.indptr)
+        )
+        check_entries(self.indices, self.indptr, X.nnz, n, d)
+        z = X.data * inverse[self.indices]
+        self.z = z if len(z) else np.zeros(1)
+        self.label, self.weight, self.inverse = label, weight, inverse
+        self.n_rows, self.n_classes, self.ridge, self.intercept = n, n_classes, ridge, intercept
+        self.begun = False
+        self.w = aligned(np.zeros((d, stride)))
+        self.constant, self.anchor = np.zeros((2, stride))
+        self.constant[n_classes:] = NEVER
+        self.square = np.zeros(n)
+        self.p, self.u = aligned(np.zeros((n, stride))), aligned(np.zeros((n, stride)))
+        self.rests = np.zeros(n, dtype=np.uint8)
+        self.usual = 0
+        self.buffer = np.empty((3, stride))
+
+    def ascend(self, const Py_ssize_t[::1] order):
+        """Take a step on each of these rows, in turn, but on those that hardly moved last time."""
+        cdef Py_ssize_t k, n = order.shape[0], n_taken
+        cdef double moved
+        if n < 1 or not are_rows(&order[0], n, self.n_rows):
+            raise ValueError(f"There are {self.n_rows} rows. Got others: {np.asarray(order)}.")
+        self.reach = 1 / (self.ridge * n)
+        self.moved = 0
+        n_taken = ascend(self, self.indices, self.indptr, order)
+        self.usual = self.moved / max(n_taken, 1)
+        for k in range(self.n_classes if self.begun else 0):
+            moved = self.constant[k] - self.anchor[k]
+            self.anchor[k] = self.constant[k]
+            self.constant[k] += moved
+        self.begun = True
+
+    def model(self):
+        """Coefficients (n_classes, n_features) and intercepts (n_classes,)."""
+        w, constant = np.asarray(self.w), np.asarray(self.constant)
+        coef = np.ascontiguousarray(w[:, : self.n_classes].T) * self.inverse
+        return coef, constant[: self.n_classes].copy()
+
+
+def ascend(
+    Duals duals, const integer[::1] indices, const integer[::1] indptr, const Py_ssize_t[::1] order
+):
+    """Take a step on each of these rows that does not rest; return how many there are."""
+    cdef Py_ssize_t t, row, n_taken = 0, n = order.shape[0]
+    cdef const integer *at = &indices[0] if indices.shape[0] > 0 else NULL
+    with nogil:
+        for t in range(n):
+            if t + ROWS_AHEAD < n:
+                row = order[t + ROWS_AHEAD]
+                fetch_csr(&duals.z[0], at, &indptr[0], row)
+                prefetch_row(&duals.p[row, 0], duals.p.shape[1] * sizeof(double))
+                prefetch_row(&duals.u[row, 0], duals.u.shape[1] * sizeof(double))
+            row = order[t]
+            if duals.rests[row]:
+                duals.rests[row] = False
+                continue
+            take_row(
+                duals, row, &duals.z[0] + indptr[row], at + indptr[row],
+                indptr[row + 1] - indptr[row],
+            )
+            n_taken += 1
+    return n_taken
+
+
+cdef void take_row(
+    Duals duals, Py_ssize_t row, const double *z, const integer *at, Py_ssize_t n
+) noexcept nogil:
+    """Take a step on the row with the entries `z` in the columns `at`."""
+    cdef Py_ssize_t a, k, stride = duals.w.shape[1], n_classes = duals.n_classes
+    cdef double weight = 1 if duals.weight is None else duals.weight[row]
+    cdef double shift = 0, moved = 0, reach = duals.reach * weight
+    cdef double *p = &duals.p[row, 0]
+    cdef double *u = &duals.u[row, 0]
+    cdef double *score = &duals.buffer[0, 0]
+    cdef double *old = &duals.buffer[1, 0]
+    if weight == 0:
+        return
+    dot_row[double, integer](z, at, n, &duals.w[0, 0], stride, score)
+    for k in range(stride):
+        score[k] += duals.constant[k]
+    if duals.begun:
+        for k in range(n_classes):
+            shift += score[k] - u[k]
+        shift /= n_classes
+        for k in range(stride):
+            u[k] += shift
+            old[k] = p[k]
+    else:
+        duals.square[row] = duals.intercept
+        for a in range(n):
+            duals.square[row] += z[a] * z[a]
+        memset(old, 0, stride * sizeof(double))
+        old[<Py_ssize_t> duals.label[row]] = 1
+        memcpy(u, score, stride * sizeof(double))
+        softmax(u, p, stride)
+    proximal_softmax(u, p, &duals.buffer[2, 0], old, score, duals.square[row] * reach, stride)
+    for k in range(stride):
+        old[k] -= p[k]
+        moved += fabs(old[k])
+        old[k] *= reach
+    duals.moved += moved
+    duals.rests[row] = 2 * moved < duals.usual
+    add_row[double, integer](z, at, n, old, stride, &duals.w[0, 0])
+    if duals.intercept:
+        for k in range(n_classes):
+            duals.constant[k] += old[k]
