@@ -12,8 +12,8 @@ from scipy.linalg.cython_blas cimport dgemm
 
 from sk_gd.objectives.dense_products cimport (
     SOON, dot_row, sk_gd_add_double, sk_gd_add_float, sk_gd_copy_double, sk_gd_copy_float,
-    sk_gd_dot_double, sk_gd_dot_float, sk_gd_dot_standardised_double, sk_gd_dot_standardised_float, sk_gd_standardise,
-    sk_gd_sums, sk_gd_terms,
+    sk_gd_dot_double, sk_gd_dot_float, sk_gd_dot_standardised_double, sk_gd_dot_standardised_float,
+    sk_gd_standardise, sk_gd_sums, sk_gd_terms,
 )
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, prefetch_row
 
