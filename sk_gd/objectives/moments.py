@@ -198,7 +198,7 @@ def _sparse_scatter(X, weight, mean, far):
     weight = np.ones(X.shape[0]) if weight is None else weight
     if not far.any():
         # To pick columns of a matrix, all of them, takes longer than its products.
-        scatter = ((sp.diags_array(weight) @ X).T @ X).toarray()
+        scatter = ((sp.diags_array(weight) @ X).T @ X).toarray(order="C")
         scatter -= np.sum(weight) * np.outer(mean, mean)
         return scatter
     near = np.flatnonzero(~far)
