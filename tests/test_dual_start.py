@@ -122,7 +122,7 @@ def test_a_misleading_beginning_is_forgotten(given, monkeypatch):
 
 @pytest.mark.parametrize(("alpha", "least", "most"), [(1e-9, 1, 1), (1e-3, 5, 16), (10.0, 2, 5)])
 def test_passes_end_when_they_gain_little_or_fail(alpha, least, most, given, monkeypatch):
-    """With a weak penalty the steps are too long for their sum. With a strong one few are enough."""
+    """With a weak penalty steps are too long for their sum. With a strong one few are enough."""
     passes = []
 
     class Counted(Duals):
