@@ -174,6 +174,9 @@ def test_other_problems_begin_at_zero(given, monkeypatch):
     ):
         GDClassifier(optimizer, **settings | {"alpha": alpha}).fit(data, labels)
     GDClassifier("lbfgs", loss="squared_hinge", **settings).fit(X, y)
+    # Validation data may be the best predicted on the way to the minimum.
+    GDClassifier("lbfgs", early_stopping=True, **settings).fit(X, y)
+    GDClassifier("lbfgs", **settings).fit(X, y, X_val=X, y_val=y)
     assert not called
 
 

@@ -38,10 +38,10 @@ SAMPLED_ENTRIES, ROWS_OF_A_WEIGHT = 1 << 20, 32
 # The most passes of dual coordinate ascent, and the share of what all passes have gained that one
 # gains if another one is worth its time. From there L-BFGS is the sooner at the minimum.
 DUAL_PASSES, DUAL_GAIN = 16, 1e-4
-# There are none if rows have fewer entries than that: to solve for the step on a row takes as long
-# as to multiply them. There are none if the probabilities of all rows are more numbers than that,
-# and more than X has.
-LONG_ROWS, PROBABILITIES = 8, 1 << 22
+# There are none if rows have fewer entries than that, about which solving for the step on a row
+# costs, or if more numbers must be kept than that (256 MB): all entries, in the sizes of their
+# features, and two numbers for each class of each row.
+LONG_ROWS, MOST_KEPT = 8, 1 << 25
 # The rows, about, by which it is judged whether a model is worse than the one before training.
 GLANCE = 1 << 10
 
@@ -154,7 +154,7 @@ class Data:
             and not problem.whole_batches_only
             and coordinates.n_outputs > 1
             and LONG_ROWS * self.n <= problem.n_entries
-            and self.n * coordinates.n_outputs <= max(problem.n_entries, PROBABILITIES)
+            and problem.n_entries + 2 * self.n * coordinates.n_outputs <= MOST_KEPT
             and coordinates.rotation is None
             and not (shift is not None and np.any(np.abs(shift) > FAR * coordinates.feature_size))
         )

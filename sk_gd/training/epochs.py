@@ -119,8 +119,10 @@ def _begin_on_duals(run, data):
 
     Returns the objective, summed over the rows, that it would begin with; None if it still does.
     """
-    ridge = run.config.penalty.ridge
-    weights = data.ascend(ridge) if ridge > 0 else None
+    ridge, weights = run.config.penalty.ridge, None
+    # Held-out data may be the best predicted on the way to the minimum.
+    if ridge > 0 and not run.config.validated:
+        weights = data.ascend(ridge)
     if weights is None:
         return None
     run.lane.w[:] = weights
