@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
@@ -119,13 +120,24 @@ def test_a_misleading_beginning_is_forgotten(given, monkeypatch):
     assert misled.loss_curve_ == alone.loss_curve_
 
 
-def test_a_weak_penalty_is_no_harm(given):
-    """The steps of the ascent are then too long for their sum, and the first ones the worst."""
+@pytest.mark.parametrize(("alpha", "least", "most"), [(1e-9, 1, 1), (1e-3, 5, 16), (10.0, 2, 5)])
+def test_passes_end_when_they_gain_little_or_fail(alpha, least, most, given, monkeypatch):
+    """With a weak penalty steps are too long for their sum. With a strong one few are enough."""
+    passes = []
+
+    class Counted(Duals):
+        def ascend(self, order):
+            passes.append(len(order))
+            return Duals.ascend(self, order)
+
+    monkeypatch.setattr("sk_gd.objectives.data.Duals", Counted)
     X, y = given
-    for alpha in (1e-6, 1e-9):
-        model = GDClassifier("lbfgs", alpha=alpha, tol=None, max_iter=30).fit(X, y)
-        assert model.loss_curve_[0] < 2 * np.log(K)
-        assert model.loss_curve_[-1] < 0.1
+    model = GDClassifier("lbfgs", alpha=alpha, tol=None, max_iter=30).fit(X, y)
+    assert least <= len(passes) <= most
+    alone = without(monkeypatch, lambda: clone(model).fit(X, y))
+    if most == 1:
+        np.testing.assert_array_equal(model.coef_, alone.coef_)
+    assert model.loss_curve_[-1] <= alone.loss_curve_[-1] * (1 + 1e-9)
 
 
 def test_a_search_begins_like_a_fit(given):
@@ -149,16 +161,22 @@ def test_other_problems_begin_at_zero(given, monkeypatch):
     called = []
     monkeypatch.setattr(Data, "ascend", lambda data, ridge: called.append(ridge))
     settings = {**SETTINGS, "max_iter": 1}
+    short = sp.csr_matrix(X.multiply(np.random.default_rng(0).random(X.shape) < 0.5))
+    short.eliminate_zeros()
     far = sp.csr_matrix(sp.hstack([X, 100 + np.random.default_rng(0).random((N, 1))]))
     for optimizer, alpha, data, labels in (
         ("lbfgs", 0, X, y),
         ("lbfgs", 1e-3, X.toarray(), y),
         ("lbfgs", 1e-3, X, y % 2),
         ("lbfgs", 1e-3, far, y),
+        ("lbfgs", 1e-3, short, y),
         ("nesterov", 1e-3, X, y),
     ):
         GDClassifier(optimizer, **settings | {"alpha": alpha}).fit(data, labels)
     GDClassifier("lbfgs", loss="squared_hinge", **settings).fit(X, y)
+    # Validation data may be the best predicted on the way to the minimum.
+    GDClassifier("lbfgs", early_stopping=True, **settings).fit(X, y)
+    GDClassifier("lbfgs", **settings).fit(X, y, X_val=X, y_val=y)
     assert not called
 
 

@@ -8,7 +8,7 @@ cdef extern from *:
     /* A Newton step no longer than this is the last. */
     #define SK_GD_CLOSE 1.0
     /* The most Newton steps. */
-    #define SK_GD_STEPS 30
+    #define SK_GD_STEPS 200
 
     /* p = softmax(u). */
     SK_GD_CLONES static void sk_gd_softmax(

@@ -35,9 +35,13 @@ SAMPLE_SHARE, SAMPLE_RUN = 16, 64
 # There is none with fewer entries of X, of which a pass takes a millisecond, or with fewer rows of
 # the sample for each weight: its minimum would be far from that of all rows.
 SAMPLED_ENTRIES, ROWS_OF_A_WEIGHT = 1 << 20, 32
-# Passes of dual coordinate ascent. Their gap to the minimum is then about that of forty steps of
-# L-BFGS, which takes over: it is the sooner at the minimum from there.
-DUAL_PASSES = 16
+# The most passes of dual coordinate ascent, and the share of what all passes have gained that one
+# gains if another one is worth its time. From there L-BFGS is the sooner at the minimum.
+DUAL_PASSES, DUAL_GAIN = 16, 1e-4
+# There are none if rows have fewer entries than that, about which solving for the step on a row
+# costs, or if more numbers must be kept than that (256 MB): all entries, in the sizes of their
+# features, and two numbers for each class of each row.
+LONG_ROWS, MOST_KEPT = 8, 1 << 25
 # The rows, about, by which it is judged whether a model is worse than the one before training.
 GLANCE = 1 << 10
 
@@ -140,8 +144,7 @@ class Data:
         """Whether to begin with dual coordinate ascent.
 
         Sparse rows are as soon multiplied one by one as together, if each entry is multiplied with
-        the weights of many classes. The probabilities of rows must not be more numbers than these
-        have themselves. Features far from zero would make all rows alike.
+        the weights of many classes. Features far from zero would make all rows alike.
         """
         problem, coordinates = self.problem, self.coordinates
         shift = coordinates.shift
@@ -149,30 +152,37 @@ class Data:
             problem.is_sparse
             and problem.loss.softmax
             and not problem.whole_batches_only
-            and 1 < coordinates.n_outputs <= problem.n_entries // self.n
+            and coordinates.n_outputs > 1
+            and LONG_ROWS * self.n <= problem.n_entries
+            and problem.n_entries + 2 * self.n * coordinates.n_outputs <= MOST_KEPT
             and coordinates.rotation is None
             and not (shift is not None and np.any(np.abs(shift) > FAR * coordinates.feature_size))
         )
 
     def ascend(self, ridge):
-        """The flat weights that a few passes of dual coordinate ascent find."""
+        """The flat weights that a few passes of dual coordinate ascent find; None if it fails.
+
+        That is where the ridge is so weak that no single row tells where to go.
+        """
         problem, coordinates = self.problem, self.coordinates
         inverse = np.ones(problem.n_features) / coordinates.feature_size
         if coordinates.scale is not None:
             inverse[coordinates.scale == 0] = 0.0
+        n_classes, label = coordinates.n_outputs, problem.y[:, 0]
         duals = Duals(
-            problem.X,
-            problem.y[:, 0],
-            problem.weight,
-            inverse,
-            coordinates.n_outputs,
-            ridge,
-            coordinates.intercept,
+            problem.X, label, problem.weight, inverse, n_classes, ridge, coordinates.intercept
         )
         rows = np.arange(self.n) if problem.subset is None else problem.subset
         generator = np.random.default_rng(0)
+        gained = 0.0
         for _ in range(DUAL_PASSES):
-            duals.ascend(generator.permutation(rows))
+            more = duals.ascend(generator.permutation(rows))
+            gained += more
+            # The dual objective rises from zero, and stays below that of equal probabilities.
+            if not gained <= np.log(n_classes):
+                return None
+            if more <= DUAL_GAIN * gained:
+                break
         return coordinates.from_model(*duals.model())
 
     def glance(self):

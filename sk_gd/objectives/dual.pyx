@@ -85,9 +85,11 @@ cdef class Duals:
     cdef double[:, ::1] p
     cdef double[:, ::1] u
     cdef unsigned char[::1] rests
-    # By how much probabilities have moved in this pass, and on average in the one before.
+    # By how much probabilities have moved in this pass, and on average in the one before, and half
+    # of the squares of these moves, each times the curvature along it that is not of the loss.
     cdef double moved
     cdef double usual
+    cdef double gained
     # Of the row in use.
     cdef double[:, ::1] buffer
 
@@ -123,13 +125,16 @@ cdef class Duals:
         self.buffer = np.empty((3, stride))
 
     def ascend(self, const Py_ssize_t[::1] order):
-        """Take a step on each of these rows, in turn, but on those that hardly moved last time."""
+        """Take a step on each of these rows, in turn, but on those that hardly moved last time.
+
+        Returns by how much the dual objective has risen, about.
+        """
         cdef Py_ssize_t k, n = order.shape[0], n_taken
         cdef double moved
         if n < 1 or not are_rows(&order[0], n, self.n_rows):
             raise ValueError(f"There are {self.n_rows} rows. Got others: {np.asarray(order)}.")
         self.reach = 1 / (self.ridge * n)
-        self.moved = 0
+        self.moved = self.gained = 0
         n_taken = ascend(self, self.indices, self.indptr, order)
         self.usual = self.moved / max(n_taken, 1)
         for k in range(self.n_classes if self.begun else 0):
@@ -137,6 +142,7 @@ cdef class Duals:
             self.anchor[k] = self.constant[k]
             self.constant[k] += moved
         self.begun = True
+        return self.gained / n
 
     def model(self):
         """Coefficients (n_classes, n_features) and intercepts (n_classes,)."""
@@ -176,7 +182,7 @@ cdef void take_row(
     """Take a step on the row with the entries `z` in the columns `at`."""
     cdef Py_ssize_t a, k, stride = duals.w.shape[1], n_classes = duals.n_classes
     cdef double weight = 1 if duals.weight is None else duals.weight[row]
-    cdef double shift = 0, moved = 0, reach = duals.reach * weight
+    cdef double shift = 0, moved = 0, square = 0, reach = duals.reach * weight
     cdef double *p = &duals.p[row, 0]
     cdef double *u = &duals.u[row, 0]
     cdef double *score = &duals.buffer[0, 0]
@@ -205,8 +211,10 @@ cdef void take_row(
     for k in range(stride):
         old[k] -= p[k]
         moved += fabs(old[k])
+        square += old[k] * old[k]
         old[k] *= reach
     duals.moved += moved
+    duals.gained += 0.5 * weight * duals.square[row] * reach * square
     duals.rests[row] = 2 * moved < duals.usual
     add_row[double, integer](z, at, n, old, stride, &duals.w[0, 0])
     if duals.intercept:

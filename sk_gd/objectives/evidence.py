@@ -4,7 +4,6 @@ The strength "auto" of the penalty is made from it.
 """
 
 import numpy as np
-import scipy.linalg
 import scipy.sparse as sp
 from scipy.linalg.blas import dger
 from scipy.linalg.lapack import dormqr, dsytrd
@@ -295,11 +294,13 @@ class CentredRows:
 
     def towards(self, mix):
         """Mean products of the features and the targets, which `mix` mixes: features × columns."""
-        found = np.zeros((len(self.inverse), mix.shape[1]))
+        found = None
         for x, batch in self.batches():
             y = self.centred[batch] / self.scale @ mix
-            found += x.T @ (y * self.share[batch, None])
-        return found * self.inverse[:, None]
+            part = transposed_product(x, y * self.share[batch, None])
+            found = part if found is None else found + part
+        found *= self.inverse[:, None]
+        return found
 
     def second_moment(self, V):
         """The second moment of the features times V, features × columns."""
@@ -327,10 +328,9 @@ def _by_lanczos(data, inverse, steps):
     mix = np.eye(len(data.scale))
     if len(mix) > n_columns:
         mix = rng.choice([-1.0, 1.0], (len(mix), n_columns)) / np.sqrt(n_columns)
-    # With columns of zeros their number is what sparse products like.
-    mix = np.pad(mix, ((0, 0), (0, -(mix.shape[1] + 1) % TOGETHER)))
-    signs = rng.choice([-1.0, 1.0], len(inverse)) * (inverse > 0)
-    start = np.column_stack([data.towards(mix), signs])
+    # Zeros make room for one more column, and their number one that sparse products like.
+    start = data.towards(np.pad(mix, ((0, 0), (0, 1 + -(mix.shape[1] + 1) % TOGETHER))))
+    start[:, -1] = rng.choice([-1.0, 1.0], len(inverse)) * (inverse > 0)
     length = np.linalg.norm(start, axis=0)
     # Every start has its own vectors: starts × steps × features.
     basis = np.empty((len(length), steps, len(inverse)))
@@ -352,10 +352,11 @@ def _by_lanczos(data, inverse, steps):
         beside[k] = np.where(left, beside[k], 0.0)
         v[~left] = 0.0
         v /= np.where(left, beside[k], 1.0)[:, None]
-    nodes, weights = [], []
-    for d, e, size in zip(diagonal.T, beside[:-1].T, length, strict=True):
-        values, vectors = scipy.linalg.eigh_tridiagonal(d, e)
-        nodes.append(np.maximum(values, 0))
-        weights.append((size * vectors[0]) ** 2)
-    shares = np.concatenate(nodes[:-1]), np.concatenate(weights[:-1])
+    matrices = np.zeros((len(length), steps, steps))
+    at = np.arange(steps)
+    matrices[:, at, at] = diagonal.T
+    matrices[:, at[1:], at[:-1]] = beside[:-1].T
+    values, vectors = np.linalg.eigh(matrices)
+    nodes, weights = np.maximum(values, 0), (length[:, None] * vectors[:, 0]) ** 2
+    shares = nodes[:-1].ravel(), weights[:-1].ravel()
     return shares, (nodes[-1], weights[-1])

@@ -89,7 +89,7 @@ def begin_nearer(runs, data):
     if sample is not None:
         return _begin_on_sample(runs, data, sample, n_steps)
     if data.has_duals:
-        return [_begin_on_duals(run, data) for run in runs if run.config.penalty.ridge > 0]
+        return [(run, loss) for run in runs if (loss := _begin_on_duals(run, data)) is not None]
     return []
 
 
@@ -115,12 +115,20 @@ def _begin_on_sample(runs, data, sample, n_steps):
 
 
 def _begin_on_duals(run, data):
-    """Take a run through a few passes of dual coordinate ascent; see `begin_nearer`."""
-    weights = data.ascend(run.config.penalty.ridge)
+    """Take a run through a few passes of dual coordinate ascent.
+
+    Returns the objective, summed over the rows, that it would begin with; None if it still does.
+    """
+    ridge, weights = run.config.penalty.ridge, None
+    # Held-out data may be the best predicted on the way to the minimum.
+    if ridge > 0 and not run.config.validated:
+        weights = data.ascend(ridge)
+    if weights is None:
+        return None
     run.lane.w[:] = weights
     run.lane.rule.start(weights)
-    # At the weights it had, which are zero, all classes have the same probability.
-    return run, data.n * np.log(data.coordinates.n_outputs)
+    # Its weights were zero, where all classes have the same probability.
+    return data.n * np.log(data.coordinates.n_outputs)
 
 
 def _objective(lane, data):
