@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from scipy.special import expit
 
 from helpers import naive
 from helpers.optimizers import batch_size_for
@@ -16,6 +17,7 @@ from helpers.runs import (
     make_run,
     model_weights,
     recorded_gradient,
+    sums,
     weights,
 )
 from sk_gd import GDClassifier, GDRegressor, optimizers
@@ -213,6 +215,48 @@ def test_many_models_in_one_epoch_are_as_many_epochs(kind, storage, precondition
         np.testing.assert_allclose(weights(run), weights(alone), rtol=1e-9, atol=1e-11)
         np.testing.assert_allclose(model_weights(run), model_weights(alone), rtol=1e-8, atol=1e-11)
         assert loss_sum(run) == pytest.approx(loss_sum(alone), rel=1e-11)
+
+
+@pytest.mark.parametrize("name", ["sgd", "heavy_ball"])
+@pytest.mark.parametrize("rates", [[0.01], [0.003, 0.01]])
+@pytest.mark.parametrize("weighing", ["none", "random", "few"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_steps_on_one_row_are_those_of_a_plain_loop(name, rates, weighing, dtype):
+    # So many rows that the product of all terms whose logarithms are the loss overflows.
+    X, y = problem("binary", n=3000)
+    X = X.astype(dtype)
+    generator = np.random.default_rng(27)
+    weight = {
+        "none": np.ones(len(y)),
+        "random": generator.random(len(y)),
+        "few": np.repeat([0.0, 1.0, 3.0], 1000),
+    }[weighing]
+    given = None if weighing == "none" else weight
+    data = make_data(X, y, "log_loss", weight=given, batch_size=1)
+    runs = [make_run(data, name, learning_rate=rate, alpha=0.05) for rate in rates]
+    for _ in range(2):
+        epoch(data, *runs)
+    beta = optimizers.get(name).momentum if name == "heavy_ball" else 0.0
+    rows = np.column_stack([X, np.ones(len(y))])
+    penalised = np.append(np.ones(X.shape[1]), 0.0)
+    for run, rate in zip(runs, rates, strict=True):
+        w = before = np.zeros(rows.shape[1])
+        for _ in range(2):
+            total = 0.0
+            for x, label, share in zip(rows, y, weight / weight.mean(), strict=True):
+                p = x @ w
+                total += share * (np.logaddexp(0, p) - label * p)
+                g = share * (expit(p) - label) * x + 0.05 * penalised * w
+                w, before = w - rate * g + beta * (w - before), w
+        np.testing.assert_allclose(weights(run), w, rtol=1e-9)
+        assert loss_sum(run) == pytest.approx(total, rel=1e-12)
+
+
+def test_the_sums_of_one_row():
+    data = make_data([[2.0, -1.0]], [3.0], "squared_error", batch_size=1)
+    total, gradient = sums(data, [0.5, 0.25, 0.75])
+    assert total == 0.5 * 1.5**2
+    np.testing.assert_array_equal(gradient, [-3.0, 1.5, -1.5])
 
 
 def test_a_model_that_diverges_leaves_its_neighbours_alone():

@@ -43,6 +43,7 @@ cdef class LaneObjective:
     cdef double penalty_value(self, Py_ssize_t lane) except? -1 nogil
     cdef void drop_rounding(self, const double *g, double *rotated) noexcept nogil
     cdef void rotate(self, char side, const double *source, double *target) noexcept nogil
+
     # A call would be a part of a step on one row: the loop inlines this.
     @final
     cdef inline int evaluate(

@@ -27,6 +27,7 @@ from sk_gd.objectives.linear import BLOCK
 from sk_gd.objectives.moments import Moments, observe
 from sk_gd.objectives.order import Order
 from sk_gd.objectives.problem import Problem
+from sk_gd.objectives.remote import sums_of_rows
 from sk_gd.objectives.smoothness import reach, smoothness
 from sk_gd.penalties import ElasticNet
 from sk_gd.search import backend, lanes, sklearn_private, strengths
@@ -97,6 +98,7 @@ __all__ = [
     "small_parts",
     "small_samples",
     "steps_in_average",
+    "sums",
     "use_threads",
     "weights",
     "without_copy",
@@ -229,6 +231,13 @@ def rule_of(run):
 def recorded_gradient(run):
     """The last gradient that a `Recorder` was given."""
     return run.lane.rule.state["gradient"]
+
+
+def sums(data, point):
+    """Sum of the losses of all rows at the point, and its gradient, as a worker answers them."""
+    objective = data.objective([make_run(data, "sgd").lane.penalty])
+    found = sums_of_rows(objective, None, data.n, data.n, np.array([point]), True)[0]
+    return found[0], found[-len(point) :]
 
 
 def loss_sum(run):
