@@ -11,7 +11,7 @@ cdef extern from *:
        vectors are, so that sums have the same bits on every processor. */
 
     /* So many columns are multiplied, and asked for from memory, at a time. */
-    #define SK_GD_SPAN 256
+    #define SK_GD_SPAN 128
 
     #define SK_GD_DENSE_ROWS(REAL) \
     /* x . v + bias */ \
