@@ -418,3 +418,20 @@ def test_shuffled_epochs_see_every_row_once(batch_size):
         "regressor", "sgd", learning_rate=1e-300, batch_size=batch_size, precondition=None, alpha=0
     ).fit(X, y)
     np.testing.assert_allclose(model.loss_curve_, 0.5 * np.mean(y**2), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("d", [7, 127, 128, 129, 700])
+def test_rows_of_any_length(d, dtype):
+    # Long rows are multiplied in spans of columns.
+    rng = np.random.default_rng(d)
+    X, y, rate = rng.normal(size=(45, d)).astype(dtype), rng.normal(size=45), 1e-3
+    settings = {"precondition": None, "alpha": 0, "average": False, "tol": None, "max_iter": 1}
+    w = np.zeros(d)
+    for begin in range(0, 45, 23):
+        rows = X[begin : begin + 23].astype(float)
+        w -= rate * rows.T @ (rows @ w - y[begin : begin + 23]) / len(rows)
+    model = GDRegressor(
+        "sgd", learning_rate=rate, batch_size=23, shuffle=False, fit_intercept=False, **settings
+    ).fit(X, y)
+    np.testing.assert_allclose(model.coef_, w, rtol=0, atol=abs(w).max() * 10 * np.finfo(dtype).eps)

@@ -58,6 +58,7 @@ def test_two_levels_depend_on_the_shape_of_x_alone():
         assert 2 <= run <= 64 <= group // run
         assert runs_and_groups(X.astype(np.float32)) == (run, group)
         assert runs_and_groups(np.broadcast_to(0.0, (2 * n, d)), np.arange(n)) == (run, group)
+        assert group % run == 0
     assert runs_and_groups(np.broadcast_to(0.0, (3000, 1000)))[0] == 1
     # Of sparse rows the entries count: those of the rows that train.
     X = sp.csr_array(np.ones((100_000, 30)))

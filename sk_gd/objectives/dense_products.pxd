@@ -7,11 +7,11 @@ from sk_gd.objectives.rows cimport ROUNDING  # no-cython-lint: for the C below
 
 cdef extern from *:
     """
-    /* How many rows ahead of the one in use are brought to the first-level cache. */
-    #define SK_GD_SOON 16
-
     /* Products with vector instructions. Eight terms are added side by side, however wide the
        vectors are, so that sums have the same bits on every processor. */
+
+    /* So many columns are multiplied, and asked for from memory, at a time. */
+    #define SK_GD_SPAN 128
 
     #define SK_GD_DENSE_ROWS(REAL) \
     /* x . v + bias */ \
@@ -26,21 +26,46 @@ cdef extern from *:
         return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + bias; \
     } \
     \
-    /* p = rows . v + bias. Rows that are used soon are brought nearer: `line` has SOON more. Of \
-       each of the rows `ahead` the first half is brought from memory here, and the other in the \
-       sum below: the processor forgets prefetches that are asked for all at once. */ \
-    SK_GD_CLONES static void sk_gd_dot_##REAL( \
-        const REAL *const *line, Py_ssize_t count, Py_ssize_t d, const double *v, double bias, \
-        double *p, const REAL *const *ahead \
-    ) { \
+    /* Bring a row to the first-level cache. */ \
+    static inline void sk_gd_near_##REAL(const REAL *x, Py_ssize_t d) { \
+        for (Py_ssize_t j = 0; j < d; j += 64 / sizeof(REAL)) SK_GD_PREFETCH_SOON(x + j); \
+        SK_GD_PREFETCH_SOON(x + d - 1); \
+    } \
+    \
+    /* Where the second half of some columns begins, in whole cache lines. */ \
+    static inline Py_ssize_t sk_gd_middle_##REAL(Py_ssize_t begin, Py_ssize_t end) { \
         enum { CHUNK = 64 / sizeof(REAL) }; \
+        return begin + ((end - begin) / 2 + CHUNK - 1) / CHUNK * CHUNK; \
+    } \
+    \
+    /* The columns from `begin` to `end` of `dot`, below. */ \
+    static inline void sk_gd_dot_part_##REAL( \
+        const REAL *const *line, Py_ssize_t count, Py_ssize_t begin, Py_ssize_t end, \
+        const double *v, double bias, double *p, Py_ssize_t soon, const REAL *const *ahead \
+    ) { \
+        const Py_ssize_t middle = sk_gd_middle_##REAL(begin, end); \
         for (Py_ssize_t i = 0; i < count; i++) { \
-            const REAL *soon = line[i + SK_GD_SOON]; \
-            Py_ssize_t j; \
-            for (j = 0; j < d; j += CHUNK) SK_GD_PREFETCH_SOON(soon + j); \
-            SK_GD_PREFETCH_SOON(soon + d - 1); \
-            for (j = 0; 2 * j < d; j += CHUNK) SK_GD_PREFETCH(ahead[i] + j); \
-            p[i] = sk_gd_product_##REAL(line[i], v, d, bias); \
+            sk_gd_near_##REAL(line[i + soon] + begin, end - begin); \
+            for (Py_ssize_t j = begin; j < middle; j += 64 / sizeof(REAL)) \
+                SK_GD_PREFETCH(ahead[i] + j); \
+            p[i] = sk_gd_product_##REAL( \
+                line[i] + begin, v + begin, end - begin, begin == 0 ? bias : p[i] \
+            ); \
+        } \
+    } \
+    \
+    /* p = rows . v + v[d]. Meanwhile rows that are used `soon` are brought nearer. Of the rows \
+       `ahead` one half is brought from memory here, and the other in the sum below: the processor \
+       forgets prefetches that are asked for all at once. */ \
+    SK_GD_CLONES static void sk_gd_dot_##REAL( \
+        const REAL *const *line, Py_ssize_t count, Py_ssize_t d, const double *v, double *p, \
+        Py_ssize_t soon, const REAL *const *ahead \
+    ) { \
+        Py_ssize_t begin = SK_GD_SPAN < d ? SK_GD_SPAN : d, end; \
+        sk_gd_dot_part_##REAL(line, count, 0, begin, v, v[d], p, soon, ahead); \
+        for (; begin < d; begin = end) { \
+            end = begin + SK_GD_SPAN < d ? begin + SK_GD_SPAN : d; \
+            sk_gd_dot_part_##REAL(line, count, begin, end, v, v[d], p, soon, ahead); \
         } \
     } \
     \
@@ -49,35 +74,37 @@ cdef extern from *:
         const REAL *const *line, Py_ssize_t count, Py_ssize_t d, const double *r, \
         double *__restrict g, const REAL *const *ahead \
     ) { \
-        enum { CHUNK = 64 / sizeof(REAL) }; \
-        Py_ssize_t i = 0, j; \
-        for (; i + 4 <= count; i += 4) { \
-            const REAL *a = line[i], *b = line[i + 1], *c = line[i + 2], *e = line[i + 3]; \
-            const double ra = r[i], rb = r[i + 1], rc = r[i + 2], re = r[i + 3]; \
-            for (int k = 0; k < 4; k++) { \
-                for (j = (d / 2 + CHUNK - 1) / CHUNK * CHUNK; j < d; j += CHUNK) \
-                    SK_GD_PREFETCH(ahead[i + k] + j); \
-                SK_GD_PREFETCH(ahead[i + k] + d - 1); \
+        Py_ssize_t begin, end, i, j, middle; \
+        for (begin = 0; begin < d; begin = end) { \
+            end = begin + SK_GD_SPAN < d ? begin + SK_GD_SPAN : d; \
+            middle = sk_gd_middle_##REAL(begin, end); \
+            for (i = 0; i + 4 <= count; i += 4) { \
+                const REAL *a = line[i], *b = line[i + 1], *c = line[i + 2], *e = line[i + 3]; \
+                const double ra = r[i], rb = r[i + 1], rc = r[i + 2], re = r[i + 3]; \
+                for (int k = 0; k < 4; k++) { \
+                    for (j = middle; j < end; j += 64 / sizeof(REAL)) \
+                        SK_GD_PREFETCH(ahead[i + k] + j); \
+                    SK_GD_PREFETCH(ahead[i + k] + end - 1); \
+                } \
+                for (j = begin; j < end; j++) \
+                    g[j] += (a[j] * ra + b[j] * rb) + (c[j] * rc + e[j] * re); \
             } \
-            for (j = 0; j < d; j++) \
-                g[j] += (a[j] * ra + b[j] * rb) + (c[j] * rc + e[j] * re); \
+            for (; i < count; i++) \
+                for (j = begin; j < end; j++) g[j] += line[i][j] * r[i]; \
         } \
-        for (; i < count; i++) \
-            for (j = 0; j < d; j++) g[j] += line[i][j] * r[i]; \
     } \
     \
-    /* Copy rows side by side as doubles. Meanwhile bring rows nearer that are used soon, and the rows \
-       `ahead` from memory, unless NULL. */ \
+    /* Copy rows side by side as doubles. Meanwhile bring rows nearer that are used `soon`, and, \
+       unless NULL, the rows `ahead` from memory. */ \
     SK_GD_CLONES static void sk_gd_copy_##REAL( \
-        const REAL *const *line, const REAL *const *ahead, Py_ssize_t count, Py_ssize_t d, \
-        double *__restrict block \
+        const REAL *const *line, Py_ssize_t count, Py_ssize_t d, double *__restrict block, \
+        Py_ssize_t soon, const REAL *const *ahead \
     ) { \
         enum { CHUNK = 64 / sizeof(REAL) }; \
         for (Py_ssize_t i = 0; i < count; i++, block += d) { \
-            const REAL *x = line[i], *soon = line[i + SK_GD_SOON]; \
+            const REAL *x = line[i]; \
             Py_ssize_t j; \
-            for (j = 0; j < d; j += CHUNK) SK_GD_PREFETCH_SOON(soon + j); \
-            SK_GD_PREFETCH_SOON(soon + d - 1); \
+            sk_gd_near_##REAL(line[i + soon], d); \
             if (ahead) { \
                 for (j = 0; j < d; j += CHUNK) SK_GD_PREFETCH(ahead[i] + j); \
                 SK_GD_PREFETCH(ahead[i] + d - 1); \
@@ -159,12 +186,14 @@ cdef extern from *:
         }
     }
     """
-    enum: SOON "SK_GD_SOON"
+    enum: SPAN "SK_GD_SPAN"
     void sk_gd_dot_float(
-        const float **, Py_ssize_t, Py_ssize_t, const double *, double, double *, const float **
+        const float **, Py_ssize_t, Py_ssize_t, const double *, double *, Py_ssize_t,
+        const float **,
     ) noexcept nogil
     void sk_gd_dot_double(
-        const double **, Py_ssize_t, Py_ssize_t, const double *, double, double *, const double **
+        const double **, Py_ssize_t, Py_ssize_t, const double *, double *, Py_ssize_t,
+        const double **,
     ) noexcept nogil
     void sk_gd_add_float(
         const float **, Py_ssize_t, Py_ssize_t, const double *, double *, const float **
@@ -173,10 +202,10 @@ cdef extern from *:
         const double **, Py_ssize_t, Py_ssize_t, const double *, double *, const double **
     ) noexcept nogil
     void sk_gd_copy_float(
-        const float **, const float **, Py_ssize_t, Py_ssize_t, double *
+        const float **, Py_ssize_t, Py_ssize_t, double *, Py_ssize_t, const float **
     ) noexcept nogil
     void sk_gd_copy_double(
-        const double **, const double **, Py_ssize_t, Py_ssize_t, double *
+        const double **, Py_ssize_t, Py_ssize_t, double *, Py_ssize_t, const double **
     ) noexcept nogil
     double dot_row "sk_gd_dot_row"(
         const double *x, const double *v, Py_ssize_t d, double bias

@@ -11,7 +11,7 @@ from libc.string cimport memcpy
 from scipy.linalg.cython_blas cimport dgemm
 
 from sk_gd.objectives.dense_products cimport (
-    SOON, dot_row, sk_gd_add_double, sk_gd_add_float, sk_gd_copy_double, sk_gd_copy_float,
+    SPAN, dot_row, sk_gd_add_double, sk_gd_add_float, sk_gd_copy_double, sk_gd_copy_float,
     sk_gd_dot_double, sk_gd_dot_float, sk_gd_dot_standardised_double, sk_gd_dot_standardised_float,
     sk_gd_standardise, sk_gd_sums, sk_gd_terms,
 )
@@ -42,6 +42,12 @@ cdef extern from *:
 # Numbers of an order in a cache line.
 cdef enum:
     IN_A_LINE = 8
+
+# Rows are brought to the first-level cache so many rows before their use, at the most, or, if they
+# are long, so many bytes.
+cdef enum:
+    SOONEST = 16
+    NEAR = 6400
 
 # Only X on disk has groups of more entries.
 cdef Py_ssize_t ON_DISK = 1 << 20
@@ -89,8 +95,11 @@ cdef class DenseRows(Rows):
     cdef Py_ssize_t distance
     cdef double[:, ::1] v
     cdef bint fetched
-    # The rows of the block and the next SOON, and as many as the block has to bring from memory.
+    # The rows of the block, and the next few: each is brought to the first-level cache when the row
+    # `soon` places before it is in use.
     cdef const char **line
+    cdef Py_ssize_t soon
+    # As many rows as the block has, to bring from memory.
     cdef const char **ahead
     cdef const char *data
     cdef Py_ssize_t bytes
@@ -99,7 +108,7 @@ cdef class DenseRows(Rows):
     cdef int count
 
     def __cinit__(self, X, shift, scale, level, intercept, Py_ssize_t capacity, order):
-        self.line = <const char **> malloc((capacity + SOON) * sizeof(void *))
+        self.line = <const char **> malloc((capacity + SOONEST) * sizeof(void *))
         self.ahead = <const char **> malloc(capacity * sizeof(void *))
         if self.line == NULL or self.ahead == NULL:
             raise MemoryError
@@ -117,6 +126,7 @@ cdef class DenseRows(Rows):
         else:
             self.data = <const char *> &self.doubles[0, 0]
         self.bytes = X.itemsize * self.n_features
+        self.soon = min(SOONEST, NEAR // min(max(self.bytes, 1), SPAN * X.itemsize))
         self.block = np.empty(capacity * self.n_features)
         self.group = -1 - order.group
         self.near = order.group if order.group * self.n_features <= ON_DISK else 0
@@ -161,12 +171,12 @@ cdef class DenseRows(Rows):
                     p[k * stride + i] += self.v[k, d]
         elif self.floats is not None:
             sk_gd_dot_float(
-                <const float **> self.line, count, d, &self.v[0, 0], self.v[0, d], p,
+                <const float **> self.line, count, d, &self.v[0, 0], p, self.soon,
                 <const float **> self.ahead,
             )
         else:
             sk_gd_dot_double(
-                <const double **> self.line, count, d, &self.v[0, 0], self.v[0, d], p,
+                <const double **> self.line, count, d, &self.v[0, 0], p, self.soon,
                 <const double **> self.ahead,
             )
 
@@ -175,28 +185,31 @@ cdef class DenseRows(Rows):
     ) noexcept nogil:
         """Find the rows of a block, and copy them as doubles if they must be."""
         cdef Py_ssize_t i, row, known, d = self.n_features, bytes = self.bytes
+        cdef Py_ssize_t soon = self.soon
         cdef bint many = self.n_outputs > 1
         cdef const char *data = self.data
         cdef const char **line = self.line
         cdef const char **ahead = NULL if self.fetched else self.ahead
         self.enter_group(order, begin + count - 1)
-        known = max(count, min(count + SOON, self.n_ordered - begin))
+        known = max(count, min(count + soon, self.n_ordered - begin))
         for i in range(known):
             row = begin + i if order == NULL else order[begin + i]
             line[i] = data + row * bytes
-        for i in range(known, count + SOON):
+        for i in range(known, count + soon):
             line[i] = line[known - 1]
         self.look_ahead(order, begin, count)
         self.together = <const double *> self.line[0]
         if self.floats is not None and many:
             self.together = &self.block[0]
             sk_gd_copy_float(
-                <const float **> self.line, <const float **> ahead, count, d, &self.block[0]
+                <const float **> self.line, count, d, &self.block[0], soon,
+                <const float **> ahead,
             )
         elif many and order != NULL:
             self.together = &self.block[0]
             sk_gd_copy_double(
-                <const double **> self.line, <const double **> ahead, count, d, &self.block[0]
+                <const double **> self.line, count, d, &self.block[0], soon,
+                <const double **> ahead,
             )
 
     cdef inline void enter_group(
