@@ -487,3 +487,13 @@ def test_a_stream_after_a_fit_keeps_what_the_fit_has_found(rows):
     for i in range(2000, 2000 + 20 * rows, rows):
         model.partial_fit(X[i : i + rows], y[i : i + rows])
         assert model.score(X, y) > fitted - 0.02
+
+
+def test_one_failed_trial_costs_one_evaluation(monkeypatch):
+    """The step after it is looked ahead at as any other: its first trial is good again."""
+    monkeypatch.setattr(Data, "has_duals", False)
+    found = []
+    for seed in range(20):
+        curve = GDClassifier().fit(*words(400, 1200, 2, seed)).evaluation_curve_
+        found += [after for before, after in zip(curve[1:], curve[2:], strict=False) if before > 1]
+    assert found and found == [1] * len(found)

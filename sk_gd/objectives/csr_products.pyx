@@ -25,6 +25,9 @@ def transposed_product(X, V):
 
 
 def _multiply(X, V, shape, transposed):
+    inner = X.shape[0 if transposed else 1]
+    if len(V) != inner:
+        raise ValueError(f"A matrix of {X.shape} times {len(V)} rows: there must be {inner} rows.")
     if not sp.issparse(X) or V.shape[1] % TOGETHER or X.nnz == 0:
         return X.T @ V if transposed else X @ V
     indptr = X.indptr.astype(X.indices.dtype, copy=False)
@@ -39,8 +42,6 @@ def _multiply_rows(
     const double[:, ::1] V, double[:, ::1] out, bint transposed,
 ):
     cdef Py_ssize_t i, a, n = indptr.shape[0] - 1, width = V.shape[1]
-    if out.shape[0] * V.shape[0] == 0 or (V if transposed else out).shape[0] != n:
-        raise ValueError(f"{n} rows cannot be multiplied with {V.shape[0]}.")
     with nogil:
         for i in range(n):
             a = indptr[i]

@@ -110,7 +110,9 @@ cdef class Duals:
             a.astype(np.int32 if narrow else np.int64, copy=False) for a in (X.indices, X.indptr)
         )
         check_entries(self.indices, self.indptr, X.nnz, n, d)
-        z = X.data * inverse[self.indices]
+        with np.errstate(over="ignore"):
+            # Rows without weight may have any numbers.
+            z = X.data * inverse[self.indices]
         self.z = z if len(z) else np.zeros(1)
         self.label, self.weight, self.inverse = label, weight, inverse
         self.n_rows, self.n_classes, self.ridge, self.intercept = n, n_classes, ridge, intercept

@@ -80,9 +80,10 @@ class LBFGS(Optimizer):
     With many rows, a run begins with a few iterations on a sixteenth of them. The minimum of
     the sample is close to that of all rows, and the pairs (s, y) of the sample are about those
     of all rows, so that two or three full passes are often enough. With the log loss of more
-    than two classes on sparse rows, such as texts, it begins with sixteen passes of dual
-    coordinate ascent, which take one row at a time. They come nearer to the minimum than twice
-    as many iterations. Neither is counted, and the loss curve begins after them.
+    than two classes on sparse rows of at least eight entries, such as texts, it begins with up
+    to sixteen passes of dual coordinate ascent, which take one row at a time, unless rows are
+    held out. They come nearer to the minimum than twice as many iterations. Neither is
+    counted, and the loss curve begins after them.
 
     An epoch is one iteration. The method is that of scikit-learn and scipy except for
     the line search. scipy's own code cannot be stopped, pickled and resumed between two
