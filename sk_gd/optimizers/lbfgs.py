@@ -22,20 +22,10 @@ else:
 
     from ..objectives.base import Objective
     from .base import Optimizer, Rule
+    from .vectors import add_multiple
+    from .vectors import inner_product as dot
 
     DBL_EPSILON, fabs, fmax, fmin = 2.0**-52, abs, max, min
-
-    def dot(a, b, n):
-        """Return the inner product of two vectors; the terms are added as in compiled code."""
-        whole = n - n % 8
-        s = [sum(a[j] * b[j] for j in range(k, whole, 8)) for k in range(8)]
-        rest = sum(a[j] * b[j] for j in range(whole, n))
-        return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])) + rest
-
-    def add_multiple(y, a, x, n):
-        """Add `a` times `x` to `y`."""
-        y[:n] += a * x[:n]
-
 
 # The weak Wolfe conditions: the objective falls by this share of what the slope promises, and the
 # slope becomes flatter by this share. With these usual numbers the first trial is nearly always

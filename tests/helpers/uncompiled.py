@@ -26,10 +26,11 @@ SOURCES = (
     "penalties.base",
     "penalties.elastic_net",
     "optimizers.base",
+    "optimizers.vectors",
     *(
         f"optimizers.{path.stem}"
         for path in sorted((FOLDER / "optimizers").glob("[a-z]*.py"))
-        if path.stem != "base"
+        if path.stem not in ("base", "vectors")
     ),
 )
 
