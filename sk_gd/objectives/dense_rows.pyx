@@ -310,11 +310,12 @@ cdef class SingleRows(DenseRows):
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
     ) noexcept nogil:
         cdef Py_ssize_t d = self.n_features
-        cdef double bias = self.w[d] if self.n_columns > d else 0
+        cdef double bias
         cdef const char *x = self.data + begin * self.bytes
         if self.n_rows > 1:
             DenseRows.forward(self, order, begin, count, p, stride)
             return
+        bias = self.w[d] if self.n_columns > d else 0
         if order != NULL:
             x = self.data + order[begin] * self.bytes
             self.enter_group(order, begin)
