@@ -55,7 +55,7 @@ class Curvature:
         self.jumps = data.problem.loss.curvature_jumps
         self._data = data
         self._renews = n_columns <= COLUMNS
-        self._is_cheap = data.n * n_columns <= NUMBERS
+        self._is_cheap = self._renews and data.n * n_columns <= NUMBERS
 
     @staticmethod
     def suits(data):
