@@ -189,15 +189,18 @@ class TestAPath:
         assert passes <= 0.5 * without
 
     @pytest.mark.parametrize("case", ["numbers", "two"])
-    def test_many_rows_are_followed_with_what_their_moments_say(self, case, monkeypatch):
+    @pytest.mark.parametrize("shape", [(5000, 30), (800, 100)])
+    def test_moments_say_what_the_hessian_is_at_first(self, case, shape, monkeypatch):
+        """On many rows, and with some features more, it is not computed again."""
+        n, d = shape
         rng = np.random.default_rng(0)
-        X = rng.normal(size=(6000, 30))
-        signal = X @ rng.normal(size=30) + 5 * rng.normal(size=6000)
+        X = rng.normal(size=(n + 100, d))
+        signal = X @ rng.normal(size=d) + 5 * rng.normal(size=n + 100)
         model, y = CASES[case][0], signal if case == "numbers" else (signal > 0).astype(int)
-        folds = [(np.arange(5000), np.arange(5000, 6000))]
+        folds = [(np.arange(n), np.arange(n, n + 100))]
         models = fitted(model, {"alpha": STRENGTHS}, X, y, folds)
         for each in models:
-            exact = clone(each).set_params(tol=1e-12, max_iter=5000).fit(X[:5000], y[:5000])
+            exact = clone(each).set_params(tol=1e-12, max_iter=5000).fit(X[:n], y[:n])
             least = exact.loss_curve_[-1]
             assert each.loss_curve_[-1] <= least + 1e-5 * abs(least)
         if case == "numbers":  # a quadratic is at its minimum after a step

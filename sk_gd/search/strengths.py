@@ -55,7 +55,7 @@ class Curvature:
         self.jumps = data.problem.loss.curvature_jumps
         self._data = data
         self._renews = n_columns <= COLUMNS
-        self._quick = QUICK if data.n * n_columns <= NUMBERS else FEW_EPOCHS
+        self._is_cheap = self._renews and data.n * n_columns <= NUMBERS
 
     @staticmethod
     def suits(data):
@@ -82,7 +82,7 @@ class Curvature:
         """Find the Hessian at the beginning, where all predictions are equal."""
         if self.jumps:
             return
-        if self._quick == QUICK:
+        if self._is_cheap:
             self.renew(weights)
         elif self._data.problem.joins:
             self.hessian = hessian_of_constant(self._data)
@@ -95,7 +95,7 @@ class Curvature:
         """Learn from the steps of a run, or forget the Hessian, which has been of little use."""
         if self.hessian is None or self._data.problem.loss.quadratic:
             return
-        if run.history.n_epochs > self._quick:
+        if run.history.n_epochs > (QUICK if self._is_cheap else FEW_EPOCHS):
             self.hessian = None
             return
         ridge, rule = run.config.penalty.ridge * self.ridge, run.lane.rule
