@@ -457,9 +457,9 @@ class Coordinates:
 
     def _squared_norms(self, X):
         d = self.n_axes
-        scale = np.ones(d) if self.scale is None else self.scale
-        shift = np.zeros(d) if self.shift is None else self.shift
         if sp.issparse(X) and self.rotation is None:
+            scale = np.ones(d) if self.scale is None else self.scale
+            shift = np.zeros(d) if self.shift is None else self.shift
             norms = X.multiply(X) @ scale**2 + float(self.intercept)
             if np.any(shift):
                 norms += (shift * scale) @ (shift * scale) - 2 * (X @ (shift * scale**2))

@@ -411,7 +411,8 @@ class Optimizer(Parameters):
         that learn the curvature: what they learn there stays useful. On sparse rows of many
         classes such rules may begin with dual coordinate ascent instead. The default is 0.
     can_follow : bool
-        Whether the rule defines `follow`, and what L-BFGS has for Newton's method.
+        Whether the rule defines `follow`, and also `begin_at`, `newton_step` and `kept`, as that of
+        L-BFGS does.
 
     Examples
     --------

@@ -144,7 +144,8 @@ class LBFGSRule(Rule):
     g: cython.double[::1]
     direction: cython.double[::1]
     slope: cython.double[::1]
-    # The first trial of the next search, its distance, and whether to take the gradient there.
+    # The first trial of the next search, its distance, and whether to take the gradient there: 0 if
+    # not, 1 if so, 2 if so although the first trial of the last search failed.
     trial: cython.double[::1]
     length: cython.double[::1]
     ahead: cython.double[::1]
