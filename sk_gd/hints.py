@@ -22,6 +22,8 @@ OF_ESTIMATORS = {
     "n_iter": "the number of epochs is max_iter",
     "epochs": "the number of epochs is max_iter",
     "n_epochs": "the number of epochs is max_iter",
+    "max_epochs": "the number of epochs is max_iter",
+    "seed": "the seed is random_state",
     "multi_class": "with more than two classes log_loss is the multinomial loss",
     "dual": "there is no dual form",
     "warm_up": "write schedule='warmup'",
@@ -36,9 +38,36 @@ OF_OPTIMIZERS = {
     ),
     "betas": "write beta_1=0.9, beta_2=0.999",
     "eps": "write epsilon=1e-8",
+    "momentum": "write optimizers.Momentum(momentum=0.9) or optimizers.Nesterov(momentum=0.9)",
     "nesterov": "write optimizers.Nesterov()",
+    "weight_decay": "a ridge penalty is alpha of the estimator; for decoupled decay write "
+    "optimizers.AdamW(weight_decay=0.01)",
     "alpha": "the penalty is a parameter of the estimator: GDClassifier(alpha=0.01)",
     "amsgrad": "write optimizers.AMSGrad()",
+    # scipy calls the class with the arguments of `minimize`.
+    "args": "as a method of scipy.optimize.minimize an optimizer is an instance, such as "
+    "method=optimizers.Adam()",
+}
+
+# Names of losses in other packages, and what they are here.
+LOSSES = {
+    **dict.fromkeys(("mse", "MSE", "l2", "L2", "squared_loss"), "squared_error"),
+    **dict.fromkeys(("mae", "MAE", "l1", "L1"), "absolute_error"),
+    **dict.fromkeys(
+        ("log", "logistic", "cross_entropy", "crossentropy", "bce", "softmax"), "log_loss"
+    ),
+    "svm": "hinge",
+}
+
+# Names of methods in other packages, and what is closest to them.
+OPTIMIZERS = {
+    "nag": "write 'nesterov'",
+    **dict.fromkeys(("sag", "saga"), "'svrg' removes the noise of mini-batches, too"),
+    **dict.fromkeys(
+        ("newton", "newton-cg", "newton-cholesky"),
+        "'lbfgs' learns the curvature from the gradients, and precondition='whiten' makes plain "
+        "descent a method of Newton",
+    ),
 }
 
 # Values of `learning_rate` of SGDClassifier, and what is closest to them.
@@ -49,14 +78,3 @@ SCHEDULES = {
     "pa1": "there are no passive-aggressive steps",
     "pa2": "there are no passive-aggressive steps",
 }
-
-
-def check_words(cls, given, words):
-    """Raise a TypeError that says what to write if `given` has a word that `cls` has not.
-
-    Other unknown names are left to Python, whose message names them.
-    """
-    for name in given:
-        # The signature is read only where a word is suspicious, since that takes a while.
-        if name in words and name not in cls._get_param_names():
-            raise TypeError(f"{cls.__name__} has no parameter {name!r}: {words[name]}.")

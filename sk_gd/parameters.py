@@ -2,6 +2,7 @@
 
 import difflib
 import functools
+import inspect
 import re
 from numbers import Integral, Real
 
@@ -13,10 +14,46 @@ from sklearn.base import BaseEstimator
 class Parameters(BaseEstimator):
     """A scikit-learn object whose class is inspected once: that takes longer than a small step."""
 
+    # What to write in place of parameters of other packages.
+    _words = {}
+
+    def __new__(cls, *args, **parameters):
+        check_names(cls, parameters, cls._words)
+        # Python ignores values for a class without `__init__`, since `__new__` takes them.
+        if args and cls.__init__ is object.__init__:
+            raise TypeError(f"{cls.__name__} has no parameters. Got {args[0]!r}.")
+        return super().__new__(cls)
+
     @classmethod
     @functools.cache
     def _get_param_names(cls):
         return super()._get_param_names()
+
+
+def check_names(cls, given, words):
+    """Raise a TypeError for a name in `given` that is no parameter of `cls`.
+
+    `words` says what to write in place of names that belong elsewhere.
+    """
+    known = cls._get_param_names() if given else ()
+    for name in given:
+        if name in known:
+            continue
+        if name in words:
+            raise TypeError(f"{cls.__name__} has no parameter {name!r}: {words[name]}.")
+        if not _takes_any_name(cls):
+            near = closest(name, known)
+            hint = f" Did you mean {near!r}?" if near else ""
+            names = f"It has {', '.join(map(repr, known))}." if known else "It has none."
+            raise TypeError(f"{cls.__name__} has no parameter {name!r}.{hint} {names}")
+
+
+def _takes_any_name(cls):
+    """Whether the ``__init__`` of a class takes names that it does not list."""
+    if cls.__init__ is object.__init__:
+        return False
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    return any(each.kind is each.VAR_KEYWORD for each in parameters)
 
 
 def lookup(value, table, base, kind, words=None):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes
 
-from sk_gd import GDClassifier, GDRegressor, optimizers, schedules
+from sk_gd import GDClassifier, GDRegressor, losses, optimizers, schedules
 from sk_gd.parameters import closest
 
 X, TARGET = load_diabetes(return_X_y=True)
@@ -35,9 +35,54 @@ def test_parameters_of_other_packages(make, name, words):
         make().set_params(**{name: 1})
 
 
-def test_other_unknown_parameters_are_named():
-    with pytest.raises(TypeError, match="unexpected keyword argument 'wrong'"):
-        GDClassifier(wrong=1)
+@pytest.mark.parametrize(
+    ("make", "name", "meant"),
+    [
+        (GDClassifier, "optimiser", "optimizer"),
+        (GDRegressor, "l1_ration", "l1_ratio"),
+        (optimizers.Adam, "beta1", "beta_1"),
+        (losses.Quantile, "quantil", "quantile"),
+        (schedules.Cosine, "finall", "final"),
+    ],
+)
+def test_mistyped_parameters(make, name, meant):
+    words = rf"{make.__name__} has no parameter '{name}'\. Did you mean '{meant}'\? It has .*"
+    with pytest.raises(TypeError, match=words + repr(meant)):
+        make(**{name: 1})
+
+
+@pytest.mark.parametrize(("args", "named"), [((0.9,), {}), ((), {"momentum": 0.9})])
+def test_values_for_an_optimizer_without_parameters(args, named):
+    """Python would ignore them, for a class without ``__init__``."""
+    with pytest.raises(TypeError, match=r"SGD has no parameter.*(0\.9|'momentum')"):
+        optimizers.SGD(*args, **named)
+
+
+class HandsOn(GDClassifier):
+    """A subclass whose own parameters nobody lists."""
+
+    def __init__(self, **parameters):
+        super().__init__(**parameters)
+
+
+def test_names_that_are_handed_on():
+    assert HandsOn(alpha=3).alpha == 3
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (GDRegressor(loss="mse"), "'mse': write 'squared_error'"),
+        (GDClassifier(loss="cross_entropy"), "'cross_entropy': write 'log_loss'"),
+        (GDRegressor(loss="cross_entropy"), "one of 'squared_error'"),
+        (GDClassifier("nag"), "'nag': write 'nesterov'"),
+        (GDClassifier("newton-cg"), "'lbfgs'.*precondition='whiten'"),
+    ],
+    ids=lambda value: None if isinstance(value, str) else repr(value),
+)
+def test_names_of_other_packages(model, words):
+    with pytest.raises(ValueError, match=words):
+        model.fit(X, LABELS)
 
 
 @pytest.mark.parametrize("loss", ["log_loss", "hinge"])

@@ -25,7 +25,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import losses, optimizers, schedules
 from .._links import DocumentationLink
-from ..hints import OF_ESTIMATORS, check_words
+from ..hints import OF_ESTIMATORS
+from ..parameters import check_names, closest
 from . import fitting
 from .loading import check_fitted
 from .validation import validate_features
@@ -90,7 +91,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
     }
 
     def __new__(cls, *args, **parameters):
-        check_words(cls, parameters, OF_ESTIMATORS)
+        check_names(cls, parameters, OF_ESTIMATORS)
         return super().__new__(cls)
 
     def __setstate__(self, state):
@@ -144,6 +145,9 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
                 message += " The 'schedule' parameter changes the rate during training."
             if "The 'alpha' parameter" in message:
                 message += " The strings are 'auto' and multiples of it, such as '10 * auto'."
+            for name, value in refused.items():
+                if f"The {name!r} parameter" in message and isinstance(value, str):
+                    message += _meant(value, self._parameter_constraints[name])
             raise InvalidParameterError(message) from None
 
     def set_params(self, **params):
@@ -159,7 +163,8 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
         self : object
             The estimator.
         """
-        check_words(type(self), params, OF_ESTIMATORS)
+        words = [name for name in params if name in OF_ESTIMATORS]
+        check_names(type(self), words, OF_ESTIMATORS)
         for name in params:
             value, *owners = self, *name.split("__")[:-1]
             for depth, owner in enumerate(owners, 1):
@@ -214,6 +219,15 @@ def _parameters_of(cls):
     given = {name: each for name, each in defaults.items() if each is not inspect.Parameter.empty}
     validate_parameter_constraints(constraints, given, cls.__name__)
     return found
+
+
+def _meant(given, allowed):
+    """What a mistyped name probably means, for a message: empty if nobody can tell."""
+    if given.lower() == "none" and None in allowed:
+        return " Write None without quotation marks."
+    names = [name for each in allowed if isinstance(each, StrOptions) for name in each.options]
+    near = closest(given, names)
+    return f" Did you mean {near!r}?" if near else ""
 
 
 def check_parameters(estimator):

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from .._sources import show_sources
+from ..hints import LOSSES
 from ..parameters import lookup
 from .base import Loss
 from .classification import (
@@ -89,15 +90,15 @@ def get(loss: str | Loss, kind: Literal["regressor", "classifier"] | None = None
     Loss
         The instance.
     """
-    given, table = loss, TABLE
+    given, allowed = loss, list(TABLE) if kind is None else names(kind)
     # A loss for the other kind of estimator has an error message of its own.
-    if kind is not None and not (isinstance(loss, str) and loss in TABLE):
-        table = {name: TABLE[name] for name in names(kind)}
-    loss = lookup(loss, table, Loss, "loss")
+    table = TABLE if isinstance(loss, str) and loss in TABLE else {n: TABLE[n] for n in allowed}
+    words = {word: f"write {name!r}" for word, name in LOSSES.items() if name in allowed}
+    loss = lookup(loss, table, Loss, "loss", words)
     if kind is not None and kind not in loss.kinds:
         raise ValueError(
             f"The 'loss' parameter must be a loss for a {kind}: one of "
-            f"{', '.join(map(repr, table))}, or an instance whose kinds have {kind!r}. "
+            f"{', '.join(map(repr, allowed))}, or an instance whose kinds have {kind!r}. "
             f"Got {given!r}, whose kinds are {loss.kinds!r}, instead."
         )
     return loss

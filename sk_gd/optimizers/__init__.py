@@ -1,6 +1,6 @@
 """The optimizers, by name."""
 
-from .. import auto, losses
+from .. import auto, hints, losses
 from .._sources import show_sources
 from ..parameters import lookup
 from .adam import Adam, AdamW, AMSGrad, NAdam, RAdam
@@ -103,7 +103,7 @@ TABLE = {
 
 
 # The first parameter of an estimator is the optimizer, and SGDClassifier's is the loss.
-LOSSES = {
+ELSEWHERE = hints.OPTIMIZERS | {
     name: f"it is a loss, and the optimizer comes first: write loss={name!r}"
     for name in losses.TABLE
 }
@@ -144,7 +144,7 @@ def get(optimizer: str | Optimizer) -> Optimizer:
     if isinstance(optimizer, str) and optimizer == "auto":
         name, parameters = auto.MINI_BATCH
         return TABLE[name](**parameters)
-    return lookup(optimizer, TABLE, Optimizer, "optimizer", LOSSES)
+    return lookup(optimizer, TABLE, Optimizer, "optimizer", ELSEWHERE)
 
 
 # Optimizers around another one are given its name.

@@ -14,7 +14,7 @@ import cython
 import numpy as np
 
 from ..aligned import aligned
-from ..hints import OF_OPTIMIZERS, check_words
+from ..hints import OF_OPTIMIZERS
 from ..objectives.functions import Function
 from ..parameters import Parameters, comes_first
 
@@ -456,6 +456,7 @@ class Optimizer(Parameters):
     can_follow = False
     # `optimizers.get`, which is defined where all names are known.
     _get = None
+    _words = OF_OPTIMIZERS
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
@@ -464,10 +465,6 @@ class Optimizer(Parameters):
         # rule, which would never call it.
         if comes_first(cls, "step", "rule"):
             cls.rule = Optimizer.rule
-
-    def __new__(cls, *args, **parameters):
-        check_words(cls, parameters, OF_OPTIMIZERS)
-        return super().__new__(cls)
 
     def check(self):
         """Raise a ValueError if a hyper-parameter is out of its range."""
