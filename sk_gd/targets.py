@@ -51,7 +51,12 @@ class RealTargets:
 
     def encode(self, y, name="y"):
         """Targets as floats of shape (n_samples, n_outputs)."""
-        y = np.ascontiguousarray(y.reshape(len(y), -1), dtype=float)
+        try:
+            y = np.ascontiguousarray(y.reshape(len(y), -1), dtype=float)
+        except ValueError as error:
+            raise ValueError(
+                f"{name} must have numbers only. Got text: {error}; labels are for GDClassifier."
+            ) from error
         if y.shape[1] != self.n_outputs:
             raise ValueError(
                 f"{name} must have as many outputs as y, {self.n_outputs}. "
@@ -163,6 +168,7 @@ class ClassTargets:
         # Integers are labels: no need to look for fractions, which takes a tenth of a small fit.
         are_labels = y.dtype.kind in "biu"
         if not are_labels:
+            _check_objects(y)
             check_classification_targets(y)
         found = np.unique(y) if classes is None else classes
         if are_labels and 2 * len(found) > len(y):
@@ -268,6 +274,16 @@ class ClassTargets:
         return coef, intercept - intercept.mean() if relative else intercept
 
 
+def _check_objects(y):
+    """Raise a ValueError if labels that are objects are not all text."""
+    if y.dtype == object and not all(isinstance(label, str) for label in y.flat):
+        kinds = sorted({type(label).__name__ for label in y.flat})
+        raise ValueError(
+            "Unknown label type: y must be numbers, or text in every row. Got objects of the types "
+            f"{', '.join(kinds)}; convert y, for example by y.astype(int) or y.astype(str)."
+        )
+
+
 TARGETS = {"regressor": RealTargets, "classifier": ClassTargets}
 
 
@@ -280,7 +296,12 @@ def all_classes(classes, known=None):
                 "Got None instead."
             )
         return known
-    classes = np.unique(classes)
+    given, classes = classes, np.unique(classes)
+    if len(classes) < 2:
+        raise ValueError(
+            "classes must be a list of all labels there will be, at least two of them. "
+            f"Got {given!r} instead."
+        )
     if known is not None and not np.array_equal(classes, known):
         raise ValueError(
             f"classes must be those of the first call, {known}. Got {classes} instead."

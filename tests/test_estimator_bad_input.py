@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 
@@ -95,6 +96,8 @@ BAD_PARAMETERS = [
     ("validation_fraction", 1.0, [r"1\.0 instead", r"\(0\.0, 1\.0\)"]),
     ("average", 0, ["0 instead", r"\[1, inf\)"]),
     ("precondition", "scale", ["'scale' instead", "'standardize'"]),
+    ("precondition", "standardise", ["'standardise' instead", "Did you mean 'standardize'"]),
+    ("precondition", "none", ["'none' instead", "None without quotation marks"]),
     ("random_state", "zero", ["'zero' instead", "RandomState"]),
     ("fit_intercept", 1, ["1 instead", "bool"]),
 ]
@@ -168,8 +171,9 @@ def test_loss_of_the_other_kind(make, loss, as_instance):
     allowed = losses.names("regressor" if make is GDRegressor else "classifier")
     estimator = prepared(make, False, loss=losses.get(loss) if as_instance else loss)
     given = type(losses.get(loss)).__name__ if as_instance else repr(loss)
+    listed = ", ".join(map(repr, allowed))
     assert_refused(
-        estimator, "fit", ["'loss' parameter", given, repr(allowed[0])], X, target_of(make)
+        estimator, "fit", ["'loss' parameter", given, f"one of {listed}, or"], X, target_of(make)
     )
 
 
@@ -189,17 +193,23 @@ def test_whitening_refuses_very_many_features():
     assert_refused(estimator, "fit", words, wide, np.arange(4.0))
 
 
+FRAME = pd.DataFrame(X, columns=["a", "b", "c"])
+DAYS = pd.date_range("2026-01-01", periods=30)
+
 # What is wrong, the arguments, and patterns that the message must have.
 BAD_DATA = [
     ("NaN in X", {"X": with_entry(X, np.nan)}, ["X", "NaN"]),
     ("infinity in X", {"X": with_entry(X, np.inf)}, ["X", "infinity"]),
     ("infinity in sparse X", {"X": sp.csr_array(with_entry(X, np.inf))}, ["X", "infinity"]),
     ("complex X", {"X": X + 1j}, ["Complex data not supported"]),
+    ("text in X", {"X": X.astype(str) + "m"}, ["X must have numbers only", "text", r"0\.\d+m"]),
+    ("dates in X", {"X": FRAME.assign(b=DAYS)}, ["X must have numbers only", r"columns \['b'\]"]),
     ("empty X", {"X": X[:0], "y": TARGET[:0]}, [r"0 sample\(s\)", "minimum of 1"]),
     ("no features", {"X": X[:, :0]}, [r"0 feature\(s\)", "minimum of 1"]),
     ("X of one dimension", {"X": X[:, 0]}, ["Expected 2D array", "1D array"]),
     ("X and y of different lengths", {"y": TARGET[:7]}, ["inconsistent", "30, 7"]),
     ("no y", {"y": None}, ["y"]),
+    ("text in weights", {"sample_weight": "balanced"}, ["sample_weight", "numbers", "'balanced'"]),
     ("NaN in weights", {"sample_weight": with_entry(WEIGHT, np.nan)}, ["sample_weight", "NaN"]),
     ("infinite weight", {"sample_weight": with_entry(WEIGHT, np.inf)}, ["sample_weight", "inf"]),
     ("negative weight", {"sample_weight": with_entry(WEIGHT, -1.0)}, ["sample_weight", "Negative"]),
@@ -210,9 +220,11 @@ BAD_TARGETS = [
     (GDRegressor, "NaN", with_entry(TARGET, np.nan), ["y", "NaN"]),
     (GDRegressor, "infinity", with_entry(TARGET, np.inf), ["y", "infinity"]),
     (GDRegressor, "complex", TARGET + 1j, ["Complex data not supported"]),
-    (GDRegressor, "text", np.array(["a"] * 30), ["could not convert"]),
+    (GDRegressor, "text", np.array(["a"] * 30), ["y must have numbers only", "'a'"]),
+    (GDRegressor, "None", [None, *TARGET[1:]], ["y", "NaN"]),
     (GDClassifier, "NaN", with_entry(LABELS, np.nan), ["y", "NaN"]),
     (GDClassifier, "continuous", TARGET, ["Unknown label type", "continuous"]),
+    (GDClassifier, "objects", [None, "a"] * 15, ["y", "NoneType, str", r"astype\(str\)"]),
     (GDClassifier, "two columns", np.c_[LABELS, LABELS], ["y", "1d"]),
 ]
 
@@ -220,6 +232,7 @@ BAD_TARGETS = [
 @pytest.mark.parametrize("fitted", [False, True], ids=["new", "fitted"])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize("make", [GDRegressor, GDClassifier])
+@pytest.mark.filterwarnings("ignore:X has feature names")
 @pytest.mark.parametrize(
     "arguments, words", [row[1:] for row in BAD_DATA], ids=[row[0] for row in BAD_DATA]
 )
@@ -302,6 +315,28 @@ def test_arrays_that_are_valid_are_those_that_validation_returns(make, X, y, mon
     assert found == outcome()
 
 
+def test_sparse_targets():
+    estimator = prepared(GDRegressor, False)
+    words = ["y must be dense", "toarray"]
+    assert_refused(estimator, "fit", words, X, sp.csr_array(np.c_[TARGET, TARGET]), error=TypeError)
+
+
+@pytest.mark.parametrize(
+    "bad, words",
+    [
+        (FRAME.assign(c="x"), r"columns \['c'\]"),
+        (FRAME.assign(b=DAYS), r"columns \['b'\]"),
+        (X.astype(str) + "m", "text"),
+    ],
+    ids=["text in a frame", "dates in a frame", "text"],
+)
+@pytest.mark.filterwarnings("ignore:X has feature names")
+def test_predictions_for_what_is_no_number(bad, words):
+    model = prepared(GDRegressor, True)
+    with pytest.raises(ValueError, match=f"X must have numbers only.*{words}"):
+        model.predict(bad)
+
+
 @pytest.mark.parametrize("make", [GDRegressor, GDClassifier])
 def test_wrong_number_of_features(make):
     estimator = prepared(make, True)
@@ -348,6 +383,11 @@ class TestLabelsOfPartialFit:
     def test_first_call_needs_classes(self):
         words = ["classes", "None"]
         assert_refused(GDClassifier(), "partial_fit", words, X, LABELS, classes=None)
+
+    @pytest.mark.parametrize("classes", [2, [0], {0, 1}], ids=["a number", "one", "a set"])
+    def test_fewer_than_two_classes(self, classes):
+        words = ["classes must be a list", "two", re.escape(repr(classes))]
+        assert_refused(GDClassifier(), "partial_fit", words, X, LABELS, classes=classes)
 
     def test_other_classes_later(self):
         words = ["classes", r"\[0 1\]", r"\[0 1 2\]"]

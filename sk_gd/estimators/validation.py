@@ -6,10 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight, assert_all_finite, validate_data
 
 from ..objectives.csr_rows import check_entries, has_duplicates
 from ..targets import TARGETS
+
+# What numpy says of text, and of dates beside numbers.
+NO_NUMBERS = ("could not convert", "could not be promoted")
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
@@ -54,11 +57,15 @@ class Witness:
             self._copy.n_features_in_ = X.shape[1]
             return Given(X, y, check_weight(sample_weight, y))
         check_sparse(X)
+        if sp.issparse(y):
+            raise TypeError("y must be dense. Got a sparse array instead: write y.toarray().")
         checks = TARGETS[self._copy._kind].checks
-        with _naming_columns_of_text(X):
-            X, y = validate_features(
-                self._copy, X, y, reset=reset, order="C", skip_check_array=valid, **checks
-            )
+        X, y = validate_features(
+            self._copy, X, y, reset=reset, order="C", skip_check_array=valid, **checks
+        )
+        if y.dtype.kind == "f":
+            # None becomes NaN when scikit-learn converts objects, after it has looked for NaN.
+            assert_all_finite(y, input_name="y")
         if sp.issparse(X) and not X.has_canonical_format and _has_duplicates(X):
             # An entry that is there twice counts as the sum, in squares as well.
             X = X.copy()
@@ -75,7 +82,7 @@ class Witness:
 def validate_features(estimator, *data, **checks):
     """X, or X and y, as scikit-learn validates them for an estimator."""
     # scikit-learn adds all numbers to see whether they are finite.
-    with np.errstate(over="ignore", invalid="ignore"):
+    with _numbers_only("X", data[0]), np.errstate(over="ignore", invalid="ignore"):
         return validate_data(estimator, *data, accept_sparse="csr", dtype=FLOATS, **checks)
 
 
@@ -99,26 +106,27 @@ def _is_valid(X, y):
 
 
 @contextlib.contextmanager
-def _naming_columns_of_text(X):
-    """Name the columns of a frame that are not numbers, in the error that they cause."""
+def _numbers_only(name, data):
+    """Say in an error that `data` are not numbers, and in which columns of a frame."""
     try:
         yield
     except (ValueError, TypeError) as error:
-        columns = [] if not hasattr(X, "columns") else [c for c in X.columns if _is_text(X[c])]
-        if "could not convert" not in str(error) or not columns:
+        if not any(words in str(error) for words in NO_NUMBERS):
             raise
+        columns = [c for c in getattr(data, "columns", []) if not _has_numbers(data[c])]
+        got = f"text or dates in the columns {columns}" if columns else f"text: {error}"
         raise ValueError(
-            f"X must have numbers only. Got text in the columns {columns}; encode them, for "
-            "example with sklearn.preprocessing.OneHotEncoder in a ColumnTransformer."
+            f"{name} must have numbers only. Got {got}; encode them, for example with "
+            "sklearn.preprocessing.OneHotEncoder in a ColumnTransformer."
         ) from error
 
 
-def _is_text(column):
+def _has_numbers(column):
     try:
         np.asarray(column, dtype=float)
     except (ValueError, TypeError):
-        return True
-    return False
+        return False
+    return np.asarray(column).dtype.kind not in "mM"
 
 
 def check_sparse(X):
@@ -157,7 +165,12 @@ def check_weight(sample_weight, y):
     """Weights as floats, none of them negative; None if there are none."""
     if sample_weight is None:
         return None
-    return _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
+    try:
+        return _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
+    except ValueError as error:
+        if "could not convert" not in str(error):
+            raise
+        raise ValueError(f"sample_weight must have numbers only. Got text: {error}.") from error
 
 
 @contextlib.contextmanager
