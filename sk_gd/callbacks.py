@@ -9,6 +9,7 @@ import tempfile
 from numbers import Integral
 from pathlib import Path
 
+from .estimators.base import GDEstimator
 from .training.callbacks import EpochCallback
 
 __all__ = ["Checkpoint"]
@@ -80,6 +81,11 @@ class Checkpoint(EpochCallback):
             The fitted estimator: `estimator` itself, or the model from the file. It has trained
             for `max_iter` epochs in all, unless it has settled before.
         """
+        if not isinstance(estimator, GDEstimator):
+            raise TypeError(
+                "estimator must be an instance of GDRegressor or GDClassifier. "
+                f"Got {estimator!r} instead."
+            )
         if not estimator.warm_start:
             raise ValueError(
                 "warm_start must be True, with which fit continues. Got False instead."

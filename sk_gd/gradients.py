@@ -176,6 +176,13 @@ def _estimator(given):
     """The estimator, or an estimator without a penalty for a loss."""
     if isinstance(given, GDEstimator):
         return given
+    if not isinstance(given, str | losses.Loss):
+        is_class = isinstance(given, type)
+        got = f"the class {given.__name__}: write {given.__name__}()" if is_class else repr(given)
+        raise TypeError(
+            "loss_or_estimator must be the name of a loss, or an instance of Loss, GDRegressor or "
+            f"GDClassifier. Got {got}."
+        )
     loss = losses.get(given)
     make = GDRegressor if "regressor" in loss.kinds else GDClassifier
     return make(loss=given, alpha=0)

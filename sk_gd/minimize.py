@@ -102,6 +102,10 @@ def minimize(
         `success`; `message`; and `status`: 0 if converged, 1 if `max_iter` was too small
         for `tol`, 2 if a value is not finite, 99 if the callback stopped the run.
     """
+    if isinstance(optimizer, type) or not hasattr(optimizer, "rule"):
+        raise TypeError(
+            f"optimizer must be an instance, such as optimizers.Adam(). Got {optimizer!r} instead."
+        )
     name = type(optimizer).__name__
     _check_functions(name, fun, jac)
     _check_unconstrained(name, bounds, constraints)

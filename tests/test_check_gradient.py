@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from sklearn.pipeline import make_pipeline
 
 from helpers.assertions import naming
 from sk_gd import GDClassifier, GDRegressor, check_gradient, losses
@@ -207,8 +208,10 @@ def test_bad_input():
     y = X[:, 0]
     with pytest.raises(ValueError, match=naming("loss", "'hubert'", "'huber'")):
         check_gradient("hubert", X, y)
-    with pytest.raises(TypeError, match=naming("'loss'", "Huber()")):
+    with pytest.raises(TypeError, match=naming("loss_or_estimator", "Huber()")):
         check_gradient(Huber, X, y)
+    with pytest.raises(TypeError, match=naming("loss_or_estimator", "Pipeline")):
+        check_gradient(make_pipeline(GDRegressor()), X, y)
     with pytest.raises(ValueError, match=naming("'epsilon'", "Huber", "-1")):
         check_gradient(Huber(epsilon=-1), X, y)
     with pytest.raises(ValueError, match=naming("loss='gamma'", "positive")):

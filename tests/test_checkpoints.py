@@ -125,6 +125,8 @@ def test_errors(tmp_path):
         Checkpoint(path, 0)
     with pytest.raises(ValueError, match="warm_start must be True"):
         Checkpoint(path).fit(estimator(warm_start=False), X, Y)
+    with pytest.raises(TypeError, match="instance.*class 'sk_gd"):
+        Checkpoint(path).fit(type(estimator()), X, Y)
     train(path)
     with pytest.raises(ValueError, match="parameters of the model"):
         Checkpoint(path).fit(estimator(alpha=3.0), X, Y)

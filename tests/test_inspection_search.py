@@ -224,6 +224,11 @@ class TestRefuses:
         with pytest.raises(ValueError, match=naming(axis, "'alpha'", "'eta'", "not searched")):
             SearchDisplay.from_search(searched([1, 2], alpha=[1, 2]), **{axis: "eta"})
 
+    def test_what_is_no_search(self):
+        model = GDRegressor().fit(np.eye(3), np.arange(3))
+        with pytest.raises(TypeError, match=naming("search", "GDGridSearchCV", "GDRegressor()")):
+            SearchDisplay.from_search(model)
+
     def test_nothing_was_searched(self):
         with pytest.raises(ValueError, match=naming("search", "parameter")):
             SearchDisplay.from_search(searched([1]))

@@ -7,6 +7,7 @@ from scipy.optimize import Bounds, LinearConstraint, minimize
 from helpers.assertions import naming
 from helpers.functions import FUNCTIONS, Counted, beale, himmelblau, parabola, rosenbrock
 from sk_gd import optimizers
+from sk_gd.minimize import minimize as minimize_with
 from sk_gd.optimizers import (
     SGD,
     Adam,
@@ -248,6 +249,13 @@ class TestArguments:
             Adam()(3.0, [0.0])
         with pytest.raises(TypeError, match=naming("jac", "function", "True")):
             Adam()(parabola, [0.0], jac=True)
+
+    def test_what_is_no_optimizer(self):
+        for given in (Adam, SGD):
+            with pytest.raises(TypeError, match=rf"{given.__name__} .*method=optimizers.Adam\(\)"):
+                minimize(np.sum, [0.0], method=given)
+        with pytest.raises(TypeError, match=naming("optimizer", "instance", "function parabola")):
+            minimize_with(parabola, [0.0], Adam())
 
     def test_errors_of_the_functions_come_through(self):
         def broken(x):

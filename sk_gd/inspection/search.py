@@ -175,6 +175,10 @@ class SearchDisplay:
         SearchDisplay
             The display.
         """
+        if not hasattr(search, "estimator"):
+            raise TypeError(
+                f"search must be a fitted search, such as GDGridSearchCV. Got {search!r} instead."
+            )
         check_is_fitted(search, "cv_results_")
         results = search.cv_results_
         scores, errors = candidates.read_scores(results, score)
