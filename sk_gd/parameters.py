@@ -17,6 +17,13 @@ class Parameters(BaseEstimator):
     # What to write in place of parameters of other packages.
     _words = {}
 
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        # For help and editors, which would show the arguments of `__new__`.
+        has_init = cls.__init__ is not object.__init__
+        init = inspect.signature(cls.__init__) if has_init else inspect.Signature()
+        cls.__signature__ = init.replace(parameters=[*init.parameters.values()][1:])
+
     def __new__(cls, *args, **parameters):
         check_names(cls, parameters, cls._words)
         # Python ignores values for a class without `__init__`, since `__new__` takes them.

@@ -1,5 +1,6 @@
 """Who comes from another package is told what to write here."""
 
+import inspect
 import re
 
 import numpy as np
@@ -58,6 +59,22 @@ def test_values_for_an_optimizer_without_parameters(args, named):
         optimizers.SGD(*args, **named)
 
 
+class WithRate(optimizers.Optimizer):
+    """An optimizer whose own parameter has a name that is a hint for others."""
+
+    def __init__(self, lr=0.1):
+        self.lr = lr
+
+
+@pytest.mark.parametrize(
+    "make",
+    [optimizers.SGD, optimizers.Adam, losses.Hinge, losses.Huber, schedules.Cosine, WithRate],
+)
+def test_signatures_list_the_parameters(make):
+    """Those that help and editors show."""
+    assert list(inspect.signature(make).parameters) == sorted(make._get_param_names())
+
+
 class HandsOn(GDClassifier):
     """A subclass whose own parameters nobody lists."""
 
@@ -109,13 +126,6 @@ def test_schedules_of_sgd(name, words):
 def test_parameters_of_torch_optimizers(make, parameters, words):
     with pytest.raises(TypeError, match=words):
         make(**parameters)
-
-
-class WithRate(optimizers.Optimizer):
-    """An optimizer whose own parameter has a name that is a hint for others."""
-
-    def __init__(self, lr=0.1):
-        self.lr = lr
 
 
 def test_own_parameters_are_allowed():
