@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from ..objectives.held_out import HeldOut
-from ..objectives.moments import LEAST_SQUARE
+from ..objectives.moments import SMALLEST_SQUARE
 from ..objectives.problem import Problem, normalise, spread
 from ..targets import ClassTargets, RealTargets
 from .chosen_score import ChosenScore
@@ -96,7 +96,7 @@ def _check_spread(settings, y):
     if settings.kind == "regressor":
         with np.errstate(over="ignore"):
             spread = y.max(axis=0) - y.min(axis=0)
-        tiny = (spread > 0) & (spread < LEAST_SQUARE**0.5)
+        tiny = (spread > 0) & (spread < SMALLEST_SQUARE**0.5)
         if tiny.any():
             raise ValueError(
                 "y must be constant, or differ by more than 1e-150, since smaller numbers have no "

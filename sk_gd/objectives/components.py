@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg
 
-from .moments import LEAST_SQUARE, Moments
+from .moments import SMALLEST_SQUARE, Moments
 
 # An axis along which the rows vary less than this share of the longest one, in squares, is mostly
 # rounding. What a model could gain along it is less than `tol`.
@@ -66,7 +66,7 @@ def components(problem, features, size, centre):
         inverse, middle = np.where(features.is_constant(), 0.0, inverse), features.mean
     rows = problem.measured(middle, inverse)
     squares, vectors = scipy.linalg.eigh(rows.gram, driver="evd")
-    kept = squares > max(SHORTEST * squares[-1], LEAST_SQUARE)
+    kept = squares > max(SHORTEST * squares[-1], SMALLEST_SQUARE)
     # Rows that are all the same have one axis, along which all are zero.
     kept[-1] = True
     lengths, vectors = np.sqrt(np.maximum(squares[kept], 0.0)), vectors[:, kept]

@@ -21,7 +21,7 @@ from scipy.sparse.linalg import LinearOperator
 from .._versions import not_loadable
 from ..losses.checks import curvature_of, units_of
 from ..penalties.elastic_net import check_strength
-from .moments import CHUNK, LEAST_SQUARE
+from .moments import CHUNK, SMALLEST_SQUARE
 
 # Beyond this number of features the full matrix costs more than it saves.
 MAX_WHITEN_FEATURES = 10_000
@@ -105,7 +105,7 @@ def _variance(moments, centre):
     if centre is True:
         return centred
     square = np.maximum(moments.variance, 0.0) + moments.mean**2
-    return np.where(centre, centred, np.where(square < LEAST_SQUARE, 0.0, square))
+    return np.where(centre, centred, np.where(square < SMALLEST_SQUARE, 0.0, square))
 
 
 def _cholesky(matrix):
@@ -115,7 +115,7 @@ def _cholesky(matrix):
     curvature of its features is added, or a larger one where that is less than the rounding.
     """
     diagonal = np.einsum("jj->j", matrix)
-    curvature = np.where(diagonal > np.sqrt(LEAST_SQUARE), diagonal, 1.0)
+    curvature = np.where(diagonal > np.sqrt(SMALLEST_SQUARE), diagonal, 1.0)
     for share in (1e-9, 1e-6, 1e-3):
         diagonal += share * curvature
         factor, failed = dpotrf(matrix, lower=True)

@@ -7,7 +7,7 @@ from ..indices import slices
 from ..threads import count_parts, one_blas_thread
 
 # Rows whose predictions are computed together.
-CHUNK = 8192
+ROWS = 8192
 
 
 class HeldOut:
@@ -51,7 +51,7 @@ class HeldOut:
 def raw_predictions(X, coef, intercept):
     """Predictions (rows × outputs) of a model, without link; X is read a chunk at a time."""
     p = np.empty((X.shape[0], len(coef)))
-    batches = slices(X.shape[0], CHUNK)
+    batches = slices(X.shape[0], ROWS)
     n_parts = count_parts(X.nnz if sp.issparse(X) else X.size)
 
     def part(k):
@@ -68,7 +68,7 @@ def mean_loss(loss, y, p, weight):
     """Weighted mean of the loss of predictions `p` (rows × outputs)."""
     kernel = loss.kernel(p.shape[1])
     total = count = 0.0
-    for rows in slices(len(p), CHUNK):
+    for rows in slices(len(p), ROWS):
         w = np.ones(len(p[rows])) if weight is None else weight[rows]
         total += kernel.total(np.ascontiguousarray(y[rows].T), np.ascontiguousarray(p[rows].T), w)
         count += w.sum()

@@ -22,7 +22,7 @@ NEARLY_CONSTANT = 1e-2
 FAR = 3.0
 # Squares of means and deviations must be within these bounds, so that products with a few other
 # numbers are finite, and not zero.
-LEAST_SQUARE, LARGEST_SQUARE = 1e-300, 1e300
+SMALLEST_SQUARE, LARGEST_SQUARE = 1e-300, 1e300
 
 
 class Moments:
@@ -181,7 +181,7 @@ class Moments:
     def is_constant(self):
         """Which features have no variance beyond rounding, or one whose inverse is no number."""
         if self._constant is None:
-            self._constant = constant_columns(self.total, self.mean, self.variance, LEAST_SQUARE)
+            self._constant = constant_columns(self.total, self.mean, self.variance, SMALLEST_SQUARE)
         return self._constant
 
 
