@@ -11,18 +11,25 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 
+class _Signature:
+    """The parameters of a class, for help and editors, which would show those of `__new__`."""
+
+    def __get__(self, instance, owner):
+        if instance is not None:
+            raise AttributeError("__signature__")  # an optimizer is a function, too
+        if owner.__init__ is object.__init__:
+            return inspect.Signature()
+        init = inspect.signature(owner.__init__)
+        return init.replace(parameters=[*init.parameters.values()][1:])
+
+
 class Parameters(BaseEstimator):
     """A scikit-learn object whose class is inspected once: that takes longer than a small step."""
 
     # What to write in place of parameters of other packages.
     _words = {}
 
-    def __init_subclass__(cls, **options):
-        super().__init_subclass__(**options)
-        # For help and editors, which would show the arguments of `__new__`.
-        has_init = cls.__init__ is not object.__init__
-        init = inspect.signature(cls.__init__) if has_init else inspect.Signature()
-        cls.__signature__ = init.replace(parameters=[*init.parameters.values()][1:])
+    __signature__ = _Signature()
 
     def __new__(cls, *args, **parameters):
         check_names(cls, parameters, cls._words)

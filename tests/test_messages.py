@@ -75,6 +75,10 @@ def test_signatures_list_the_parameters(make):
     assert list(inspect.signature(make).parameters) == sorted(make._get_param_names())
 
 
+def test_signature_of_an_optimizer_as_a_function():
+    assert list(inspect.signature(optimizers.Adam()).parameters)[:2] == ["fun", "x0"]
+
+
 class HandsOn(GDClassifier):
     """A subclass whose own parameters nobody lists."""
 
