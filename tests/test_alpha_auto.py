@@ -161,6 +161,7 @@ class TestDefinition:
             n = 3000 if some is None else some.sum()
             huber = {"loss": WideHuber(epsilon=1e9)} if make is GDRegressor else {}
             model = make(**huber, **QUICK).fit(container(X), y, sample_weight=some)
+            # They are other rows, and the sample takes fewer steps: often it finds less by a third.
             assert model.alpha_ * n == pytest.approx(expected * len(part), rel=0.3)
         assert read and max(read) <= 2000
 

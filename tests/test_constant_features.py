@@ -22,12 +22,14 @@ def test_without_variance_the_mean_is_predicted(optimizer, precondition, level, 
     rng = np.random.default_rng(0)
     X = contain(np.full((300, 1), level))
     settings = {"precondition": precondition, "alpha": 1e-4, "random_state": 0}
+    # Mini-batches at a constant rate end in noise, and full batches at the minimum.
+    noise = 1e-3 if optimizer == "auto" else 0.15
     for loss, y in (("poisson", rng.poisson(2, 300)), ("gamma", rng.gamma(2, 1, 300) + 0.01)):
         model = GDRegressor(optimizer, loss=loss, **settings).fit(X, y)
-        np.testing.assert_allclose(model.predict(X[:1]), y.mean(), rtol=0.3)
+        np.testing.assert_allclose(model.predict(X[:1]), y.mean(), rtol=noise)
     labels = rng.random(300) < 0.3
     model = GDClassifier(optimizer, **settings).fit(X, labels)
-    np.testing.assert_allclose(model.predict_proba(X[:1])[0, 1], labels.mean(), atol=0.1)
+    np.testing.assert_allclose(model.predict_proba(X[:1])[0, 1], labels.mean(), atol=noise)
 
 
 @pytest.mark.parametrize("loss", ["poisson", "gamma"])
@@ -57,7 +59,9 @@ def test_a_constant_feature_has_no_coefficient(settings, dtype, contain, weighte
     model = GDRegressor(optimizer, batch_size=batch_size, random_state=0)
     model.fit(contain(X.astype(dtype)), y, weight)
     assert model.coef_[2] == 0
-    np.testing.assert_allclose(model.coef_[others], [1, 2, -1], atol=0.2)
+    # Of the noise of the targets 5,000 rows leave 0.014 in a coefficient. Mini-batches add noise.
+    noise = 0.05 if batch_size == "full" else 0.2
+    np.testing.assert_allclose(model.coef_[others], [1, 2, -1], atol=noise)
 
 
 @containers
