@@ -278,9 +278,12 @@ def _check_objects(y):
     """Raise a ValueError if labels that are objects are not all text."""
     if y.dtype == object and not all(isinstance(label, str) for label in y.flat):
         kinds = sorted({type(label).__name__ for label in y.flat})
+        remedy = "convert y, for example by y.astype(int) or y.astype(str)"
+        if not {"NoneType", "NAType"}.isdisjoint(kinds):
+            remedy = "leave out the rows without a label"
         raise ValueError(
             "Unknown label type: y must be numbers, or text in every row. Got objects of the types "
-            f"{', '.join(kinds)}; convert y, for example by y.astype(int) or y.astype(str)."
+            f"{', '.join(kinds)} instead; {remedy}."
         )
 
 

@@ -224,7 +224,8 @@ BAD_TARGETS = [
     (GDRegressor, "None", [None, *TARGET[1:]], ["y", "NaN"]),
     (GDClassifier, "NaN", with_entry(LABELS, np.nan), ["y", "NaN"]),
     (GDClassifier, "continuous", TARGET, ["Unknown label type", "continuous"]),
-    (GDClassifier, "objects", [None, "a"] * 15, ["y", "NoneType, str", r"astype\(str\)"]),
+    (GDClassifier, "None", [None, "a"] * 15, ["y", "NoneType, str", "without a label"]),
+    (GDClassifier, "objects", np.array([1, "a"] * 15, object), ["y", "int, str", "convert y"]),
     (GDClassifier, "two columns", np.c_[LABELS, LABELS], ["y", "1d"]),
 ]
 
