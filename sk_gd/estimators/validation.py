@@ -82,7 +82,7 @@ class Witness:
 def validate_features(estimator, *data, **checks):
     """X, or X and y, as scikit-learn validates them for an estimator."""
     # scikit-learn adds all numbers to see whether they are finite.
-    with _numbers_only("X", data[0]), np.errstate(over="ignore", invalid="ignore"):
+    with _numbers_only(data[0]), np.errstate(over="ignore", invalid="ignore"):
         return validate_data(estimator, *data, accept_sparse="csr", dtype=FLOATS, **checks)
 
 
@@ -106,17 +106,17 @@ def _is_valid(X, y):
 
 
 @contextlib.contextmanager
-def _numbers_only(name, data):
-    """Say in an error that `data` are not numbers, and in which columns of a frame."""
+def _numbers_only(X):
+    """Say in an error that X has something else than numbers, and in which columns of a frame."""
     try:
         yield
     except (ValueError, TypeError) as error:
         if not any(words in str(error) for words in NO_NUMBERS):
             raise
-        columns = [c for c in getattr(data, "columns", []) if not _has_numbers(data[c])]
+        columns = [c for c in getattr(X, "columns", []) if not _has_numbers(X[c])]
         got = f"text or dates in the columns {columns}" if columns else f"text: {error}"
         raise ValueError(
-            f"{name} must have numbers only. Got {got}; encode them, for example with "
+            f"X must have numbers only. Got {got}; encode them, for example with "
             "sklearn.preprocessing.OneHotEncoder in a ColumnTransformer."
         ) from error
 
