@@ -32,6 +32,7 @@ cdef class LaneObjective:
     cdef Py_ssize_t[::1] where
     cdef Py_ssize_t n_where
     cdef const double *last_points
+    cdef double[:, ::1] zeros(self)
     cdef int sum_rows(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, Py_ssize_t whole,
         const double *w, double *g,
