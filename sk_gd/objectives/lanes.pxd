@@ -27,7 +27,7 @@ cdef class LaneObjective:
     cdef double[:, ::1] buffer
     cdef double[::1] total
     cdef double[::1] scaled
-    cdef public bint local
+    cdef bint local
     cdef bint leaves_rest
     cdef Py_ssize_t[::1] where
     cdef Py_ssize_t n_where

@@ -183,7 +183,7 @@ cdef class Lane:
         self.continues = False
         self.steps_only = rule.local
 
-    def connect(self, objective):
+    def connect(self, LaneObjective objective not None):
         """Let the rule ask `objective`, a LaneObjective that has this lane only."""
         objective.local = objective.local and self.steps_only
         self.objective = BatchObjective(objective, self.penalty)
