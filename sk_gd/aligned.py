@@ -1,5 +1,7 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 """Arrays that begin where a cache line begins."""
 
+import cython
 import numpy as np
 
 LINE = 64  # bytes
@@ -13,7 +15,11 @@ def aligned(values):
     """
     values = np.asarray(values)
     room = np.empty(values.size + LINE // 8)
-    first = -room.__array_interface__["data"][0] % LINE // 8
+    first = 0
+    if cython.compiled:
+        numbers: cython.double[::1] = room
+        address: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, cython.address(numbers[0]))
+        first = -address % LINE // 8
     found = room[first : first + values.size]
     if values.ndim > 1:
         found = found.reshape(values.shape)

@@ -102,7 +102,8 @@ def _is_valid(X, y):
     ):
         return False
     with np.errstate(over="ignore", invalid="ignore"):
-        return math.isfinite(X.sum()) and math.isfinite(y.sum())
+        # Integers are all finite.
+        return math.isfinite(X.sum()) and (y.dtype.kind in "iub" or math.isfinite(y.sum()))
 
 
 @contextlib.contextmanager

@@ -172,8 +172,7 @@ class Coordinates:
         self.rotation = None
         self.in_units = False
         self.origin = np.zeros(n_outputs)
-        self.unit = np.ones(n_outputs)
-        self.loss_scale = np.ones(n_outputs)
+        self.unit = self.loss_scale = np.ones(n_outputs)
         self.curvature = float(np.asarray(curvature).max())
 
     @property
@@ -414,7 +413,7 @@ class Coordinates:
     def mean_square(self, moments):
         """Mean squared length of rows with these moments, constant column excluded."""
         mean = moments.mean - self.shift
-        return float(((moments.variance + mean * mean) * self.scale**2).sum())
+        return float((moments.variance + mean * mean) @ (self.scale * self.scale))
 
     def columns(self, X):
         """The features in these coordinates, before the rotation, as a linear operator."""

@@ -69,14 +69,11 @@ class Data:
         self.n = problem.n
         self.coordinates = coordinates
         self.batch_size = min(batch_size, self.n)
+        # Steps an epoch.
+        self.n_batches = -(-self.n // self.batch_size)
         # The order of the full batch changes nothing but the rounding.
         self.shuffle = shuffle and self.batch_size < self.n
         self._of_one_lane = None
-
-    @property
-    def n_batches(self):
-        """Steps an epoch."""
-        return -(-self.n // self.batch_size)
 
     def same_as(self, other):
         """Whether `other`, of the same problem, reads the same rows in the same way."""

@@ -127,7 +127,8 @@ cdef class DenseRows(Rows):
             self.data = <const char *> &self.doubles[0, 0]
         self.bytes = X.itemsize * self.n_features
         self.soon = min(SOONEST, NEAR // min(max(self.bytes, 1), SPAN * X.itemsize))
-        self.block = np.empty(capacity * self.n_features)
+        if self.n_outputs > 1:
+            self.block = np.empty(capacity * self.n_features)
         self.group = -1 - order.group
         self.near = order.group if order.group * self.n_features <= ON_DISK else 0
         self.distance = max(<Py_ssize_t> AHEAD, 2 * capacity)

@@ -73,11 +73,11 @@ def signal_to_noise(problem, features, size):
     Golub, G. & Meurant, G. (2010). Matrices, Moments and Quadrature with Applications.
     Princeton University Press. (the Lanczos method where the matrix is large)
     """
-    trace = trace_of(features, size)
+    inverse = inverse_of(features, size)
+    trace = trace_of(features, inverse)
     # In smaller units the ratios are no numbers.
     if not (problem.n_counted > 2 and trace > problem.n_counted * 1e-290):
         return 1.0
-    inverse = np.where(features.is_constant(), 0.0, 1.0 / size)
     if problem.joins:
         data = _Covariances(problem, inverse)
     else:
@@ -90,10 +90,14 @@ def signal_to_noise(problem, features, size):
     return _maximiser(-0.5 * (data.total - 1) * np.log(unexplained) - 0.5 * determinant)
 
 
-def trace_of(features, size):
-    """The sum of the variances of features divided by their sizes."""
-    variance = np.where(features.is_constant(), 0.0, features.variance)
-    return float((variance / (size * size)).sum())
+def inverse_of(features, size):
+    """What features are multiplied by: one over their sizes, and zero for constants."""
+    return np.where(features.is_constant(), 0.0, 1.0 / size)
+
+
+def trace_of(features, inverse):
+    """The sum of the variances of features that are multiplied by `inverse`."""
+    return float(features.variance @ (inverse * inverse))
 
 
 def _maximiser(evidence):
@@ -177,10 +181,11 @@ def scale_of(variance, targets):
 
     Every number has its own unit; classes are shares of the rows.
     """
-    if not 0 < variance.sum() < np.inf:
+    total = variance.sum()
+    if not 0 < total < np.inf:
         return None
     if targets.kind == "classifier":
-        return np.full(len(variance), np.sqrt(variance.sum()))
+        return np.full(len(variance), np.sqrt(total))
     return np.sqrt(np.where(variance > 0, variance * np.count_nonzero(variance), np.inf))
 
 

@@ -27,11 +27,12 @@ cdef class LaneObjective:
     cdef double[:, ::1] buffer
     cdef double[::1] total
     cdef double[::1] scaled
-    cdef public bint local
+    cdef bint local
     cdef bint leaves_rest
     cdef Py_ssize_t[::1] where
     cdef Py_ssize_t n_where
     cdef const double *last_points
+    cdef double[:, ::1] zeros(self)
     cdef int sum_rows(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, Py_ssize_t whole,
         const double *w, double *g,

@@ -57,13 +57,14 @@ cdef class LaneObjective:
         self.n_responses = self.n_lanes * self.n_outputs
         self.n_columns = coordinates.n_columns
         self.n_weights = self.n_outputs * self.n_columns
-        self.per_scale = np.tile(1 / coordinates.loss_scale, self.n_lanes)
+        self.per_scale = np.concatenate([1 / coordinates.loss_scale] * self.n_lanes)
         for name in ("origin", "unit", "loss_scale"):
-            if np.shape(getattr(coordinates, name)) != (self.n_outputs,):
+            if getattr(coordinates, name).shape != (self.n_outputs,):
                 raise ValueError(f"Coordinates of {self.n_outputs} outputs need a {name} for each.")
         self.take(penalties)
         # How large predictions are, in the units of the optimizer.
-        self.level = np.tile(1 + np.abs(coordinates.origin) / coordinates.unit, self.n_lanes)
+        level = 1 + np.abs(coordinates.origin) / coordinates.unit
+        self.level = np.concatenate([level] * self.n_lanes)
         self.rotation = coordinates.rotation
         if self.rotation is not None:
             if np.shape(self.rotation) != (self.n_columns, self.n_columns):
@@ -92,7 +93,7 @@ cdef class LaneObjective:
             self.penalty[lane] = <void *> <PenaltyKernel?> penalties[lane]
         self.penalties = penalties
 
-    def zeros(self):
+    cdef double[:, ::1] zeros(self):
         """Room for the gradients of all lanes, all zero: the same for every epoch."""
         if self.buffer is None:
             self.buffer = aligned(np.zeros((self.n_lanes, self.n_weights)))

@@ -84,21 +84,18 @@ cdef class LinearObjective(LaneObjective):
                 f"Targets and weights must have the {self.n_rows} rows of X, and the coordinates "
                 f"its {X.shape[1]} features."
             )
-        self.rows = make_rows(X, coordinates, np.asarray(self.level), batch_size, order)
+        self.rows = make_rows(X, coordinates, self.level, batch_size, order)
         self.in_units = coordinates.in_units
         self.origin = np.concatenate([coordinates.origin] * self.n_lanes)
         self.unit = np.concatenate([coordinates.unit] * self.n_lanes)
         capacity = self.rows.capacity
-        self.y_block = np.empty((self.y.shape[1], capacity))
-        self.weight_block = np.ones(capacity)
-        self.p = np.empty((self.n_responses, capacity))
-        self.slopes = np.empty((self.n_responses, capacity))
+        y, weight = np.empty((self.y.shape[1], capacity)), np.ones(capacity)
+        p, slopes = np.empty((2, self.n_responses, capacity))
+        self.y_block, self.weight_block, self.p, self.slopes = y, weight, p, slopes
         self.factors = np.empty(self.n_responses)
         self.n_factored = 0
         self.loss = problem.loss.kernel(self.n_outputs)
-        self.loss.bind(self.y_block, self.p, self.weight_block, self.slopes)
-        self.where = np.empty(self.n_weights, dtype=np.intp)
-        self.stamp = np.zeros(self.n_columns, dtype=np.intp)
+        self.loss.bind(y, p, weight, slopes)
         self.mark = 0
         # Where a batch has entries in most columns, listing them is no gain.
         self.local = (
@@ -108,6 +105,9 @@ cdef class LinearObjective(LaneObjective):
             and 2 * X.nnz * batch_size < X.shape[0] * X.shape[1]
             and not any(penalty.has_gradient or penalty.has_prox for penalty in penalties)
         )
+        if self.local:
+            self.where = np.empty(self.n_weights, dtype=np.intp)
+            self.stamp = np.zeros(self.n_columns, dtype=np.intp)
 
     cdef int sum_rows(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, Py_ssize_t whole,

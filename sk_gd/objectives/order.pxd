@@ -8,6 +8,7 @@ cdef class Order:
     cdef readonly Py_ssize_t run
     cdef readonly Py_ssize_t group
     cdef const Py_ssize_t[::1] subset
+    cdef object array
     cdef Py_ssize_t[::1] rows
     cdef Py_ssize_t[::1] place
     cdef Py_ssize_t[::1] streams

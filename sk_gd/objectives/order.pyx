@@ -92,8 +92,9 @@ cdef class Order:
         self.run = run
         self.group = group
         self.rows = None
-        self.place = np.arange(group, dtype=np.intp)
-        self.streams = np.arange(group, dtype=np.intp)
+        if group > 0:
+            self.place = np.arange(group, dtype=np.intp)
+            self.streams = np.arange(group, dtype=np.intp)
 
     def shuffle(self, bit_generator):
         """The rows in the order of a new epoch, by a bit generator of numpy."""
@@ -103,8 +104,10 @@ cdef class Order:
         cdef Py_ssize_t[::1] runs
         cdef Py_ssize_t i
         if self.rows is None:
-            self.rows = np.empty(self.n, dtype=np.intp)
-        runs = np.empty((self.n + self.run - 1) // self.run if self.group else 0, dtype=np.intp)
+            self.array = np.empty(self.n, dtype=np.intp)
+            self.rows = self.array
+        if self.group > 0:
+            runs = np.empty((self.n + self.run - 1) // self.run, dtype=np.intp)
         # Every epoch begins with the same order: the state of the generator alone decides.
         with bit_generator.lock, nogil:
             if self.group == 0:
@@ -120,7 +123,7 @@ cdef class Order:
                 permute(self.place, bits)
                 self.deal(runs)
                 self.split()
-        return np.asarray(self.rows)
+        return self.array
 
     cdef void deal(self, const Py_ssize_t[::1] runs) noexcept nogil:
         """Give the rows, run after run, to the places of the groups.

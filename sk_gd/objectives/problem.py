@@ -66,17 +66,17 @@ class Problem:
     # Weak references to the data that have been made so far.
     _known: list = field(default_factory=list)
 
-    @property
+    @cached_property
     def n(self):
         """Number of rows that train."""
         return self.X.shape[0] if self.subset is None else len(self.subset)
 
-    @property
+    @cached_property
     def n_counted(self):
         """Number of rows that the rows with their weights stand for."""
         return self.n if self.total is None else self.total
 
-    @property
+    @cached_property
     def n_features(self):
         """Number of features."""
         return self.X.shape[1]
@@ -91,7 +91,7 @@ class Problem:
         """The type of the numbers in X."""
         return self.X.dtype
 
-    @property
+    @cached_property
     def is_sparse(self):
         """Whether X is sparse."""
         return sp.issparse(self.X)
@@ -221,7 +221,7 @@ class Problem:
             self._ratio = signal_to_noise(self, features, size)
         return self._ratio
 
-    @property
+    @cached_property
     def has_few_features(self):
         """Whether the ratio of signal and noise is computed from all covariances, exactly."""
         return self.n_features <= min(self.n_counted, MAX_EXACT)

@@ -125,13 +125,16 @@ class ElasticNetKernel(PenaltyKernel):
     """
 
     def __init__(self, l1, l2, loss_scale, proximal):
-        if not np.shape(l1) == np.shape(l2) == np.shape(loss_scale) == (len(l1),):
+        if not len(l1) == len(l2) == len(loss_scale):
             raise ValueError("The strengths and the loss scale must have one entry a weight each.")
         self.l1 = aligned(l1)
         self.l2 = aligned(l2)
         self.loss_scale = np.array(loss_scale, dtype=float)
-        self.ridge = bool(np.asarray(self.l2).any())
-        self.lasso = bool(np.asarray(self.l1).any())
+        self.ridge = self.lasso = False
+        j: cython.Py_ssize_t
+        for j in range(len(l1)):
+            self.ridge |= self.l2[j] != 0
+            self.lasso |= self.l1[j] != 0
         has_prox = self.lasso and proximal
         PenaltyKernel.__init__(self, len(l1), self.ridge or (self.lasso and not proximal), has_prox)
 

@@ -176,7 +176,6 @@ cdef class Lane:
         self.rule = rule
         self.w = aligned(w)
         self.point = aligned(w)
-        self.reported = np.empty(len(w))
         self.average = None
         self.averaged = 0
         self.loss = self.penalty_value = 0.0
@@ -184,7 +183,7 @@ cdef class Lane:
         self.continues = False
         self.steps_only = rule.local
 
-    def connect(self, objective):
+    def connect(self, LaneObjective objective not None):
         """Let the rule ask `objective`, a LaneObjective that has this lane only."""
         objective.local = objective.local and self.steps_only
         self.objective = BatchObjective(objective, self.penalty)
@@ -211,21 +210,22 @@ cdef class Lane:
     def begin_average(self):
         """Average the iterates from the next step on."""
         self.average = aligned(np.zeros(self.w.shape[0]))
+        self.reported = np.empty(self.w.shape[0])
 
     def check(self, LaneObjective objective not None):
         """Raise a ValueError unless every array of the lane has the weights of `objective`."""
         if self.rule is None or self.penalty is None or self.objective is None or self.w is None:
             raise ValueError("A lane needs a rule, a penalty, weights, and an objective to ask.")
-        lengths = {
-            self.w.shape[0], self.point.shape[0], self.reported.shape[0], self.rule.n,
-            self.penalty.n, self.objective.whole.n_weights,
-        }
-        if self.average is not None:
-            lengths.add(self.average.shape[0])
-        if lengths != {objective.n_weights}:
+        cdef Py_ssize_t n = objective.n_weights
+        if not (
+            n == self.w.shape[0] == self.point.shape[0] == self.rule.n == self.penalty.n
+            == self.objective.whole.n_weights
+            and (self.average is None or n == self.average.shape[0] == self.reported.shape[0])
+        ):
             raise ValueError(
-                f"All arrays of a lane must have {objective.n_weights} weights, as the objective. "
-                f"Got {sorted(lengths)} instead."
+                f"All arrays of a lane must have {n} weights, as the objective. Got "
+                f"{self.w.shape[0]} weights, a rule of {self.rule.n}, a penalty of "
+                f"{self.penalty.n}, or another array of a lane or objective like them."
             )
         if self.objective.whole.n_ordered != objective.n_ordered:
             raise ValueError("The objective that a lane asks must have the same rows.")
@@ -373,6 +373,7 @@ cdef inline int take_batches(
 def check_epoch(LaneObjective objective not None, list lanes not None, list rates not None, order,
                 Py_ssize_t n, Py_ssize_t batch_size):
     """Raise a ValueError unless `run_epoch` can be given these: it trusts their lengths."""
+    cdef Py_ssize_t lane
     cdef Lane one
     if batch_size < 1 or not len(lanes) == len(rates) == objective.n_lanes:
         raise ValueError(
@@ -380,9 +381,10 @@ def check_epoch(LaneObjective objective not None, list lanes not None, list rate
             f"{len(lanes)} lanes, {len(rates)} rates and {batch_size} rows instead."
         )
     objective.check_rows(order, n)
-    for one, each in zip(lanes, rates, strict=True):
+    for lane in range(len(lanes)):
+        one = lanes[lane]
         one.check(objective)
-        if len(each) != (n + batch_size - 1) // batch_size:
+        if len(rates[lane]) != (n + batch_size - 1) // batch_size:
             raise ValueError("The learning rates of an epoch are one for every batch.")
 
 
@@ -406,7 +408,7 @@ def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t
     check_epoch(objective, lanes, rates, order, n, batch_size)
     cdef Py_ssize_t lane, n_lanes = len(lanes)
     cdef const Py_ssize_t[::1] rows = order
-    cdef double[:, ::1] points = np.empty((n_lanes if n_lanes > 1 else 0, objective.n_weights))
+    cdef double[:, ::1] points = None
     cdef double[:, ::1] gradients = objective.zeros()
     cdef Lane one
     cdef Epoch epoch
@@ -416,6 +418,8 @@ def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t
     epoch.lane_of = <void **> malloc(n_lanes * sizeof(void *))
     if epoch.lane_of == NULL:
         raise MemoryError
+    if n_lanes > 1:
+        points = np.empty((n_lanes, objective.n_weights))
     try:
         objective.leaves_rest = True
         for lane in range(n_lanes):

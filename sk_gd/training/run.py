@@ -429,7 +429,7 @@ def lane_from(state):
     rule.restore(state["t"], state["memory"])
     lane = Lane(rule, state["w"])
     if state["average"] is not None:
-        # A copy: the array of a file that is mapped into memory cannot be written to.
-        lane.average = np.array(state["average"])
+        lane.begin_average()
+        np.asarray(lane.average)[:] = state["average"]
     lane.averaged = state["averaged"]
     return lane
