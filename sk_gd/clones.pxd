@@ -1,7 +1,8 @@
 # cython: language_level=3
 """Functions that are compiled for several instruction sets.
 
-In C: those after SK_GD_CLONES. In Cython: those that return `cloned_int` or `cloned_void`.
+In C: those after SK_GD_CLONES. In Cython: those that return `cloned_int`, `cloned_double` or
+`cloned_void`.
 """
 
 cdef extern from *:
@@ -18,10 +19,12 @@ cdef extern from *:
 
     /* Cython writes the type of the result before the name of a function, and nothing else. */
     #define SK_GD_CLONED_INT SK_GD_CLONES int
+    #define SK_GD_CLONED_DOUBLE SK_GD_CLONES double
     #define SK_GD_CLONED_VOID SK_GD_CLONES void
     """
     # Not a function: declared so that it can be imported.
     void SK_GD_CLONES() noexcept nogil
 
     ctypedef int cloned_int "SK_GD_CLONED_INT"
+    ctypedef double cloned_double "SK_GD_CLONED_DOUBLE"
     ctypedef void cloned_void "SK_GD_CLONED_VOID"

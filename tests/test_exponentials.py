@@ -48,7 +48,7 @@ class TestExponentialsOfMany:
             np.testing.assert_array_equal(exponentials_of(x[-n:]), whole[-n:])
 
 
-# Only few numbers leave a logarithm there.
+# The logarithm that is left there is not needed.
 HELD = np.ones((1, 2))
 
 

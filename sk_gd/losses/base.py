@@ -106,8 +106,8 @@ def exponentials(numbers, row, n):
 def logistics(numbers, row, weight, n, held):
     """Replace the first `n` numbers of a row by their logistic function 1 / (1 + exp(-x)).
 
-    Returns the weighted sum of its integral, log(1 + exp(x)). If compiled, few numbers leave the
-    logarithm for later: ``held[row]`` has a weight and a product, at first any weight and one.
+    Returns the weighted sum of its integral, log(1 + exp(x)). If compiled, logarithms are left for
+    later: ``held[row]`` has a weight and a product, at first any weight and one.
     """
     check_length(numbers, row, n)
     if n > weight.shape[0]:

@@ -8,6 +8,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 
 if cython.compiled:
     from cython.cimports.libc.math import log
+    from cython.cimports.sk_gd.clones import cloned_double
     from cython.cimports.sk_gd.losses.base import LossKernel, Point
     from cython.cimports.sk_gd.losses.exponentials import exponentials, logistics
 
@@ -16,6 +17,8 @@ else:
     from math import log
 
     from .base import Loss, LossKernel, Point, exponentials, logistics
+
+    cloned_double = cython.double
 
 
 @cython.cfunc
@@ -49,7 +52,13 @@ class BinomialKernel(LossKernel):
         self, first: cython.Py_ssize_t, outputs: cython.Py_ssize_t, rows: cython.Py_ssize_t
     ) -> cython.double:
         # The compiler writes the formula twice: for a single row it has no loops.
-        return self.sum(first, 1) if rows == 1 else self.sum(first, rows)
+        return self.sum(first, 1) if rows == 1 else self.sum_many(first, rows)
+
+    @cython.cfunc
+    @cython.nogil
+    @cython.exceptval(check=False)
+    def sum_many(self, first: cython.Py_ssize_t, rows: cython.Py_ssize_t) -> cloned_double:
+        return self.sum(first, rows)
 
     @cython.cfunc
     @cython.nogil

@@ -146,9 +146,18 @@ cdef class LinearObjective(LaneObjective):
             rows = 1 if count == 1 else min(self.rows.capacity, count - done)
             self.add_block(order, begin + done, rows, n_responses, g)
             done += rows
+        if not self.leaves_rest:
+            for lane in range(1 if n_responses == 1 else self.n_lanes):
+                self.add_rest(lane)
         if self.local and g != NULL:
             self.repeat_for_outputs()
         return 0
+
+    cdef inline void add_rest(self, Py_ssize_t lane) noexcept nogil:
+        """Add what the loss has left out of the sums of a lane."""
+        cdef double rest = self.rest(lane)
+        self.total[lane] += rest
+        self.scaled[lane] += rest * self.per_scale[lane * self.n_outputs]
 
     cdef void forget_touched(self, double *g) noexcept nogil:
         """Set to zero what the last sparse batch has touched in `g`: a few entries only."""
@@ -209,8 +218,6 @@ cdef class LinearObjective(LaneObjective):
                 share = (rows + n_lanes - 1) // n_lanes
                 self.rows.fetch(lane * share, share)
             total = self.loss.evaluate(first, n_outputs, rows)
-            if not self.leaves_rest:
-                total += self.loss.rest(first)
             self.total[lane] += total
             if n_outputs == 1:
                 self.scaled[lane] += total * self.per_scale[first]
