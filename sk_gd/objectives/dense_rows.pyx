@@ -15,7 +15,9 @@ from sk_gd.objectives.dense_products cimport (
     sk_gd_dot_double, sk_gd_dot_float, sk_gd_dot_standardised_double, sk_gd_dot_standardised_float,
     sk_gd_standardise, sk_gd_sums, sk_gd_terms,
 )
-from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, prefetch_row
+from sk_gd.objectives.rows cimport (
+    AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, multiply_slopes, prefetch_row,
+)
 
 from ..aligned import aligned
 
@@ -270,15 +272,18 @@ cdef class DenseRows(Rows):
         for i in range(begin, min(begin + count, <Py_ssize_t> self.count)):
             prefetch_row(self.ahead[i], self.bytes)
 
-    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
+    cdef void backward(
+        self, double *r, const double *factors, int stride, double *g
+    ) noexcept nogil:
         cdef int d = <int> self.n_features, k = <int> self.n_columns
         cdef int n_outputs = <int> self.n_outputs
         cdef double plus = 1, total, size
         cdef Py_ssize_t j
+        multiply_slopes(r, factors, n_outputs, self.count, stride)
         if n_outputs > 1:
             dgemm(
                 'N', 'N', &d, &n_outputs, &self.count, &plus, <double *> self.together, &d,
-                <double *> r, &stride, &plus, g, &k,
+                r, &stride, &plus, g, &k,
             )
         elif self.floats is not None:
             sk_gd_add_float(
@@ -343,7 +348,7 @@ cdef class SingleRows(DenseRows):
 
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
         self.factored = False
-        self.factor = &self.one
+        self.slope = self.factor = &self.one
         if n_rows > 1:
             return DenseRows.begin(self, w, n_rows)
         self.n_rows = 1
@@ -382,20 +387,23 @@ cdef class SingleRows(DenseRows):
         self.enter_group(order, min(begin + STEPS, self.n_ordered) - 1)
         self.look_ahead(order, begin, STEPS)
 
-    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
+    cdef void backward(
+        self, double *r, const double *factors, int stride, double *g
+    ) noexcept nogil:
         if self.n_rows > 1:
-            DenseRows.backward(self, r, stride, g)
+            DenseRows.backward(self, r, factors, stride, g)
             return
         self.factored = True
-        self.factor = r
+        # The loop multiplies both: to write their product here and read it there takes longer.
+        self.slope, self.factor = r, factors
 
     cdef void collect(self, double *g) noexcept nogil:
         cdef Py_ssize_t j
         if self.factored:
             for j in range(self.n_columns):
-                g[j] = self.factor[0] * self.z[j]
+                g[j] = self.factor[0] * self.slope[0] * self.z[j]
             self.factored = False
-            self.factor = &self.one
+            self.slope = self.factor = &self.one
 
     cdef const double *finish(self, double *g) noexcept nogil:
         if self.factored:

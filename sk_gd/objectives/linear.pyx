@@ -225,11 +225,7 @@ cdef class LinearObjective(LaneObjective):
         self, Py_ssize_t rows, Py_ssize_t n_responses, double *g
     ) noexcept nogil:
         """Add the gradient of a block to the sums of the lanes."""
-        cdef Py_ssize_t i, k
-        for k in range(n_responses):
-            for i in range(rows):
-                self.slopes[k, i] *= self.factors[k]
-        self.rows.backward(&self.slopes[0, 0], <int> self.p.shape[1], g)
+        self.rows.backward(&self.slopes[0, 0], &self.factors[0], <int> self.p.shape[1], g)
         if self.local:
             self.n_where = self.rows.touch(
                 &self.where[0], self.n_where, &self.stamp[0], self.mark
