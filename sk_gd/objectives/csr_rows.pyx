@@ -10,7 +10,7 @@ from libc.string cimport memset
 
 from sk_gd.objectives.csr_entries cimport add_row, dot_row, fetch_csr, integer
 from sk_gd.objectives.csr_turned cimport shift_and_scale, subtract_shift, turn
-from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, real
+from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, multiply_slopes, real
 
 cdef void dot_csr(
     const real *data, const integer *indices, const integer *indptr, const Py_ssize_t *row,
@@ -253,8 +253,11 @@ cdef class CSRRows(Rows):
                     SK_GD_PREFETCH(&self.wide_indptr[self.row[i]])
         return known - AHEAD
 
-    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
+    cdef void backward(
+        self, double *r, const double *factors, int stride, double *g
+    ) noexcept nogil:
         cdef Py_ssize_t _
+        multiply_slopes(r, factors, self.n_outputs, self.count, stride)
         self.add_intercepts(r, stride, g)
         for _ in range(self.n_outputs):
             if self.indices is not None:
@@ -404,7 +407,10 @@ cdef class ManyOutputRows(CSRRows):
                 n_ahead, self.v, self.buffer, self.n_outputs, p, stride,
             )
 
-    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
+    cdef void backward(
+        self, double *r, const double *factors, int stride, double *g
+    ) noexcept nogil:
+        multiply_slopes(r, factors, self.n_outputs, self.count, stride)
         if self.empty:
             memset(
                 &self.gradient[0, 0], 0, self.n_features * self.gradient.shape[1] * sizeof(double)

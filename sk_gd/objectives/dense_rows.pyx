@@ -15,7 +15,9 @@ from sk_gd.objectives.dense_products cimport (
     sk_gd_dot_double, sk_gd_dot_float, sk_gd_dot_standardised_double, sk_gd_dot_standardised_float,
     sk_gd_standardise, sk_gd_sums, sk_gd_terms,
 )
-from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, prefetch_row
+from sk_gd.objectives.rows cimport (
+    AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, multiply_slopes, prefetch_row,
+)
 
 from ..aligned import aligned
 
@@ -48,6 +50,12 @@ cdef enum:
 cdef enum:
     SOONEST = 16
     NEAR = 6400
+
+# For steps on one row, the rows to prefetch are found for so many steps at a time. Without groups
+# they are those of the steps after these: rows that are brought sooner leave the first-level cache
+# before their use.
+cdef enum:
+    STEPS = 8
 
 # Only X on disk has groups of more entries.
 cdef Py_ssize_t ON_DISK = 1 << 20
@@ -99,7 +107,7 @@ cdef class DenseRows(Rows):
     # `soon` places before it is in use.
     cdef const char **line
     cdef Py_ssize_t soon
-    # As many rows as the block has, to bring from memory.
+    # Rows to bring from memory: as many as the block has, or, if it has only one, for some steps.
     cdef const char **ahead
     cdef const char *data
     cdef Py_ssize_t bytes
@@ -109,7 +117,7 @@ cdef class DenseRows(Rows):
 
     def __cinit__(self, X, shift, scale, level, intercept, Py_ssize_t capacity, order):
         self.line = <const char **> malloc((capacity + SOONEST) * sizeof(void *))
-        self.ahead = <const char **> malloc(capacity * sizeof(void *))
+        self.ahead = <const char **> malloc(max(capacity, STEPS) * sizeof(void *))
         if self.line == NULL or self.ahead == NULL:
             raise MemoryError
 
@@ -265,15 +273,18 @@ cdef class DenseRows(Rows):
         for i in range(begin, min(begin + count, <Py_ssize_t> self.count)):
             prefetch_row(self.ahead[i], self.bytes)
 
-    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
+    cdef void backward(
+        self, double *r, const double *factors, int stride, double *g
+    ) noexcept nogil:
         cdef int d = <int> self.n_features, k = <int> self.n_columns
         cdef int n_outputs = <int> self.n_outputs
         cdef double plus = 1, total, size
         cdef Py_ssize_t j
+        multiply_slopes(r, factors, n_outputs, self.count, stride)
         if n_outputs > 1:
             dgemm(
                 'N', 'N', &d, &n_outputs, &self.count, &plus, <double *> self.together, &d,
-                <double *> r, &stride, &plus, g, &k,
+                r, &stride, &plus, g, &k,
             )
         elif self.floats is not None:
             sk_gd_add_float(
@@ -329,12 +340,16 @@ cdef class SingleRows(DenseRows):
         if scale is None:
             shift, scale = np.zeros(X.shape[1]), np.ones(X.shape[1])
         DenseRows.__init__(self, X, shift, scale, level, intercept, capacity, order)
+        cdef Py_ssize_t i
         self.z = aligned(np.ones(self.n_columns))
+        self.distance = STEPS
+        for i in range(STEPS):
+            self.ahead[i] = self.data
         self.factored = False
 
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
         self.factored = False
-        self.factor = &self.one
+        self.slope = self.factor = &self.one
         if n_rows > 1:
             return DenseRows.begin(self, w, n_rows)
         self.n_rows = 1
@@ -344,41 +359,52 @@ cdef class SingleRows(DenseRows):
     cdef void forward(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
     ) noexcept nogil:
-        cdef Py_ssize_t d = self.n_features
-        cdef double bias
-        cdef const char *x = self.data + begin * self.bytes
         if self.n_rows > 1:
             DenseRows.forward(self, order, begin, count, p, stride)
-            return
-        bias = self.w[d] if self.n_columns > d else 0
+        else:
+            p[0] = self.product(order, begin)
+
+    cdef inline double product(self, const Py_ssize_t *order, Py_ssize_t begin) noexcept nogil:
+        """Standardise a row, multiply it with the weights, and prefetch a later one."""
+        cdef Py_ssize_t d = self.n_features, row = begin
+        cdef const char *x
+        cdef double bias = self.w[d] if self.n_columns > d else 0
         if order != NULL:
-            x = self.data + order[begin] * self.bytes
-            self.enter_group(order, begin)
-            self.look_ahead(order, begin, 1)
-            prefetch_row(self.ahead[0], self.bytes)
+            row = order[begin]
+            if begin % STEPS == 0:
+                self.find_ahead(order, begin)
+            prefetch_row(self.ahead[begin % STEPS], self.bytes)
+        x = self.data + row * self.bytes
         if self.floats is not None:
-            p[0] = sk_gd_dot_standardised_float(
+            return sk_gd_dot_standardised_float(
                 <const float *> x, &self.shift[0], &self.scale[0], self.w, d, bias, &self.z[0]
             )
-        else:
-            p[0] = sk_gd_dot_standardised_double(
-                <const double *> x, &self.shift[0], &self.scale[0], self.w, d, bias, &self.z[0]
-            )
+        return sk_gd_dot_standardised_double(
+            <const double *> x, &self.shift[0], &self.scale[0], self.w, d, bias, &self.z[0]
+        )
 
-    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
+    cdef void find_ahead(self, const Py_ssize_t *order, Py_ssize_t begin) noexcept nogil:
+        """Find the rows to prefetch in this step and the next ones."""
+        self.enter_group(order, min(begin + STEPS, self.n_ordered) - 1)
+        self.look_ahead(order, begin, STEPS)
+
+    cdef void backward(
+        self, double *r, const double *factors, int stride, double *g
+    ) noexcept nogil:
         if self.n_rows > 1:
-            DenseRows.backward(self, r, stride, g)
+            DenseRows.backward(self, r, factors, stride, g)
             return
         self.factored = True
-        self.factor = r
+        # The loop multiplies both: to write their product here and read it there takes longer.
+        self.slope, self.factor = r, factors
 
     cdef void collect(self, double *g) noexcept nogil:
         cdef Py_ssize_t j
         if self.factored:
             for j in range(self.n_columns):
-                g[j] = self.factor[0] * self.z[j]
+                g[j] = self.factor[0] * self.slope[0] * self.z[j]
             self.factored = False
-            self.factor = &self.one
+            self.slope = self.factor = &self.one
 
     cdef const double *finish(self, double *g) noexcept nogil:
         if self.factored:

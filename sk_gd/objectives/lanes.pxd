@@ -62,6 +62,7 @@ cdef class LaneObjective:
         cdef const double *w = points
         cdef const double *found
         cdef double *g = gradients
+        cdef double factor
         if self.rotation is not None:
             w = self.rotate_points(points)
             if gradients != NULL:
@@ -71,10 +72,11 @@ cdef class LaneObjective:
         if gradients == NULL:
             return 0
         found = self.rows.finish(g)
+        factor = self.rows.factor[0] * self.rows.slope[0]
         for lane in range(n_lanes):
             if (<PenaltyKernel> self.penalty[lane]).has_gradient or found != g:
                 (<PenaltyKernel> self.penalty[lane]).add_gradient(
-                    w + lane * self.n_weights, found + lane * self.n_weights, self.rows.factor[0],
+                    w + lane * self.n_weights, found + lane * self.n_weights, factor,
                     g + lane * self.n_weights,
                 )
         if self.rotation is not None:

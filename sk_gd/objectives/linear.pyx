@@ -133,15 +133,12 @@ cdef class LinearObjective(LaneObjective):
     ) except -1 nogil:
         """`sum_rows`, block by block."""
         cdef Py_ssize_t lane, rows, done = 0
+        cdef bint cleared
         for lane in range(1 if n_responses == 1 else self.n_lanes):
             self.total[lane] = self.scaled[lane] = 0
-        if self.n_where >= 0:
-            self.forget_touched(g)
-        self.rows.local = self.local
-        if self.rows.begin(w, self.n_factored) and g != NULL and self.n_where < 0:
+        cleared = (self.local or self.n_where >= 0) and self.forget_touched(g)
+        if self.rows.begin(w, self.n_factored) and g != NULL and not cleared:
             memset(g, 0, self.n_lanes * self.n_weights * sizeof(double))
-        self.n_where = 0 if self.local else -1
-        self.mark += 1
         while done < count:
             rows = 1 if count == 1 else min(self.rows.capacity, count - done)
             self.add_block(order, begin + done, rows, n_responses, g)
@@ -159,13 +156,21 @@ cdef class LinearObjective(LaneObjective):
         self.total[lane] += rest
         self.scaled[lane] += rest * self.per_scale[lane * self.n_outputs]
 
-    cdef void forget_touched(self, double *g) noexcept nogil:
-        """Set to zero what the last sparse batch has touched in `g`: a few entries only."""
+    cdef bint forget_touched(self, double *g) noexcept nogil:
+        """Set to zero what the last sparse batch has touched in `g`, a few entries only.
+
+        False if the last batch has not listed what it touched.
+        """
         cdef Py_ssize_t i, lane
+        cdef bint listed = self.n_where >= 0
         if g != NULL:
             for lane in range(self.n_lanes):
                 for i in range(self.n_where):
                     g[lane * self.n_weights + self.where[i]] = 0
+        self.rows.local = self.local
+        self.n_where = 0 if self.local else -1
+        self.mark += 1
+        return listed
 
     cdef inline int add_block(
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t rows, Py_ssize_t n_responses,
@@ -232,11 +237,7 @@ cdef class LinearObjective(LaneObjective):
         self, Py_ssize_t rows, Py_ssize_t n_responses, double *g
     ) noexcept nogil:
         """Add the gradient of a block to the sums of the lanes."""
-        cdef Py_ssize_t i, k
-        for k in range(n_responses):
-            for i in range(rows):
-                self.slopes[k, i] *= self.factors[k]
-        self.rows.backward(&self.slopes[0, 0], <int> self.p.shape[1], g)
+        self.rows.backward(&self.slopes[0, 0], &self.factors[0], <int> self.p.shape[1], g)
         if self.local:
             self.n_where = self.rows.touch(
                 &self.where[0], self.n_where, &self.stamp[0], self.mark

@@ -32,6 +32,19 @@ cdef inline void prefetch_row(const void *row, Py_ssize_t bytes) noexcept nogil:
     SK_GD_PREFETCH(x + bytes - 1)
 
 
+cdef inline void multiply_slopes(
+    double *r, const double *factors, Py_ssize_t n_outputs, Py_ssize_t count, int stride
+) noexcept nogil:
+    """Multiply the slopes of each output (outputs × rows) by its factor."""
+    cdef Py_ssize_t i, k
+    cdef double factor
+    for k in range(n_outputs):
+        factor = factors[k]
+        for i in range(count):
+            r[i] *= factor
+        r += stride
+
+
 cdef class Rows:
     cdef readonly Py_ssize_t n_features
     cdef readonly Py_ssize_t n_columns
@@ -46,6 +59,7 @@ cdef class Rows:
     cdef double[::1] sizes
     cdef Py_ssize_t n_rows
     cdef bint local
+    cdef const double *slope
     cdef const double *factor
     cdef double one
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil
@@ -53,7 +67,9 @@ cdef class Rows:
         self, const Py_ssize_t *order, Py_ssize_t begin, Py_ssize_t count, double *p, int stride
     ) noexcept nogil
     cdef void fetch(self, Py_ssize_t begin, Py_ssize_t count) noexcept nogil
-    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil
+    cdef void backward(
+        self, double *r, const double *factors, int stride, double *g
+    ) noexcept nogil
     cdef void collect(self, double *g) noexcept nogil
     cdef void add_sums(self, Rows other) noexcept nogil
     cdef const double *finish(self, double *g) noexcept nogil

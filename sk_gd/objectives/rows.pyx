@@ -59,7 +59,7 @@ cdef class Rows:
         self.sizes = np.zeros(n_outputs)
         self.n_rows = 0
         self.one = 1
-        self.factor = &self.one
+        self.slope = self.factor = &self.one
 
     cdef bint begin(self, const double *w, Py_ssize_t n_rows) noexcept nogil:
         """Take the weights (outputs × columns) for the blocks of the next `n_rows` rows.
@@ -87,8 +87,13 @@ cdef class Rows:
         The part begins at number `begin` of them and has `count` rows.
         """
 
-    cdef void backward(self, const double *r, int stride, double *g) noexcept nogil:
-        """g (outputs × columns) += r (outputs × rows) · the block of the last `forward`."""
+    cdef void backward(
+        self, double *r, const double *factors, int stride, double *g
+    ) noexcept nogil:
+        """g (outputs × columns) += factors · r (outputs × rows) · the block of the last `forward`.
+
+        There is a factor for each output. The slopes `r` may be multiplied by it in place.
+        """
 
     cdef void collect(self, double *g) noexcept nogil:
         """Bring to `g` what `backward` has summed elsewhere, so that other rows can be added."""
@@ -103,8 +108,8 @@ cdef class Rows:
     cdef const double *finish(self, double *g) noexcept nogil:
         """Bring the sums of all rows of the batch into the optimizer's coordinates.
 
-        Where they are is returned. The gradient is these numbers times `factor`: the gradient of
-        a single row is a multiple of the row.
+        Where they are is returned. The gradient is these numbers times `factor` and `slope`: that
+        of a single row is a multiple of the row.
         """
         return g
 
