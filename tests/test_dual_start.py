@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 
 from helpers import naive
@@ -16,20 +17,26 @@ N, D, K = 400, 150, 5
 SETTINGS = {"alpha": 1e-3, "scale_penalty": False, "tol": None, "max_iter": 3}
 
 
-def text(n=N, seed=0):
-    """Counts of words, of which a fourth are of the class of the text."""
-    rng = np.random.default_rng(seed)
-    y = rng.integers(0, K, n)
-    columns = (D * rng.random((n, 12)) ** 3).astype(int)
-    own = rng.random((n, 12)) < 0.25
-    columns[own] = (columns // K * K + y[:, None])[own]
-    X = sp.csr_matrix((np.ones(12 * n), (np.repeat(np.arange(n), 12), columns.ravel())), (n, D))
-    return X, y
+def text(n_classes):
+    """Counts of words, of which some are of the class of the text."""
+    rng = np.random.default_rng(0)
+    d, words, power, share = (D, 12, 3, 0.25) if n_classes > 2 else (600, 40, 2, 0.1)
+    y = rng.integers(0, n_classes, N)
+    columns = (d * rng.random((N, words)) ** power).astype(int)
+    own = rng.random((N, words)) < share
+    columns[own] = (columns // n_classes * n_classes + y[:, None])[own]
+    rows = np.repeat(np.arange(N), words)
+    return sp.csr_matrix((np.ones(words * N), (rows, columns.ravel())), (N, d)), y
 
 
 @pytest.fixture
 def given():
-    return text()
+    return text(K)
+
+
+@pytest.fixture(params=[2, K], ids=["two classes", "five classes"])
+def any_text(request):
+    return text(request.param)
 
 
 def without(monkeypatch, fit):
@@ -43,10 +50,10 @@ def without(monkeypatch, fit):
 @pytest.mark.parametrize("wide", [False, True], ids=["int32", "int64"])
 @pytest.mark.parametrize("intercept", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_the_ascent_ends_at_the_minimum(weighted, intercept, wide, dtype, given):
-    X, y = given
+def test_the_ascent_ends_at_the_minimum(weighted, intercept, wide, dtype, any_text):
+    X, y = any_text
     rng = np.random.default_rng(1)
-    inverse = rng.uniform(0.5, 2, D)
+    inverse = rng.uniform(0.5, 2, X.shape[1])
     weight = rng.integers(0, 3, N).astype(float) if weighted else np.ones(N)
     weight /= weight.mean()
     given_X = X.astype(dtype)
@@ -54,21 +61,29 @@ def test_the_ascent_ends_at_the_minimum(weighted, intercept, wide, dtype, given)
         given_X.indices, given_X.indptr = (
             a.astype(np.int64) for a in (given_X.indices, given_X.indptr)
         )
-    duals = Duals(given_X, y.astype(float), weight, inverse, K, 1e-2, intercept)
+    n_outputs = 1 if y.max() == 1 else K
+    duals = Duals(given_X, y.astype(float), weight, inverse, n_outputs, 1e-2, intercept)
+    bounds = []
     for _ in range(150):
         duals.ascend(rng.permutation(N))
+        bounds.append(duals.lowest())
     coef, constant = duals.model()
     exact = LogisticRegression(
         C=1 / (1e-2 * N), tol=1e-9, solver="newton-cg", fit_intercept=intercept
     ).fit(X @ sp.diags(inverse), y, weight)
     np.testing.assert_allclose(coef / inverse, exact.coef_, atol=2e-5)
     np.testing.assert_allclose(constant, exact.intercept_, atol=2e-5)
+    loss = log_loss(y, exact.predict_proba(X @ sp.diags(inverse)), sample_weight=weight)
+    lowest = loss + 0.5e-2 * np.sum(exact.coef_**2)
+    # Without an intercept the dual objective rises to the minimum from below.
+    assert bounds[-1] == pytest.approx(lowest, rel=1e-8)
+    assert intercept or max(bounds) <= lowest * (1 + 1e-8)
 
 
 @pytest.mark.parametrize("sort", [False, True], ids=["mixed", "sorted by class"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_three_steps_are_near_the_minimum(weighted, sort, given, monkeypatch):
-    X, y = given
+def test_three_steps_are_near_the_minimum(weighted, sort, any_text, monkeypatch):
+    X, y = any_text
     if sort:
         order = np.argsort(y, kind="stable")
         X, y = X[order], y[order]
@@ -90,8 +105,37 @@ def test_three_steps_are_near_the_minimum(weighted, sort, given, monkeypatch):
     np.testing.assert_allclose(same.intercept_, other.intercept_, atol=1e-6)
 
 
-def test_weights_are_repeated_rows(given):
-    X, y = given
+def test_nothing_is_left_to_do_where_the_bounds_meet(any_text, monkeypatch):
+    """One evaluation shows how near the minimum is; without a bound there are many."""
+    settings = {"alpha": 0.01}
+
+    def fit(**more):
+        return GDClassifier("lbfgs", **settings | more).fit(*any_text)
+
+    best = min(without(monkeypatch, lambda: fit(tol=None, max_iter=300)).loss_curve_)
+    assert fit().evaluation_curve_ == [1]
+    assert fit().loss_curve_[0] < best * (1 + 1e-5)
+    assert fit(tol=1e-2).evaluation_curve_ == [1]
+    # It goes on if more is wanted, or a number of steps.
+    assert fit(tol=1e-9).loss_curve_[-1] < best * (1 + 1e-9)
+    assert fit(tol=None, max_iter=4).n_iter_ == 4
+
+
+def test_the_bound_is_that_of_one_strength(any_text):
+    """A search goes on from one strength to the next, of which the bound says nothing."""
+    X, y = any_text
+    strengths = [1e-2, 3e-3, 1e-3]
+    search = GDGridSearchCV(
+        GDClassifier("lbfgs"), {"alpha": strengths}, cv=2, scoring="neg_log_loss", refit=False
+    ).fit(X, y)
+    train, test = next(StratifiedKFold(2).split(X, y))
+    for alpha, score in zip(strengths, search.cv_results_["split0_test_score"], strict=True):
+        alone = GDClassifier("lbfgs", alpha=alpha, tol=None, max_iter=100).fit(X[train], y[train])
+        assert -score == pytest.approx(log_loss(y[test], alone.predict_proba(X[test])), rel=2e-3)
+
+
+def test_weights_are_repeated_rows(any_text):
+    X, y = any_text
     weight = np.random.default_rng(1).integers(0, 3, N)
     model = GDClassifier(max_iter=300, tol=None, alpha=1e-3)
     weighted = model.fit(X, y, sample_weight=weight).coef_
@@ -99,8 +143,8 @@ def test_weights_are_repeated_rows(given):
     np.testing.assert_allclose(weighted, model.fit(X[rows], y[rows]).coef_, atol=1e-5)
 
 
-def test_a_row_without_weight_is_not_read(given):
-    X, y = given
+def test_a_row_without_weight_is_not_read(any_text):
+    X, y = any_text
     weight = np.ones(N)
     weight[7] = 0
     once = GDClassifier(**SETTINGS).fit(X, y, weight).coef_
@@ -114,15 +158,16 @@ def test_a_misleading_beginning_is_forgotten(given, monkeypatch):
         return GDClassifier("lbfgs", **SETTINGS).fit(*given)
 
     alone = without(monkeypatch, fit)
-    monkeypatch.setattr(Data, "ascend", lambda data, ridge: np.full(K * (D + 1), 1e3))
+    far = np.full(K * (D + 1), 1e3)
+    monkeypatch.setattr(Data, "ascend", lambda data, ridge, close: (far, 0.0))
     misled = fit()
     np.testing.assert_array_equal(misled.coef_, alone.coef_)
     assert misled.loss_curve_ == alone.loss_curve_
 
 
-@pytest.mark.parametrize(("alpha", "least", "most"), [(1e-9, 1, 1), (1e-3, 5, 16), (10.0, 2, 5)])
-def test_passes_end_when_they_gain_little_or_fail(alpha, least, most, given, monkeypatch):
-    """With a weak penalty steps are too long for their sum. With a strong one few are enough."""
+@pytest.mark.parametrize(("alpha", "least", "most"), [(1e-9, 0, 0), (1e-3, 5, 16), (10.0, 0, 0)])
+def test_passes_end_when_they_gain_little_or_would_fail(alpha, least, most, given, monkeypatch):
+    """With a weak penalty steps are too long for their sum. With a strong one none are needed."""
     passes = []
 
     class Counted(Duals):
@@ -135,13 +180,13 @@ def test_passes_end_when_they_gain_little_or_fail(alpha, least, most, given, mon
     model = GDClassifier("lbfgs", alpha=alpha, tol=None, max_iter=30).fit(X, y)
     assert least <= len(passes) <= most
     alone = without(monkeypatch, lambda: clone(model).fit(X, y))
-    if most == 1:
+    if most == 0:
         np.testing.assert_array_equal(model.coef_, alone.coef_)
     assert model.loss_curve_[-1] <= alone.loss_curve_[-1] * (1 + 1e-9)
 
 
-def test_a_search_begins_like_a_fit(given):
-    X, y = given
+def test_a_search_begins_like_a_fit(any_text):
+    X, y = any_text
     model = GDClassifier("lbfgs", **SETTINGS)
     search = GDGridSearchCV(model, {"alpha": [1e-3, 1e-1]}, cv=2).fit(X, y)
     train, test = next(StratifiedKFold(2).split(X, y))
@@ -150,16 +195,16 @@ def test_a_search_begins_like_a_fit(given):
         assert alone.score(X[test], y[test]) == score
 
 
-def test_a_fit_that_continues_does_not_begin_again(given):
-    whole = GDClassifier("lbfgs", **SETTINGS | {"max_iter": 6}).fit(*given)
-    halves = GDClassifier("lbfgs", warm_start=True, **SETTINGS).fit(*given).fit(*given)
+def test_a_fit_that_continues_does_not_begin_again(any_text):
+    whole = GDClassifier("lbfgs", **SETTINGS | {"max_iter": 6}).fit(*any_text)
+    halves = GDClassifier("lbfgs", warm_start=True, **SETTINGS).fit(*any_text).fit(*any_text)
     np.testing.assert_array_equal(halves.coef_, whole.coef_)
 
 
 def test_other_problems_begin_at_zero(given, monkeypatch):
     X, y = given
     called = []
-    monkeypatch.setattr(Data, "ascend", lambda data, ridge: called.append(ridge))
+    monkeypatch.setattr(Data, "ascend", lambda data, ridge, close: called.append(ridge))
     settings = {**SETTINGS, "max_iter": 1}
     short = sp.csr_matrix(X.multiply(np.random.default_rng(0).random(X.shape) < 0.5))
     short.eliminate_zeros()
@@ -167,7 +212,9 @@ def test_other_problems_begin_at_zero(given, monkeypatch):
     for optimizer, alpha, data, labels in (
         ("lbfgs", 0, X, y),
         ("lbfgs", 1e-3, X.toarray(), y),
-        ("lbfgs", 1e-3, X, y % 2),
+        # Of two classes: too few entries, and too few features.
+        ("lbfgs", 1e-3, sp.csr_matrix(sp.hstack([X, sp.csr_matrix((N, N))])), y % 2),
+        ("lbfgs", 1e-3, sp.random(N, D, 0.5, "csr", random_state=0), y % 2),
         ("lbfgs", 1e-3, far, y),
         ("lbfgs", 1e-3, short, y),
         ("nesterov", 1e-3, X, y),

@@ -9,7 +9,7 @@ from sk_gd.objectives.csr_products import product, transposed_product
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("wide", [False, True], ids=["int32", "int64"])
-@pytest.mark.parametrize("columns", [1, 3, 4, 12, 28])
+@pytest.mark.parametrize("columns", [1, 2, 3, 4, 12, 28])
 def test_products(columns, wide, dtype):
     rng = np.random.default_rng(0)
     X = sp.random(50, 30, 0.2, format="csr", dtype=dtype, random_state=0)

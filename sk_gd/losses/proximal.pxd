@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""The step of a softmax loss on one row, as far as the row alone decides how far it goes."""
+"""The step of the log loss on one row, as far as the row alone decides how far it goes."""
 
 from sk_gd.losses.exponentials cimport sk_gd_exponentials  # no-cython-lint: for the C below
 
@@ -10,10 +10,14 @@ cdef extern from *:
     /* The most Newton steps. */
     #define SK_GD_STEPS 200
 
-    /* p = softmax(u). */
+    /* p = softmax(u). One score is that of the second of two classes; the first has zero. */
     SK_GD_CLONES static void sk_gd_softmax(
         const double *u, double *__restrict p, ptrdiff_t n
     ) {
+        if (n == 1) {
+            *p = 1 / (1 + exp(-*u));
+            return;
+        }
         double most[4] = {-HUGE_VAL, -HUGE_VAL, -HUGE_VAL, -HUGE_VAL}, sum[4] = {0};
         for (ptrdiff_t k = 0; k < n; k += 4)
             for (int l = 0; l < 4; l++) most[l] = u[k + l] > most[l] ? u[k + l] : most[l];
@@ -26,8 +30,21 @@ cdef extern from *:
         for (ptrdiff_t k = 0; k < n; k++) p[k] *= sum[0];
     }
 
+    /* The same as below for one score. */
+    static inline void sk_gd_proximal_logistic(
+        double *u, double *p, double old, double s, double q
+    ) {
+        for (int t = 0; t < SK_GD_STEPS; t++) {
+            const double move = (*u - s + q * (*p - old)) / (1 + q * *p * (1 - *p));
+            const double apart = fabs(move);
+            *u -= apart > SK_GD_CLOSE ? log1p(apart) / apart * move : move;
+            sk_gd_softmax(u, p, 1);
+            if (apart <= SK_GD_CLOSE) return;
+        }
+    }
+
     /* Scores u with u = s - q (p - old), where p = softmax(u) are their probabilities. All arrays
-       have n numbers, a multiple of four; beyond the classes the scores are -HUGE, and the
+       have n numbers, one or a multiple of four; beyond the classes the scores are -HUGE, and the
        probabilities zero. On entry u and p = softmax(u) are where Newton's method begins; x is a
        buffer. The Hessian is a diagonal and one product of vectors. A step whose numbers lie d
        apart is shortened to log(1 + d) / d of it, so that the function of which u is the minimum
@@ -36,6 +53,10 @@ cdef extern from *:
         double *__restrict u, double *__restrict p, double *__restrict x, const double *old,
         const double *s, double q, ptrdiff_t n
     ) {
+        if (n == 1) {
+            sk_gd_proximal_logistic(u, p, *old, *s, q);
+            return;
+        }
         for (int t = 0; t < SK_GD_STEPS; t++) {
             double along[4] = {0}, whole[4] = {0}, most[4], least[4];
             for (ptrdiff_t k = 0; k < n; k += 4)

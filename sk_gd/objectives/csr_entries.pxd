@@ -14,9 +14,10 @@ ctypedef fused integer:
 cdef extern from *:
     """
     /* Products of a row with the weights of many outputs, which are side by side: n entries x in
-       the columns at, and stride outputs, a multiple of four. The compiler vectorises loops of a
-       fixed length. Every sum is in the order of the entries, so that it has the same bits
-       everywhere. */
+       the columns at, and stride outputs: one, two, or a multiple of four. The compiler vectorises
+       loops of a fixed length. Every sum is in the order of the entries, so that it has the same
+       bits everywhere; but of one output there are four sums, since one would wait for itself at
+       every entry. */
 
     #define SK_GD_SUMS(WIDTH) { \
         double sum[WIDTH] = {0}; \
@@ -34,14 +35,32 @@ cdef extern from *:
         double *p \
     ) { \
         Py_ssize_t k = 0; \
+        if (stride == 1) { \
+            double sum[4] = {0}; \
+            for (; k + 4 <= n; k += 4) \
+                for (int j = 0; j < 4; j++) sum[j] += x[k + j] * w[at[k + j]]; \
+            for (; k < n; k++) sum[0] += x[k] * w[at[k]]; \
+            p[0] = (sum[0] + sum[2]) + (sum[1] + sum[3]); \
+            return; \
+        } \
         while (k + 16 <= stride) SK_GD_SUMS(16) \
         if (k + 8 <= stride) SK_GD_SUMS(8) \
         if (k + 4 <= stride) SK_GD_SUMS(4) \
+        if (k + 2 <= stride) SK_GD_SUMS(2) \
     } \
     SK_GD_CLONES static void sk_gd_add_##NAME( \
         const REAL *x, const INTEGER *at, Py_ssize_t n, const double *r, Py_ssize_t stride, \
         double *__restrict g \
     ) { \
+        if (stride == 1) { \
+            for (Py_ssize_t a = 0; a < n; a++) g[at[a]] += r[0] * x[a]; \
+            return; \
+        } \
+        if (stride == 2) { \
+            for (Py_ssize_t a = 0; a < n; a++) \
+                for (int j = 0; j < 2; j++) g[at[a] * 2 + j] += r[j] * x[a]; \
+            return; \
+        } \
         for (Py_ssize_t a = 0; a < n; a++) { \
             double *column = g + at[a] * stride; \
             for (Py_ssize_t k = 0; k < stride; k += 4) \

@@ -3,6 +3,7 @@
 """Dual coordinate ascent on sparse rows: near the minimum after a few passes, row after row."""
 
 import numpy as np
+from scipy.special import entr
 
 from libc.math cimport fabs
 from libc.string cimport memcpy, memset
@@ -19,12 +20,15 @@ from .csr_rows import check_entries
 cdef enum:
     ROWS_AHEAD = 4
 
+# By how many times their last move the intercepts may be away from the minimum.
+cdef double NEAR = 3
+
 # The score of what is no class.
 cdef double NEVER = -1e300
 
 
 cdef class Duals:
-    r"""A softmax model of sparse rows, as the sum of what each row adds to it.
+    r"""A softmax or logistic model of sparse rows, as the sum of what each row adds to it.
 
     At the minimum of mean loss and ridge, :math:`\frac{1}{n} \sum_i s_i \ell_i + \frac{\alpha}{2}
     \|W\|^2`, the weights are
@@ -39,6 +43,8 @@ cdef class Duals:
     The intercept is the weight of a feature that is 1. Its ridge pulls it to where it was one pass
     before, and so to nowhere in the end (the method of multipliers).
 
+    Two classes have one output, the probability of the second class; :math:`e_i` is 1 or 0.
+
     Parameters
     ----------
     label : ndarray of shape (n,)
@@ -47,8 +53,8 @@ cdef class Duals:
         The weights of the rows, with mean one; None if all are one.
     inverse : ndarray of shape (n_features,)
         What the features are multiplied by.
-    n_classes : int
-        How many classes there are.
+    n_outputs : int
+        How many classes there are; 1 if there are two.
     ridge : float
         The strength of the ridge.
     intercept : bool
@@ -71,9 +77,10 @@ cdef class Duals:
     cdef const double[::1] label
     cdef const double[::1] weight
     cdef Py_ssize_t n_rows
-    cdef Py_ssize_t n_classes
+    cdef Py_ssize_t n_outputs
     cdef double ridge
     cdef double reach
+    cdef Py_ssize_t n_used
     cdef bint intercept
     cdef bint begun
     cdef double[:, ::1] w
@@ -93,15 +100,15 @@ cdef class Duals:
     # Of the row in use.
     cdef double[:, ::1] buffer
 
-    def __init__(self, X, label, weight, inverse, n_classes, ridge, intercept):
+    def __init__(self, X, label, weight, inverse, n_outputs, ridge, intercept):
         n, d = X.shape
-        stride = 4 * ((n_classes + 3) // 4)
+        stride = 1 if n_outputs == 1 else 4 * ((n_outputs + 3) // 4)
         if not (
             ridge > 0
             and len(label) == n
             and (weight is None or len(weight) == n)
             and len(inverse) == d
-            and np.all((label >= 0) & (label < n_classes))
+            and np.all((label >= 0) & (label < max(2, n_outputs)))
         ):
             raise ValueError("Labels and weights must be those of the rows, the ridge a number.")
         # A row is read in every pass, so that dividing its entries once pays.
@@ -115,16 +122,22 @@ cdef class Duals:
             z = X.data * inverse[self.indices]
         self.z = z if len(z) else np.zeros(1)
         self.label, self.weight, self.inverse = label, weight, inverse
-        self.n_rows, self.n_classes, self.ridge, self.intercept = n, n_classes, ridge, intercept
+        self.n_rows, self.n_outputs, self.ridge, self.intercept = n, n_outputs, ridge, intercept
         self.begun = False
         self.w = aligned(np.zeros((d, stride)))
         self.constant, self.anchor = np.zeros((2, stride))
-        self.constant[n_classes:] = NEVER
-        self.square = np.zeros(n)
+        self.constant[n_outputs:] = NEVER
+        self.square = squares(self.z, self.indptr, intercept)
         self.p, self.u = aligned(np.zeros((n, stride))), aligned(np.zeros((n, stride)))
         self.rests = np.zeros(n, dtype=np.uint8)
         self.usual = 0
         self.buffer = np.empty((3, stride))
+
+    def reach_of(self, rows):
+        """How far a row can move its own score, on average over these rows."""
+        weight = np.ones(self.n_rows) if self.weight is None else np.asarray(self.weight)
+        rows = rows[weight[rows] > 0]
+        return np.mean(np.asarray(self.square)[rows] * weight[rows]) / (self.ridge * len(rows))
 
     def ascend(self, const Py_ssize_t[::1] order):
         """Take a step on each of these rows, in turn, but on those that hardly moved last time.
@@ -135,22 +148,51 @@ cdef class Duals:
         cdef double moved
         if n < 1 or not are_rows(&order[0], n, self.n_rows):
             raise ValueError(f"There are {self.n_rows} rows. Got others: {np.asarray(order)}.")
+        self.n_used = n
         self.reach = 1 / (self.ridge * n)
         self.moved = self.gained = 0
         n_taken = ascend(self, self.indices, self.indptr, order)
         self.usual = self.moved / max(n_taken, 1)
-        for k in range(self.n_classes if self.begun else 0):
+        for k in range(self.n_outputs if self.begun else 0):
             moved = self.constant[k] - self.anchor[k]
             self.anchor[k] = self.constant[k]
             self.constant[k] += moved
         self.begun = True
         return self.gained / n
 
+    def lowest(self):
+        """A number below which the minimum of the objective is not, about: the dual objective.
+
+        It is a bound for the intercepts at the minimum, which must be near those that there are:
+        within some times their last move.
+        """
+        known = slice(0, self.n_outputs)
+        p, w, b = np.asarray(self.p), np.asarray(self.w), np.asarray(self.constant)[known]
+        entropy = entr(p).sum(axis=1)
+        if self.n_outputs == 1:
+            entropy += entr(1 - p[:, 0])
+        if self.weight is not None:
+            entropy *= self.weight
+        moved = b - np.asarray(self.anchor)[known]
+        squares = 0.5 * np.vdot(w, w) + moved @ b + NEAR * (moved @ moved)
+        return entropy.sum() / self.n_used - self.ridge * squares
+
     def model(self):
-        """Coefficients (n_classes, n_features) and intercepts (n_classes,)."""
+        """Coefficients (n_outputs, n_features) and intercepts (n_outputs,)."""
         w, constant = np.asarray(self.w), np.asarray(self.constant)
-        coef = np.ascontiguousarray(w[:, : self.n_classes].T) * self.inverse
-        return coef, constant[: self.n_classes].copy()
+        coef = np.ascontiguousarray(w[:, : self.n_outputs].T) * self.inverse
+        return coef, constant[: self.n_outputs].copy()
+
+
+def squares(const double[::1] z, const integer[::1] indptr, double more):
+    """The squares of the lengths of rows with these entries, and `more`."""
+    cdef double[::1] found = np.full(indptr.shape[0] - 1, more)
+    cdef Py_ssize_t i, a
+    with nogil:
+        for i in range(found.shape[0]):
+            for a in range(indptr[i], indptr[i + 1]):
+                found[i] += z[a] * z[a]
+    return found
 
 
 def ascend(
@@ -182,7 +224,7 @@ cdef void take_row(
     Duals duals, Py_ssize_t row, const double *z, const integer *at, Py_ssize_t n
 ) noexcept nogil:
     """Take a step on the row with the entries `z` in the columns `at`."""
-    cdef Py_ssize_t a, k, stride = duals.w.shape[1], n_classes = duals.n_classes
+    cdef Py_ssize_t k, stride = duals.w.shape[1], n_outputs = duals.n_outputs
     cdef double weight = 1 if duals.weight is None else duals.weight[row]
     cdef double shift = 0, moved = 0, square = 0, reach = duals.reach * weight
     cdef double *p = &duals.p[row, 0]
@@ -195,18 +237,20 @@ cdef void take_row(
     for k in range(stride):
         score[k] += duals.constant[k]
     if duals.begun:
-        for k in range(n_classes):
-            shift += score[k] - u[k]
-        shift /= n_classes
+        if n_outputs > 1:
+            # Scores of all classes may have any number in common.
+            for k in range(n_outputs):
+                shift += score[k] - u[k]
+            shift /= n_outputs
         for k in range(stride):
             u[k] += shift
             old[k] = p[k]
     else:
-        duals.square[row] = duals.intercept
-        for a in range(n):
-            duals.square[row] += z[a] * z[a]
-        memset(old, 0, stride * sizeof(double))
-        old[<Py_ssize_t> duals.label[row]] = 1
+        if n_outputs == 1:
+            old[0] = duals.label[row]
+        else:
+            memset(old, 0, stride * sizeof(double))
+            old[<Py_ssize_t> duals.label[row]] = 1
         memcpy(u, score, stride * sizeof(double))
         softmax(u, p, stride)
     proximal_softmax(u, p, &duals.buffer[2, 0], old, score, duals.square[row] * reach, stride)
@@ -220,5 +264,5 @@ cdef void take_row(
     duals.rests[row] = 2 * moved < duals.usual
     add_row[double, integer](z, at, n, old, stride, &duals.w[0, 0])
     if duals.intercept:
-        for k in range(n_classes):
+        for k in range(n_outputs):
             duals.constant[k] += old[k]

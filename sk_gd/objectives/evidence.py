@@ -10,7 +10,7 @@ from scipy.linalg.lapack import dormqr, dsytrd
 
 from ..indices import slices
 from .caching import cached_property
-from .csr_products import TOGETHER, product, transposed_product
+from .csr_products import convenient, product, transposed_product
 from .moments import FAR
 from .tridiagonal import resolvents
 
@@ -334,7 +334,8 @@ def _by_lanczos(data, inverse, steps):
     if len(mix) > n_columns:
         mix = rng.choice([-1.0, 1.0], (len(mix), n_columns)) / np.sqrt(n_columns)
     # Zeros make room for one more column, and their number one that sparse products like.
-    start = data.towards(np.pad(mix, ((0, 0), (0, 1 + -(mix.shape[1] + 1) % TOGETHER))))
+    n_more = convenient(mix.shape[1] + 1) - mix.shape[1]
+    start = data.towards(np.pad(mix, ((0, 0), (0, n_more))))
     start[:, -1] = rng.choice([-1.0, 1.0], len(inverse)) * (inverse > 0)
     length = np.linalg.norm(start, axis=0)
     # Every start has its own vectors: starts × steps × features.

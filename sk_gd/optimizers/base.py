@@ -75,6 +75,9 @@ class Rule:
         """Continue on all rows after the first steps, on a sample of them, which do not count."""
         self.t = 0
 
+    def rest_below(self, goal):
+        """Know that the first step is useless if the objective is not above `goal`."""
+
     def follow(self, w, added, lr, guess=None):
         """Continue from the minimum `w` on a function that is another one by a quadratic.
 
@@ -408,8 +411,8 @@ class Optimizer(Parameters):
         What ``average="auto"`` means.
     sample_steps : int
         With how many steps on a sample of the rows a run on many rows begins. It pays for rules
-        that learn the curvature: what they learn there stays useful. On sparse rows of many
-        classes such rules may begin with dual coordinate ascent instead. The default is 0.
+        that learn the curvature: what they learn there stays useful. On sparse rows such rules
+        may begin with dual coordinate ascent instead. The default is 0.
     can_follow : bool
         Whether the rule defines `follow`, and also `begin_at`, `newton_step` and `kept`, as that of
         L-BFGS does.

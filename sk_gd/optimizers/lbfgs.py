@@ -61,29 +61,28 @@ class LBFGS(Optimizer):
     is the learning rate, so that an epoch costs one evaluation. The learning rate is 1
     unless you want shorter steps.
 
-    Full accuracy takes tens of epochs, or about ten with ``precondition="whiten"``,
-    where the Hessian is close to the identity. The method needs the full batch: the
-    gradients of two mini-batches differ by more than the curvature. An L1
-    penalty is an error. Losses with corners are minimised nearly as well as smooth ones in
-    regression; the hinge loss takes many evaluations.
+    Full accuracy takes tens of epochs, or about ten with ``precondition="whiten"``, where the
+    Hessian is close to the identity. The method needs the full batch: the gradients of two
+    mini-batches differ by more than the curvature. An L1 penalty is an error. Losses with corners
+    are minimised nearly as well as smooth ones in regression; the hinge loss takes longer.
 
-    With many rows, a run begins with a few iterations on a sixteenth of them. The minimum of
-    the sample is close to that of all rows, and the pairs (s, y) of the sample are about those
-    of all rows, so that two or three full passes are often enough. With the log loss of more
-    than two classes on sparse rows of at least eight entries, such as texts, it begins with up
-    to sixteen passes of dual coordinate ascent, which take one row at a time, unless rows are
-    held out. They come nearer to the minimum than twice as many iterations. Neither is
-    counted, and the loss curve begins after them.
+    With many rows, a run begins with a few iterations on a sixteenth of them. The minimum of the
+    sample is close to that of all rows, and the pairs (s, y) of the sample are about those of all
+    rows, so that two or three full passes are often enough. With the log loss on sparse rows of
+    many entries, such as texts, it begins with up to sixteen passes of dual coordinate ascent,
+    which take one row at a time, unless rows are held out. They come nearer to the minimum than
+    twice as many iterations, or so near that none is needed. Neither is counted, and the loss
+    curve begins after them.
 
-    An epoch is one iteration. The method is that of scikit-learn and scipy except for
-    the line search. scipy's own code cannot be stopped, pickled and resumed between two
-    iterations, which callbacks, ``warm_start`` and ``partial_fit`` need. If the line
-    search finds no lower value, the pairs are discarded and the method begins again
-    from the gradient. A ``partial_fit`` on other data keeps the pairs. They are wrong by
-    as much as the data differ, which costs some trials.
+    An epoch is one iteration. The method is that of scikit-learn and scipy except for the line
+    search. scipy's own code cannot be stopped, pickled and resumed between two iterations, which
+    callbacks, ``warm_start`` and ``partial_fit`` need. If the line search finds no lower value,
+    the pairs are discarded and the method begins again from the gradient. A ``partial_fit`` on
+    other data keeps the pairs. They are wrong by as much as the data differ, which costs some
+    trials.
 
-    Good for smooth losses on data of which full passes are affordable. It is the method
-    of choice for high accuracy, and there it is the default of the estimators.
+    Good for smooth losses on data of which full passes are affordable. It is the method of choice
+    for high accuracy, and there it is the default of the estimators.
 
     Parameters
     ----------
@@ -163,6 +162,8 @@ class LBFGSRule(Rule):
     inverse: cython.double[:, ::1]
     # With more pairs it is known how near the minimum is.
     enough = cython.declare(cython.double, visibility="public")
+    # If the value is no higher in the first step, there is nothing to gain.
+    goal = cython.declare(cython.double, visibility="public")
     # Within one step: the gradient at the trial, the change of weights and gradient, the shares.
     there: cython.double[::1]
     moved: cython.double[::1]
@@ -180,7 +181,7 @@ class LBFGSRule(Rule):
         self.pairs, self.max_curvature = self.array("pairs", 1), self.array("max_curvature", 1)
         self.s, self.y = (self.array(name, (self.maxcor, n)) for name in "sy")
         self.rho = self.array("rho", self.maxcor)
-        self.inverse, self.enough = None, INFINITY
+        self.inverse, self.enough, self.goal = None, INFINITY, -INFINITY
         self.there, self.moved, self.change = np.empty((3, n))
         self.share = np.empty(self.maxcor)
 
@@ -195,11 +196,14 @@ class LBFGSRule(Rule):
         # The pairs stay. The next gradient is one of all rows, at the weights.
         self.t, self.ahead[0] = 0, 0
 
+    def rest_below(self, goal):
+        self.goal = goal
+
     def begin_at(self, w, inverse):
         """Begin anew at `w`, where the inverse of the Hessian is this matrix, about."""
         self.inverse = inverse
         self.pairs[0] = self.max_curvature[0] = self.ahead[0] = 0
-        self.t, self.enough = 0, -1
+        self.t, self.enough, self.goal = 0, -1, -INFINITY
         self.last[0] = sqrt(dot(w, w, self.n))
 
     def newton_step(self, g):
@@ -228,7 +232,7 @@ class LBFGSRule(Rule):
             for name in ("s", "y", "rho"):
                 self.arrays[name][: len(with_curvature)] = self.arrays[name][with_curvature]
             self.pairs[0] = len(with_curvature)
-        self.t, self.enough = 0, 0
+        self.t, self.enough, self.goal = 0, 0, -INFINITY
         self.aim()
         if guess is not None and dot(self.g, guess, self.n) < 0:
             self.arrays["direction"][:] = guess
@@ -252,7 +256,8 @@ class LBFGSRule(Rule):
                 self.max_curvature[0] = fmax(self.max_curvature[0], yy / sy)
 
     def gain(self):
-        return -0.5 * self.slope[0] if self.pairs[0] > self.enough else INFINITY
+        known = -0.5 * self.slope[0] if self.pairs[0] > self.enough else INFINITY
+        return 0.0 if self.f[0] <= self.goal else known
 
     @cython.cfunc
     @cython.nogil
@@ -272,6 +277,9 @@ class LBFGSRule(Rule):
         if not ahead:
             # The gradient was taken at the weights.
             self.arrive(objective.g, f, self.t == 1)
+            if self.t == 1 and f <= self.goal:
+                return 0
+            self.goal = -INFINITY
         elif objective.begins_data():
             ahead = not self.arrive(self.there, objective.gradient(w, self.there), False)
         if not ahead:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from .loop import run_epoch
+from .run import SURELY_LEFT
 
 
 def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None):
@@ -119,16 +120,19 @@ def _begin_on_duals(run, data):
 
     Returns the objective, summed over the rows, that it would begin with; None if it still does.
     """
-    ridge, weights = run.config.penalty.ridge, None
+    config, weights = run.config, None
+    close = SURELY_LEFT * (config.tol or 0.0)
     # Held-out data may be the best predicted on the way to the minimum.
-    if ridge > 0 and not run.config.validated:
-        weights = data.ascend(ridge)
+    if config.penalty.ridge > 0 and not config.validated:
+        weights, lowest = data.ascend(config.penalty.ridge, close)
     if weights is None:
         return None
     run.lane.w[:] = weights
     run.lane.rule.start(weights)
+    # The objective is at most so high if no more than that share of it is above the bound.
+    run.lane.rule.rest_below(lowest / (1 - close) if close < 1 else np.inf)
     # Its weights were zero, where all classes have the same probability.
-    return data.n * np.log(data.coordinates.n_outputs)
+    return data.n * np.log(max(2, data.coordinates.n_outputs))
 
 
 def _objective(lane, data):

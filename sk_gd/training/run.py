@@ -27,6 +27,8 @@ LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in ("float32", "float64")
 LEAST_LOSS = 1e-3
 # A run is at its minimum if its rule knows that less than this share of `tol` is left to gain.
 LEFT = 0.01
+# The same where it is certain, and not only an estimate.
+SURELY_LEFT = 0.1
 # Beyond this multiple of it the loss is that of outliers, of which nothing can be learnt.
 MOST_LOSS = 10.0
 
