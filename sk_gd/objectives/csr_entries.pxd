@@ -4,7 +4,7 @@
 from libc.stdint cimport int32_t, int64_t
 
 from sk_gd.clones cimport SK_GD_CLONES  # no-cython-lint: for the C below
-from sk_gd.objectives.prefetch cimport SK_GD_PREFETCH
+from sk_gd.objectives.prefetch cimport LINE, SK_GD_PREFETCH
 from sk_gd.objectives.rows cimport real
 
 ctypedef fused integer:
@@ -129,11 +129,6 @@ cdef inline void add_row(
             sk_gd_add_double_narrow(x, at, n, r, stride, g)
         else:
             sk_gd_add_double_wide(x, at, n, r, stride, g)
-
-
-# Bytes that the processor fetches at a time.
-cdef enum:
-    LINE = 64
 
 
 cdef inline void fetch_csr(

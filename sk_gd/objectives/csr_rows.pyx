@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
 from sk_gd.objectives.csr_entries cimport add_row, dot_row, fetch_csr, integer
-from sk_gd.objectives.csr_turned cimport shift_and_scale, subtract_shift, turn
+from sk_gd.objectives.csr_turned cimport TURNED, shift_and_scale, subtract_shift, turn
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, multiply_slopes, real
 
 cdef void dot_csr(
@@ -440,11 +440,12 @@ cdef class ManyOutputRows(CSRRows):
         self.add_intercepts(r, stride, g)
 
     cdef void collect(self, double *g) noexcept nogil:
-        cdef Py_ssize_t first, j, k
+        cdef Py_ssize_t first = 0, j, k
         if self.empty:
             return
-        for first in range(0, self.n_features, 64):
+        while first < self.n_features:
             for k in range(self.n_outputs):
-                for j in range(first, min(first + 64, self.n_features)):
+                for j in range(first, min(first + TURNED, self.n_features)):
                     g[k * self.n_columns + j] = self.gradient[j, k]
+            first += TURNED
         self.empty = True

@@ -53,6 +53,7 @@ cdef extern from *:
         }
     }
     """
+    const Py_ssize_t TURNED "SK_GD_TURNED"
     void turn "sk_gd_turn"(
         const double *, Py_ssize_t, Py_ssize_t, const double *, Py_ssize_t, double *, Py_ssize_t
     ) noexcept nogil

@@ -28,13 +28,13 @@ cdef extern from *:
     \
     /* Bring a row to the first-level cache. */ \
     static inline void sk_gd_near_##REAL(const REAL *x, Py_ssize_t d) { \
-        for (Py_ssize_t j = 0; j < d; j += 64 / sizeof(REAL)) SK_GD_PREFETCH_SOON(x + j); \
+        for (Py_ssize_t j = 0; j < d; j += SK_GD_LINE / sizeof(REAL)) SK_GD_PREFETCH_SOON(x + j); \
         SK_GD_PREFETCH_SOON(x + d - 1); \
     } \
     \
     /* Where the second half of some columns begins, in whole cache lines. */ \
     static inline Py_ssize_t sk_gd_middle_##REAL(Py_ssize_t begin, Py_ssize_t end) { \
-        enum { CHUNK = 64 / sizeof(REAL) }; \
+        enum { CHUNK = SK_GD_LINE / sizeof(REAL) }; \
         return begin + ((end - begin) / 2 + CHUNK - 1) / CHUNK * CHUNK; \
     } \
     \
@@ -46,7 +46,7 @@ cdef extern from *:
         const Py_ssize_t middle = sk_gd_middle_##REAL(begin, end); \
         for (Py_ssize_t i = 0; i < count; i++) { \
             sk_gd_near_##REAL(line[i + soon] + begin, end - begin); \
-            for (Py_ssize_t j = begin; j < middle; j += 64 / sizeof(REAL)) \
+            for (Py_ssize_t j = begin; j < middle; j += SK_GD_LINE / sizeof(REAL)) \
                 SK_GD_PREFETCH(ahead[i] + j); \
             p[i] = sk_gd_product_##REAL( \
                 line[i] + begin, v + begin, end - begin, begin == 0 ? bias : p[i] \
@@ -82,7 +82,7 @@ cdef extern from *:
                 const REAL *a = line[i], *b = line[i + 1], *c = line[i + 2], *e = line[i + 3]; \
                 const double ra = r[i], rb = r[i + 1], rc = r[i + 2], re = r[i + 3]; \
                 for (int k = 0; k < 4; k++) { \
-                    for (j = middle; j < end; j += 64 / sizeof(REAL)) \
+                    for (j = middle; j < end; j += SK_GD_LINE / sizeof(REAL)) \
                         SK_GD_PREFETCH(ahead[i + k] + j); \
                     SK_GD_PREFETCH(ahead[i + k] + end - 1); \
                 } \
@@ -100,7 +100,7 @@ cdef extern from *:
         const REAL *const *line, Py_ssize_t count, Py_ssize_t d, double *__restrict block, \
         Py_ssize_t soon, const REAL *const *ahead \
     ) { \
-        enum { CHUNK = 64 / sizeof(REAL) }; \
+        enum { CHUNK = SK_GD_LINE / sizeof(REAL) }; \
         for (Py_ssize_t i = 0; i < count; i++, block += d) { \
             const REAL *x = line[i]; \
             Py_ssize_t j; \

@@ -15,6 +15,7 @@ from sk_gd.objectives.dense_products cimport (
     sk_gd_dot_double, sk_gd_dot_float, sk_gd_dot_standardised_double, sk_gd_dot_standardised_float,
     sk_gd_standardise, sk_gd_sums, sk_gd_terms,
 )
+from sk_gd.objectives.prefetch cimport LINE
 from sk_gd.objectives.rows cimport (
     AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, multiply_slopes, prefetch_row,
 )
@@ -40,10 +41,6 @@ cdef extern from *:
     """
     void will_need "sk_gd_will_need"(const void *begin, size_t size) noexcept nogil
 
-
-# Numbers of an order in a cache line.
-cdef enum:
-    IN_A_LINE = 8
 
 # Rows are brought to the first-level cache so many rows before their use, at the most, or, if they
 # are long, so many bytes.
@@ -259,7 +256,7 @@ cdef class DenseRows(Rows):
             i = 0
             while i < end:
                 SK_GD_PREFETCH(order + group + size + s + i)
-                i += IN_A_LINE
+                i += LINE // <Py_ssize_t> sizeof(Py_ssize_t)
             for i in range(end):
                 ahead[i] = data + order[min(group + streams[i], last)] * bytes
             ahead += end

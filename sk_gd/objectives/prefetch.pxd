@@ -3,6 +3,9 @@
 
 cdef extern from *:
     """
+    /* Bytes of a cache line: the processor fetches so many at a time. */
+    #define SK_GD_LINE 64
+
     #if defined(__GNUC__) || defined(__clang__)
     /* To the second-level cache, and to the first. */
     #define SK_GD_PREFETCH(address) __builtin_prefetch(address, 0, 2)
@@ -12,4 +15,5 @@ cdef extern from *:
     #define SK_GD_PREFETCH_SOON(address)
     #endif
     """
+    const Py_ssize_t LINE "SK_GD_LINE"
     void SK_GD_PREFETCH(const void *) noexcept nogil

@@ -1,7 +1,7 @@
 # cython: language_level=3
 
 from sk_gd.objectives.order cimport Order
-from sk_gd.objectives.prefetch cimport SK_GD_PREFETCH
+from sk_gd.objectives.prefetch cimport LINE, SK_GD_PREFETCH
 
 cdef extern from *:
     """
@@ -28,7 +28,7 @@ cdef inline void prefetch_row(const void *row, Py_ssize_t bytes) noexcept nogil:
     cdef Py_ssize_t i = 0
     while i < bytes:
         SK_GD_PREFETCH(x + i)
-        i += 64
+        i += LINE
     SK_GD_PREFETCH(x + bytes - 1)
 
 
