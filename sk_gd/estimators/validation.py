@@ -63,7 +63,7 @@ class Witness:
         X, y = validate_features(
             self._copy, X, y, reset=reset, order="C", skip_check_array=valid, **checks
         )
-        if y.dtype.kind == "f":
+        if not valid and y.dtype.kind == "f":
             # None becomes NaN when scikit-learn converts objects, after it has looked for NaN.
             assert_all_finite(y, input_name="y")
         if sp.issparse(X) and not X.has_canonical_format and _has_duplicates(X):

@@ -93,7 +93,8 @@ def get(loss: str | Loss, kind: Literal["regressor", "classifier"] | None = None
     given, allowed = loss, list(TABLE) if kind is None else names(kind)
     # A loss for the other kind of estimator has an error message of its own.
     table = TABLE if isinstance(loss, str) and loss in TABLE else {n: TABLE[n] for n in allowed}
-    words = {word: f"write {name!r}" for word, name in LOSSES.items() if name in allowed}
+    meant = LOSSES.get(loss) if isinstance(loss, str) else None
+    words = {loss: f"write {meant!r}"} if meant in allowed else {}
     loss = lookup(loss, table, Loss, "loss", words)
     if kind is not None and kind not in loss.kinds:
         raise ValueError(

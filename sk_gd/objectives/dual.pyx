@@ -80,7 +80,6 @@ cdef class Duals:
     cdef Py_ssize_t n_outputs
     cdef double ridge
     cdef double reach
-    cdef Py_ssize_t n_used
     cdef bint intercept
     cdef bint begun
     cdef double[:, ::1] w
@@ -148,7 +147,6 @@ cdef class Duals:
         cdef double moved
         if n < 1 or not are_rows(&order[0], n, self.n_rows):
             raise ValueError(f"There are {self.n_rows} rows. Got others: {np.asarray(order)}.")
-        self.n_used = n
         self.reach = 1 / (self.ridge * n)
         self.moved = self.gained = 0
         n_taken = ascend(self, self.indices, self.indptr, order)
@@ -175,7 +173,7 @@ cdef class Duals:
             entropy *= self.weight
         moved = b - np.asarray(self.anchor)[known]
         squares = 0.5 * np.vdot(w, w) + moved @ b + NEAR * (moved @ moved)
-        return entropy.sum() / self.n_used - self.ridge * squares
+        return self.ridge * (self.reach * entropy.sum() - squares)
 
     def model(self):
         """Coefficients (n_outputs, n_features) and intercepts (n_outputs,)."""
