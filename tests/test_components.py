@@ -130,7 +130,9 @@ def lowest(loss, data, labels, alpha):
 class TestMinimum:
     @pytest.mark.parametrize("loss", JUMPS)
     @pytest.mark.parametrize("label", [0, 1, 2])
-    @pytest.mark.parametrize(("n", "gap"), [(60, 0.02), (120, 4e-4)])
+    # On a hundred rows not all steps descend, and where the last one ends depends on the rounding:
+    # with the rows in other orders up to 0.023 is left, and 0.045 with other versions of scipy.
+    @pytest.mark.parametrize(("n", "gap"), [(60, 0.1), (120, 4e-4)])
     def test_jumping_curvature(self, n, gap, loss, label):
         """The objective is tiny: its improvements count relative to itself."""
         data, scores = table(n, 900, seed=label, gap=4.0)

@@ -224,6 +224,33 @@ def test_more_answers_than_the_client_holds_are_merged_to_the_same_bits(monkeypa
         np.testing.assert_array_equal(coef, coefs[0])
 
 
+@pytest.mark.parametrize("precondition", ["standardize", "whiten"])
+def test_partitions_can_move_after_they_were_used(client, precondition, monkeypatch):
+    """Dask moves them when it balances its workers. If it cannot, it tries again forever."""
+    import pickle
+
+    from sk_gd.dask import cluster
+
+    plain, moved = cluster.Partitions.merged, []
+
+    def pickled(keys, dask_worker):
+        return sum(len(pickle.dumps(dask_worker.data[k])) for k in keys if k in dask_worker.data)
+
+    def merged_and_moved(parts, *given, **more):
+        answer = plain(parts, *given, **more)
+        # Where this is an error, the next line would not end.
+        moved.append(client.run(pickled, [future.key for future in parts.held]))
+        client.replicate(parts.held)
+        return answer
+
+    settings = {"precondition": precondition, "optimizer": "adgd", "persist": True}
+    stayed = _there("GDClassifier", "three", ends_of(5), **settings)
+    monkeypatch.setattr(cluster.Partitions, "merged", merged_and_moved)
+    model = _there("GDClassifier", "three", ends_of(5), **settings)
+    np.testing.assert_array_equal(model.coef_, stayed.coef_)
+    assert moved
+
+
 def _there(kind, target, ends, **parameters):
     import sk_gd.dask
 

@@ -314,6 +314,7 @@ class Own(Optimizer):
         return super().rule(n)
 
 
+@pytest.mark.filterwarnings("ignore:Setting the shape:DeprecationWarning")  # by numpy 2.5
 def test_an_optimizer_that_changes_the_shapes_of_its_arrays():
     changed, model = (GDRegressor(Own(how), **QUICK).fit(X, Y) for how in ("shape", None))
     np.testing.assert_array_equal(changed.coef_, model.coef_)

@@ -66,6 +66,11 @@ class Problem:
     # Weak references to the data that have been made so far.
     _known: list = field(default_factory=list)
 
+    def __getstate__(self):
+        """What another process needs: Dask may move a problem at any time, even after its use."""
+        made = {"coordinates": {}, "_components": {}, "_measured": None, "_known": []}
+        return vars(self) | made
+
     @cached_property
     def n(self):
         """Number of rows that train."""
