@@ -5,7 +5,6 @@ The strength "auto" of the penalty is made from it.
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg.blas import dger
 from scipy.linalg.lapack import dormqr, dsytrd
 
 from ..indices import slices
@@ -26,6 +25,8 @@ STEPS, COLUMNS, VECTORS = 10, 32, 1 << 23
 SAMPLED_ROWS, SAMPLED_NUMBERS, SAMPLED_STEPS = 2000, 1 << 25, 6
 # A direction that is shorter, relative to the first product, is rounding.
 EXHAUSTED = 1e-10
+# Where a mean is more deviations from zero than that, the products would have its rounding.
+VERY_FAR = 1e4
 # Numbers of X that are read together.
 NUMBERS = 1 << 20
 # LAPACK works on so many columns of a matrix at a time.
@@ -207,13 +208,19 @@ class _Covariances:
         """Mean products of the features and the targets: features × outputs."""
         return self.with_targets / self.scale
 
-    def towards(self, mix):
-        """`products` with the targets that `mix` mixes: features × columns."""
-        return self.products @ mix
+    def starts(self, mix, signs):
+        """The products with the targets that `mix` mixes, and in the last row these signs."""
+        vectors = (self.products @ mix).T
+        vectors[-1] = signs
+        return vectors
 
-    def second_moment(self, V):
-        """The second moment of the features times V, features × columns."""
-        return self.second @ V
+    def images(self, vectors, signs):
+        """What other vectors are multiplied by for their inner products with these: the same."""
+        return vectors
+
+    def times(self, vectors, images):
+        """The second moment of the features times these vectors."""
+        return vectors @ self.second
 
 
 class CentredRows:
@@ -227,7 +234,7 @@ class CentredRows:
         self.total = problem.n_counted
         self.rows = problem.subset
         self.inverse = inverse
-        self.shift = mean * inverse
+        self.mean, self.shift = mean, mean * inverse
         X = problem.X
         width = X.nnz / X.shape[0] if sp.issparse(X) else X.shape[1]
         self.step = max(1, int(NUMBERS / max(width, 1)))
@@ -243,18 +250,32 @@ class CentredRows:
         self.scale = scale_of(variance, problem.targets)
 
     def batches(self):
-        """The rows of X, some at a time, and which ones they are."""
+        """Some rows at a time, in parts: pairs of columns and what is in them; and which rows."""
         n = self.problem.n
         if self.step >= n:
-            yield self._X, slice(0, n)
+            yield self._whole, slice(0, n)
             return
         for batch in slices(n, self.step):
-            yield self.problem.X[batch if self.rows is None else self.rows[batch]], batch
+            rows = batch if self.rows is None else self.rows[batch]
+            yield self._split(self.problem.X[rows]), batch
 
     @cached_property
     def _X(self):
         """All rows, which are gathered once."""
         return self.problem.X if self.rows is None else self.problem.X[self.rows]
+
+    @cached_property
+    def _whole(self):
+        return self._split(self._X)
+
+    def _split(self, X):
+        """Pairs of columns and what is in them, from their mean if that is very far from zero."""
+        far = np.abs(self.shift) > VERY_FAR
+        if not far.any():
+            return [(slice(None), X)]
+        x = X[:, far]
+        x = (x.toarray() if sp.issparse(x) else x) - self.mean[far]
+        return [(far, x), (~far, X[:, ~far])]
 
     def targets(self):
         """Targets, times the roots of the shares."""
@@ -297,30 +318,48 @@ class CentredRows:
                 found[columns] -= np.outer(shift, factors.sum(axis=0))
         return found
 
-    def towards(self, mix):
-        """Mean products of the features and the targets, which `mix` mixes: features × columns."""
-        found = None
-        for x, batch in self.batches():
-            y = self.centred[batch] / self.scale @ mix
-            part = transposed_product(x, y * self.share[batch, None])
-            found = part if found is None else found + part
-        found *= self.inverse[:, None]
+    def starts(self, mix, signs):
+        """The factors of the vectors to start from: the same as of the other class.
+
+        Vectors are kept as factors: each is a sum of the rows, times the roots of their shares,
+        and of the signs, each times its factor. Texts have many more features than rows.
+        """
+        factors = np.zeros((mix.shape[1], self.problem.n + 1))
+        factors[:, :-1] = (self.targets() @ mix).T
+        factors[-1] = 0
+        factors[-1, -1] = 1
+        return factors
+
+    def images(self, factors, signs):
+        """What other factors are multiplied by for the inner products of their vectors with these.
+
+        They are the products of the vectors with the rows, and of the last one with the signs,
+        which are a part of no other vector. Times the roots of the shares the factors of the rows
+        add up to zero, so that the means of the features need not be subtracted.
+        """
+        root = np.sqrt(self.share)
+        weighted = np.ascontiguousarray((factors[:, :-1] * root).T)
+        vectors = np.zeros((len(self.inverse), len(factors)))
+        for parts, batch in self.batches():
+            for columns, x in parts:
+                vectors[columns] += transposed_product(x, weighted[batch])
+        vectors *= self.inverse[:, None]
+        vectors[:, -1] += factors[-1, -1] * signs
+        found = np.zeros_like(factors)
+        found[-1, -1] = signs @ vectors[:, -1]
+        vectors *= self.inverse[:, None]
+        for parts, batch in self.batches():
+            for columns, x in parts:
+                found[:, :-1][:, batch] += product(x, vectors[columns]).T
+        found[:, :-1] -= (found[:, :-1] @ self.share)[:, None]
+        found[:, :-1] *= root
         return found
 
-    def second_moment(self, V):
-        """The second moment of the features times V, features × columns."""
-        scaled, shifted = V * self.inverse[:, None], self.shift @ V
-        found, total = None, 0.0
-        for x, batch in self.batches():
-            z = product(x, scaled)
-            z -= shifted
-            z *= self.share[batch, None]
-            part = transposed_product(x, z)
-            found = part if found is None else found + part
-            total += z.sum(axis=0)
-        found *= self.inverse[:, None]
-        # The outer product is subtracted in place.
-        return dger(-1.0, total, self.shift, a=found.T, overwrite_a=True).T
+    def times(self, factors, images):
+        """The factors of the second moment of the features times the vectors with `factors`."""
+        found = images.copy()
+        found[:, -1] = 0
+        return found
 
 
 def _by_lanczos(data, inverse, steps):
@@ -335,33 +374,29 @@ def _by_lanczos(data, inverse, steps):
         mix = rng.choice([-1.0, 1.0], (len(mix), n_columns)) / np.sqrt(n_columns)
     # Zeros make room for one more column, and their number one that sparse products like.
     n_more = convenient(mix.shape[1] + 1) - mix.shape[1]
-    start = data.towards(np.pad(mix, ((0, 0), (0, n_more))))
-    start[:, -1] = rng.choice([-1.0, 1.0], len(inverse)) * (inverse > 0)
-    length = np.linalg.norm(start, axis=0)
-    # Every start has its own vectors: starts × steps × features.
-    basis = np.empty((len(length), steps, len(inverse)))
-    diagonal, beside = np.empty((2, steps, len(length)))
-    v = (start / np.where(length > 0, length, 1.0)).T
+    signs = rng.choice([-1.0, 1.0], len(inverse)) * (inverse > 0)
+    v = data.starts(np.pad(mix, ((0, 0), (0, n_more))), signs)
+    # Every start has its own vectors: starts × steps × numbers.
+    basis, images = np.empty((2, len(v), steps, v.shape[1]))
+    diagonal, lengths = np.empty((2, steps, len(v)))
     for k in range(steps):
-        basis[:, k] = v
-        # A vector is a row here, whose numbers are side by side.
-        v = np.ascontiguousarray(data.second_moment(np.ascontiguousarray(v.T)).T)
-        diagonal[k] = np.einsum("ij,ij->i", v, basis[:, k])
-        if k == steps - 1:
-            break
-        # Rounding would bring back the directions that are known, and decide the result.
-        for own, row in zip(basis, v, strict=True):
-            row -= (own[: k + 1] @ row) @ own[: k + 1]
-        beside[k] = np.sqrt(np.einsum("ij,ij->i", v, v))
+        image = data.images(v, signs)
+        lengths[k] = np.sqrt(np.maximum(np.einsum("ij,ij->i", v, image), 0.0))
         # What is left of a space that is exhausted is rounding.
-        left = beside[k] > EXHAUSTED * diagonal[0]
-        beside[k] = np.where(left, beside[k], 0.0)
-        v[~left] = 0.0
-        v /= np.where(left, beside[k], 1.0)[:, None]
+        left = lengths[k] > (EXHAUSTED * diagonal[0] if k else 0.0)
+        lengths[k] = np.where(left, lengths[k], 0.0)
+        one = np.where(left, 1 / np.where(left, lengths[k], 1.0), 0.0)[:, None]
+        basis[:, k], images[:, k] = one * v, one * image
+        v = data.times(basis[:, k], images[:, k])
+        diagonal[k] = np.einsum("ij,ij->i", v, images[:, k])
+        # Rounding would bring back the directions that are known, and decide the result.
+        for own, seen, row in zip(basis, images, v, strict=True):
+            row -= (seen[: k + 1] @ row) @ own[: k + 1]
+    length, beside = lengths[0], lengths[1:]
     matrices = np.zeros((len(length), steps, steps))
     at = np.arange(steps)
     matrices[:, at, at] = diagonal.T
-    matrices[:, at[1:], at[:-1]] = beside[:-1].T
+    matrices[:, at[1:], at[:-1]] = beside.T
     values, vectors = np.linalg.eigh(matrices)
     nodes, weights = np.maximum(values, 0), (length[:, None] * vectors[:, 0]) ** 2
     shares = nodes[:-1].ravel(), weights[:-1].ravel()
