@@ -205,7 +205,7 @@ def test_settings(client):
     assert_refused(["'persist'"], classifier(persist="yes"), *data)
     early = {"early_stopping": True, "scoring": "roc_auc"}
     assert_refused(["scoring must be None", "'roc_auc'"], classifier(**early), *data)
-    wide = _delayed([sp.random_array((10, 10_001), density=0.01, format="csr", rng=0)] * 2)
+    wide = _delayed([sp.random_array((10, 10_001), density=0.01, format="csr", random_state=0)] * 2)
     labels = _delayed([LABELS[:10]] * 2)
     assert_refused(["10000 features", "10001"], classifier(precondition="whiten"), wide, labels)
     assert not hasattr(classifier(), "partial_fit")

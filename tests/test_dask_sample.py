@@ -60,7 +60,7 @@ def test_the_sample_is_that_of_one_machine(asked):
 def test_the_sample_of_the_evidence(weight, asked):
     """The automatic strength is read from the same rows, in one round."""
     rng = np.random.default_rng(2)
-    wide = sp.random_array((N, 300), density=0.05, format="csr", rng=rng)
+    wide = sp.random_array((N, 300), density=0.05, format="csr", random_state=rng)
     y = (wide.sum(axis=1) + rng.normal(size=N) > 7).astype(int)
     data = (wide, y) if weight is None else (wide, y, rng.integers(0, 3, N))
     quick = {"alpha": "auto", "optimizer": "adgd", "precondition": "standardize", "max_iter": 1}

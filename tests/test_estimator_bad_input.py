@@ -202,7 +202,11 @@ BAD_DATA = [
     ("infinity in X", {"X": with_entry(X, np.inf)}, ["X", "infinity"]),
     ("infinity in sparse X", {"X": sp.csr_array(with_entry(X, np.inf))}, ["X", "infinity"]),
     ("complex X", {"X": X + 1j}, ["Complex data not supported"]),
-    ("text in X", {"X": X.astype(str) + "m"}, ["X must have numbers only", "text", r"0\.\d+m"]),
+    (
+        "text in X",
+        {"X": np.char.add(X.astype(str), "m")},
+        ["X must have numbers only", "text", r"0\.\d+m"],
+    ),
     ("dates in X", {"X": FRAME.assign(b=DAYS)}, ["X must have numbers only", r"columns \['b'\]"]),
     ("empty X", {"X": X[:0], "y": TARGET[:0]}, [r"0 sample\(s\)", "minimum of 1"]),
     ("no features", {"X": X[:, :0]}, [r"0 feature\(s\)", "minimum of 1"]),
@@ -327,7 +331,7 @@ def test_sparse_targets():
     [
         (FRAME.assign(c="x"), r"columns \['c'\]"),
         (FRAME.assign(b=DAYS), r"columns \['b'\]"),
-        (X.astype(str) + "m", "text"),
+        (np.char.add(X.astype(str), "m"), "text"),
     ],
     ids=["text in a frame", "dates in a frame", "text"],
 )

@@ -121,7 +121,7 @@ class TestRule:
         ],
     )
     def test_pairs(self, n, d, density, pairs):
-        X = sp.random_array((n, d), density=density, format="csr", rng=0)
+        X = sp.random_array((n, d), density=density, format="csr", random_state=0)
         model = GDClassifier(**QUICK).fit(X, np.arange(n) % 3)
         assert model.optimizer_.maxcor == pairs
 

@@ -40,8 +40,8 @@ def test_an_order_has_every_row_once(n, run, group, subset):
 def test_small_data_are_shuffled_as_a_whole():
     # By the algorithm of Fisher and Yates, with the 32-bit numbers of the generator in turn.
     n = 50
-    words = np.random.default_rng(0).bit_generator.random_raw(n)
-    halves = [int(half) for word in words for half in (word & 0xFFFFFFFF, word >> np.uint64(32))]
+    words = np.random.default_rng(0).bit_generator.random_raw(n).tolist()
+    halves = [half for word in words for half in (word & 0xFFFFFFFF, word >> 32)]
     expected = list(range(n))
     for i in reversed(range(1, n)):
         j = halves.pop(0) * (i + 1) >> 32

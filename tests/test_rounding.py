@@ -71,6 +71,17 @@ def test_the_choice_of_the_optimizer_counts_weights_as_rows(seed, storage):
     np.testing.assert_allclose(repeated.predict(X), weighted.predict(X), rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.parametrize("unit", [5e-324, 1e-310, 1e-300, 1e300, 4e307])
+def test_weights_have_any_unit(unit):
+    """The smallest numbers have few digits, and the sum of the largest is infinite."""
+    rng = np.random.default_rng(0)
+    X, y, weight = rng.normal(size=(30, 3)), rng.normal(size=30), rng.integers(0, 5, size=30)
+    model = GDRegressor("lbfgs", alpha=0.1)
+    coef = model.fit(X, y, sample_weight=weight).coef_
+    other = model.fit(X, y, sample_weight=unit * weight).coef_
+    np.testing.assert_allclose(other, coef, rtol=1e-9)
+
+
 @pytest.mark.parametrize("storage", [np.asarray, sp.csr_array], ids=["dense", "sparse"])
 @pytest.mark.parametrize("name", ["adam", "adagrad", "rmsprop", "rprop", "nadam"])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

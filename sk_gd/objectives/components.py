@@ -10,7 +10,6 @@ need no more than n weights, and these are along axes on which the rows are not 
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 
 from .moments import SMALLEST_SQUARE, Moments
 
@@ -65,7 +64,7 @@ def components(problem, features, size, centre):
         # Constant features are left to the intercept.
         inverse, middle = np.where(features.is_constant(), 0.0, inverse), features.mean
     rows = problem.measured(middle, inverse)
-    squares, vectors = scipy.linalg.eigh(rows.gram, driver="evd")
+    squares, vectors = np.linalg.eigh(rows.gram)
     kept = squares > max(SHORTEST * squares[-1], SMALLEST_SQUARE)
     # Rows that are all the same have one axis, along which all are zero.
     kept[-1] = True

@@ -15,6 +15,8 @@ from .data import Data
 from .evidence import MAX_EXACT, CentredRows, drawn, has_few_rows, places, signal_to_noise
 from .gram import condense, joint_moments, pays
 
+TINY = np.finfo(float).tiny
+
 
 @dataclass(eq=False)
 class Problem:
@@ -276,8 +278,9 @@ def normalise(weight, subset):
     trains = slice(None) if subset is None else subset
     with np.errstate(over="ignore"):
         mean = weight[trains].mean()
-    if np.isinf(mean):
-        weight = weight / np.max(weight)
+    # The mean of the smallest numbers has few digits, and that of the largest may be infinite.
+    if not TINY <= mean < np.inf:
+        weight = np.ldexp(weight, 600 if mean < TINY else -600)
         mean = weight[trains].mean()
     if not mean > 0:
         raise ValueError(

@@ -1,7 +1,6 @@
 """How long a step may be: smoothness constant, trace and largest eigenvalue of the Hessian."""
 
 import numpy as np
-import scipy.linalg
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from .moments import Moments
@@ -125,7 +124,7 @@ def largest_eigenvalue(k, gram, product):
     """
     if k <= MAX_GRAM_COLUMNS:
         # All of them cost as much as one, and the methods for some fail on singular matrices.
-        return float(scipy.linalg.eigvalsh(gram(), driver="evd")[-1])
+        return float(np.linalg.eigvalsh(gram())[-1])
     # The same start every time, with a part in every direction.
     start = np.random.default_rng(0).standard_normal(k)
     operator = LinearOperator((k, k), matvec=product, dtype=float)
