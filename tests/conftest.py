@@ -30,6 +30,11 @@ def close_figures():
     pyplot.close("all")
 
 
+def pytest_collection_modifyitems(items):
+    """The longest tests come first, so that no process waits for another in the end."""
+    items.sort(key=lambda item: "test_sklearn_suites" not in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def client():
     """A client of two workers, which are processes of one thread."""
