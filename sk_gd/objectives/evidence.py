@@ -325,8 +325,7 @@ class CentredRows:
         and of the signs, each times its factor. Texts have many more features than rows.
         """
         factors = np.zeros((mix.shape[1], self.problem.n + 1))
-        factors[:, :-1] = (self.targets() @ mix).T
-        factors[-1] = 0
+        factors[:, :-1] = (self.targets() @ mix).T  # the last column of `mix` is zero
         factors[-1, -1] = 1
         return factors
 
