@@ -16,13 +16,16 @@ from .tridiagonal import resolvents
 # Up to so many features, or so many rows, all eigenvalues are computed. With more features than
 # rows the Lanczos method below is at its worst, and other solvers are slow, too.
 MAX_EXACT, MAX_EXACT_ROWS = 256, 512
-# Else so many steps of the Lanczos method, from so many columns of targets, which are fewer if all
-# vectors together would be more numbers than that.
-STEPS, COLUMNS, VECTORS = 10, 32, 1 << 23
+# Else up to so many steps of the Lanczos method, from so many columns of targets, which are fewer
+# if all vectors together would be more numbers than that.
+STEPS, COLUMNS, VECTORS = 15, 32, 1 << 23
+# Every step finds more of the signal. So many are enough on most tables. On texts the ratio is a
+# tenth to a third of the right one then, so that more steps follow, some at a time, until it grows
+# by no more than this factor.
+FIRST_STEPS, MORE_STEPS, SETTLED = 6, 3, 1.1
 # They read so many rows, drawn at random, and no more numbers than that (256 MB); all of more rows
-# would cost as much as a fourth to a half of the training. With more steps than that the noise of
-# the sample would be taken for signal.
-SAMPLED_ROWS, SAMPLED_NUMBERS, SAMPLED_STEPS = 2000, 1 << 25, 6
+# would cost as much as a fourth to a half of the training.
+SAMPLED_ROWS, SAMPLED_NUMBERS = 2000, 1 << 25
 # A direction that is shorter, relative to the first product, is rounding.
 EXHAUSTED = 1e-10
 # Where a mean is more deviations from zero than that, the products would have its rounding.
@@ -86,9 +89,14 @@ def signal_to_noise(problem, features, size):
     if data.scale is None:
         return 1.0
     # The second moments are means over the rows; the rows add up.
-    explained, determinant = _explained(problem, data, inverse, RATIOS * (data.total / trace))
-    unexplained = np.maximum(1 - explained, 1e-9)
-    return _maximiser(-0.5 * (data.total - 1) * np.log(unexplained) - 0.5 * determinant)
+    before = 0.0
+    for explained, determinant in _explained(problem, data, inverse, RATIOS * (data.total / trace)):
+        unexplained = np.maximum(1 - explained, 1e-9)
+        ratio = _maximiser(-0.5 * (data.total - 1) * np.log(unexplained) - 0.5 * determinant)
+        if ratio <= SETTLED * before:
+            break
+        before = ratio
+    return ratio
 
 
 def inverse_of(features, size):
@@ -112,7 +120,7 @@ def _maximiser(evidence):
 
 
 def _explained(problem, data, inverse, spread):
-    """What is explained of the targets, and the logarithm of the determinant.
+    """What is explained of the targets, and the logarithm of the determinant, ever closer.
 
     An entry for each of the `spread`, the variances of the coefficients. The features are
     multiplied by `inverse`.
@@ -120,16 +128,16 @@ def _explained(problem, data, inverse, spread):
     # Rows with weights are as many as they stand for, which decides how they are treated.
     if problem.has_few_features:
         rest, determinant = _resolved(data.second, data.products, spread)
-        return spread * rest, determinant
-    if has_few_rows(problem):
+        yield spread * rest, determinant
+    elif has_few_rows(problem):
         targets = data.targets()
         rest, determinant = _resolved(data.gram, targets, spread)
-        return np.sum(targets**2) - rest, determinant
-    steps = SAMPLED_STEPS if data.total < problem.n_counted else STEPS
-    (values, shares), (all_values, counts) = _by_lanczos(data, inverse, steps)
-    spread = spread[:, None]
-    explained = np.sum(shares * spread / (1 + spread * values), axis=1)
-    return explained, np.sum(counts * np.log1p(spread * all_values), axis=1)
+        yield np.sum(targets**2) - rest, determinant
+    else:
+        s = spread[:, None]
+        for (values, shares), (all_values, counts) in _by_lanczos(data, inverse):
+            explained = np.sum(shares * s / (1 + s * values), axis=1)
+            yield explained, np.sum(counts * np.log1p(s * all_values), axis=1)
 
 
 def _resolved(matrix, vectors, spread):
@@ -214,7 +222,7 @@ class _Covariances:
         vectors[-1] = signs
         return vectors
 
-    def images(self, vectors, signs):
+    def images(self, vectors):
         """What other vectors are multiplied by for their inner products with these: the same."""
         return vectors
 
@@ -324,35 +332,48 @@ class CentredRows:
         Vectors are kept as factors: each is a sum of the rows, times the roots of their shares,
         and of the signs, each times its factor. Texts have many more features than rows.
         """
+        self.of_signs = self._products((signs * self.inverse)[:, None])[0]
+        self.n_signs = np.count_nonzero(signs)
         factors = np.zeros((mix.shape[1], self.problem.n + 1))
         factors[:, :-1] = (self.targets() @ mix).T  # the last column of `mix` is zero
         factors[-1, -1] = 1
         return factors
 
-    def images(self, factors, signs):
+    def images(self, factors):
         """What other factors are multiplied by for the inner products of their vectors with these.
 
         They are the products of the vectors with the rows, and of the last one with the signs,
-        which are a part of no other vector. Times the roots of the shares the factors of the rows
-        add up to zero, so that the means of the features need not be subtracted.
+        which are a part of no other vector.
         """
-        root = np.sqrt(self.share)
-        weighted = np.ascontiguousarray((factors[:, :-1] * root).T)
-        vectors = np.zeros((len(self.inverse), len(factors)))
-        for parts, batch in self.batches():
-            for columns, x in parts:
-                vectors[columns] += transposed_product(x, weighted[batch])
-        vectors *= self.inverse[:, None]
-        vectors[:, -1] += factors[-1, -1] * signs
         found = np.zeros_like(factors)
-        found[-1, -1] = signs @ vectors[:, -1]
-        vectors *= self.inverse[:, None]
+        sums = self._sums(factors[:, :-1])
+        sums *= (self.inverse**2)[:, None]
+        found[:, :-1] = self._products(sums)
+        found[-1, :-1] += factors[-1, -1] * self.of_signs
+        found[-1, -1] = factors[-1, :-1] @ self.of_signs + factors[-1, -1] * self.n_signs
+        return found
+
+    def _sums(self, factors):
+        """The sums of the rows of X times `factors`: features × vectors.
+
+        Times the roots of the shares the factors add up to zero, so that the means of the features
+        need not be subtracted.
+        """
+        weighted = np.ascontiguousarray((factors * np.sqrt(self.share)).T)
+        found = np.zeros((len(self.inverse), len(factors)))
         for parts, batch in self.batches():
             for columns, x in parts:
-                found[:, :-1][:, batch] += product(x, vectors[columns]).T
-        found[:, :-1] -= (found[:, :-1] @ self.share)[:, None]
-        found[:, :-1] *= root
+                found[columns] += transposed_product(x, weighted[batch])
         return found
+
+    def _products(self, vectors):
+        """The products of vectors (features × vectors) and the centred rows: vectors × rows."""
+        found = np.zeros((self.problem.n, vectors.shape[1]))
+        for parts, batch in self.batches():
+            for columns, x in parts:
+                found[batch] += product(x, vectors[columns])
+        found -= self.share @ found
+        return (found * np.sqrt(self.share)[:, None]).T
 
     def times(self, factors, images):
         """The factors of the second moment of the features times the vectors with `factors`."""
@@ -361,13 +382,13 @@ class CentredRows:
         return found
 
 
-def _by_lanczos(data, inverse, steps):
+def _by_lanczos(data, inverse):
     """Eigenvalues with the shares of the targets, and eigenvalues with how often they occur.
 
-    They are those of a few nodes of Gauss quadratures.
+    They are those of a few nodes of Gauss quadratures, of ever more.
     """
     rng = np.random.default_rng(0)
-    n_columns = min(COLUMNS, max(1, VECTORS // (steps * len(inverse)) - 1))
+    n_columns = min(COLUMNS, max(1, VECTORS // (STEPS * len(inverse)) - 1))
     mix = np.eye(len(data.scale))
     if len(mix) > n_columns:
         mix = rng.choice([-1.0, 1.0], (len(mix), n_columns)) / np.sqrt(n_columns)
@@ -376,27 +397,32 @@ def _by_lanczos(data, inverse, steps):
     signs = rng.choice([-1.0, 1.0], len(inverse)) * (inverse > 0)
     v = data.starts(np.pad(mix, ((0, 0), (0, n_more))), signs)
     # Every start has its own vectors: starts × steps × numbers.
-    basis, images = np.empty((2, len(v), steps, v.shape[1]))
-    diagonal, lengths = np.empty((2, steps, len(v)))
-    for k in range(steps):
-        image = data.images(v, signs)
-        lengths[k] = np.sqrt(np.maximum(np.einsum("ij,ij->i", v, image), 0.0))
+    basis, images = np.empty((2, len(v), STEPS, v.shape[1]))
+    diagonal, beside = np.empty((2, len(v), STEPS))  # the second one with the lengths before it
+    for k in range(STEPS):
+        image = data.images(v)
+        length = np.sqrt(np.maximum(np.einsum("ij,ij->i", v, image), 0.0))
         # What is left of a space that is exhausted is rounding.
-        left = lengths[k] > (EXHAUSTED * diagonal[0] if k else 0.0)
-        lengths[k] = np.where(left, lengths[k], 0.0)
-        one = np.where(left, 1 / np.where(left, lengths[k], 1.0), 0.0)[:, None]
+        left = length > (EXHAUSTED * diagonal[:, 0] if k else 0.0)
+        beside[:, k] = np.where(left, length, 0.0)
+        one = np.where(left, 1 / np.where(left, length, 1.0), 0.0)[:, None]
         basis[:, k], images[:, k] = one * v, one * image
         v = data.times(basis[:, k], images[:, k])
-        diagonal[k] = np.einsum("ij,ij->i", v, images[:, k])
+        diagonal[:, k] = np.einsum("ij,ij->i", v, images[:, k])
         # Rounding would bring back the directions that are known, and decide the result.
-        for own, seen, row in zip(basis, images, v, strict=True):
-            row -= (seen[: k + 1] @ row) @ own[: k + 1]
-    length, beside = lengths[0], lengths[1:]
-    matrices = np.zeros((len(length), steps, steps))
-    at = np.arange(steps)
-    matrices[:, at, at] = diagonal.T
-    matrices[:, at[1:], at[:-1]] = beside.T
+        along = images[:, : k + 1] @ v[:, :, None]
+        v -= (along.transpose(0, 2, 1) @ basis[:, : k + 1])[:, 0]
+        n = k + 1
+        if n >= FIRST_STEPS and (STEPS - n) % MORE_STEPS == 0:
+            nodes, weights = _quadratures(diagonal[:, :n], beside[:, 1:n], beside[:, 0])
+            yield (nodes[:-1].ravel(), weights[:-1].ravel()), (nodes[-1], weights[-1])
+
+
+def _quadratures(diagonal, beside, lengths):
+    """The nodes and weights of Gauss quadratures, from rows of the tridiagonal matrices."""
+    n = diagonal.shape[1]
+    matrices, at = np.zeros((len(diagonal), n, n)), np.arange(n)
+    matrices[:, at, at] = diagonal
+    matrices[:, at[1:], at[:-1]] = beside
     values, vectors = np.linalg.eigh(matrices)
-    nodes, weights = np.maximum(values, 0), (length[:, None] * vectors[:, 0]) ** 2
-    shares = nodes[:-1].ravel(), weights[:-1].ravel()
-    return shares, (nodes[-1], weights[-1])
+    return np.maximum(values, 0), (lengths[:, None] * vectors[:, 0]) ** 2
