@@ -47,14 +47,14 @@ HEAD = [
     "ms, SGDClassifier",
 ]
 TEXT = (
-    "Docstrings and code of the functions of installed packages, as bags of words: the log loss and "
-    "the accuracy on the quarter of the rows that is held out. ``GDClassifier()`` against "
+    "Docstrings and code of the functions of installed packages, as bags of words: the log loss "
+    "and the accuracy on the quarter of the rows that is held out. ``GDClassifier()`` against "
     "``SGDClassifier(loss='log_loss')`` and the better one of "
     "``LogisticRegression(max_iter=1000)`` with and without a ``StandardScaler(with_mean=False)``. "
     "The times are processor times with one thread, medians of fits in turns; that of "
-    "LogisticRegression is without the scaler. How exactly the strength of the penalty is computed, "
-    "and when to begin with dual coordinate ascent, was chosen on the texts of the first part, "
-    "among others; those of the second part were set aside."
+    "LogisticRegression is without the scaler. How exactly the strength of the penalty is "
+    "computed, and when to begin with dual coordinate ascent, was chosen on the texts of the first "
+    "part, among others; those of the second part were set aside."
 )
 
 
