@@ -15,7 +15,7 @@ from sk_gd.objectives.coordinates import Coordinates
 from sk_gd.objectives.problem import Problem
 from sk_gd.penalties import ElasticNet
 from sk_gd.targets import RealTargets
-from sk_gd.training.epochs import watched_objective
+from sk_gd.training.lanes import connect
 from sk_gd.training.loop import run_epoch
 from sk_gd.training.run import Config, Run
 
@@ -59,7 +59,7 @@ def seconds_a_step(optimizer, learning_rate=1e-3):
         dtype="float64",
     )
     run.configure(config, coordinates, optimizers.get(optimizer))
-    objective, rates = watched_objective(data, [run.lane]), [run.begin_epoch(STEPS)]
+    objective, rates = connect([run.lane], data), [run.begin_epoch(STEPS)]
     epoch = medians([lambda: run_epoch(objective, [run.lane], rates, None, STEPS, 1)], TURNS)[0]
     return epoch / STEPS
 

@@ -13,9 +13,8 @@ from .estimators import GDClassifier, GDRegressor
 from .estimators.base import GDEstimator
 from .estimators.model_objective import ModelObjective, model_of
 from .optimizers import Optimizer
-from .training.epochs import watched_objective
+from .training.lanes import connect, new_lane
 from .training.loop import run_epoch
-from .training.run import new_lane
 
 if TYPE_CHECKING:
     from typing import Any
@@ -209,7 +208,7 @@ def _analytical(objective, point):
     data = problem.data(objective.coordinates, problem.n, False)
     lane = new_lane(Recorder(), point, 0)
     lane.penalty = objective.penalty
-    run_epoch(watched_objective(data, [lane]), [lane], [np.zeros(1)], None, data.n, data.n)
+    run_epoch(connect([lane], data), [lane], [np.zeros(1)], None, data.n, data.n)
     return lane.rule.state["gradient"]
 
 

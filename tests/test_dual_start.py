@@ -9,8 +9,8 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 
 from helpers import naive
+from helpers.runs import without_ascent
 from sk_gd import GDClassifier, GDGridSearchCV
-from sk_gd.objectives.data import Data
 from sk_gd.objectives.dual import Duals
 
 N, D, K = 400, 150, 5
@@ -42,7 +42,7 @@ def any_text(request):
 def without(monkeypatch, fit):
     """What `fit` returns without dual ascent."""
     with monkeypatch.context() as patch:
-        patch.setattr(Data, "has_duals", False)
+        without_ascent(patch)
         return fit()
 
 
@@ -159,7 +159,7 @@ def test_a_misleading_beginning_is_forgotten(given, monkeypatch):
 
     alone = without(monkeypatch, fit)
     far = np.full(K * (D + 1), 1e3)
-    monkeypatch.setattr(Data, "ascend", lambda data, ridge, close: (far, 0.0))
+    monkeypatch.setattr("sk_gd.training.starts.ascend", lambda data, ridge, close: (far, 0.0))
     misled = fit()
     np.testing.assert_array_equal(misled.coef_, alone.coef_)
     assert misled.loss_curve_ == alone.loss_curve_
@@ -175,7 +175,7 @@ def test_passes_end_when_they_gain_little_or_would_fail(alpha, least, most, give
             passes.append(len(order))
             return Duals.ascend(self, order)
 
-    monkeypatch.setattr("sk_gd.objectives.data.Duals", Counted)
+    monkeypatch.setattr("sk_gd.training.starts.Duals", Counted)
     X, y = given
     model = GDClassifier("lbfgs", alpha=alpha, tol=None, max_iter=30).fit(X, y)
     assert least <= len(passes) <= most
@@ -204,7 +204,9 @@ def test_a_fit_that_continues_does_not_begin_again(any_text):
 def test_other_problems_begin_at_zero(given, monkeypatch):
     X, y = given
     called = []
-    monkeypatch.setattr(Data, "ascend", lambda data, ridge, close: called.append(ridge))
+    monkeypatch.setattr(
+        "sk_gd.training.starts.ascend", lambda data, ridge, close: called.append(ridge)
+    )
     settings = {**SETTINGS, "max_iter": 1}
     short = sp.csr_matrix(X.multiply(np.random.default_rng(0).random(X.shape) < 0.5))
     short.eliminate_zeros()

@@ -14,11 +14,17 @@ from sklearn.model_selection import GridSearchCV
 from helpers import naive
 from helpers.assertions import assert_goes_on, assert_same_bits, reloaded
 from helpers.losses import Halves
-from helpers.runs import count_lanes, count_rows, is_whitened, longest_pass, run_of
+from helpers.runs import (
+    count_lanes,
+    count_rows,
+    is_whitened,
+    longest_pass,
+    run_of,
+    without_ascent,
+)
 from helpers.searches import both
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor, losses, optimizers, schedules
 from sk_gd.estimators.fitting import FEW_ENTRIES
-from sk_gd.objectives.data import Data
 from sk_gd.optimizers import LBFGS, BarzilaiBorwein, ScheduleFreeAdamW
 
 CONTAINERS = pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])
@@ -248,7 +254,7 @@ class TestMinimum:
 
     def test_texts_take_few_iterations(self, monkeypatch):
         """Rare words, of which there are many, do not slow the others down."""
-        monkeypatch.setattr(Data, "has_duals", False)
+        without_ascent(monkeypatch)
         X, y = words(400, 1200, 8)
         model = GDClassifier().fit(X, y)
         size = naive.sizes(X.toarray())
@@ -491,7 +497,7 @@ def test_a_stream_after_a_fit_keeps_what_the_fit_has_found(rows):
 
 def test_one_failed_trial_costs_one_evaluation(monkeypatch):
     """The step after it is looked ahead at as any other: its first trial is good again."""
-    monkeypatch.setattr(Data, "has_duals", False)
+    without_ascent(monkeypatch)
     found = []
     for seed in range(20):
         curve = GDClassifier().fit(*words(400, 1200, 2, seed)).evaluation_curve_

@@ -27,10 +27,10 @@ from helpers.runs import (
     keep_no_rows,
     learned,
     make_data,
+    without_ascent,
 )
 from helpers.searches import both
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor, optimizers
-from sk_gd.objectives.data import Data
 from sk_gd.objectives.functions import Function
 
 STRENGTHS = [f"{factor:g} * auto" for factor in np.logspace(-3, 3, 8)]
@@ -70,7 +70,7 @@ class TestAPath:
         self, case, container, monkeypatch
     ):
         # Passes of dual ascent are not counted.
-        monkeypatch.setattr(Data, "has_duals", False)
+        without_ascent(monkeypatch)
         model, y = CASES[case]
         X = container(WIDE)
         folds = list(KFold(4).split(WIDE))[:1]

@@ -11,9 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from .caching import cached_property
-from .dual import Duals
 from .held_out import raw_predictions
-from .moments import FAR
 from .order import Order
 from .parts import linear_objective
 from .smoothness import reach, smoothness
@@ -35,22 +33,6 @@ SAMPLE_SHARE, SAMPLE_RUN = 16, 64
 # There is none with fewer entries of X, of which a pass takes a millisecond, or with fewer rows of
 # the sample for each weight: its minimum would be far from that of all rows.
 SAMPLED_ENTRIES, ROWS_OF_A_WEIGHT = 1 << 20, 32
-# The most passes of dual coordinate ascent, and the share of what all passes have gained that one
-# gains if another one is worth its time. From there L-BFGS is the sooner at the minimum, unless a
-# few more passes will do.
-DUAL_PASSES, DUAL_GAIN, MORE_PASSES = 16, 1e-4, 5
-# What is left to gain, relative to what such passes would gain at most if they went on.
-LEFT_OF_GAIN = 3
-# There are none if rows have fewer entries than that, about which solving for the step on a row
-# costs, or if more numbers must be kept than that (256 MB): all entries, in the sizes of their
-# features, and two numbers for each class of each row.
-LONG_ROWS, MOST_KEPT = 8, 1 << 25
-# With one output a step of L-BFGS is cheaper. They pay if rows have so many entries, and if there
-# are so many features for each row, over which it takes as long as over the rows.
-LONGER_ROWS, FEATURES_OF_A_ROW = 24, 1.5
-# Nor are there any if a row could move its own score less or farther than that. Under a ridge so
-# strong L-BFGS takes few steps, and one so weak leaves the rows against each other.
-SHORTEST_REACH, LONGEST_REACH = 0.03, 4e3
 # The rows, about, by which it is judged whether a model is worse than the one before training.
 GLANCE = 1 << 10
 
@@ -144,73 +126,6 @@ class Data:
             return None
         firsts = np.arange(0, self.n - SAMPLE_RUN + 1, share * SAMPLE_RUN, dtype=np.intp)
         return self._full_batch_of((firsts[:, None] + np.arange(SAMPLE_RUN)).ravel())
-
-    @property
-    def has_duals(self):
-        """Whether to begin with dual coordinate ascent.
-
-        Sparse rows are as soon multiplied one by one as together, if each entry is multiplied with
-        the weights of many classes, or if there are many more features than entries of a row.
-        Features far from zero would make all rows alike.
-        """
-        problem, coordinates = self.problem, self.coordinates
-        shift, one = coordinates.shift, coordinates.n_outputs == 1
-        return (
-            problem.is_sparse
-            and problem.loss.softmax
-            and not problem.whole_batches_only
-            and (LONGER_ROWS if one else LONG_ROWS) * self.n <= problem.n_entries
-            and not (one and problem.n_features < FEATURES_OF_A_ROW * self.n)
-            and problem.n_entries + 2 * self.n * coordinates.n_outputs <= MOST_KEPT
-            and coordinates.rotation is None
-            and not (shift is not None and np.any(np.abs(shift) > FAR * coordinates.feature_size))
-        )
-
-    def ascend(self, ridge, close):
-        """Take a few passes of dual coordinate ascent.
-
-        Parameters
-        ----------
-        ridge : float
-            The strength of the ridge.
-        close : float
-            The share of the objective that may be left to gain.
-
-        Returns
-        -------
-        weights : ndarray or None
-            The flat weights that they find; None if they fail or would not pay, where the ridge is
-            so weak that no single row tells where to go, or so strong that a few steps suffice.
-        lowest : float
-            A number below which the minimum is not, about.
-        """
-        problem, coordinates = self.problem, self.coordinates
-        inverse = np.ones(problem.n_features) / coordinates.feature_size
-        if coordinates.scale is not None:
-            inverse[coordinates.scale == 0] = 0.0
-        n_outputs, label = coordinates.n_outputs, problem.y[:, 0]
-        duals = Duals(
-            problem.X, label, problem.weight, inverse, n_outputs, ridge, coordinates.intercept
-        )
-        rows = np.arange(self.n) if problem.subset is None else problem.subset
-        if not SHORTEST_REACH <= duals.reach_of(rows) <= LONGEST_REACH:
-            return None, -np.inf
-        generator = np.random.default_rng(0)
-        gained, gains = 0.0, [0.0, 0.0]
-        for _ in range(DUAL_PASSES):
-            more = duals.ascend(generator.permutation(rows))
-            gained += more
-            # The dual objective rises from zero, and stays below that of equal probabilities.
-            if not gained <= np.log(max(2, n_outputs)):
-                return None, -np.inf
-            gains.append(more)
-            # Every second pass leaves rows out.
-            ratio = np.sqrt(more / gains[-3]) if gains[-3] > 0 else 1.0
-            left = LEFT_OF_GAIN * more * ratio / (1 - ratio) if ratio < 1 else np.inf
-            few_more = left * ratio**MORE_PASSES <= close * gained
-            if left <= close * gained or (more <= DUAL_GAIN * gained and not few_more):
-                break
-        return coordinates.from_model(*duals.model()), duals.lowest()
 
     def glance(self):
         """Data of about a thousand rows from everywhere; None if they have no weight.

@@ -1,9 +1,8 @@
 """The loop over epochs: trains runs side by side, each until it ends."""
 
-import numpy as np
-
+from .lanes import connect
 from .loop import run_epoch
-from .run import SURELY_LEFT
+from .starts import begin_nearer
 
 
 def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None):
@@ -45,14 +44,14 @@ def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None
         if begin_epoch is not None:
             begin_epoch()
         if objective is None:
-            objective = watched_objective(data, [run.lane for run in active])
+            objective = connect([run.lane for run in active], data)
         _take_epoch(active, objective, data, generator)
         worse = [run for run, loss in begun if not _objective(run.lane, data) <= loss]
         if worse:
             # What they began with was misleading: they begin again without it.
             for run in worse:
                 run.begin(run.lane.rule.optimizer)
-            again = watched_objective(data, [run.lane for run in worse])
+            again = connect([run.lane for run in worse], data)
             _take_epoch(worse, again, data, generator)
             objective = None
         begun = []
@@ -77,72 +76,6 @@ def _take_epoch(runs, objective, data, generator):
     run_epoch(objective, lanes, rates, data.order(generator), data.n, data.batch_size)
 
 
-def begin_nearer(runs, data):
-    """Begin new runs nearer to their minimum, if their rules gain by it.
-
-    Returns for each such run the run, and the objective, summed over all rows, about, that it
-    began with.
-    """
-    n_steps = min(run.lane.rule.optimizer.sample_steps for run in runs)
-    if n_steps == 0 or data.n_batches > 1 or any(run.n_steps or run.lane.continues for run in runs):
-        return []
-    sample = data.sample()
-    if sample is not None:
-        return _begin_on_sample(runs, data, sample, n_steps)
-    if data.has_duals:
-        return [(run, loss) for run in runs if (loss := _begin_on_duals(run, data)) is not None]
-    return []
-
-
-def _begin_on_sample(runs, data, sample, n_steps):
-    """Take runs through a few steps on a sample of the rows; see `begin_nearer`."""
-    lanes = [run.lane for run in runs]
-    objective = watched_objective(sample, lanes)
-    rates = [np.array([run.config.learning_rate]) for run in runs]
-    losses = None
-    for _ in range(n_steps):
-        run_epoch(objective, lanes, rates, sample.order(None), sample.n, sample.batch_size)
-        losses = losses or [lane.loss * data.n / sample.n for lane in lanes]
-    begun = []
-    for run, loss in zip(runs, losses, strict=True):
-        lane = run.lane
-        if lane.alive and lane.is_within(run.limit):
-            begun.append((run, loss))
-            lane.rule.leave_sample()
-            lane.continues = False
-        else:
-            run.begin(lane.rule.optimizer)
-    return begun
-
-
-def _begin_on_duals(run, data):
-    """Take a run through a few passes of dual coordinate ascent.
-
-    Returns the objective, summed over the rows, that it would begin with; None if it still does.
-    """
-    config, weights = run.config, None
-    close = SURELY_LEFT * (config.tol or 0.0)
-    # Held-out data may be the best predicted on the way to the minimum.
-    if config.penalty.ridge > 0 and not config.validated:
-        weights, lowest = data.ascend(config.penalty.ridge, close)
-    if weights is None:
-        return None
-    run.lane.w[:] = weights
-    run.lane.rule.start(weights)
-    # The objective is at most so high if no more than that share of it is above the bound.
-    run.lane.rule.rest_below(lowest / (1 - close) if close < 1 else np.inf)
-    # Its weights were zero, where all classes have the same probability.
-    return data.n * np.log(max(2, data.coordinates.n_outputs))
-
-
 def _objective(lane, data):
     """The objective, summed over the rows, at the point of the last gradient."""
     return lane.loss + data.n * lane.penalty_value
-
-
-def watched_objective(data, lanes):
-    """The objective of all lanes, which each of the lanes can also ask by itself."""
-    objective = data.objective([lane.penalty for lane in lanes])
-    for lane in lanes:
-        lane.connect(objective if len(lanes) == 1 else data.objective([lane.penalty]))
-    return objective

@@ -14,7 +14,7 @@ from ..parameters import fingerprint
 from ..schedules import Schedule
 from .divergence import overflowed
 from .history import History
-from .loop import Lane
+from .lanes import lane_from, lane_state, new_lane
 from .rates import Rates
 from .stopping import Best, Stopping
 from .stored import check_run, refusing
@@ -25,12 +25,10 @@ LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in ("float32", "float64")
 # Below this share of the loss of a constant model, about, further improvements do not count:
 # a loss that goes to zero would never settle otherwise. An objective with a penalty does not.
 LEAST_LOSS = 1e-3
-# A run is at its minimum if its rule knows that less than this share of `tol` is left to gain.
-LEFT = 0.01
-# The same where it is certain, and not only an estimate.
-SURELY_LEFT = 0.1
 # Beyond this multiple of it the loss is that of outliers, of which nothing can be learnt.
 MOST_LOSS = 10.0
+# A run is at its minimum if its rule estimates that less than this share of `tol` is left to gain.
+LEFT = 0.01
 
 
 class Config(NamedTuple):
@@ -403,35 +401,3 @@ def _revived(kind, attributes):
     part = kind.__new__(kind)
     vars(part).update(attributes)
     return part
-
-
-def new_lane(optimizer, w, seed):
-    """A lane that begins at the weights `w`."""
-    rule = optimizer.rule(len(w))
-    rule.seed(seed)
-    rule.start(w)
-    return Lane(rule, w)
-
-
-def lane_state(lane):
-    """What a lane is stored as: plain numbers, arrays and the optimizer."""
-    return {
-        "optimizer": lane.rule.optimizer,
-        "t": lane.rule.t,
-        "memory": lane.rule.memory(),
-        "w": np.asarray(lane.w),
-        "average": None if lane.average is None else np.asarray(lane.average),
-        "averaged": lane.averaged,
-    }
-
-
-def lane_from(state):
-    """The lane that was stored as `state`."""
-    rule = state["optimizer"].rule(len(state["w"]))
-    rule.restore(state["t"], state["memory"])
-    lane = Lane(rule, state["w"])
-    if state["average"] is not None:
-        lane.begin_average()
-        np.asarray(lane.average)[:] = state["average"]
-    lane.averaged = state["averaged"]
-    return lane

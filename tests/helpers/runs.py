@@ -36,7 +36,8 @@ from sk_gd.search.rows import RowView
 from sk_gd.search.splits import Packed, are_different, packed
 from sk_gd.targets import ClassTargets, RealTargets
 from sk_gd.threads import one_blas_thread
-from sk_gd.training.epochs import watched_objective
+from sk_gd.training import starts as starts_module
+from sk_gd.training.lanes import connect
 from sk_gd.training.loop import run_epoch
 from sk_gd.training.run import Config, Run
 
@@ -101,6 +102,7 @@ __all__ = [
     "sums",
     "use_threads",
     "weights",
+    "without_ascent",
     "without_copy",
 ]
 
@@ -174,7 +176,7 @@ def epoch(data, *runs):
     rates = [run.begin_epoch(steps) for run in runs]
     order = data.order(None)
     lanes = [run.lane for run in runs]
-    objective = watched_objective(data, lanes)
+    objective = connect(lanes, data)
     run_epoch(objective, lanes, rates, order, data.n, data.batch_size)
 
 
@@ -518,6 +520,11 @@ def use_threads(monkeypatch, number):
     monkeypatch.setattr(one_blas_thread, "_allowed", lambda: number)
     monkeypatch.setattr(type(one_blas_thread), "share", spy)
     return called
+
+
+def without_ascent(monkeypatch):
+    """No run begins with dual coordinate ascent."""
+    monkeypatch.setattr(starts_module, "suits_ascent", lambda data: False)
 
 
 def small_samples(monkeypatch, entries=5_000):

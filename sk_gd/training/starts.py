@@ -1,0 +1,160 @@
+"""Where new runs begin: at zero, or nearer to their minimum after a few steps that cost less.
+
+These steps are on a sample of the rows, or on one sparse row at a time (dual coordinate ascent).
+"""
+
+import numpy as np
+
+from ..objectives.dual import Duals
+from ..objectives.moments import FAR
+from .lanes import connect
+from .loop import run_epoch
+
+# A run is at its minimum if it is certain, and not only an estimate, that less than this share of
+# `tol` is left to gain.
+SURELY_LEFT = 0.1
+# The most passes of dual coordinate ascent, and the share of what all passes have gained that one
+# gains if another one is worth its time. From there L-BFGS is the sooner at the minimum, unless a
+# few more passes will do.
+MOST_PASSES, LEAST_GAIN, FEW_PASSES = 16, 1e-4, 5
+# What is left to gain, relative to what such passes would gain at most if they went on.
+LEFT_OF_GAIN = 3
+# The ascent does not pay if rows have fewer entries than that, which is about what solving for the
+# step on a row costs, or if more numbers must be kept than that (256 MB): all entries, in the sizes
+# of their features, and two numbers for each class of each row.
+LONG_ROWS, MOST_KEPT = 8, 1 << 25
+# With one output a step of L-BFGS is cheaper. The ascent pays if rows have so many entries, and if
+# there are so many features for each row, over which a step takes as long as over the rows.
+LONGER_ROWS, FEATURES_OF_A_ROW = 24, 1.5
+# Nor does it pay if a row could move its own score less or farther than that. Under a ridge so
+# strong L-BFGS takes few steps, and one so weak leaves the rows against each other.
+SHORTEST_REACH, LONGEST_REACH = 0.03, 4e3
+
+
+def begin_nearer(runs, data):
+    """Begin new runs nearer to their minimum, if their rules gain by it.
+
+    Returns for each such run the run, and the objective, summed over all rows, about, that it
+    began with.
+    """
+    n_steps = min(run.lane.rule.optimizer.sample_steps for run in runs)
+    if n_steps == 0 or data.n_batches > 1 or any(run.n_steps or run.lane.continues for run in runs):
+        return []
+    sample = data.sample()
+    if sample is not None:
+        return _begin_on_sample(runs, data, sample, n_steps)
+    if suits_ascent(data):
+        return [(run, loss) for run in runs if (loss := _begin_by_ascent(run, data)) is not None]
+    return []
+
+
+def _begin_on_sample(runs, data, sample, n_steps):
+    """Take runs through a few steps on a sample of the rows; see `begin_nearer`."""
+    lanes = [run.lane for run in runs]
+    objective = connect(lanes, sample)
+    rates = [np.array([run.config.learning_rate]) for run in runs]
+    losses = None
+    for _ in range(n_steps):
+        run_epoch(objective, lanes, rates, sample.order(None), sample.n, sample.batch_size)
+        losses = losses or [lane.loss * data.n / sample.n for lane in lanes]
+    begun = []
+    for run, loss in zip(runs, losses, strict=True):
+        lane = run.lane
+        if lane.alive and lane.is_within(run.limit):
+            begun.append((run, loss))
+            lane.rule.leave_sample()
+            lane.continues = False
+        else:
+            run.begin(lane.rule.optimizer)
+    return begun
+
+
+def _begin_by_ascent(run, data):
+    """Take a run through a few passes of dual coordinate ascent.
+
+    Returns the objective, summed over the rows, that it would begin with; None if it still does.
+    """
+    config = run.config
+    close = SURELY_LEFT * (config.tol or 0.0)
+    # Held-out data may be the best predicted on the way to the minimum.
+    if config.validated or not config.penalty.ridge > 0:
+        return None
+    found = ascend(data, config.penalty.ridge, close)
+    if found is None:
+        return None
+    weights, lowest = found
+    run.lane.w[:] = weights
+    run.lane.rule.start(weights)
+    # The objective is at most so high if no more than that share of it is above the bound.
+    run.lane.rule.rest_below(lowest / (1 - close) if close < 1 else np.inf)
+    # Its weights were zero, where all classes have the same probability.
+    return data.n * np.log(max(2, data.coordinates.n_outputs))
+
+
+def suits_ascent(data):
+    """Whether to begin with dual coordinate ascent.
+
+    Sparse rows are as soon multiplied one by one as together, if each entry is multiplied with
+    the weights of many classes, or if there are many more features than entries of a row.
+    Features far from zero would make all rows alike.
+    """
+    problem, coordinates = data.problem, data.coordinates
+    shift, one = coordinates.shift, coordinates.n_outputs == 1
+    return (
+        problem.is_sparse
+        and problem.loss.softmax
+        and not problem.whole_batches_only
+        and (LONGER_ROWS if one else LONG_ROWS) * data.n <= problem.n_entries
+        and not (one and problem.n_features < FEATURES_OF_A_ROW * data.n)
+        and problem.n_entries + 2 * data.n * coordinates.n_outputs <= MOST_KEPT
+        and coordinates.rotation is None
+        and not (shift is not None and np.any(np.abs(shift) > FAR * coordinates.feature_size))
+    )
+
+
+def ascend(data, ridge, close):
+    """Take a few passes of dual coordinate ascent.
+
+    Parameters
+    ----------
+    data : Data
+        Sparse rows, see `suits_ascent`.
+    ridge : float
+        The strength of the ridge.
+    close : float
+        The share of the objective that may be left to gain.
+
+    Returns
+    -------
+    tuple of (ndarray, float), or None
+        The flat weights that they find, and a number below which the minimum is not, about. None
+        if they fail or would not pay, where the ridge is so weak that no single row tells where
+        to go, or so strong that a few steps suffice.
+    """
+    problem, coordinates = data.problem, data.coordinates
+    inverse = np.ones(problem.n_features) / coordinates.feature_size
+    if coordinates.scale is not None:
+        inverse[coordinates.scale == 0] = 0.0
+    n_outputs, label = coordinates.n_outputs, problem.y[:, 0]
+    duals = Duals(
+        problem.X, label, problem.weight, inverse, n_outputs, ridge, coordinates.intercept
+    )
+    rows = np.arange(data.n) if problem.subset is None else problem.subset
+    if not SHORTEST_REACH <= duals.reach_of(rows) <= LONGEST_REACH:
+        return None
+    generator = np.random.default_rng(0)
+    gained, gains = 0.0, [0.0, 0.0]
+    for _ in range(MOST_PASSES):
+        more = duals.ascend(generator.permutation(rows))
+        gained += more
+        # The dual objective rises from zero, and stays below that of equal probabilities.
+        if not gained <= np.log(max(2, n_outputs)):
+            return None
+        gains.append(more)
+        # Every second pass leaves rows out.
+        ratio = np.sqrt(more / gains[-3]) if gains[-3] > 0 else 1.0
+        left = LEFT_OF_GAIN * more * ratio / (1 - ratio) if ratio < 1 else np.inf
+        few_more = left * ratio**FEW_PASSES <= close * gained
+        if left <= close * gained or (more <= LEAST_GAIN * gained and not few_more):
+            break
+    return coordinates.from_model(*duals.model()), duals.lowest()
