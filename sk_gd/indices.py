@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# Numbers in the rows of a chunk: enough to be fast, too few to show in the memory used.
+CHUNK = 32768
+
 
 def without_copy(rows):
     """Return the same rows as a slice, which copies nothing, if they follow each other."""
@@ -15,3 +18,8 @@ def slices(n, size):
     """Return slices of `size` rows that are n rows together; the last one has what is left."""
     # That of scikit-learn checks its arguments, which takes longer than a short batch.
     return [slice(begin, min(begin + size, n)) for begin in range(0, n, size)]
+
+
+def chunks(n, width):
+    """Return slices of n rows of so many numbers each, about `CHUNK` numbers in every slice."""
+    return slices(n, max(1, CHUNK // max(1, width)))

@@ -13,7 +13,7 @@ from distributed import Future
 from .cluster import key_of
 
 # Bytes of a part that is made of rows in memory.
-CHUNK = 100_000_000
+BYTES_OF_PART = 100_000_000
 
 JOIN = (
     "Rows of X, y and weights must lie together. Put them into one frame and take the columns from "
@@ -80,7 +80,7 @@ def _ends_in_memory(X):
     if len(np.shape(X)) != 2:
         raise ValueError(f"X must have two dimensions. Got {len(np.shape(X))} instead.")
     n = np.shape(X)[0]
-    return [*range(n, 0, -max(1, CHUNK * n // max(size, 1)))][::-1] or [0]
+    return [*range(n, 0, -max(1, BYTES_OF_PART * n // max(size, 1)))][::-1] or [0]
 
 
 def _cut(values, ends):

@@ -19,9 +19,10 @@ from scipy.linalg.lapack import dpotrf, dtrtri
 from scipy.sparse.linalg import LinearOperator
 
 from .._versions import not_loadable
+from ..indices import chunks
 from ..losses.checks import curvature_of, units_of
 from ..penalties.elastic_net import check_strength
-from .moments import CHUNK, SMALLEST_SQUARE
+from .moments import SMALLEST_SQUARE
 
 # Beyond this number of features the full matrix costs more than it saves.
 MAX_WHITEN_FEATURES = 10_000
@@ -464,9 +465,8 @@ class Coordinates:
                 norms += (shift * scale) @ (shift * scale) - 2 * (X @ (shift * scale**2))
             return norms
         norms = np.empty(X.shape[0])
-        step = max(1, CHUNK // d)
-        for begin in range(0, X.shape[0], step):
-            x = X[begin : begin + step]
+        for rows in chunks(X.shape[0], d):
+            x = X[rows]
             z = self.points(x.toarray() if sp.issparse(x) else x)
-            norms[begin : begin + step] = np.einsum("ij,ij->i", z, z)
+            norms[rows] = np.einsum("ij,ij->i", z, z)
         return norms

@@ -34,8 +34,8 @@ cdef extern from *:
     \
     /* Where the second half of some columns begins, in whole cache lines. */ \
     static inline Py_ssize_t sk_gd_middle_##REAL(Py_ssize_t begin, Py_ssize_t end) { \
-        enum { CHUNK = SK_GD_LINE / sizeof(REAL) }; \
-        return begin + ((end - begin) / 2 + CHUNK - 1) / CHUNK * CHUNK; \
+        enum { PER_LINE = SK_GD_LINE / sizeof(REAL) }; \
+        return begin + ((end - begin) / 2 + PER_LINE - 1) / PER_LINE * PER_LINE; \
     } \
     \
     /* The columns from `begin` to `end` of `dot`, below. */ \
@@ -100,13 +100,13 @@ cdef extern from *:
         const REAL *const *line, Py_ssize_t count, Py_ssize_t d, double *__restrict block, \
         Py_ssize_t soon, const REAL *const *ahead \
     ) { \
-        enum { CHUNK = SK_GD_LINE / sizeof(REAL) }; \
+        enum { PER_LINE = SK_GD_LINE / sizeof(REAL) }; \
         for (Py_ssize_t i = 0; i < count; i++, block += d) { \
             const REAL *x = line[i]; \
             Py_ssize_t j; \
             sk_gd_near_##REAL(line[i + soon], d); \
             if (ahead) { \
-                for (j = 0; j < d; j += CHUNK) SK_GD_PREFETCH(ahead[i] + j); \
+                for (j = 0; j < d; j += PER_LINE) SK_GD_PREFETCH(ahead[i] + j); \
                 SK_GD_PREFETCH(ahead[i] + d - 1); \
             } \
             for (j = 0; j < d; j++) block[j] = x[j]; \

@@ -4,8 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg.lapack import dposv
 
-from ..indices import slices
-from .moments import CHUNK
+from ..indices import chunks
 from .smoothness import second_moment_of
 
 # Predictions are moved by so much of their unit: the slope of the loss changes by a few digits.
@@ -54,7 +53,7 @@ class LossHessian:
         """Some rows in the coordinates at a time, with their targets and weights."""
         problem, coordinates = self._data.problem, self._data.coordinates
         X, subset = problem.X, problem.subset
-        for batch in slices(self._data.n, max(1, CHUNK // coordinates.n_columns)):
+        for batch in chunks(self._data.n, coordinates.n_columns):
             rows = batch if subset is None else subset[batch]
             x = X[rows].toarray() if sp.issparse(X) else X[rows]
             y = np.ascontiguousarray(problem.y[rows].T)

@@ -6,12 +6,10 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from ..indices import slices
+from ..indices import CHUNK, chunks, slices
 from ..threads import count_parts, one_blas_thread
 from .sums import centred_sums, constant_columns
 
-# Numbers of X in a chunk: enough to be fast, too few to show in the memory used.
-CHUNK = 32768
 # How many times more rows of a sparse matrix are in a chunk: most of its numbers are zero.
 SPARSE_ROWS = 32
 # The deviation, relative to the mean, below which a sparse column may be constant: the rounding of
@@ -204,7 +202,7 @@ def _sparse_scatter(X, weight, mean, far):
     near = np.flatnonzero(~far)
     far = np.flatnonzero(far)
     scatter = np.zeros((len(mean), len(mean)))
-    for rows in slices(X.shape[0], max(1, CHUNK // len(far))):
+    for rows in chunks(X.shape[0], len(far)):
         x, w = X[rows], weight[rows]
         some = x[:, near]
         scaled = sp.diags_array(w) @ some
@@ -224,19 +222,21 @@ def _in_double(X, weight):
     if X.dtype == np.float64:
         yield X, weight
         return
-    step = max(1, max(CHUNK, X.shape[1]) * X.shape[0] // max(X.nnz, 1))
-    for rows in slices(X.shape[0], step):
+    for rows in _sparse_chunks(X):
         w = None if weight is None else weight[rows]
         if w is None or np.any(w):
             yield X[rows].astype(np.float64), w
 
 
+def _sparse_chunks(X):
+    """Slices of sparse rows, with no fewer entries than the columns that each adds its sums to."""
+    return slices(X.shape[0], max(1, max(CHUNK, X.shape[1]) * X.shape[0] // max(X.nnz, 1)))
+
+
 def _filled(X, weight):
     """Sum of the weights of the rows in which each column of a sparse matrix is not zero."""
     filled = np.zeros(X.shape[1])
-    # The count of every chunk is an array of all columns.
-    step = max(1, max(CHUNK, X.shape[1]) * X.shape[0] // max(X.nnz, 1))
-    for rows in slices(X.shape[0], step):
+    for rows in _sparse_chunks(X):
         entries = slice(X.indptr[rows.start], X.indptr[rows.stop])
         present = X.data[entries] != 0
         w = None

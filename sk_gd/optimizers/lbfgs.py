@@ -5,6 +5,7 @@
 import cython
 import numpy as np
 
+from ..indices import chunks
 from ..parameters import check_integer
 
 if cython.compiled:
@@ -41,8 +42,6 @@ TRIALS = cython.declare(cython.int, 25)
 LONGER = cython.declare(cython.double, 4.0)
 # A change of the gradient that is no longer, relative to the first gradient, is only rounding.
 ROUNDED = cython.declare(cython.double, 1e-11)
-# Numbers of pairs that are computed at a time.
-CHUNK = 1 << 15
 # If a gradient at the same weights differs by more, relative to the first one, the data are others.
 OTHER = cython.declare(cython.double, 1e-8)
 
@@ -219,8 +218,7 @@ class LBFGSRule(Rule):
     def follow(self, w, added, lr, guess=None):
         self.inverse = None
         order = self.kept()
-        step = max(1, CHUNK // self.n)
-        for rows in (slice(k, min(k + step, len(order))) for k in range(0, len(order), step)):
+        for rows in chunks(len(order), self.n):
             self.arrays["y"][rows] += added(self.arrays["s"][rows])
         slope = added(np.array(w)[None])[0]
         self.arrays["g"] += slope

@@ -5,14 +5,12 @@ import scipy.sparse as sp
 
 from ..estimators import GDClassifier, GDRegressor
 from ..estimators.regressor import predictions
-from ..indices import slices, without_copy
+from ..indices import CHUNK, chunks, without_copy
 from .sklearn_private import take_rows
 from .splits import positions
 
-# Numbers of X that are copied at a time to predict.
-CHUNK = 32768
-# Predictions of a row that are computed together, or as many as take no more memory than the rows.
-TOGETHER = 4
+# So many predictions of every row are computed by one product; more if all are within a chunk.
+PREDICTIONS = 4
 
 
 class RowView:
@@ -38,8 +36,7 @@ class RowView:
         self._y = None if y is None else y[rows]
         self._scorer = None
         width = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
-        chunks = slices(len(rows), max(1, CHUNK // max(1, width)))
-        self._chunks = [(chunk, without_copy(rows[chunk])) for chunk in chunks]
+        self._chunks = [(chunk, without_copy(rows[chunk])) for chunk in chunks(len(rows), width)]
         self._known = []
 
     def predictions(self, coef):
@@ -51,7 +48,7 @@ class RowView:
         # A product of another shape rounds differently, which single precision would show.
         several = 1
         if coef.dtype == np.float64:
-            numbers = max(TOGETHER * self.shape[0], CHUNK)
+            numbers = max(PREDICTIONS * self.shape[0], CHUNK)
             several = numbers // (self.shape[0] * np.size(self._expected[begin]["intercept_"]))
         self._predict(self._expected[begin : begin + max(1, several)])
         return self._known[0][1]

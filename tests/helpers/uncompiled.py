@@ -17,6 +17,7 @@ ALIAS = "sk_gd_uncompiled"
 SOURCES = (
     "aligned",
     "hints",
+    "indices",
     "parameters",
     "objectives.base",
     "objectives.functions",
