@@ -37,7 +37,9 @@ cdef extern from *:
             + s * 0x1.6376972bea4d0p-25))));
     }
 
-    #define SK_GD_TOGETHER 64
+    /* So many numbers go through all loops before the next: what a loop leaves for the one after it
+       is in the cache. */
+    #define SK_GD_STRIP 64
     #define SK_GD_PER_LOG_2 0x1.71547652b82fep0
     /* log(2) in two parts. The product of the first with a k is exact. */
     #define SK_GD_LOG_2_HIGH 0x1.62e42feep-1
@@ -50,11 +52,11 @@ cdef extern from *:
     SK_GD_CLONES
     static void sk_gd_exponentials(double *numbers, ptrdiff_t n)
     {
-        double whole[SK_GD_TOGETHER], high[SK_GD_TOGETHER], low[SK_GD_TOGETHER];
-        double part[SK_GD_TOGETHER];
+        double whole[SK_GD_STRIP], high[SK_GD_STRIP], low[SK_GD_STRIP];
+        double part[SK_GD_STRIP];
         ptrdiff_t begin, i;
-        for (begin = 0; begin < n; begin += SK_GD_TOGETHER) {
-            const ptrdiff_t count = n - begin < SK_GD_TOGETHER ? n - begin : SK_GD_TOGETHER;
+        for (begin = 0; begin < n; begin += SK_GD_STRIP) {
+            const ptrdiff_t count = n - begin < SK_GD_STRIP ? n - begin : SK_GD_STRIP;
             double *number = numbers + begin;
             for (i = 0; i < count; i++) {
                 double x = number[i], k;
@@ -95,12 +97,12 @@ cdef extern from *:
     static double sk_gd_logistics(
         double *numbers, const double *weights, ptrdiff_t n, double *held
     ) {
-        double rest[SK_GD_TOGETHER], power[SK_GD_TOGETHER], one[SK_GD_TOGETHER];
-        double sum[SK_GD_TOGETHER], positive[SK_GD_TOGETHER], total = 0;
+        double rest[SK_GD_STRIP], power[SK_GD_STRIP], one[SK_GD_STRIP];
+        double sum[SK_GD_STRIP], positive[SK_GD_STRIP], total = 0;
         ptrdiff_t begin, i;
         int k;
-        for (begin = 0; begin < n; begin += SK_GD_TOGETHER) {
-            const ptrdiff_t count = n - begin < SK_GD_TOGETHER ? n - begin : SK_GD_TOGETHER;
+        for (begin = 0; begin < n; begin += SK_GD_STRIP) {
+            const ptrdiff_t count = n - begin < SK_GD_STRIP ? n - begin : SK_GD_STRIP;
             double *number = numbers + begin;
             const double *weight = weights + begin;
             double above[8] = {0};
@@ -132,7 +134,7 @@ cdef extern from *:
                 held[0] = weight[0];
                 held[1] = 1;
             }
-            /* No more than 2**SK_GD_TOGETHER. */
+            /* No more than 2**SK_GD_STRIP. */
             held[1] *= sk_gd_product(sum, count) / sk_gd_product(one, count);
             for (i = 0; i + 8 <= count; i += 8)
                 for (k = 0; k < 8; k++) above[k] += positive[i + k];

@@ -10,7 +10,8 @@ cdef extern from *:
     /* The most Newton steps. */
     #define SK_GD_STEPS 200
 
-    /* p = softmax(u). One score is that of the second of two classes; the first has zero. */
+    /* p = softmax(u). One score is that of the second of two classes; the first has zero. The loops
+       run along the scores of one row, those of SoftmaxKernel along the rows of a block. */
     SK_GD_CLONES static void sk_gd_softmax(
         const double *u, double *__restrict p, ptrdiff_t n
     ) {

@@ -109,7 +109,7 @@ cdef class DenseRows(Rows):
     cdef const char *data
     cdef Py_ssize_t bytes
     # The rows of the block, if they are side by side in memory.
-    cdef const double *together
+    cdef const double *adjacent
     cdef int count
 
     def __cinit__(self, X, shift, scale, level, intercept, Py_ssize_t capacity, order):
@@ -169,7 +169,7 @@ cdef class DenseRows(Rows):
         self.take(order, begin, count)
         if n_outputs > 1:
             dgemm(
-                'T', 'N', &rows, &n_outputs, &d, &plus, <double *> self.together, &d,
+                'T', 'N', &rows, &n_outputs, &d, &plus, <double *> self.adjacent, &d,
                 &self.v[0, 0], &ld, &none, p, &stride,
             )
             for k in range(n_outputs):
@@ -204,15 +204,15 @@ cdef class DenseRows(Rows):
         for i in range(known, count + soon):
             line[i] = line[known - 1]
         self.look_ahead(order, begin, count)
-        self.together = <const double *> self.line[0]
+        self.adjacent = <const double *> self.line[0]
         if self.floats is not None and many:
-            self.together = &self.block[0]
+            self.adjacent = &self.block[0]
             sk_gd_copy_float(
                 <const float **> self.line, count, d, &self.block[0], soon,
                 <const float **> ahead,
             )
         elif many and order != NULL:
-            self.together = &self.block[0]
+            self.adjacent = &self.block[0]
             sk_gd_copy_double(
                 <const double **> self.line, count, d, &self.block[0], soon,
                 <const double **> ahead,
@@ -280,7 +280,7 @@ cdef class DenseRows(Rows):
         multiply_slopes(r, factors, n_outputs, self.count, stride)
         if n_outputs > 1:
             dgemm(
-                'N', 'N', &d, &n_outputs, &self.count, &plus, <double *> self.together, &d,
+                'N', 'N', &d, &n_outputs, &self.count, &plus, <double *> self.adjacent, &d,
                 r, &stride, &plus, g, &k,
             )
         elif self.floats is not None:

@@ -14,7 +14,7 @@ from sk_gd.objectives.rows cimport AHEAD, prefetch_row, real
 
 # Rows that are added to the sums at a time: each sum is then loaded and stored less often.
 cdef enum:
-    TOGETHER = 4
+    ROWS_AT_ONCE = 4
 
 # Numbers of a block of rows, centred, that is multiplied with itself.
 BLOCK = 8192
@@ -121,15 +121,15 @@ def centred_sums(
     """
     cdef Py_ssize_t i, j, row, origin, n = 0, in_block = 0
     cdef Py_ssize_t d = X.shape[1], beside = 0 if Y is None else Y.shape[1], width = d + beside
-    cdef Py_ssize_t capacity = TOGETHER * max(1, BLOCK // (TOGETHER * width)) if full else 0
+    cdef Py_ssize_t capacity = ROWS_AT_ONCE * max(1, BLOCK // (ROWS_AT_ONCE * width)) if full else 0
     cdef double total = 0
     cdef double[::1] start = np.empty(width)
     cdef double[:, ::1] sums = np.zeros((3, width))
     cdef double[:, ::1] block = np.empty((capacity, width))
     cdef double[:, ::1] products = np.zeros((width if full else 0, width))
-    cdef double w[TOGETHER]
-    cdef const real *x[TOGETHER]
-    cdef const double *y[TOGETHER]
+    cdef double w[ROWS_AT_ONCE]
+    cdef const real *x[ROWS_AT_ONCE]
+    cdef const double *y[ROWS_AT_ONCE]
     cdef double *centred = NULL
     check_rows(X.shape[0], width, None if Y is None else Y.shape[0], weight, rows, begin, end)
     with nogil:
@@ -143,7 +143,7 @@ def centred_sums(
             start[j] = X[origin, j]
         for j in range(beside):
             start[d + j] = Y[origin, j]
-        for i in range(begin, end + TOGETHER - 1):
+        for i in range(begin, end + ROWS_AT_ONCE - 1):
             # The last rows are copies of the origin, without weight; so are those without weight.
             row, w[n] = origin, 0
             if i < end:
@@ -157,12 +157,12 @@ def centred_sums(
             if beside > 0:
                 y[n] = &Y[row, 0]
             n += 1
-            if n < TOGETHER:
+            if n < ROWS_AT_ONCE:
                 continue
             n = 0
             if full:
                 centred = &block[in_block, 0]
-                in_block += TOGETHER
+                in_block += ROWS_AT_ONCE
             add_rows[real](x, w, d, &start[0], &sums[0, 0], width, centred)
             if beside > 0:
                 add_rows[double](
