@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from .losses.checks import curvature_of
-from .objectives.evidence import MAX_EXACT, inverse_of, trace_of
+from .objectives.evidence import MAX_EXACT, inverse_sizes, total_variance
 from .objectives.smoothness import root_trace
 from .schedules import Constant
 
@@ -200,14 +200,14 @@ def automatic_alpha(problem, statistics, size, ratio, *, streaming=False):
     """
     features, n_outputs = statistics.features, problem.targets.n_outputs
     total = features.total if streaming else problem.n_counted
-    trace = trace_of(features, inverse_of(features, size))
+    variance = total_variance(features, inverse_sizes(features, size))
     loss, targets = problem.loss, statistics.targets
     curvature = np.asarray(curvature_of(loss, "typical_curvature", n_outputs, targets))
     n_classes = max(2, n_outputs) if problem.targets.kind == "classifier" else 0
     strongest = 4 * n_classes * ratio if n_classes else ratio
-    if strongest > trace > 0:
-        ratio = ratio * (trace / strongest) ** SHRINK
-    return float(curvature.sum() / curvature.size) * trace / (float(total) * ratio)
+    if strongest > variance > 0:
+        ratio = ratio * (variance / strongest) ** SHRINK
+    return float(curvature.sum() / curvature.size) * variance / (float(total) * ratio)
 
 
 def batch_size(given, optimizer, problem):

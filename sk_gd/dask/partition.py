@@ -16,7 +16,7 @@ from ..objectives.evidence import drawn
 from ..objectives.held_out import HeldOut, mean_loss, raw_predictions
 from ..objectives.moments import Moments
 from ..objectives.outliers import sample_of
-from ..objectives.problem import trace_of_rows
+from ..objectives.problem import checksum
 from ..objectives.remote import sums_of_rows
 from ..penalties import ElasticNet
 from .collections import JOIN
@@ -379,7 +379,7 @@ def _weights(part):
     return part.weight[part.subset]
 
 
-def trace(part, share):
+def fingerprint(part, share):
     """Two texts that differ for different rows, and for different held-out rows."""
     return (*part.fingerprint(None), share)
 
@@ -389,10 +389,10 @@ def _held_out(rows):
     return rows if rows is None or isinstance(rows, HeldOut) else rows.held_out
 
 
-def trace_held_out(rows):
+def checksum_held_out(rows):
     """A text that differs for different held-out rows."""
     rows = _held_out(rows)
-    return None if rows is None else joblib.hash([trace_of_rows(rows.X), rows.y, rows.weight])
+    return None if rows is None else joblib.hash([checksum(rows.X), rows.y, rows.weight])
 
 
 def judge(rows, coef, intercept):

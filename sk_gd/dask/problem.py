@@ -174,11 +174,11 @@ class ClusterProblem(Problem):
 
     def fingerprint(self, penalty):
         objective = [repr(fingerprint(self.loss)), repr(penalty), self.total]
-        pairs = self.ask(partition.trace)
-        objective.append([(first, share) for first, _, share in pairs])
-        watched = [second for _, second, _ in pairs]
+        answers = self.ask(partition.fingerprint)
+        objective.append([(first, share) for first, _, share in answers])
+        watched = [second for _, second, _ in answers]
         if self.held_out is not None:
-            watched.append(self.held_out.trace())
+            watched.append(self.held_out.checksum())
         return joblib.hash(objective), joblib.hash(watched)
 
 
@@ -275,6 +275,6 @@ class ClusterHeldOut:
         losses, weights, scored = zip(*answers, strict=True)
         return sum(losses) / sum(weights), self.targets.score_of(scored)
 
-    def trace(self):
+    def checksum(self):
         """A text that differs for different rows."""
-        return joblib.hash(self.parts.ask(partition.trace_held_out))
+        return joblib.hash(self.parts.ask(partition.checksum_held_out))

@@ -53,7 +53,7 @@ def pose(settings, targets, given, given_val=None, rows=None):
     check_whitening(settings, X.shape[1])
     y = targets.encode(given.y)
     _check_domain(settings, y)
-    _check_spread(settings, y)
+    _check_extent(settings, y)
     targets = targets.prepared(given.sample_weight, y)
     weight = targets.weigh(given.sample_weight, y)
     subset = held_out = None
@@ -94,16 +94,16 @@ def _check_domain(settings, y):
         )
 
 
-def _check_spread(settings, y):
+def _check_extent(settings, y):
     """Raise a ValueError if targets differ by so little that the square of it is no number."""
     if settings.kind == "regressor":
         with np.errstate(over="ignore"):
-            spread = y.max(axis=0) - y.min(axis=0)
-        tiny = (spread > 0) & (spread < SMALLEST_SQUARE**0.5)
+            extent = y.max(axis=0) - y.min(axis=0)
+        tiny = (extent > 0) & (extent < SMALLEST_SQUARE**0.5)
         if tiny.any():
             raise ValueError(
                 "y must be constant, or differ by more than 1e-150, since smaller numbers have no "
-                f"squares. Got differences of {np.min(spread[tiny]):.3g}; multiply y by a constant."
+                f"squares. Got differences of {np.min(extent[tiny]):.3g}; multiply y by a constant."
             )
 
 

@@ -10,7 +10,7 @@ from scipy.linalg.lapack import dormqr, dsytrd
 from ..indices import slices
 from .caching import cached_property
 from .csr_products import convenient, product, transposed_product
-from .moments import FAR
+from .moments import FAR_FROM_ZERO
 from .tridiagonal import resolvents
 
 # Up to so many features, or so many rows, all eigenvalues are computed. With more features than
@@ -77,10 +77,10 @@ def signal_to_noise(problem, features, size):
     Golub, G. & Meurant, G. (2010). Matrices, Moments and Quadrature with Applications.
     Princeton University Press. (the Lanczos method where the matrix is large)
     """
-    inverse = inverse_of(features, size)
-    trace = trace_of(features, inverse)
+    inverse = inverse_sizes(features, size)
+    variance = total_variance(features, inverse)
     # In smaller units the ratios are no numbers.
-    if not (problem.n_counted > 2 and trace > problem.n_counted * 1e-290):
+    if not (problem.n_counted > 2 and variance > problem.n_counted * 1e-290):
         return 1.0
     if problem.joins:
         data = _Covariances(problem, inverse)
@@ -90,7 +90,7 @@ def signal_to_noise(problem, features, size):
         return 1.0
     # The second moments are means over the rows; the rows add up.
     before = 0.0
-    for explained, determinant in _explained(problem, data, inverse, RATIOS * (data.total / trace)):
+    for explained, determinant in _explained(problem, data, inverse, RATIOS * (data.total / variance)):
         unexplained = np.maximum(1 - explained, 1e-9)
         ratio = _maximiser(-0.5 * (data.total - 1) * np.log(unexplained) - 0.5 * determinant)
         if ratio <= SETTLED * before:
@@ -99,12 +99,12 @@ def signal_to_noise(problem, features, size):
     return ratio
 
 
-def inverse_of(features, size):
+def inverse_sizes(features, size):
     """What features are multiplied by: one over their sizes, and zero for constants."""
     return np.where(features.is_constant(), 0.0, 1.0 / size)
 
 
-def trace_of(features, inverse):
+def total_variance(features, inverse):
     """The sum of the variances of features that are multiplied by `inverse`."""
     return float(features.variance @ (inverse * inverse))
 
@@ -296,7 +296,7 @@ class CentredRows:
             return [(slice(None), X * self.inverse - self.shift, None)]
         z = sp.csc_array(X @ sp.diags_array(self.inverse))
         # Far from zero, the difference of products would only be rounding. Few numbers are zero.
-        far = np.abs(self.shift) > FAR
+        far = np.abs(self.shift) > FAR_FROM_ZERO
         if not far.any():
             return [(slice(None), z, self.shift)]
         return [

@@ -17,7 +17,7 @@ SPARSE_ROWS = 32
 NEARLY_CONSTANT = 1e-2
 # The features of sparse X whose mean is so many deviations from zero are centred: nearly all of
 # their numbers are stored. To centre the others would cost more than their rows.
-FAR = 3.0
+FAR_FROM_ZERO = 3.0
 # Squares of means and deviations must be within these bounds, so that products with a few other
 # numbers are finite, and not zero.
 SMALLEST_SQUARE, LARGEST_SQUARE = 1e-300, 1e300
@@ -184,7 +184,7 @@ class Moments:
 
 
 def _is_far(mean, variance):
-    return np.abs(mean) > FAR * np.sqrt(np.maximum(variance, 0.0))
+    return np.abs(mean) > FAR_FROM_ZERO * np.sqrt(np.maximum(variance, 0.0))
 
 
 def _sparse_scatter(X, weight, mean, far):

@@ -4,7 +4,7 @@ import numpy as np
 
 # A target is far away if it is so many deviations from the median. Of normal targets one in
 # sixteen thousand is.
-FAR = 4.0
+OUTLYING = 4.0
 # The deviation is estimated from the quantiles of the distances to the median, and is what it
 # would be of normal targets. The larger one of the first two counts, since most targets may be
 # nearly equal; the others count where these are zero, as of targets that are zero in most rows.
@@ -39,7 +39,7 @@ def bounds_of(y, weight=None, before=None):
     lowest, highest = np.array(found).reshape(-1, 2).T
     if before is None:
         return lowest, highest
-    apart = FAR * before.deviation
+    apart = OUTLYING * before.deviation
     known = before.mean - apart, before.mean + apart
     with np.errstate(over="ignore"):
         rows = len(y) if weight is None else np.sum(weight)
@@ -55,7 +55,7 @@ def _bounds_of_column(y, weight):
         positive = deviations > 0
         if not np.any(positive):
             return -np.inf, np.inf
-        apart = FAR * (np.max(deviations[:2]) if positive[1] else deviations[positive][0])
+        apart = OUTLYING * (np.max(deviations[:2]) if positive[1] else deviations[positive][0])
         return median - apart, median + apart
 
 

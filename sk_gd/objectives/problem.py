@@ -119,7 +119,7 @@ class Problem:
         watched = [self.subset]
         for part, known in ((self, objective), (self.held_out, watched)):
             if part is not None:
-                known += [part.X.shape, trace_of_rows(part.X), part.y]
+                known += [part.X.shape, checksum(part.X), part.y]
         # Rows held out at random have no weight. Another fit holds out others.
         (objective if self.subset is None else watched).append(self.weight)
         if self.held_out is not None:
@@ -259,7 +259,7 @@ class Problem:
         return Problem(X, y, None, self.loss, self.targets), *means
 
 
-def trace_of_rows(X):
+def checksum(X):
     """A number that differs for different X: one pass over X, where a hash takes ten."""
     rng = np.random.default_rng(0)
     with np.errstate(over="ignore", invalid="ignore"):

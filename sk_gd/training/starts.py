@@ -6,7 +6,7 @@ These steps are on a sample of the rows, or on one sparse row at a time (dual co
 import numpy as np
 
 from ..objectives.dual import Duals
-from ..objectives.moments import FAR
+from ..objectives.moments import FAR_FROM_ZERO
 from .lanes import connect
 from .loop import run_epoch
 
@@ -108,7 +108,9 @@ def suits_ascent(data):
         and not (one and problem.n_features < FEATURES_OF_A_ROW * data.n)
         and problem.n_entries + 2 * data.n * coordinates.n_outputs <= MOST_KEPT
         and coordinates.rotation is None
-        and not (shift is not None and np.any(np.abs(shift) > FAR * coordinates.feature_size))
+        and not (
+            shift is not None and np.any(np.abs(shift) > FAR_FROM_ZERO * coordinates.feature_size)
+        )
     )
 
 
