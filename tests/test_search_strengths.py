@@ -23,10 +23,10 @@ from helpers.runs import (
     do_not_use_hessians,
     follow,
     hessian_of_constant,
-    inverse_of,
+    inverse_hessian,
     keep_no_rows,
-    learned,
     make_data,
+    updated_by_bfgs,
     without_ascent,
 )
 from helpers.searches import both
@@ -338,7 +338,7 @@ class TestTheRule:
 
     def test_the_inverse_of_the_hessian_leads_to_the_minimum(self):
         rule, w = self.settled(10.0)
-        inverse = inverse_of(self.data + np.eye(self.n))
+        inverse = inverse_hessian(self.data + np.eye(self.n))
         np.testing.assert_allclose(inverse, np.linalg.inv(self.data + np.eye(self.n)), rtol=1e-9)
         w = np.ones(self.n)
         rule.begin_at(w, inverse)
@@ -360,7 +360,7 @@ class TestTheRule:
             for _ in range(steps):
                 rule(w, self.function(0.0), 1.0)
             pairs = [rule.memory()[name][rule.kept()] for name in "sy"]
-            found = learned(np.diag(np.diag(self.data)), pairs)
+            found = updated_by_bfgs(np.diag(np.diag(self.data)), pairs)
             g = np.random.default_rng(3).normal(size=self.n)
             np.testing.assert_allclose(rule.newton_step(g), -np.linalg.solve(found, g), rtol=1e-6)
         np.testing.assert_allclose(w, self.target, rtol=0, atol=1e-4)

@@ -300,7 +300,7 @@ class Coordinates:
         v = weights.reshape(-1, self.n_columns)
         return v if self.rotation is None else v @ self.rotation.T
 
-    def curved(self, weights, curvature):
+    def hessian_products(self, weights, curvature):
         """The products of flat weights, one vector a row, with a Hessian.
 
         It is diagonal before the rotation, with this `curvature` of every weight.

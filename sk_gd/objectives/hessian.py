@@ -90,8 +90,8 @@ def hessian_of_constant(data):
     return found
 
 
-def learned(hessian, pairs):
-    """What a Hessian is, about, after steps: changes of the weights and of the gradient (BFGS)."""
+def updated_by_bfgs(hessian, pairs):
+    """A Hessian after the steps of `pairs`: the changes of the weights, and of the gradient."""
     found = np.array(hessian)
     for s, y in zip(*pairs, strict=True):
         image = found @ s
@@ -99,7 +99,7 @@ def learned(hessian, pairs):
     return found
 
 
-def inverse_of(hessian):
+def inverse_hessian(hessian):
     """The inverse of a Hessian; None if it has a direction without curvature.
 
     A weight that changes nothing, as that of a feature that is left out, stays as it is.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..objectives.caching import cached_property
-from ..objectives.hessian import LossHessian, hessian_of_constant, inverse_of, learned
+from ..objectives.hessian import LossHessian, hessian_of_constant, inverse_hessian, updated_by_bfgs
 from ..penalties import ElasticNet
 
 # If a run that follows its neighbour takes more epochs, the pairs of L-BFGS know little of the way
@@ -76,7 +76,7 @@ class Curvature:
         """The Hessian of a ridge penalty of strength one."""
         coordinates = self._data.coordinates
         curvature = ElasticNet(1.0).curvature(*coordinates.weight_scales())
-        return coordinates.curved(np.eye(coordinates.n_columns), curvature)
+        return coordinates.hessian_products(np.eye(coordinates.n_columns), curvature)
 
     def begin(self, weights):
         """Find the Hessian at the beginning, where all predictions are equal."""
@@ -100,11 +100,13 @@ class Curvature:
             return
         ridge, rule = run.config.penalty.ridge * self.ridge, run.lane.rule
         pairs = [rule.arrays[name][rule.kept()] for name in "sy"]
-        self.hessian = learned(self.hessian + ridge, pairs) - ridge
+        self.hessian = updated_by_bfgs(self.hessian + ridge, pairs) - ridge
 
     def inverse(self, strength):
         """The inverse with a ridge of this strength; None if it is not known."""
-        return None if self.hessian is None else inverse_of(self.hessian + strength * self.ridge)
+        return (
+            None if self.hessian is None else inverse_hessian(self.hessian + strength * self.ridge)
+        )
 
 
 class Path:
@@ -145,7 +147,7 @@ class Path:
         elif self.curvature is None or not self._begin_by_newton(run):
             guess = None
             if self.is_slow and len(self.minima) > 1:
-                guess = further(*self.minima[-2:], run.config.penalty.alpha)
+                guess = secant_step(*self.minima[-2:], run.config.penalty.alpha)
             run.follow(before, guess)
 
     def end(self, run):
@@ -188,7 +190,7 @@ class Path:
                 step = newton
         if step is None:
             tangent = before.lane.rule.newton_step(before.config.penalty.ridge * curved)
-            step = onward(last, tangent, run.config.penalty.alpha)
+            step = tangent_step(last, tangent, run.config.penalty.alpha)
         start = last.weights + step
         if inverse is None:
             known.renew(start)
@@ -199,8 +201,8 @@ class Path:
         return True
 
 
-def onward(last, tangent, strength):
-    """How far a minimum is, about, from the last one, which is that of another strength.
+def tangent_step(last, tangent, strength):
+    """The step, about, from the last minimum to that of another strength, along the tangent.
 
     The path of the minima is straightest in the logarithm of the strength. `tangent` is the
     derivative of the last one in that.
@@ -211,8 +213,8 @@ def onward(last, tangent, strength):
     return step if step @ step <= LONGEST**2 * (last.weights @ last.weights) else 0.0
 
 
-def further(earlier, last, strength):
-    """By how much a minimum moves, about, from the last of two strengths to the next one.
+def secant_step(earlier, last, strength):
+    """The step, about, to the minimum of the next strength, along the line through the last two.
 
     The strengths decrease. None if they say nothing.
     """

@@ -255,10 +255,10 @@ class Run:
             v = self.coordinates.before_rotation(w).ravel()
             self.stopping.mark = other.history.loss_curve[-1] - penalty(v) + lane.penalty(v)
 
-        def curved(rows):
-            return self.coordinates.curved(rows, added)
+        def products(rows):
+            return self.coordinates.hessian_products(rows, added)
 
-        lane.rule.follow(w, curved, self.config.learning_rate, guess)
+        lane.rule.follow(w, products, self.config.learning_rate, guess)
         self.start = lane.model()
 
     def begin_at(self, weights, lane, inverse):

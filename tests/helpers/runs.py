@@ -22,7 +22,12 @@ from sk_gd.objectives.coordinates import Coordinates, coordinates_for
 from sk_gd.objectives.functions import Function
 from sk_gd.objectives.gram import condense as condense_moments
 from sk_gd.objectives.gram import joint_moments
-from sk_gd.objectives.hessian import LossHessian, hessian_of_constant, inverse_of, learned
+from sk_gd.objectives.hessian import (
+    LossHessian,
+    hessian_of_constant,
+    inverse_hessian,
+    updated_by_bfgs,
+)
 from sk_gd.objectives.linear import BLOCK
 from sk_gd.objectives.moments import Moments, observe
 from sk_gd.objectives.order import Order
@@ -72,11 +77,11 @@ __all__ = [
     "has_average",
     "has_diverged",
     "hessian_of_constant",
-    "inverse_of",
+    "inverse_hessian",
     "is_whitened",
     "keep_no_rows",
     "largest_curvature",
-    "learned",
+    "updated_by_bfgs",
     "link_to_site",
     "longest_pass",
     "look_for_site_in",
