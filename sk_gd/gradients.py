@@ -190,13 +190,13 @@ def _estimator(given):
 def _point(objective, at, random_state):
     """The change of each weight that changes predictions noticeably, and the point, both flat."""
     coordinates, features = objective.coordinates, objective.statistics.features
-    scale = objective.fitting.unit
+    scale = objective.standardised.unit
     length = np.sqrt(np.maximum(features.variance, 0) + features.mean**2)
     length = np.append(np.where(length > 0, length, 1.0), np.ones(int(coordinates.intercept)))
     unit = (scale[:, None] / length).ravel()
     if at is None:
         normal = check_random_state(random_state).normal(size=len(unit))
-        model = objective.fitting.to_model(normal / np.sqrt(coordinates.n_columns))
+        model = objective.standardised.to_model(normal / np.sqrt(coordinates.n_columns))
     else:
         model = objective.model(*at, "at")
     return unit, coordinates.from_model(*model)

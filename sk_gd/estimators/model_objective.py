@@ -35,7 +35,7 @@ class ModelObjective:
         The moments of features and targets.
     coordinates : Coordinates
         Raw coordinates: coefficients and intercepts as they are.
-    fitting : Coordinates
+    standardised : Coordinates
         Coordinates in which all weights have about the same size.
     feature_names : ndarray of str or None
         The names of the features, if X has any.
@@ -58,7 +58,7 @@ class ModelObjective:
             run.signal = problem.signal_to_noise(self.statistics.features, size), problem.n
         penalty = penalty_of(settings, automatic_alpha(settings, problem, run, size))
         self.penalty = penalty.kernel(*self.coordinates.weight_scales(), proximal=False)
-        self.fitting = coordinates_for(
+        self.standardised = coordinates_for(
             problem, self.statistics, "standardize", fit_intercept=intercept, centre=intercept
         )
         self.feature_names = witness.attributes.get("feature_names_in_")

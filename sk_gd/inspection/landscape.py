@@ -168,10 +168,12 @@ class LossLandscapeDisplay:
         _check_grid(width, resolution)
         model, X = model_and_data(estimator, X)
         objective = ModelObjective(model, X, y, sample_weight, reset=False)
-        to_raw, to_fitting = objective.coordinates.from_model, objective.fitting.from_model
-        middle = to_fitting(*objective.model(*model_of(model), "estimator"))
+        raw, standardised = objective.coordinates, objective.standardised
+        middle = standardised.from_model(*objective.model(*model_of(model), "estimator"))
         tracks = {
-            name: np.array([to_fitting(*_finite(objective, point, "paths")) for point in path])
+            name: np.array(
+                [standardised.from_model(*_finite(objective, point, "paths")) for point in path]
+            )
             for name, path in _paths_by_name(paths).items()
         }
         basis, labels = _basis(
@@ -179,7 +181,7 @@ class LossLandscapeDisplay:
         )
 
         def value(w):
-            return objective(to_raw(*objective.fitting.to_model(w)))
+            return objective(raw.from_model(*standardised.to_model(w)))
 
         # Where the objective overflows it is infinite, and is not drawn.
         with np.errstate(over="ignore", invalid="ignore"):
@@ -365,12 +367,12 @@ def _given_directions(objective, directions):
         raise ValueError(f"{DIRECTIONS} Got {directions!r} instead.")
     if len(directions) not in (1, 2):
         raise ValueError(f"directions must be one or two. Got {len(directions)} instead.")
-    fitting, coordinates = objective.fitting, objective.coordinates
+    standardised, coordinates = objective.standardised, objective.coordinates
     zero = np.zeros((coordinates.n_outputs, coordinates.n_features))
     # A direction is a difference of two models, which does not depend on the origin.
-    origin = fitting.from_model(zero, np.zeros(coordinates.n_outputs))
+    origin = standardised.from_model(zero, np.zeros(coordinates.n_outputs))
     given = (_finite(objective, direction, "directions") for direction in directions)
-    basis = np.array([fitting.from_model(*direction) - origin for direction in given])
+    basis = np.array([standardised.from_model(*direction) - origin for direction in given])
     if np.linalg.matrix_rank(basis) < len(basis):
         raise ValueError("directions must be linearly independent. Got dependent ones.")
     return basis

@@ -74,7 +74,7 @@ def record_path(
     model.set_callbacks(recorder).fit(X, y, sample_weight=sample_weight)
     objective = ModelObjective(model, X, y, sample_weight, reset=False)
     raw = model.precondition is None
-    coordinates = objective.coordinates if raw else objective.fitting
+    coordinates = objective.coordinates if raw else objective.standardised
     begin = coordinates.to_model(np.zeros(coordinates.n_outputs * coordinates.n_columns))
     return [objective.published(*begin), *recorder.path]
 
