@@ -162,7 +162,7 @@ def _train_runs(rounds, passes):
 
     A run that asks for more evaluations than others then does not hold them up.
     """
-    count = sum(len(each.candidates) for each in passes)
+    count = sum(len(each.settings) for each in passes)
     together = max(1, -(-count // MOST_THREADS))
     rounds.run([training for each in passes for training in each.trainings(together)])
 

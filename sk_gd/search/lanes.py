@@ -181,10 +181,10 @@ class Pass:
         first = candidates[0].settings
         # A copy: drawing from it changes it, and the other splits draw the same.
         first = first._replace(random_state=copy.deepcopy(first.random_state))
-        self._given = candidates
+        self._candidates = candidates
         self.problem = data.pose(first)
-        self.candidates = self._with_optimizers(candidates)
-        needed = max((each.moments for each in self.candidates), key=MOMENTS.index)
+        self.settings = self._with_optimizers(candidates)
+        needed = max((each.moments for each in self.settings), key=MOMENTS.index)
         statistics = observe(self.problem, needed)
         seed = draw_seed(first.random_state)
         # For each run, by its id, the indices of the candidates that it serves.
@@ -205,32 +205,26 @@ class Pass:
 
     def _with_optimizers(self, candidates):
         """The settings of all candidates, with an instance in place of ``optimizer="auto"``."""
-        chosen = {}
+        chosen, settings = {}, []
         for each in candidates:
             key = each.key_without("alpha"), each.settings.has_corner
             if key not in chosen:
                 chosen[key] = with_optimizer(each.settings, self.problem)
-        return [
-            chosen[each.key_without("alpha"), each.settings.has_corner]._replace(
-                alpha=each.settings.alpha
-            )
-            for each in candidates
-        ]
+            settings.append(chosen[key]._replace(alpha=each.settings.alpha))
+        return settings
 
     def _twins(self):
         """Lists of candidates, by index, that differ in `max_iter` only; the longest first."""
         found = {}
-        for i, each in enumerate(self._given):
+        for i, each in enumerate(self._candidates):
             found.setdefault(each.key_without("max_iter"), []).append(i)
-        return [
-            sorted(twins, key=lambda i: -self.candidates[i].max_iter) for twins in found.values()
-        ]
+        return [sorted(twins, key=lambda i: -self.settings[i].max_iter) for twins in found.values()]
 
     def _assign(self, twins, seed, statistics):
         """Give each of the twins a run; one run serves as many as it can."""
         run = data = None
         for i in twins:
-            settings = self.candidates[i]
+            settings = self.settings[i]
             if run is None or not foresees(run.config, settings.max_iter, data.n_batches):
                 run, data = self._set_up(i, seed, statistics)
                 self._groups.setdefault(id(data), (data, []))[1].append(run)
@@ -238,7 +232,7 @@ class Pass:
 
     def _set_up(self, i, seed, statistics):
         """A run for the i-th candidate, and the data to train it on."""
-        settings, key = self.candidates[i], self._given[i].key_without("alpha")
+        settings, key = self.settings[i], self._candidates[i].key_without("alpha")
         # Where the coordinates are the same for all strengths, all else is, too.
         alike = settings.shares_coordinates and settings.scale_penalty
         if alike and key in self._first:
@@ -254,11 +248,12 @@ class Pass:
     def fetch_samples(self):
         """Fetch what runs in several threads would each fetch before their first epoch."""
         for data, runs in self._groups.values():
-            if any(self._optimizer_of(run).sample_steps for run in runs):
+            if any(self._settings_of(run).optimizer.sample_steps for run in runs):
                 data.sample()
 
-    def _optimizer_of(self, run):
-        return self.candidates[self._served[id(run)][0]].optimizer
+    def _settings_of(self, run):
+        """The settings of the first candidate of a run, for which it trains the longest."""
+        return self.settings[self._served[id(run)][0]]
 
     @one_blas_thread
     def train(self, begin_epoch):
@@ -270,7 +265,7 @@ class Pass:
                 self._train_together(data, others, begin_epoch)
             for path in paths:
                 self._train_path(data, path, begin_epoch)
-        seconds = (time.perf_counter() - began) / len(self.candidates)
+        seconds = (time.perf_counter() - began) / len(self.settings)
         for outcome in self.outcomes:
             if outcome is not None:
                 outcome.seconds = seconds
@@ -296,13 +291,13 @@ class Pass:
         for run in runs:
             served, config = self._served[id(run)], run.config
             if (
-                self._optimizer_of(run).can_follow
+                self._settings_of(run).optimizer.can_follow
                 and not self.problem.loss.robust
                 and config.tol is not None
                 and not config.validated
                 and len(served) == 1
             ):
-                key = self._given[served[0]].key_without("alpha")
+                key = self._candidates[served[0]].key_without("alpha")
                 paths.setdefault(key, []).append(run)
             else:
                 others.append(run)
@@ -312,7 +307,7 @@ class Pass:
 
     def _train_path(self, data, runs, begin_epoch):
         """Train runs, in turn."""
-        first = self.candidates[self._served[id(runs[0])][0]]
+        first = self._settings_of(runs[0])
         path = Path(data, first.optimizer, len(runs), first.max_iter)
         for run in runs:
             path.begin(run)
@@ -322,7 +317,7 @@ class Pass:
     def _begin(self, runs):
         for run in runs:
             if run.lane is None:
-                run.begin(self._optimizer_of(run))
+                run.begin(self._settings_of(run).optimizer)
 
     @one_blas_thread
     def _train(self, data, runs, begin_epoch):
@@ -332,20 +327,20 @@ class Pass:
         """Train runs side by side."""
         self._begin(runs)
         # The runs share it if it draws the orders of the rows.
-        self._generator = runs[0].generator if data.shuffle else None
+        generator = runs[0].generator if data.shuffle else None
 
         def end_epoch(active):
             for run in active:
                 for i in self._served[id(run)]:
-                    more = self.candidates[i].max_iter - run.history.n_epochs
+                    more = self.settings[i].max_iter - run.history.n_epochs
                     if more == 0 or (more > 0 and run.is_settled):
-                        self._finish(i, run, data, unfinished=not run.is_settled)
+                        self._finish(i, run, data, generator, unfinished=not run.is_settled)
 
         try:
             train(
                 runs,
                 data,
-                epochs=[self.candidates[self._served[id(run)][0]].max_iter for run in runs],
+                epochs=[self._settings_of(run).max_iter for run in runs],
                 held_out=self.problem.held_out,
                 begin_epoch=begin_epoch,
                 end_epoch=end_epoch,
@@ -357,25 +352,23 @@ class Pass:
         for run in runs:
             for i in self._served[id(run)]:
                 if self.outcomes[i] is None:
-                    self._finish(i, run, data, unfinished=False)
+                    self._finish(i, run, data, generator, unfinished=False)
 
-    def _finish(self, i, run, data, *, unfinished):
+    def _finish(self, i, run, data, generator, *, unfinished):
         outcome = self.outcomes[i] = Outcome(error=run.error)
         if outcome.error is not None:
             return
-        automatic = self.candidates[i].learning_rate == "auto"
+        automatic = self.settings[i].learning_rate == "auto"
         change = Change(run, data, automatic=automatic)
         if change.is_divergence:
             outcome.error = ended_above(change, run, data)
             return
         outcome.attributes = fitted_attributes(run, self.problem, data, self.seen)
-        outcome.convergence_message = convergence_message(
-            run, self.candidates[i], change, unfinished
-        )
+        outcome.convergence_message = convergence_message(run, self.settings[i], change, unfinished)
         if self.resumable:
             resumed = outcome.attributes["_run"] = run.copy()
-            if self._generator is not None:
-                resumed.generator = copy.deepcopy(self._generator)
+            if generator is not None:
+                resumed.generator = copy.deepcopy(generator)
 
 
 def foresees(config, epochs, n_batches):

@@ -104,9 +104,9 @@ class Curvature:
 
     def inverse(self, strength):
         """The inverse with a ridge of this strength; None if it is not known."""
-        return (
-            None if self.hessian is None else inverse_hessian(self.hessian + strength * self.ridge)
-        )
+        if self.hessian is None:
+            return None
+        return inverse_hessian(self.hessian + strength * self.ridge)
 
 
 class Path:
