@@ -343,7 +343,7 @@ def test_tasks_are_named_after_what_they_do(client):
         "_answers",
         "framed",
         "_framed",
-        "Packed",
+        "Pickled",
         "sk_gd",
     }
     assert not ours & set(names)

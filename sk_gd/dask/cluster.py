@@ -17,7 +17,7 @@ from distributed import Client, Future, default_client, wait
 from ..threads import one_blas_thread
 
 # The share of the workers' memory that partitions may take if they are kept.
-ROOM = 0.4
+SHARE_OF_MEMORY = 0.4
 
 # Bytes of all answers together beyond which they are merged on the workers.
 MANY_BYTES = 1 << 26
@@ -61,14 +61,14 @@ def keeps(persist, client, size):
     limits = [worker["memory_limit"] for worker in workers_of(client).values()]
     if size is None or math.isnan(size) or not all(limits):
         return True
-    return size < ROOM * sum(limits)
+    return size < SHARE_OF_MEMORY * sum(limits)
 
 
 class PerPart(list):
     """An argument that has a value for each of the partitions."""
 
 
-class Packed:
+class Pickled:
     """An object as bytes, which the task that needs it unpacks.
 
     What Dask itself sends must be known to every worker: one that cannot import a class loses its
@@ -95,7 +95,7 @@ class Packed:
             ) from error
 
 
-class Question(Packed):
+class Question(Pickled):
     """A function, and its arguments for each of some partitions.
 
     Parameters
@@ -174,7 +174,7 @@ def answer_one(question, parts):
     return question.answer(parts)
 
 
-def fold(merge, answers):
+def merge_in_pairs(merge, answers):
     """Answers merged pair by pair, and the pairs in the same way.
 
     The order of the answers alone decides the rounding. `merge` may itself be a task.
@@ -215,7 +215,7 @@ class Partitions:
     @classmethod
     def of(cls, client, function, plain, columns, keep):
         """Partitions of ``function(plain, index, X=X, y=y, ...)``, from delayed columns."""
-        plain = dask.delayed(Packed((function, plain)), name=key_of("parameters"), traverse=False)
+        plain = dask.delayed(Pickled((function, plain)), name=key_of("parameters"), traverse=False)
         make = _named(make_part, function)
         parts = [make(plain, index, **row) for index, row in enumerate(columns)]
         return cls(client, parts, keep)
@@ -265,13 +265,13 @@ class Partitions:
         """
         places = range(len(self)) if places is None else places
         if size * len(places) <= MANY_BYTES:
-            return fold(merge, self.ask(function, *arguments, places=places))
+            return merge_in_pairs(merge, self.ask(function, *arguments, places=places))
         part_of = {
             k: held for group, held in zip(self.groups, self.held, strict=True) for k in group
         }
         ask = _named(answer_one, function)
         answers = [ask(Question(function, arguments, [k]), part_of[k]) for k in places]
-        whole = fold(_named(merge, "merge"), answers)
+        whole = merge_in_pairs(_named(merge, "merge"), answers)
         with self._cancelled_unless_done([whole.key]):
             return self._gather([self.client.compute(whole)])[0]
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
 from .. import estimators as plain
-from .cluster import Packed, key_of
+from .cluster import Pickled, key_of
 from .collections import is_collection
 
 CONSTRAINTS = {"client": "no_validation", "persist": [StrOptions({"auto"}), "boolean"]}
@@ -25,7 +25,7 @@ def over_rows(model, method, X):
     local = model.to_local()
     if not is_collection(X):
         return getattr(local, method)(X)
-    packed = Packed(local)
+    packed = Pickled(local)
     if isinstance(X, (list, tuple)):
         answer = dask.delayed(_answers)
         return [answer(x, packed, method, dask_key_name=key_of(method)) for x in X]

@@ -78,8 +78,10 @@ class _Search(ScoredElsewhereMixin, DocumentationLink):
         seconds = trained - began, time.perf_counter() - trained
         self._report(trials, candidates)
         share = [each / len(trials) for each in seconds]
-        more = self.error_score, share, self.return_train_score
-        fits = [trial.result(list(scores), *more) for trial in trials]
+        fits = [
+            trial.result(list(scores), self.error_score, share, self.return_train_score)
+            for trial in trials
+        ]
         self._finish(candidates, fits)
         if self.refit:
             self._refit(X, y, sample_weight)
