@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from ..objectives.caching import cached_property
 from ..objectives.data import Data
-from ..objectives.evidence import places
+from ..objectives.evidence import sampled_places
 from ..objectives.problem import Problem
 from ..objectives.remote import RemoteObjective
 from ..objectives.smoothness import largest_eigenvalue, second_moment_of
@@ -132,8 +132,8 @@ class ClusterProblem(Problem):
         found = self.merged(partition.joint_moments, partition.merge_moments, numbers=numbers)
         return found if found is not None and np.isfinite(found.covariance).all() else None
 
-    def _evident(self):
-        at = places(self)
+    def _of_evidence(self):
+        at = sampled_places(self)
         if at is None:
             return self._gathered(self.ask(partition.rows_of))
         counted = np.array([size.counted for size in self.sizes])

@@ -63,7 +63,7 @@ def components(problem, features, size, centre):
     if centre:
         # Constant features are left to the intercept.
         inverse, middle = np.where(features.is_constant(), 0.0, inverse), features.mean
-    rows = problem.measured(middle, inverse)
+    rows = problem.centred_rows(middle, inverse)
     squares, vectors = np.linalg.eigh(rows.gram)
     kept = squares > max(SHORTEST * squares[-1], SMALLEST_SQUARE)
     # Rows that are all the same have one axis, along which all are zero.

@@ -85,7 +85,7 @@ def signal_to_noise(problem, features, size):
     if problem.joins:
         data = _Covariances(problem, inverse)
     else:
-        data = problem.centred(features, inverse)
+        data = problem.rows_of_evidence(features, inverse)
     if data.scale is None:
         return 1.0
     # The second moments are means over the rows; the rows add up.
@@ -163,7 +163,7 @@ def has_few_rows(problem):
     return max(problem.n_counted, problem.n) <= MAX_EXACT_ROWS
 
 
-def places(problem):
+def sampled_places(problem):
     """Where the rows are that stand for all, from 0 to 1; None if all rows are read.
 
     One place is drawn from each of some intervals of the same length.

@@ -12,7 +12,7 @@ from ..parameters import fingerprint
 from .caching import cached_property
 from .components import components
 from .data import Data
-from .evidence import MAX_EXACT, CentredRows, drawn, has_few_rows, places, signal_to_noise
+from .evidence import MAX_EXACT, CentredRows, drawn, has_few_rows, sampled_places, signal_to_noise
 from .gram import condense, joint_moments, pays
 
 TINY = np.finfo(float).tiny
@@ -61,16 +61,17 @@ class Problem:
     subset: np.ndarray | None = None
     held_out: object = None
     total: float | None = None
-    coordinates: dict = field(default_factory=dict)
-    _components: dict = field(default_factory=dict)
-    _measured: CentredRows | None = None
-    _ratio: float | None = None
-    # Weak references to the data that have been made so far.
-    _known: list = field(default_factory=list)
+    # What has been made so far. A problem of other rows, by `dataclasses.replace`, begins without.
+    coordinates: dict = field(default_factory=dict, init=False)
+    _components: dict = field(default_factory=dict, init=False)
+    _centred_rows: CentredRows | None = field(default=None, init=False)
+    _ratio: float | None = field(default=None, init=False)
+    # Weak references to the data.
+    _known: list = field(default_factory=list, init=False)
 
     def __getstate__(self):
         """What another process needs: Dask may move a problem at any time, even after its use."""
-        made = {"coordinates": {}, "_components": {}, "_measured": None, "_known": []}
+        made = {"coordinates": {}, "_components": {}, "_centred_rows": None, "_known": []}
         return vars(self) | made
 
     @cached_property
@@ -156,18 +157,16 @@ class Problem:
         """Add the targets of the rows that train to `moments`, outliers within their bounds."""
         moments.update(self.targets.columns(self.y), self.weight, self.subset)
 
-    def centred(self, features, inverse):
+    def rows_of_evidence(self, features, inverse):
         """The rows, centred and multiplied by `inverse`, as the evidence reads them."""
-        some = self._evident()
-        return (
-            self.measured(features.mean, inverse)
-            if some is self
-            else CentredRows(some, features.mean, inverse)
-        )
+        some = self._of_evidence()
+        if some is self:
+            return self.centred_rows(features.mean, inverse)
+        return CentredRows(some, features.mean, inverse)
 
-    def _evident(self):
+    def _of_evidence(self):
         """The problem of the rows that the evidence reads: all, or a sample of them."""
-        at = places(self)
+        at = sampled_places(self)
         if at is None:
             return self
         rows = np.arange(self.n) if self.subset is None else self.subset
@@ -176,19 +175,19 @@ class Problem:
         weight = np.zeros(self.X.shape[0])
         weight[rows[some]] = times
         total = float(min(len(at), self.n_counted))
-        return dataclasses.replace(self, subset=rows[some], weight=weight, total=total, _ratio=None)
+        return dataclasses.replace(self, subset=rows[some], weight=weight, total=total)
 
-    def measured(self, middle, inverse):
+    def centred_rows(self, middle, inverse):
         """The rows, measured from `middle` and multiplied by `inverse`."""
-        known = self._measured
+        known = self._centred_rows
         if (
             known is None
             or not np.array_equal(known.inverse, inverse)
             or not np.array_equal(known.shift, middle * inverse)
         ):
             # Evidence and components need the same products of the rows.
-            self._measured = CentredRows(self, middle, inverse)
-        return self._measured
+            self._centred_rows = CentredRows(self, middle, inverse)
+        return self._centred_rows
 
     def components(self, features, size, centre):
         """See `components.components`; they are computed once for each `centre`."""
