@@ -13,7 +13,7 @@ from ..objectives.data import Data
 from ..objectives.evidence import sampled_places
 from ..objectives.problem import Problem
 from ..objectives.remote import RemoteObjective
-from ..objectives.smoothness import largest_eigenvalue, second_moment_of
+from ..objectives.smoothness import Extent, largest_eigenvalue, second_moment_of
 from ..parameters import fingerprint
 from . import partition
 from .cluster import PerPart
@@ -192,11 +192,11 @@ class ClusterData(Data):
         return float(np.sum(moments.variance + moments.mean**2))
 
     @cached_property
-    def _reach(self):
-        # What a single row may reach is not needed: every batch is all rows.
+    def _extent(self):
+        # How long a single row is need not be known: every batch is all rows.
         coordinates, n = self.coordinates, self.problem.n
         if coordinates.rotation is not None:
-            return 0.0, 0.0, n
+            return Extent(0.0, 0.0, n)
 
         def gram():
             return second_moment_of(self.problem.moments_of_features(True), coordinates)
@@ -207,7 +207,7 @@ class ClusterData(Data):
             )
             return found / n
 
-        return largest_eigenvalue(coordinates.n_columns, gram, product), 0.0, n
+        return Extent(largest_eigenvalue(coordinates.n_columns, gram, product), 0.0, n)
 
     @property
     def _n_entries(self):

@@ -14,7 +14,7 @@ from .caching import cached_property
 from .held_out import raw_predictions
 from .order import Order
 from .parts import linear_objective
-from .smoothness import reach, smoothness
+from .smoothness import extent_of, smoothness
 
 # X with more entries than this is larger than a cache (16 MB of float64). Its rows are shuffled in
 # two levels. These numbers must not depend on the machine, as the order must not.
@@ -76,12 +76,8 @@ class Data:
 
     def smoothness(self, penalty, noise_gain=1.0, *, sample=False):
         """Expected smoothness of a batch's gradient; `sample`: the rows stand for many more."""
-        largest, longest, n = self._reach
-        if sample:
-            n = np.inf
-        return smoothness(
-            (largest, longest, n), self.coordinates, penalty, self.batch_size, noise_gain
-        )
+        extent = self._extent._replace(n=np.inf) if sample else self._extent
+        return smoothness(extent, self.coordinates, penalty, self.batch_size, noise_gain)
 
     def mean_square(self):
         """Mean squared length of the rows, without the constant column."""
@@ -91,8 +87,8 @@ class Data:
             return np.average(norms, weights=weights) - self.coordinates.intercept
 
     @cached_property
-    def _reach(self):
-        return reach(self.problem.X, self.problem.weights, self.coordinates)
+    def _extent(self):
+        return extent_of(self.problem.X, self.problem.weights, self.coordinates)
 
     @cached_property
     def _order(self):

@@ -1,5 +1,7 @@
 """How long a step may be: smoothness constant, trace and largest eigenvalue of the Hessian."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.sparse.linalg import LinearOperator, eigsh
 
@@ -26,27 +28,29 @@ def root_trace(mean_square, coordinates, penalty):
     return np.sqrt(trace) if trace > 0 else 1.0
 
 
-def reach(X, weight, coordinates):
+class Extent(NamedTuple):
     """What the smoothness constant needs to know of the rows, in the optimizer's coordinates.
 
-    Parameters
+    Attributes
     ----------
-    X : ndarray or CSR matrix of shape (n_samples, n_features)
-        Data.
-    weight : ndarray of shape (n_samples,) or None
-        Weights with mean one over the rows that train, zero on the others.
-    coordinates : Coordinates
-        The optimizer's coordinates.
-
-    Returns
-    -------
     largest : float
         The largest eigenvalue of the second moment of the rows; zero in whitened coordinates,
         which do not need it.
     longest : float
         The largest squared length of a row, times its weight.
-    n : int
-        How many rows have weight.
+    n : float
+        How many rows have weight; infinite if they are a sample of a larger population.
+    """
+
+    largest: float
+    longest: float
+    n: float
+
+
+def extent_of(X, weight, coordinates):
+    """The extent of the rows of X, dense or CSR.
+
+    The `weight` of the rows has mean one over those that train, and is zero on the others.
     """
     w = np.ones(X.shape[0]) if weight is None else weight
     with np.errstate(over="ignore", invalid="ignore"):
@@ -54,13 +58,13 @@ def reach(X, weight, coordinates):
         longest = float(np.max(w * norms))
         largest = 0.0
         if not longest * np.sum(w) < np.inf:
-            return np.inf, np.inf, int(np.count_nonzero(w))
+            return Extent(np.inf, np.inf, int(np.count_nonzero(w)))
         if coordinates.rotation is None and np.any(norms):
             largest = _largest_eigenvalue(X, w, coordinates)
-    return largest, longest, int(np.count_nonzero(w))
+    return Extent(largest, longest, int(np.count_nonzero(w)))
 
 
-def smoothness(reach, coordinates, penalty, batch_size, noise_gain=1.0):
+def smoothness(extent, coordinates, penalty, batch_size, noise_gain=1.0):
     """Expected smoothness L of a mini-batch gradient, in the optimizer's coordinates.
 
     It lies between the largest eigenvalue of the Hessian, for the full batch, and the
@@ -68,9 +72,8 @@ def smoothness(reach, coordinates, penalty, batch_size, noise_gain=1.0):
 
     Parameters
     ----------
-    reach : tuple
-        Of the data: largest eigenvalue, longest row and number of rows (infinite for a sample
-        of a larger population).
+    extent : Extent
+        The extent of the rows.
     coordinates : Coordinates
         The optimizer's coordinates.
     penalty : Penalty
@@ -90,7 +93,7 @@ def smoothness(reach, coordinates, penalty, batch_size, noise_gain=1.0):
     .. [1] Gower, R. et al. (2019). SGD: general analysis and improved rates.
        ICML. arXiv:1901.09401
     """
-    largest, longest, n = reach
+    largest, longest, n = extent
     ridge = penalty.curvature(*coordinates.weight_scales())
     if coordinates.rotation is None:
         whole, stiffest = coordinates.curvature * largest, float(ridge.max())

@@ -33,7 +33,7 @@ from sk_gd.objectives.moments import Moments, observe
 from sk_gd.objectives.order import Order
 from sk_gd.objectives.problem import Problem
 from sk_gd.objectives.remote import sums_of_rows
-from sk_gd.objectives.smoothness import reach, smoothness
+from sk_gd.objectives.smoothness import extent_of, smoothness
 from sk_gd.penalties import ElasticNet
 from sk_gd.search import backend, lanes, sklearn_private, strengths
 from sk_gd.search import moments as search_moments
@@ -294,8 +294,8 @@ def largest_curvature(data, curvature, batch_size):
     """The bound L on the curvature of a batch; the automatic learning rate is 1 / L."""
     at = copy.copy(data.coordinates)
     at.curvature = curvature
-    no_penalty = ElasticNet(0.0)
-    return smoothness(reach(data.problem.X, data.problem.weight, at), at, no_penalty, batch_size)
+    extent = extent_of(data.problem.X, data.problem.weight, at)
+    return smoothness(extent, at, ElasticNet(0.0), batch_size)
 
 
 # Full batches with the squared error, which a few rows can replace.
