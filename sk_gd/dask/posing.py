@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from ..auto import check_whole_batches
 from ..estimators.posing import targets_of
 from ..estimators.settings import check_whitening
+from ..estimators.validation import has_validation_data
 from ..targets import ClassTargets
 from .cluster import Partitions, bytes_of, client_of, keeps
 from .collections import partitions
@@ -32,7 +33,7 @@ def pose_collections(estimator, settings, classes, X, y, sample_weight, validati
         check_whitening(settings, like.seen["n_features_in_"])
         shared = shared_by_all(settings, classes, like, described)
         held_out = None
-        if any(each is not None for each in validation):
+        if has_validation_data(*validation):
             held_out = _given_to_judge(client, plain, validation, shared, like, estimator.persist)
             shared = shared._replace(settings=settings._replace(early_stopping=False))
         return pose_all(rows, shared, like, described, held_out), like.seen
@@ -167,12 +168,6 @@ def _targets(settings, classes, described):
 def _given_to_judge(client, plain, validation, shared, like, persist):
     """Validation data that were given."""
     X, y, weight = validation
-    if (X is None) != (y is None):
-        raise ValueError(
-            f"X_val and y_val go together. Got no {'y_val' if y is None else 'X_val'}."
-        )
-    if X is None:
-        raise ValueError("sample_weight_val needs X_val and y_val. Got neither.")
     rows = checked(client, plain, persist, X=X, y=y, sample_weight=weight)
     found, _ = describe_all(rows, shared.settings.kind, " of the validation data")
     if found.seen["n_features_in_"] != like.seen["n_features_in_"] or _names(found) != _names(like):

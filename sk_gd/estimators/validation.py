@@ -185,14 +185,19 @@ def errors_of_validation_data():
         ) from error
 
 
-def validate_held_out(witness, X_val=None, y_val=None, sample_weight_val=None):
-    """The validation data as `Given`; None if there are none."""
+def has_validation_data(X_val, y_val, sample_weight_val):
+    """Whether there are validation data; a ValueError if only a part of them was given."""
     if (X_val is None) != (y_val is None):
         missing = "y_val" if y_val is None else "X_val"
         raise ValueError(f"X_val and y_val go together. Got no {missing}.")
-    if X_val is None:
-        if sample_weight_val is not None:
-            raise ValueError("sample_weight_val needs X_val and y_val. Got neither.")
+    if X_val is None and sample_weight_val is not None:
+        raise ValueError("sample_weight_val needs X_val and y_val. Got neither.")
+    return X_val is not None
+
+
+def validate_held_out(witness, *validation):
+    """The validation data (X_val, y_val, sample_weight_val) as `Given`; None if there are none."""
+    if not has_validation_data(*validation):
         return None
     with errors_of_validation_data():
-        return witness.validate(X_val, y_val, sample_weight_val, reset=False)
+        return witness.validate(*validation, reset=False)
