@@ -9,6 +9,7 @@ import contextlib
 import numpy as np
 
 from .. import auto
+from ..losses.checks import units_of
 from ..objectives.coordinates import coordinates_for
 from ..objectives.moments import observe
 from ..penalties import ElasticNet
@@ -213,7 +214,7 @@ def _learning_rate(settings, data, coordinates, statistics, penalty, *, sample=F
 
 
 def _config(settings, problem, penalty, learning_rate, horizon, statistics):
-    units = problem.loss.units(statistics.targets)
+    units = units_of(problem.loss, problem.targets.n_outputs, statistics.targets)
     return Config(
         learning_rate=learning_rate,
         schedule=settings.schedule,
@@ -224,7 +225,7 @@ def _config(settings, problem, penalty, learning_rate, horizon, statistics):
         n_iter_no_change=settings.n_iter_no_change,
         validated=problem.held_out is not None,
         dtype=problem.dtype.type.__name__,
-        loss_unit=1.0 if units is None else float(np.mean(units[2])),
+        loss_unit=1.0 if units is None else float(np.mean(units.loss_scale)),
     )
 
 

@@ -1,10 +1,20 @@
 """What the methods of a loss return is checked: users may have written them."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 
+class Units(NamedTuple):
+    """What `Loss.units` returns: arrays with an entry for each output."""
+
+    origin: np.ndarray
+    unit: np.ndarray
+    loss_scale: np.ndarray
+
+
 def units_of(loss, n_outputs, targets):
-    """The units of a loss, which a user may have written."""
+    """The `Units` of a loss, which a user may have written; None for classes."""
     units = loss.units(targets)
     if units is None:
         return None
@@ -14,7 +24,7 @@ def units_of(loss, n_outputs, targets):
     for each, array in zip(units, arrays, strict=True):
         if array.shape != (n_outputs,) or array.dtype.kind not in "fiu":
             _refuse(loss, "units", f"three arrays of numbers of shape ({n_outputs},)", each)
-    return [array.astype(float, copy=False) for array in arrays]
+    return Units(*(array.astype(float, copy=False) for array in arrays))
 
 
 def curvature_of(loss, method, n_outputs, targets):

@@ -187,13 +187,13 @@ class Coordinates:
         self.n_columns = self.axes.shape[1] + self.intercept
 
     def measure_targets(self, units, curvature):
-        """Measure predictions in the `units` of the targets: their origin, unit and loss scale.
+        """Measure predictions in the `units` of the targets, and losses in theirs.
 
         `curvature` is that of the loss in the raw prediction.
         """
-        origin, self.unit, self.loss_scale = units
+        self.unit, self.loss_scale = units.unit, units.loss_scale
         if self.intercept:
-            self.origin = origin
+            self.origin = units.origin
         self.in_units = True
         self.curvature = float((curvature * self.unit**2 / self.loss_scale).max())
 
