@@ -29,6 +29,7 @@ def count_parts(entries):
     return max(1, int(min(MOST_PARTS, entries / PART)))
 
 
+# The build compiles the files that import cython. Nothing else here needs it.
 COMPILED = cython.compiled
 
 

@@ -326,7 +326,7 @@ class Coordinates:
             intercept -= coef @ self.middle
         return coef, intercept
 
-    def gain(self):
+    def amplification(self):
         """The largest number that `to_model` makes of weights of at most one, origin excluded."""
         d = self.n_axes
         row = np.ones(self.n_columns)

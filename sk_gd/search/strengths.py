@@ -11,10 +11,11 @@ from ..penalties import ElasticNet
 # If a run that follows its neighbour takes more epochs, the pairs of L-BFGS know little of the way
 # to its minimum. How the minimum has moved before says more.
 FEW_EPOCHS = 12
-# Up to so many columns the Hessian is computed again if the last run took more epochs than these.
-# It costs about as much as five epochs, and more where the rows have more numbers.
-COLUMNS, QUICK, NUMBERS = 64, 3, 1 << 17
-# Its inverse costs less than the epochs that it saves with so many columns.
+# Up to so many columns the Hessian is computed again where it is not known. If the rows have no
+# more numbers than that, it costs about as much as five epochs, and is forgotten after a run of
+# more epochs than these.
+RENEWED_COLUMNS, CHEAP_NUMBERS, QUICK_EPOCHS = 64, 1 << 17, 3
+# The inverse of the Hessian costs less than the epochs that it saves with so many columns.
 MOST_COLUMNS = 128
 # A run begins at the last minimum if it expects to lower the objective by no more than this share
 # from there.
@@ -54,8 +55,8 @@ class Curvature:
         self.hessian = None
         self.jumps = data.problem.loss.curvature_jumps
         self._data = data
-        self._renews = n_columns <= COLUMNS
-        self._is_cheap = self._renews and data.n * n_columns <= NUMBERS
+        self._renews = n_columns <= RENEWED_COLUMNS
+        self._is_cheap = self._renews and data.n * n_columns <= CHEAP_NUMBERS
 
     @staticmethod
     def suits(data):
@@ -95,7 +96,7 @@ class Curvature:
         """Learn from the steps of a run, or forget the Hessian, which has been of little use."""
         if self.hessian is None or self._data.problem.loss.quadratic:
             return
-        if run.history.n_epochs > (QUICK if self._is_cheap else FEW_EPOCHS):
+        if run.history.n_epochs > (QUICK_EPOCHS if self._is_cheap else FEW_EPOCHS):
             self.hessian = None
             return
         ridge, rule = run.config.penalty.ridge * self.ridge, run.lane.rule

@@ -214,7 +214,7 @@ class Run:
                 self.lane.transform(there)
         self.start, self.first_epoch = self.lane.model(), self.history.n_epochs
         self.coordinates = coordinates
-        self.limit = LARGEST[config.dtype] / ROOM / max(1.0, coordinates.gain())
+        self.limit = LARGEST[config.dtype] / ROOM / max(1.0, coordinates.amplification())
         self.lane.penalty = self.penalty_kernel(self.lane.rule)
 
     def penalty_kernel(self, rule):
