@@ -1,6 +1,7 @@
-"""Indices of rows."""
+"""Rows of a table: which of them, some of them at a time, and how many numbers they have."""
 
 import numpy as np
+import scipy.sparse as sp
 
 # Numbers in the rows of a chunk: enough to be fast, too few to show in the memory used.
 CHUNK = 32768
@@ -23,3 +24,8 @@ def slices(n, size):
 def chunks(n, width):
     """Return slices of n rows of so many numbers each, about `CHUNK` numbers in every slice."""
     return slices(n, max(1, CHUNK // max(1, width)))
+
+
+def n_entries(X):
+    """Return how many numbers X stores."""
+    return X.nnz if sp.issparse(X) else X.size

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 from ..estimators.posing import MOST_COUNTED, SplitError, held_out_rows, pose
 from ..estimators.validation import Given, Witness
+from ..indices import n_entries
 from ..objectives.evidence import drawn
 from ..objectives.held_out import HeldOut, mean_loss, raw_predictions
 from ..objectives.moments import Moments
@@ -167,7 +168,7 @@ def describe(partition, classifies, is_robust=False):
         seen=partition.seen,
         dtype=X.dtype,
         is_sparse=sp.issparse(X),
-        n_entries=X.nnz if sp.issparse(X) else len(share) * X.shape[1],
+        n_entries=n_entries(X),
         y=y if classifies else y[:1],
         sample=sample_of(y.reshape(len(y), -1), weight) if is_robust else None,
         label_weights=sums,

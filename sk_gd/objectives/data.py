@@ -10,6 +10,7 @@ import mmap
 import numpy as np
 import scipy.sparse as sp
 
+from ..indices import n_entries
 from .caching import cached_property
 from .held_out import raw_predictions
 from .order import Order
@@ -108,7 +109,7 @@ class Data:
     @property
     def _n_entries(self):
         X = self.problem.X
-        return self.n * (X.nnz / X.shape[0] if sp.issparse(X) else X.shape[1])
+        return self.n * (n_entries(X) / X.shape[0])
 
     def sample(self):
         """A full batch of a sample of the rows; None if there are too few of them.

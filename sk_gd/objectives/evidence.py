@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg.lapack import dormqr, dsytrd
 
-from ..indices import slices
+from ..indices import n_entries, slices
 from .caching import cached_property
 from .csr_products import convenient, product, transposed_product
 from .moments import FAR_FROM_ZERO
@@ -244,8 +244,7 @@ class CentredRows:
         self.inverse = inverse
         self.mean, self.shift = mean, mean * inverse
         X = problem.X
-        width = X.nnz / X.shape[0] if sp.issparse(X) else X.shape[1]
-        self.step = max(1, int(NUMBERS / max(width, 1)))
+        self.step = max(1, int(NUMBERS / max(n_entries(X) / X.shape[0], 1)))
         y, weight = problem.y, problem.weight
         if self.rows is not None:
             y, weight = y[self.rows], None if weight is None else weight[self.rows]

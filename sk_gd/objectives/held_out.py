@@ -1,9 +1,8 @@
 """Held-out data: the loss and the score of a model on rows that do not train."""
 
 import numpy as np
-import scipy.sparse as sp
 
-from ..indices import slices
+from ..indices import n_entries, slices
 from ..threads import count_parts, one_blas_thread
 
 # Rows whose predictions are computed together.
@@ -52,7 +51,7 @@ def raw_predictions(X, coef, intercept):
     """Predictions (rows × outputs) of a model, without link; X is read a chunk at a time."""
     p = np.empty((X.shape[0], len(coef)))
     batches = slices(X.shape[0], ROWS)
-    n_parts = count_parts(X.nnz if sp.issparse(X) else X.size)
+    n_parts = count_parts(n_entries(X))
 
     def part(k):
         # A model that is about to diverge may have predictions that overflow.

@@ -3,7 +3,6 @@
 """The linear objective of long batches: their rows in parts, which threads sum side by side."""
 
 import numpy as np
-import scipy.sparse as sp
 
 cimport cython
 from libc.stdlib cimport free, malloc
@@ -11,6 +10,7 @@ from libc.string cimport memcpy
 
 from sk_gd.objectives.lanes cimport LaneObjective
 
+from ..indices import n_entries
 from ..losses.base import NumpyKernel
 from ..threads import count_parts, one_blas_thread
 from .linear import LinearObjective
@@ -39,7 +39,7 @@ def linear_objective(problem, coordinates, penalties, batch_size, order, alike=N
 
 def parts_of_batch(X, coordinates, n_lanes, batch_size):
     """How many parts a batch has. The shape of the data decides."""
-    entries = batch_size * (X.nnz / X.shape[0] if sp.issparse(X) else X.shape[1])
+    entries = batch_size * (n_entries(X) / X.shape[0])
     weights = n_lanes * coordinates.n_outputs * coordinates.n_columns
     return min(count_parts(entries), max(1, int(entries / (ENTRIES_OF_GRADIENTS * weights))))
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse as sp
 
 from ..estimators import GDClassifier, GDRegressor
 from ..estimators.base import GDEstimator
@@ -16,6 +15,7 @@ from ..estimators.posing import pose, targets_of
 from ..estimators.publishing import convergence_message, fitted_attributes
 from ..estimators.settings import MOMENTS, draw_seed, with_optimizer
 from ..estimators.validation import Given, check_weight
+from ..indices import n_entries
 from ..objectives.gram import pays
 from ..objectives.moments import observe
 from ..parameters import fingerprint
@@ -99,11 +99,6 @@ class TrainingSet(NamedTuple):
         if self.moments is not None and problem.weight is None and problem.n == len(y):
             problem.known_moments = self.moments(problem.targets)
         return problem
-
-
-def n_entries(X):
-    """How many numbers X stores."""
-    return X.nnz if sp.issparse(X) else X.size
 
 
 @dataclass

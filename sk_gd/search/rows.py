@@ -1,11 +1,10 @@
 """Rows of X that nobody copies: X as a search sees it in a split, and predictions for its rows."""
 
 import numpy as np
-import scipy.sparse as sp
 
 from ..estimators import GDClassifier, GDRegressor
 from ..estimators.regressor import predictions
-from ..indices import CHUNK, chunks, without_copy
+from ..indices import CHUNK, chunks, n_entries, without_copy
 from .sklearn_private import take_rows
 from .splits import positions
 
@@ -35,7 +34,7 @@ class RowView:
         self._expected = expected
         self._y = None if y is None else y[rows]
         self._scorer = None
-        width = X.nnz // X.shape[0] if sp.issparse(X) else X.shape[1]
+        width = n_entries(X) // X.shape[0]
         self._chunks = [(chunk, without_copy(rows[chunk])) for chunk in chunks(len(rows), width)]
         self._known = []
 
