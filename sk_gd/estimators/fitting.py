@@ -91,7 +91,9 @@ def partial_fit(estimator, X, y, sample_weight, classes=None):
         if settings.needs_ratio:
             run.signal = _larger_part(run.signal, settings, problem)
         size = settings.feature_size(run.statistics)
-        automatic = automatic_alpha(settings, problem, run, size, streaming=True)
+        automatic = automatic_alpha(
+            settings, problem, run.statistics, size, run.signal[0], streaming=True
+        )
         penalty = penalty_of(settings, automatic)
         coordinates = _coordinates(settings, problem, run.statistics, penalty, size)
         rows = auto.batch_size(settings.batch_size, settings.optimizer, problem)
@@ -112,7 +114,7 @@ def set_up(run, settings, problem, *, anew=False):
     size = settings.feature_size(run.statistics)
     if settings.needs_ratio:
         run.signal = problem.signal_to_noise(run.statistics.features, size), problem.n
-    automatic = automatic_alpha(settings, problem, run, size)
+    automatic = automatic_alpha(settings, problem, run.statistics, size, run.signal[0])
     penalty = penalty_of(settings, automatic)
     shaping = penalty
     # Without sizes the automatic strength is that of the largest feature, and may be anything to
@@ -136,14 +138,14 @@ def set_up(run, settings, problem, *, anew=False):
     return data
 
 
-def automatic_alpha(settings, problem, run, size, *, streaming=False):
+def automatic_alpha(settings, problem, statistics, size, ratio, *, streaming=False):
     """What "auto" is as the strength of the penalty; None if nobody needs to know.
 
-    `size` are the sizes of the features.
+    `size` are the sizes of the features, and `ratio` is that of signal and noise.
     """
     if not settings.needs_ratio:
         return None
-    return auto.automatic_alpha(problem, run.statistics, size, run.signal[0], streaming=streaming)
+    return auto.automatic_alpha(problem, statistics, size, ratio, streaming=streaming)
 
 
 def penalty_of(settings, automatic):

@@ -6,7 +6,6 @@ import scipy.sparse as sp
 from ..objectives.coordinates import coordinates_for
 from ..objectives.held_out import mean_loss, raw_predictions
 from ..objectives.moments import observe
-from ..training.run import Run
 from .fitting import automatic_alpha, penalty_of
 from .posing import pose, targets_of
 from .settings import settings_of
@@ -53,10 +52,11 @@ class ModelObjective:
         self.coordinates = coordinates_for(
             problem, self.statistics, None, fit_intercept=intercept, feature_size=size
         )
-        run = Run(0, self.statistics)
+        ratio = None
         if settings.needs_ratio:
-            run.signal = problem.signal_to_noise(self.statistics.features, size), problem.n
-        penalty = penalty_of(settings, automatic_alpha(settings, problem, run, size))
+            ratio = problem.signal_to_noise(self.statistics.features, size)
+        automatic = automatic_alpha(settings, problem, self.statistics, size, ratio)
+        penalty = penalty_of(settings, automatic)
         self.penalty = penalty.kernel(*self.coordinates.weight_scales(), proximal=False)
         self.standardised = coordinates_for(
             problem, self.statistics, "standardize", fit_intercept=intercept, centre=intercept

@@ -237,7 +237,8 @@ class Pass:
         data = set_up(run, settings, self.problem)
         if alike and settings.optimizer.default_rate == "own":
             size = settings.feature_size(statistics)
-            self._first[key] = run, data, automatic_alpha(settings, self.problem, run, size)
+            automatic = automatic_alpha(settings, self.problem, statistics, size, run.signal[0])
+            self._first[key] = run, data, automatic
         return run, data
 
     def fetch_samples(self):
