@@ -58,7 +58,7 @@ class SharedFits:
         list
             What scikit-learn expects of each fit; None for a fit that cannot be shared.
         """
-        units = in_pairs(self._units(), self._candidates)
+        units = even_in_number(self._units(), self._candidates)
         if n_jobs == 1 or len(units) <= 1:
             for unit in units:
                 self._work(unit)
@@ -231,7 +231,7 @@ def _give_up(tasks, error):
         task.reason = f"{type(error).__name__}: {error}"
 
 
-def in_pairs(units, candidates):
+def even_in_number(units, candidates):
     """Make the number of units even: five folds would take two workers three rounds.
 
     The last unit is halved, whatever the number of workers, because the candidates
