@@ -32,6 +32,8 @@ class RealTargets:
     kind = "regressor"
     # How scikit-learn validates y.
     checks = {"y_numeric": True, "multi_output": True}
+    # Numbers do not weigh their rows, as classes may.
+    factors = None
 
     def __init__(self, n_outputs=1, is_flat=True, is_robust=False, bounds=None, before=None):
         self.n_outputs = n_outputs
@@ -229,11 +231,15 @@ class ClassTargets:
         )
         return ClassTargets(self.classes, self.class_weight, factors)
 
+    def factors_of(self, y):
+        """What every row is multiplied by, where there are `factors`."""
+        return self.factors[y[:, 0].astype(np.intp)]
+
     def weigh(self, weight, y):
         """The weights of the rows, times those of their classes; None if they are equal."""
         if self.factors is None:
             return weight
-        each = self.factors[y[:, 0].astype(np.intp)]
+        each = self.factors_of(y)
         weight = each if weight is None else each * weight
         if not (np.all(weight >= 0) and np.all(np.isfinite(weight)) and np.any(weight > 0)):
             raise ValueError(

@@ -229,10 +229,9 @@ def _has_weight(targets, given):
     weight = given.sample_weight
     if weight is not None and not np.any(weight):
         return False
-    factors = getattr(targets, "factors", None)
-    if factors is None:
+    if targets.factors is None:
         return True
-    each = factors[targets.encode(given.y)[:, 0].astype(np.intp)]
+    each = targets.factors_of(targets.encode(given.y))
     return bool(np.any(each if weight is None else each * weight))
 
 
@@ -257,9 +256,9 @@ class Size(NamedTuple):
     def of(cls, described, targets):
         """The size of the part that a partition poses, all of whose rows train."""
         counted = described.total
-        if described.n and getattr(targets, "factors", None) is not None:
-            labels = targets.encode(described.y)[:, 0].astype(np.intp)
-            counted = float(described.label_weights @ targets.factors[labels])
+        if described.n and targets.factors is not None:
+            factors = targets.factors_of(targets.encode(described.y))
+            counted = float(described.label_weights @ factors)
         if not counted > 0:
             return cls()
         return cls(described.n, min(counted, MOST_COUNTED), described.n_entries)
