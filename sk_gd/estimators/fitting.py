@@ -102,7 +102,8 @@ def partial_fit(estimator, X, y, sample_weight, classes=None):
         if run.config is not None and settings.learning_rate == "auto":
             # Parts of the data give different rates. The rate never grows.
             rate = min(rate, run.config.learning_rate)
-        config = _config(settings, problem, penalty, rate, settings.max_iter, run.statistics)
+        loss_unit = _loss_unit(problem, coordinates, run.statistics)
+        config = _config(settings, problem, penalty, rate, settings.max_iter, loss_unit)
         # After a fit by another optimizer the stream has a model that knows all rows so far.
         run.configure(config, coordinates, settings.optimizer, earlier=_rows_seen(so_far) / rows)
         tasks = EpochTasks(estimator, X, y, sample_weight, 1)
@@ -133,7 +134,8 @@ def set_up(run, settings, problem, *, anew=False):
     rate = _learning_rate(settings, data, coordinates, run.statistics, penalty)
     # A fit that continues has max_iter epochs ahead of it, as the first one had.
     horizon = run.history.n_recent + settings.max_iter
-    config = _config(settings, problem, penalty, rate, horizon, run.statistics)
+    loss_unit = _loss_unit(problem, coordinates, run.statistics)
+    config = _config(settings, problem, penalty, rate, horizon, loss_unit)
     run.configure(config, coordinates, settings.optimizer, anew=anew)
     return data
 
@@ -215,8 +217,15 @@ def _learning_rate(settings, data, coordinates, statistics, penalty, *, sample=F
     )
 
 
-def _config(settings, problem, penalty, learning_rate, horizon, statistics):
-    units = units_of(problem.loss, problem.targets.n_outputs, statistics.targets)
+def _loss_unit(problem, coordinates, statistics):
+    """The loss of a model that has learnt nothing, about, for the stopping rule."""
+    known = coordinates
+    if not coordinates.in_units:
+        known = units_of(problem.loss, problem.targets.n_outputs, statistics.targets)
+    return 1.0 if known is None else float(np.mean(known.loss_scale))
+
+
+def _config(settings, problem, penalty, learning_rate, horizon, loss_unit):
     return Config(
         learning_rate=learning_rate,
         schedule=settings.schedule,
@@ -227,7 +236,7 @@ def _config(settings, problem, penalty, learning_rate, horizon, statistics):
         n_iter_no_change=settings.n_iter_no_change,
         validated=problem.held_out is not None,
         dtype=problem.dtype.type.__name__,
-        loss_unit=1.0 if units is None else float(np.mean(units.loss_scale)),
+        loss_unit=loss_unit,
     )
 
 
