@@ -254,9 +254,11 @@ one, three = np.ones(1), np.ones(3)
         ("curvature", "much"),
     ],
 )
-def test_a_loss_with_short_units(method, answer):
+@pytest.mark.parametrize("precondition", ["standardize", None])
+def test_a_loss_with_short_units(precondition, method, answer):
+    model = GDRegressor("adam", loss=Short(method, answer), precondition=precondition, **QUICK)
     with pytest.raises(ValueError, match=rf"Short\.\w*{method} must return"):
-        GDRegressor("adam", loss=Short(method, answer), **QUICK).fit(X, np.c_[Y, Y, Y])
+        model.fit(X, np.c_[Y, Y, Y])
 
 
 def test_a_loss_of_numbers_for_classes_and_the_other_way_round():
