@@ -89,8 +89,8 @@ def signal_to_noise(problem, features, size):
     if data.scale is None:
         return 1.0
     # The second moments are means over the rows; the rows add up.
-    before = 0.0
-    for explained, determinant in _explained(problem, data, inverse, RATIOS * (data.total / variance)):
+    spread, before = RATIOS * (data.total / variance), 0.0
+    for explained, determinant in _explained(problem, data, inverse, spread):
         unexplained = np.maximum(1 - explained, 1e-9)
         ratio = _maximiser(-0.5 * (data.total - 1) * np.log(unexplained) - 0.5 * determinant)
         if ratio <= SETTLED * before:
