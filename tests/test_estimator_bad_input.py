@@ -331,9 +331,19 @@ def test_sparse_targets():
     [
         (FRAME.assign(c="x"), r"columns \['c'\]"),
         (FRAME.assign(b=DAYS), r"columns \['b'\]"),
+        (FRAME.assign(b=DAYS.tz_localize("UTC")), r"columns \['b'\]"),
+        (FRAME.convert_dtypes().assign(b=DAYS), r"columns \['b'\]"),
+        (FRAME.convert_dtypes().assign(c=pd.Categorical(["x", "y"] * 15)), r"columns \['c'\]"),
         (np.char.add(X.astype(str), "m"), "text"),
     ],
-    ids=["text in a frame", "dates in a frame", "text"],
+    ids=[
+        "text in a frame",
+        "dates in a frame",
+        "dates with a time zone",
+        "dates beside nullable numbers",
+        "categories beside nullable numbers",
+        "text",
+    ],
 )
 @pytest.mark.filterwarnings("ignore:X has feature names")
 def test_predictions_for_what_is_no_number(bad, words):

@@ -112,9 +112,9 @@ def _numbers_only(X):
     try:
         yield
     except (ValueError, TypeError) as error:
-        if not any(words in str(error) for words in NO_NUMBERS):
-            raise
         columns = [c for c in getattr(X, "columns", []) if not _has_numbers(X[c])]
+        if not columns and not any(words in str(error) for words in NO_NUMBERS):
+            raise
         got = f"text or dates in the columns {columns}" if columns else f"text: {error}"
         raise ValueError(
             f"X must have numbers only. Got {got}; encode them, for example with "
@@ -127,7 +127,9 @@ def _has_numbers(column):
         np.asarray(column, dtype=float)
     except (ValueError, TypeError):
         return False
-    return np.asarray(column).dtype.kind not in "mM"
+    # Dates with a time zone are objects in an array, but not in the frame.
+    dtypes = np.asarray(column).dtype, getattr(column, "dtype", None)
+    return all(getattr(dtype, "kind", None) not in ("m", "M") for dtype in dtypes)
 
 
 def check_sparse(X):
