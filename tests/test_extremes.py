@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from helpers.assertions import naming
 from sk_gd import GDClassifier, GDRegressor, losses, optimizers
@@ -199,3 +201,18 @@ def test_a_single_row_held_out_has_no_score():
         model.fit(Z, T, X_val=Z[:1], y_val=T[:1])
     assert np.all(np.isnan(model.validation_scores_))
     assert np.all(np.isfinite(model.validation_loss_curve_))
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1e-6, 1e-12, 1e-100])
+@pytest.mark.parametrize("n_features", [3, 80])
+def test_a_small_unit_of_the_weights_does_not_matter(n_features, unit):
+    """F divides by the sum of the weights: at a given alpha, their unit cancels out."""
+    rng = np.random.default_rng(0)
+    X = StandardScaler().fit_transform(rng.normal(size=(60, n_features)))
+    y = np.digitize(X[:, 0] + rng.logistic(size=60), [-1, 1])
+    weight = rng.integers(1, 3, 60).astype(float)
+    X, y, weight = np.r_[X, X], np.r_[y, y], np.r_[weight, 3 - weight]  # the scaler's deviations
+    exact = LogisticRegression(C=1 / (0.01 * weight.sum()), tol=1e-10, max_iter=10_000)
+    model = GDClassifier(alpha=0.01, tol=1e-12, max_iter=500).fit(X, y, unit * weight)
+    expected = exact.fit(X, y, weight).predict_proba(X)
+    np.testing.assert_allclose(model.predict_proba(X), expected, atol=1e-6)

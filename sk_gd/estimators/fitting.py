@@ -121,7 +121,12 @@ def set_up(run, settings, problem, *, anew=False):
     # Without sizes the automatic strength is that of the largest feature, and may be anything to
     # the others.
     if settings.shares_coordinates and settings.scale_penalty:
-        shaping = ElasticNet(auto.alpha("auto", automatic), settings.l1_ratio)
+        strength = auto.alpha("auto", automatic)
+        if not isinstance(settings.alpha, str):
+            # Weights that add up to less than one, such as inverse variances of large numbers,
+            # make it so strong that the coordinates know nothing else. They count as one row.
+            strength *= min(problem.n_counted, 1.0)
+        shaping = ElasticNet(strength, settings.l1_ratio)
     coordinates = _coordinates(settings, problem, run.statistics, shaping, size)
     data = problem.data(
         coordinates,
