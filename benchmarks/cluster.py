@@ -7,7 +7,6 @@ standardised copy in memory, and dask-ml, where it is installed, on a standardis
 workers; that takes some minutes.
 """
 
-import sys
 import time
 import warnings
 
@@ -15,7 +14,7 @@ import dask
 import dask.array as da
 import numpy as np
 from distributed import Client, LocalCluster
-from record import record
+from record import parser, record
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -218,5 +217,8 @@ def main(peers):
 
 
 if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--peers", action="store_true", help="also scikit-learn and dask-ml")
+    given = arguments.parse_args()
     warnings.simplefilter("ignore")  # max_iter is reached on purpose
-    main("--peers" in sys.argv)
+    main(given.peers)

@@ -13,7 +13,7 @@ from importlib.metadata import version
 import numpy as np
 import scipy.sparse as sp
 from peers import BATCH, EPOCHS, FIXED, PEERS, features
-from record import record
+from record import parser, record
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
@@ -136,6 +136,7 @@ def measure():
 
 
 if __name__ == "__main__":
+    parser(__doc__).parse_args()
     warnings.simplefilter("ignore")  # LogisticRegression does not converge on raw data, and warns
     others = [f"{name} {version(name)}" for name in ("torch", "river") if name in PEERS]
     with threadpool_limits(1):

@@ -14,7 +14,6 @@ The first line runs until so many fits are done, the second writes the table of 
 and the third repeats a case that a run has printed.
 """
 
-import argparse
 import json
 import multiprocessing
 import os
@@ -24,7 +23,7 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from record import record
+from record import parser, record
 
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path.insert(0, str(TESTS))
@@ -158,15 +157,15 @@ def cells(counts):
 
 def main():
     """Read the arguments."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--state", type=Path, default=Path("fuzz.json"))
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--fits", type=int, default=1_000_000)
-    parser.add_argument("--cases", type=int, default=CASES, help="in a round")
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--record", action="store_true")
-    parser.add_argument("--again", metavar="CASE")
-    given = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("--state", type=Path, default=Path("fuzz.json"))
+    arguments.add_argument("--seed", type=int, default=0)
+    arguments.add_argument("--fits", type=int, default=1_000_000)
+    arguments.add_argument("--cases", type=int, default=CASES, help="in a round")
+    arguments.add_argument("--processes", type=int, default=1)
+    arguments.add_argument("--record", action="store_true")
+    arguments.add_argument("--again", metavar="CASE")
+    given = arguments.parse_args()
     if given.again:
         eval(given.again, vars(fuzz_cases) | vars(fuzz_properties))
         return

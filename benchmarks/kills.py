@@ -8,7 +8,6 @@ begins, with another optimizer. The number of kills is an argument; needs an ope
 knows the signal.
 """
 
-import argparse
 import itertools
 import multiprocessing
 import signal
@@ -18,7 +17,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from record import record
+from record import parser, record
 from sklearn.datasets import make_classification
 
 from sk_gd import GDClassifier, optimizers
@@ -111,10 +110,10 @@ def killed(wanted, seed=0, names=None):
 
 def main():
     """Read the arguments, and record what was found."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kills", type=int, nargs="?", default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("kills", type=int, nargs="?", default=1000)
+    arguments.add_argument("--seed", type=int, default=0)
+    given = arguments.parse_args()
     kills, models, continued, different = killed(given.kills, given.seed)
     head = ["kills", "of these with a checkpoint", "models trained to the end", "different bits"]
     row = [f"{number:,}" for number in (kills, continued, models, len(different))]

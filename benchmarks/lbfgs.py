@@ -11,7 +11,7 @@ penalises the intercept.
 import warnings
 
 import numpy as np
-from record import record
+from record import parser, record
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
@@ -128,6 +128,7 @@ def main():
 
 
 if __name__ == "__main__":
+    parser(__doc__).parse_args()
     warnings.simplefilter("ignore")  # max_iter is reached on purpose
     with threadpool_limits(1):
         main()

@@ -8,7 +8,7 @@ import json
 import re
 from pathlib import Path
 
-from record import RESULTS, markdown
+from record import RESULTS, markdown, parser
 
 README = Path(__file__).parents[1] / "README.md"
 TABLE = re.compile(r"(<!-- table: (\w+)(?:, (\d+) columns)? -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -30,4 +30,5 @@ def updated(text):
 
 
 if __name__ == "__main__":
+    parser(__doc__).parse_args()
     README.write_text(updated(README.read_text("utf-8")), encoding="utf-8")

@@ -1,5 +1,6 @@
 """Prints tables of measurements, and saves them with date and machine for the documentation."""
 
+import argparse
 import json
 import os
 import platform
@@ -10,6 +11,12 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "scipy", "scikit-learn")
+
+
+def parser(text):
+    """The arguments of a script, whose docstring is the `text` that ``--help`` shows."""
+    raw = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(description=text.replace("``", "`"), formatter_class=raw)
 
 
 def machine():

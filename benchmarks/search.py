@@ -11,7 +11,7 @@ import tracemalloc
 from time import process_time
 
 import numpy as np
-from record import record
+from record import parser, record
 from scipy.linalg.blas import dgemm
 from sklearn.base import clone, is_classifier
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
@@ -167,5 +167,6 @@ def memory(call):
 
 
 if __name__ == "__main__":
+    parser(__doc__).parse_args()
     with threadpool_limits(1):
         main()

@@ -13,7 +13,7 @@ import warnings
 
 import numpy as np
 import scipy.sparse as sp
-from record import record
+from record import parser, record
 from scipy.linalg.blas import dgemm
 from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import SGDClassifier
@@ -194,6 +194,7 @@ def imports():
 
 
 if __name__ == "__main__":
+    parser(__doc__).parse_args()
     warnings.filterwarnings("ignore", category=UserWarning)  # max_iter is reached on purpose
     with threadpool_limits(1):
         generator = np.random.default_rng(0)

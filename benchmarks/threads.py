@@ -8,7 +8,6 @@ the process. The numbers of fits are arguments; needs Linux, whose ``/proc`` tel
 resident size.
 """
 
-import argparse
 import gc
 import os
 import sys
@@ -18,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import scipy.sparse as sp
-from record import record
+from record import parser, record
 from sklearn.datasets import make_classification
 
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor, optimizers
@@ -138,10 +137,10 @@ def is_right(differ, grown, traced):
 
 def main():
     """Read the arguments, and record what was found."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("threaded", type=int, nargs="?", default=500, help="fits in threads")
-    parser.add_argument("fits", type=int, nargs="?", default=2000, help="fits for the memory")
-    given = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("threaded", type=int, nargs="?", default=500, help="fits in threads")
+    arguments.add_argument("fits", type=int, nargs="?", default=2000, help="fits for the memory")
+    given = arguments.parse_args()
     found = measured(given.threaded, given.fits)
     head = ["fits in threads", "of these with other bits", "fits for the memory"]
     head += ["growth of the resident size", "growth of what Python has allocated"]

@@ -8,13 +8,12 @@ minutes. The table of all optimizers is recorded for the documentation. With nam
 only these optimizers are measured, and nothing is recorded.
 """
 
-import sys
 import warnings
 
 import numpy as np
 import scipy.sparse as sp
 from problems import ALPHA, tournament, unseen
-from record import markdown, record
+from record import markdown, parser, record
 from scipy.linalg import LinAlgWarning
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -69,9 +68,12 @@ def score_below_peer(problem):
 
 
 if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("names", nargs="*", help="measure these only, and record nothing")
+    given = arguments.parse_args().names
     warnings.simplefilter("ignore", ConvergenceWarning)
     warnings.simplefilter("ignore", LinAlgWarning)  # the peer's, on singular data
-    names = sys.argv[1:] or ["auto", *optimizers.names()]
+    names = given or ["auto", *optimizers.names()]
     gaps = {name: [] for name in names}
     for title, problems in (("tournament", tournament()), ("unseen", unseen())):
         for problem in problems:
@@ -91,7 +93,7 @@ if __name__ == "__main__":
     for name, left in gaps.items():
         worst, mean = np.max(left, axis=0), np.exp(np.mean(np.log(np.maximum(left, 1e-9)), axis=0))
         rows.append([name, *(f"{value:.1e}" for value in (*worst, *mean))])
-    if sys.argv[1:]:
+    if given:
         print("\n" + markdown(head, rows))
     else:
         left = np.array(gaps["auto"])
