@@ -180,6 +180,10 @@ class Rule:
         """Whether the rule compares values, and never ends above where it began."""
         return False
 
+    def swings(self):
+        """Whether the rule keeps its velocity, runs past the minimum with it, and comes back."""
+        return False
+
     def only_measures(self):
         """Whether all steps so far were tiny, to measure the objective, and improve nothing."""
         return False

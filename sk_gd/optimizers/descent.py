@@ -157,6 +157,9 @@ class MomentumRule(Rule):
         self.momentum = optimizer.momentum
         self.v = self.array("v")
 
+    def swings(self):
+        return True
+
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(-1, check=False)
@@ -234,6 +237,9 @@ class HeavyBallRule(Rule):
         Rule.__init__(self, optimizer, n)
         self.momentum = optimizer.momentum
         self.previous = self.array("previous", position=True)
+
+    def swings(self):
+        return True
 
     @cython.cfunc
     @cython.nogil

@@ -308,7 +308,9 @@ class Run:
         if self.lane.rule.only_measures():
             return self.stopping.at_minimum
         noticed = config.tol * self._size(judged, held_out)
-        self.stopping.update(judged, noticed)
+        # The objective on a full batch has no noise.
+        swings = data.n_batches == 1 and held_out is None and self.lane.rule.swings()
+        self.stopping.update(judged, noticed, swings)
         # With more evaluations the loss may be one of weights that the rule has left again.
         if (self.stopping.stale or self.lane.evaluations == 1) and not config.validated:
             left = self.lane.rule.gain() * config.loss_unit

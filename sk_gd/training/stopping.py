@@ -14,7 +14,7 @@ class Stopping:
         The last loss that was an improvement of at least `tol`. Smaller improvements do not
         move it, so that many of them add up to one.
     stale : int
-        Epochs since then.
+        Epochs since then, without those of a swing.
     at_minimum : bool
         Whether it is known that there is nothing left to improve.
     """
@@ -26,11 +26,14 @@ class Stopping:
         """Begin to count anew."""
         self.mark, self.stale, self.at_minimum = math.inf, 0, False
 
-    def update(self, loss, tol):
-        """Take the loss of an epoch; `tol` is the least improvement that counts."""
+    def update(self, loss, tol, swings=False):
+        """Take the loss of an epoch; `tol` is the least improvement that counts.
+
+        If it `swings`, and is higher than at the mark, it will come back.
+        """
         if loss <= self.mark - tol:
             self.mark, self.stale = loss, 0
-        else:
+        elif not (swings and loss > self.mark + tol):
             self.stale += 1
 
     def copy(self):
