@@ -53,8 +53,7 @@ class Rule:
         self.local = False
         self.arrays = {}
         self.positions = set()
-        self.stepped = None
-        self.steps = None
+        self.stepped = self.steps = None
 
     def array(self, name, size=None, *, position=False):
         """Make an array of zeros that is pickled under `name`."""
