@@ -48,10 +48,10 @@ HEAD = [
 ]
 TEXT = (
     "Docstrings and code of the functions of installed packages, as bags of words: the log loss "
-    "and the accuracy on the quarter of the rows that is held out. ``GDClassifier()``, and the same "
-    "with ``scale_penalty=False``, against "
-    "``SGDClassifier(loss='log_loss')`` and the better one of "
-    "``LogisticRegression(max_iter=1000)`` with and without a ``StandardScaler(with_mean=False)``. "
+    "and the accuracy on the quarter of the rows that is held out. ``GDClassifier()``, and the "
+    "same with ``scale_penalty=False``, against ``SGDClassifier(loss='log_loss')`` and the "
+    "better one of ``LogisticRegression(max_iter=1000)`` with and without a "
+    "``StandardScaler(with_mean=False)``. "
     "The times are processor times with one thread, medians of fits in turns; that of "
     "LogisticRegression is without the scaler. How exactly the strength of the penalty is "
     "computed, and when to begin with dual coordinate ascent, was chosen on the texts of the first "
