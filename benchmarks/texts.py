@@ -172,6 +172,9 @@ def measure(X, y):
 
 def main(names):
     """Measure, print, and record unless only some of the texts were asked for."""
+    unknown = set(names) - {name for kinds in TEXTS.values() for name in kinds}
+    if unknown:
+        raise SystemExit(f"no such texts: {', '.join(sorted(unknown))}")
     rows = []
     for part, kinds in TEXTS.items():
         for name, (vectorizer, texts) in kinds.items():

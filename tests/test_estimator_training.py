@@ -124,7 +124,10 @@ class TestStopping:
         assert 3 < stopped.n_iter_ < 500
         assert stopped.loss_curve_[-1] < 1e-6 < max(stopped.loss_curve_[2:])
 
-    @pytest.mark.parametrize("optimizer", ["momentum", "heavy_ball", "nesterov"])
+    @pytest.mark.parametrize(
+        "optimizer",
+        ["momentum", "heavy_ball", "nesterov", optimizers.ClipNorm("momentum", max_norm=1e3)],
+    )
     @pytest.mark.parametrize("load", [load_wine, load_breast_cancer])
     def test_a_swing_is_no_end(self, load, optimizer):
         """Momentum runs past the minimum for more epochs than the patience, and comes back."""

@@ -19,9 +19,9 @@ MAX_EXACT, MAX_EXACT_ROWS = 256, 512
 # Else up to so many steps of the Lanczos method, from so many columns of targets, which are fewer
 # if all vectors together would be more numbers than that.
 STEPS, COLUMNS, VECTORS = 15, 32, 1 << 23
-# Every step finds more of the signal. So many are enough on most tables. On texts the ratio is a
-# tenth to a third of the right one then, so that more steps follow, some at a time, until it grows
-# by no more than this factor.
+# Every step finds more of the signal. So many are enough on most tables. On most texts the ratio is
+# a tenth to a fourth of the right one then, so that more steps follow, some at a time, until it
+# grows by no more than this factor.
 FIRST_STEPS, MORE_STEPS, SETTLED = 6, 3, 1.1
 # They read so many rows, drawn at random, and no more numbers than that (256 MB); all of more rows
 # would cost as much as a fourth to a half of the training.

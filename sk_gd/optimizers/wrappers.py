@@ -170,6 +170,9 @@ class WrappedRule(Rule):
         self.t = t
         self.inner.restore(t, memory)
 
+    def swings(self):
+        return self.inner.swings()
+
     def probe(self, w, point):
         return self.inner.probe(w, point)
 

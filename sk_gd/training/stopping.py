@@ -26,7 +26,7 @@ class Stopping:
         """Begin to count anew."""
         self.mark, self.stale, self.at_minimum = math.inf, 0, False
 
-    def update(self, loss, tol, swings=False):
+    def update(self, loss, tol, swings):
         """Take the loss of an epoch; `tol` is the least improvement that counts.
 
         If it `swings`, and is higher than at the mark, it will come back.
