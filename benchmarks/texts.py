@@ -55,7 +55,8 @@ TEXT = (
     "The times are processor times with one thread, medians of fits in turns; that of "
     "LogisticRegression is without the scaler. How exactly the strength of the penalty is "
     "computed, and when to begin with dual coordinate ascent, was chosen on the texts of the first "
-    "part, among others; those of the second part were set aside."
+    "part, among others; those of the second part were set aside. How much likelier the targets "
+    "must be for a raw penalty was chosen on both parts."
 )
 
 

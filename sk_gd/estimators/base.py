@@ -60,6 +60,7 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
     validation_loss_curve_: list[float]
     validation_scores_: list[float]
     alpha_: float
+    scale_penalty_: bool
     learning_rate_: float
     batch_size_: int
     optimizer_: optimizers.Optimizer

@@ -54,6 +54,11 @@ PARAMETERS = r"""
         zeros, and about 1 for a rare 0/1 indicator. Constant features have the
         size 1. With False the coefficients are penalised as they are. The objective
         is then the one of ``SGDClassifier``, ``LogisticRegression`` and ``Ridge``.
+
+        There is one exception, made for texts: with the automatic `alpha` and more than
+        256 features that are mostly zero, True also penalises the coefficients as they
+        are if this makes the targets clearly likelier. `scale_penalty_` says what was
+        done. For the sizes whatever the data, give `alpha` as a number.
     fit_intercept : bool, default=True
         Whether the model has an intercept. The intercept is not penalised.
     learning_rate : "auto" or float, default="auto"
@@ -171,6 +176,8 @@ ATTRIBUTES = """
         present if there is validation data.
     alpha_ : float
         The strength of the penalty that was used, also if `alpha` is "auto".
+    scale_penalty_ : bool
+        Whether the penalty is on the coefficients times the sizes of their features.
     learning_rate_ : float
         The learning rate that was used, also if `learning_rate` is "auto".
     batch_size_ : int

@@ -90,9 +90,10 @@ def partial_fit(estimator, X, y, sample_weight, classes=None):
         run.fingerprint = None
         if settings.needs_ratio:
             run.signal = _larger_part(run.signal, settings, problem)
+            settings = settings.following(run.signal)
         size = settings.feature_size(run.statistics)
         automatic = automatic_alpha(
-            settings, problem, run.statistics, size, run.signal[0], streaming=True
+            settings, problem, run.statistics, size, run.signal.ratio, streaming=True
         )
         penalty = penalty_of(settings, automatic)
         coordinates = _coordinates(settings, problem, run.statistics, penalty, size)
@@ -112,15 +113,17 @@ def partial_fit(estimator, X, y, sample_weight, classes=None):
 
 def set_up(run, settings, problem, *, anew=False):
     """Prepare a run for a fit with these settings; returns the data to train on."""
-    size = settings.feature_size(run.statistics)
+    # Without sizes the automatic strength is that of the largest feature, and may be anything to
+    # the others, unless the targets say that it suits them.
+    shares_coordinates = settings.shares_coordinates and settings.scale_penalty
     if settings.needs_ratio:
-        run.signal = problem.signal_to_noise(run.statistics.features, size), problem.n
-    automatic = automatic_alpha(settings, problem, run.statistics, size, run.signal[0])
+        run.signal = settings.signal(problem, run.statistics.features)
+        settings = settings.following(run.signal)
+    size = settings.feature_size(run.statistics)
+    automatic = automatic_alpha(settings, problem, run.statistics, size, run.signal.ratio)
     penalty = penalty_of(settings, automatic)
     shaping = penalty
-    # Without sizes the automatic strength is that of the largest feature, and may be anything to
-    # the others.
-    if settings.shares_coordinates and settings.scale_penalty:
+    if shares_coordinates:
         strength = auto.alpha("auto", automatic)
         if not isinstance(settings.alpha, str):
             # Weights that add up to less than one, such as inverse variances of large numbers,
@@ -161,11 +164,10 @@ def penalty_of(settings, automatic):
 
 
 def _larger_part(known, settings, problem):
-    """The ratio of signal and noise, and of how many rows: of those known or of this part."""
-    if problem.n <= known[1]:
+    """The signal of those rows that are more: the known ones, or this part."""
+    if problem.n <= known.n:
         return known
-    part = observe(problem, "ratio")
-    return problem.signal_to_noise(part.features, settings.feature_size(part)), problem.n
+    return settings.signal(problem, observe(problem, "ratio").features)
 
 
 def _rows_seen(statistics):

@@ -48,13 +48,14 @@ class ModelObjective:
         self.problem = problem = pose(settings, targets, given)
         self.statistics = observe(problem, "variances")
         intercept = settings.fit_intercept
+        ratio = None
+        if settings.needs_ratio:
+            signal = settings.signal(problem, self.statistics.features)
+            settings, ratio = settings.following(signal), signal.ratio
         size = settings.feature_size(self.statistics)
         self.coordinates = coordinates_for(
             problem, self.statistics, None, fit_intercept=intercept, feature_size=size
         )
-        ratio = None
-        if settings.needs_ratio:
-            ratio = problem.signal_to_noise(self.statistics.features, size)
         automatic = automatic_alpha(settings, problem, self.statistics, size, ratio)
         penalty = penalty_of(settings, automatic)
         self.penalty = penalty.kernel(*self.coordinates.weight_scales(), proximal=False)

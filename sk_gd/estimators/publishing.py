@@ -35,6 +35,7 @@ def fitted_attributes(run, problem, data, seen):
         "loss_curve_": list(history.loss_curve),
         "evaluation_curve_": list(history.evaluation_curve),
         "alpha_": run.config.penalty.alpha,
+        "scale_penalty_": np.ndim(run.coordinates.feature_size) > 0,
         "learning_rate_": run.config.learning_rate,
         "batch_size_": problem.n if data.n_batches == 1 else int(data.batch_size),
         "optimizer_": run.lane.rule.optimizer,

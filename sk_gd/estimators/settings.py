@@ -82,6 +82,19 @@ class Settings(NamedTuple):
         """Whether the ratio of signal and noise is needed."""
         return isinstance(self.alpha, str) or self.shares_coordinates
 
+    def signal(self, problem, features):
+        """What the targets say about the penalty; `features` are the moments of the features.
+
+        A number for the strength belongs to the sizes of the features. Where it is "auto", the
+        penalty may be on raw coefficients.
+        """
+        comparing = self.scale_penalty and isinstance(self.alpha, str)
+        return problem.signal(features, scaled=self.scale_penalty, comparing=comparing)
+
+    def following(self, signal):
+        """These settings, with a penalty in the sizes of the features only if `signal` says so."""
+        return self._replace(scale_penalty=self.scale_penalty and signal.in_sizes)
+
     def feature_size(self, statistics):
         """What coefficients are multiplied by before they are penalised."""
         return statistics.features.size if self.scale_penalty else 1.0

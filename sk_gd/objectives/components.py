@@ -49,7 +49,7 @@ def components(problem, features, size, centre):
         The rows and their weights.
     features : Moments
         The moments of the features.
-    size : ndarray of shape (n_features,)
+    size : ndarray of shape (n_features,) or float
         Their sizes.
     centre : bool
         Whether rows are measured from their mean, or from zero.
@@ -59,7 +59,7 @@ def components(problem, features, size, centre):
     Components
         At least one.
     """
-    inverse, middle = 1 / size, np.zeros(len(size))
+    inverse, middle = np.ones(problem.n_features) / size, np.zeros(problem.n_features)
     if centre:
         # Constant features are left to the intercept.
         inverse, middle = np.where(features.is_constant(), 0.0, inverse), features.mean

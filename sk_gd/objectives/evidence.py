@@ -3,6 +3,9 @@
 The strength "auto" of the penalty is made from it.
 """
 
+import copy
+from typing import NamedTuple
+
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg.lapack import dormqr, dsytrd
@@ -17,8 +20,8 @@ from .tridiagonal import resolvents
 # rows the Lanczos method below is at its worst, and other solvers are slow, too.
 MAX_EXACT, MAX_EXACT_ROWS = 256, 512
 # Else up to so many steps of the Lanczos method, from so many columns of targets, which are fewer
-# if all vectors together would be more numbers than that.
-STEPS, COLUMNS, VECTORS = 15, 32, 1 << 23
+# if the vectors of one step would be more numbers than that.
+STEPS, COLUMNS, VECTORS = 15, 32, 1 << 20
 # Every step finds more of the signal. So many are enough on most tables. On most texts the ratio is
 # a tenth to a fourth of the right one then, so that more steps follow, some at a time, until it
 # grows by no more than this factor.
@@ -37,9 +40,30 @@ WORK = 32
 EPSILON = float(np.finfo(float).eps)
 # The ratios that are compared.
 RATIOS = 10.0 ** np.linspace(-2, 3, 51)
+# Other sizes of the features must make the targets so much likelier, in logarithms a row. On texts
+# as tf-idf, raw features do by 0.05 to 0.3, on tables and on counts of words by less than 0.015.
+CLEARLY = 0.025
 
 
-def signal_to_noise(problem, features, size):
+class Signal(NamedTuple):
+    """What the targets say about the penalty.
+
+    Attributes
+    ----------
+    ratio : float
+        The ratio of signal and noise.
+    n : int
+        The number of rows that it was computed from.
+    in_sizes : bool
+        Whether each coefficient is penalised in the size of its feature.
+    """
+
+    ratio: float = 1.0
+    n: int = 0
+    in_sizes: bool = True
+
+
+def signal_to_noise(problem, features, *sizes):
     r"""The ratio of signal and noise under which the targets are the most probable.
 
     The model is linear, :math:`y = Z w + \epsilon`, with the features Z centred and divided by
@@ -61,13 +85,16 @@ def signal_to_noise(problem, features, size):
         Rows, targets and weights. A row of weight two counts as two rows.
     features : Moments
         The moments of the features.
-    size : ndarray of shape (n_features,) or float
-        The sizes.
+    *sizes : ndarray of shape (n_features,) or float
+        The sizes. Of several, the first ones are taken unless others make the targets
+        clearly likelier.
 
     Returns
     -------
-    float
+    ratio : float
         The ratio; 1 if there are too few rows to tell.
+    chosen : int
+        Which of the sizes it is for.
 
     References
     ----------
@@ -77,26 +104,33 @@ def signal_to_noise(problem, features, size):
     Golub, G. & Meurant, G. (2010). Matrices, Moments and Quadrature with Applications.
     Princeton University Press. (the Lanczos method where the matrix is large)
     """
-    inverse = inverse_sizes(features, size)
-    variance = total_variance(features, inverse)
+    inverses = [inverse_sizes(features, size) for size in sizes]
     # In smaller units the ratios are no numbers.
-    if not (problem.n_counted > 2 and variance > problem.n_counted * 1e-290):
-        return 1.0
+    least = problem.n_counted * 1e-290
+    if not (problem.n_counted > 2 and total_variance(features, inverses[0]) > least):
+        return 1.0, 0
     if problem.joins:
-        data = _Covariances(problem, inverse)
+        data = _Covariances(problem, inverses[0])
     else:
-        data = problem.rows_of_evidence(features, inverse)
+        data = problem.rows_of_evidence(features, inverses[0])
     if data.scale is None:
-        return 1.0
-    # The second moments are means over the rows; the rows add up.
-    spread, before = RATIOS * (data.total / variance), 0.0
-    for explained, determinant in _explained(problem, data, inverse, spread):
-        unexplained = np.maximum(1 - explained, 1e-9)
-        ratio = _maximiser(-0.5 * (data.total - 1) * np.log(unexplained) - 0.5 * determinant)
+        return 1.0, 0
+    models = [_closer(problem, features, data)]
+    models += [
+        _closer(problem, features, data.multiplied_by(inverse))
+        for inverse in inverses[1:]
+        if total_variance(features, inverse) > least
+    ]
+    evidence, ratios = zip(*map(next, models), strict=True)
+    chosen = int(np.argmax(evidence))
+    if evidence[chosen] - evidence[0] <= CLEARLY * data.total:
+        chosen = 0
+    before = ratio = ratios[chosen]
+    for _, ratio in models[chosen]:
         if ratio <= SETTLED * before:
             break
         before = ratio
-    return ratio
+    return ratio, chosen
 
 
 def inverse_sizes(features, size):
@@ -119,11 +153,20 @@ def _maximiser(evidence):
     return float(RATIOS[j] * (RATIOS[1] / RATIOS[0]) ** move)
 
 
-def _explained(problem, data, inverse, spread):
+def _closer(problem, features, data):
+    """The logarithm of the evidence at its maximum, and the ratio there, ever closer."""
+    # The second moments are means over the rows; the rows add up.
+    spread = RATIOS * (data.total / total_variance(features, data.inverse))
+    for explained, determinant in _explained(problem, data, spread):
+        unexplained = np.maximum(1 - explained, 1e-9)
+        evidence = -0.5 * (data.total - 1) * np.log(unexplained) - 0.5 * determinant
+        yield evidence.max(), _maximiser(evidence)
+
+
+def _explained(problem, data, spread):
     """What is explained of the targets, and the logarithm of the determinant, ever closer.
 
-    An entry for each of the `spread`, the variances of the coefficients. The features are
-    multiplied by `inverse`.
+    An entry for each of the `spread`, the variances of the coefficients.
     """
     # Rows with weights are as many as they stand for, which decides how they are treated.
     if problem.has_few_features:
@@ -135,7 +178,7 @@ def _explained(problem, data, inverse, spread):
         yield np.sum(targets**2) - rest, determinant
     else:
         s = spread[:, None]
-        for (values, shares), (all_values, counts) in _by_lanczos(data, inverse):
+        for (values, shares), (all_values, counts) in _by_lanczos(data):
             explained = np.sum(shares * s / (1 + s * values), axis=1)
             yield explained, np.sum(counts * np.log1p(s * all_values), axis=1)
 
@@ -202,6 +245,7 @@ class _Covariances:
     """The second moments of features and targets, from their covariance matrix."""
 
     def __init__(self, problem, inverse):
+        self.problem, self.inverse = problem, inverse
         self.total = problem.n_counted
         moments, d = problem.joint_moments, len(inverse)
         self.scale = None
@@ -210,11 +254,21 @@ class _Covariances:
             covariance = moments.covariance[:d] * inverse[:, None]
             self.with_targets = covariance[:, d:]
             self.second = covariance[:, :d] * inverse
+            self.of_targets = moments.covariance[d:, d:]
+
+    def multiplied_by(self, inverse):
+        """The same, of features that are multiplied by `inverse`."""
+        return _Covariances(self.problem, inverse)
 
     @property
     def products(self):
         """Mean products of the features and the targets: features × outputs."""
         return self.with_targets / self.scale
+
+    def variation(self, mix):
+        """The variation of the targets that `mix` mixes, as a share of that of all targets."""
+        mix = mix / self.scale[:, None]
+        return np.sum(mix * (self.of_targets @ mix))
 
     def starts(self, mix, signs):
         """The products with the targets that `mix` mixes, and in the last row these signs."""
@@ -256,6 +310,14 @@ class CentredRows:
         self.centred = columns - middle
         self.scale = scale_of(variance, problem.targets)
 
+    def multiplied_by(self, inverse):
+        """The same rows, of features that are multiplied by `inverse`."""
+        other = copy.copy(self)
+        other.inverse, other.shift = inverse, self.mean * inverse
+        for made in ("_whole", "gram"):
+            vars(other).pop(made, None)
+        return other
+
     def batches(self):
         """Some rows at a time, in parts: pairs of columns and what is in them; and which rows."""
         n = self.problem.n
@@ -287,6 +349,10 @@ class CentredRows:
     def targets(self):
         """Targets, times the roots of the shares."""
         return np.sqrt(self.share)[:, None] * self.centred / self.scale
+
+    def variation(self, mix):
+        """The variation of the targets that `mix` mixes, as a share of that of all targets."""
+        return np.sum((self.targets() @ mix) ** 2)
 
     def _parts(self):
         """Some columns at a time: which, the rows in them, and what is still to be subtracted."""
@@ -381,16 +447,18 @@ class CentredRows:
         return found
 
 
-def _by_lanczos(data, inverse):
+def _by_lanczos(data):
     """Eigenvalues with the shares of the targets, and eigenvalues with how often they occur.
 
     They are those of a few nodes of Gauss quadratures, of ever more.
     """
-    rng = np.random.default_rng(0)
-    n_columns = min(COLUMNS, max(1, VECTORS // (STEPS * len(inverse)) - 1))
+    rng, inverse = np.random.default_rng(0), data.inverse
+    n_columns = min(COLUMNS, max(1, VECTORS // len(inverse) - 1))
     mix = np.eye(len(data.scale))
     if len(mix) > n_columns:
-        mix = rng.choice([-1.0, 1.0], (len(mix), n_columns)) / np.sqrt(n_columns)
+        mix = rng.choice([-1.0, 1.0], (len(mix), n_columns))
+        # Else more could be explained than there is.
+        mix /= np.sqrt(data.variation(mix))
     # Zeros make room for one more column, and their number one that sparse products like.
     n_more = convenient(mix.shape[1] + 1) - mix.shape[1]
     signs = rng.choice([-1.0, 1.0], len(inverse)) * (inverse > 0)

@@ -18,6 +18,8 @@ NEARLY_CONSTANT = 1e-2
 # The features of sparse X whose mean is so many deviations from zero are centred: nearly all of
 # their numbers are stored. To centre the others would cost more than their rows.
 FAR_FROM_ZERO = 3.0
+# The share of numbers that are not zero below which a table is mostly zeros, as texts are.
+MOSTLY_ZERO = 0.1
 # Squares of means and deviations must be within these bounds, so that products with a few other
 # numbers are finite, and not zero.
 SMALLEST_SQUARE, LARGEST_SQUARE = 1e-300, 1e300
@@ -175,6 +177,11 @@ class Moments:
         squares = self.scatter.diagonal() if self.full else self.scatter
         ones = np.ones(len(self.mean))
         return np.sqrt(np.divide(squares, self.filled, out=ones, where=~self.is_constant()))
+
+    def are_mostly_zero(self):
+        """Whether less than a tenth of the numbers are not zero; constants do not count."""
+        filled = self.filled[~self.is_constant()]
+        return bool(filled.sum() < MOSTLY_ZERO * self.total * len(filled))
 
     def is_constant(self):
         """Which features have no variance beyond rounding, or one whose inverse is no number."""

@@ -12,7 +12,15 @@ from ..parameters import fingerprint
 from .caching import cached_property
 from .components import components
 from .data import Data
-from .evidence import MAX_EXACT, CentredRows, drawn, has_few_rows, sampled_places, signal_to_noise
+from .evidence import (
+    MAX_EXACT,
+    CentredRows,
+    Signal,
+    drawn,
+    has_few_rows,
+    sampled_places,
+    signal_to_noise,
+)
 from .gram import condense, joint_moments, pays
 
 TINY = np.finfo(float).tiny
@@ -65,7 +73,7 @@ class Problem:
     coordinates: dict = field(default_factory=dict, init=False)
     _components: dict = field(default_factory=dict, init=False)
     _centred_rows: CentredRows | None = field(default=None, init=False)
-    _ratio: float | None = field(default=None, init=False)
+    _signals: dict = field(default_factory=dict, init=False)
     # Weak references to the data.
     _known: list = field(default_factory=list, init=False)
 
@@ -190,14 +198,15 @@ class Problem:
         return self._centred_rows
 
     def components(self, features, size, centre):
-        """See `components.components`; they are computed once for each `centre`."""
-        if centre not in self._components:
-            self._components[centre] = components(self, features, size, centre)
-        return self._components[centre]
+        """See `components.components`; they are computed once for the same arguments."""
+        key = centre, np.ndim(size)
+        if key not in self._components:
+            self._components[key] = components(self, features, size, centre)
+        return self._components[key]
 
     def _along_axes(self, coordinates):
         """The same problem, with rows along the axes of these coordinates."""
-        rows = self._components[coordinates.intercept].rows
+        rows = self._components[coordinates.intercept, np.ndim(coordinates.feature_size)].rows
         y, weight = self.y, self.weight
         if self.subset is not None:
             y, weight = y[self.subset], None if weight is None else weight[self.subset]
@@ -221,11 +230,19 @@ class Problem:
         weight = self.weights if self.is_sparse else self.weight
         return joint_moments(self.X, self.targets.columns(self.y), weight, self.subset)
 
-    def signal_to_noise(self, features, size):
-        """See `evidence.signal_to_noise`; it is computed once."""
-        if self._ratio is None:
-            self._ratio = signal_to_noise(self, features, size)
-        return self._ratio
+    def signal(self, features, *, scaled, comparing=False):
+        """The `Signal` of these rows, see `evidence.signal_to_noise`; it is computed once.
+
+        `scaled`: the penalty is in the sizes of the features; `comparing`: unless many features
+        are mostly zero, as in texts, and make the targets clearly likelier if they are raw.
+        """
+        comparing = comparing and self.n_features > MAX_EXACT and features.are_mostly_zero()
+        key = scaled, comparing
+        if key not in self._signals:
+            sizes = (features.size if scaled else 1.0, 1.0)[: 1 + comparing]
+            ratio, chosen = signal_to_noise(self, features, *sizes)
+            self._signals[key] = Signal(ratio, self.n, scaled and chosen == 0)
+        return self._signals[key]
 
     @cached_property
     def has_few_features(self):

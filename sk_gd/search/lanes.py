@@ -228,6 +228,8 @@ class Pass:
     def _set_up(self, i, seed, statistics):
         """A run for the i-th candidate, and the data to train it on."""
         settings, key = self.settings[i], self._candidates[i].key_without("alpha")
+        # For "auto", and multiples of it, the penalty may be another one than for numbers.
+        key = key, isinstance(settings.alpha, str)
         # Where the coordinates are the same for all strengths, all else is, too.
         alike = settings.shares_coordinates and settings.scale_penalty
         if alike and key in self._first:
@@ -236,8 +238,8 @@ class Pass:
         run = Run(seed, statistics)
         data = set_up(run, settings, self.problem)
         if alike and settings.optimizer.default_rate == "own":
-            size = settings.feature_size(statistics)
-            automatic = automatic_alpha(settings, self.problem, statistics, size, run.signal[0])
+            size = settings.following(run.signal).feature_size(statistics)
+            automatic = automatic_alpha(settings, self.problem, statistics, size, run.signal.ratio)
             self._first[key] = run, data, automatic
         return run, data
 

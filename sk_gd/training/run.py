@@ -9,6 +9,7 @@ import numpy as np
 from .._versions import this_version
 from ..objectives.caching import cached_property
 from ..objectives.coordinates import Coordinates
+from ..objectives.evidence import Signal
 from ..objectives.moments import Moments, Statistics
 from ..parameters import fingerprint
 from ..schedules import Schedule
@@ -61,9 +62,8 @@ class Run:
         Seeds everything random.
     statistics : Statistics
         The moments from which the coordinates were made.
-    signal : tuple of (float, int)
-        The ratio of signal and noise, if the strength of the penalty is made from it, and
-        the number of rows that it was computed from.
+    signal : Signal
+        The ratio of signal and noise, if the strength of the penalty is made from it.
     config : Config
         How the run is trained.
     coordinates : Coordinates
@@ -96,7 +96,7 @@ class Run:
     def __init__(self, seed, statistics):
         self.seed = seed
         self.statistics = statistics
-        self.signal = (1.0, 0)
+        self.signal = Signal()
         self.config = None
         self.coordinates = None
         self.lane = None
@@ -125,6 +125,7 @@ class Run:
             for name, moments in self.statistics._asdict().items()
         }
         state["config"] = None if self.config is None else self.config._asdict()
+        state["signal"] = tuple(self.signal)
         for name in PARTS:
             state[name] = None if state[name] is None else vars(state[name])
         return state
@@ -137,6 +138,7 @@ class Run:
             check_run(state, NAMES, Config._fields, vars(History()), vars(Stopping()))
         vars(self).update(state)
         self.config = Config(**state["config"])
+        self.signal = Signal(*state["signal"])
         for name, kind in PARTS.items():
             setattr(self, name, _revived(kind, state[name]))
         self.statistics = Statistics(

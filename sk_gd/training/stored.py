@@ -181,11 +181,15 @@ def check_run(state, names, config, history, stopping):
 
 
 def _check_signal(run):
+    allowed = "a tuple of two numbers of at least 0, and whether the penalty is in sizes"
     signal = run["signal"]
-    if not (isinstance(signal, tuple) and len(signal) == 2 and all(map(is_number, signal))):
-        raise run.refuse("signal", "a tuple of two numbers")
-    if not all(each >= 0 for each in signal):
-        raise run.refuse("signal", "a tuple of two numbers of at least 0")
+    # Up to version 0.3 it always was.
+    if not (isinstance(signal, tuple) and len(signal) in (2, 3)):
+        raise run.refuse("signal", allowed)
+    if not (all(map(is_number, signal[:2])) and min(signal[:2]) >= 0):
+        raise run.refuse("signal", allowed)
+    if not all(isinstance(each, bool) for each in signal[2:]):
+        raise run.refuse("signal", allowed)
 
 
 def _check_history(history):
