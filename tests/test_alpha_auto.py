@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from helpers import naive
 from helpers.assertions import naming
 from sk_gd import GDClassifier, GDRegressor, check_gradient, losses
-from sk_gd.objectives.evidence import CentredRows
+from sk_gd.objectives.second_moments import CentredRows
 from sk_gd.objectives.tridiagonal import resolvents
 
 CONTAINERS = pytest.mark.parametrize("container", [np.asarray, sp.csr_array], ids=["dense", "csr"])

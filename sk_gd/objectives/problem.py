@@ -12,16 +12,9 @@ from ..parameters import fingerprint
 from .caching import cached_property
 from .components import components
 from .data import Data
-from .evidence import (
-    MAX_EXACT,
-    CentredRows,
-    Signal,
-    drawn,
-    has_few_rows,
-    sampled_places,
-    signal_to_noise,
-)
+from .evidence import MAX_EXACT, Signal, drawn, has_few_rows, sampled_places, signal_to_noise
 from .gram import condense, joint_moments, pays
+from .second_moments import CentredRows
 
 TINY = np.finfo(float).tiny
 

@@ -1,0 +1,238 @@
+"""The second moments of features and targets, from their covariance matrix or from their rows.
+
+The evidence and the principal components are computed from them.
+"""
+
+import copy
+
+import numpy as np
+import scipy.sparse as sp
+
+from ..indices import n_entries, slices
+from .caching import cached_property
+from .csr_products import product, transposed_product
+from .moments import FAR_FROM_ZERO
+
+# Where a mean is more deviations from zero than that, the products would have its rounding.
+VERY_FAR = 1e4
+# Numbers of X that are read together.
+NUMBERS = 1 << 20
+
+
+def scale_of(variance, targets):
+    """What outputs are divided by, so that their squares add up to one; None if they are constant.
+
+    Every number has its own unit; classes are shares of the rows.
+    """
+    total = variance.sum()
+    if not 0 < total < np.inf:
+        return None
+    if targets.kind == "classifier":
+        return np.full(len(variance), np.sqrt(total))
+    return np.sqrt(np.where(variance > 0, variance * np.count_nonzero(variance), np.inf))
+
+
+class Covariances:
+    """The second moments of features and targets, from their covariance matrix."""
+
+    def __init__(self, problem, inverse):
+        self.problem, self.inverse = problem, inverse
+        self.total = problem.n_counted
+        moments, d = problem.joint_moments, len(inverse)
+        self.scale = None
+        if moments is not None:
+            self.scale = scale_of(moments.variance[d:], problem.targets)
+            covariance = moments.covariance[:d] * inverse[:, None]
+            self.with_targets = covariance[:, d:]
+            self.second = covariance[:, :d] * inverse
+            self.of_targets = moments.covariance[d:, d:]
+
+    def multiplied_by(self, inverse):
+        """The same, of features that are multiplied by `inverse`."""
+        return Covariances(self.problem, inverse)
+
+    @property
+    def products(self):
+        """Mean products of the features and the targets: features × outputs."""
+        return self.with_targets / self.scale
+
+    def variation(self, mix):
+        """The variation of the targets that `mix` mixes, as a share of that of all targets."""
+        mix = mix / self.scale[:, None]
+        return np.sum(mix * (self.of_targets @ mix))
+
+    def starts(self, mix, signs):
+        """The products with the targets that `mix` mixes, and in the last row these signs."""
+        vectors = (self.products @ mix).T
+        vectors[-1] = signs
+        return vectors
+
+    def images(self, vectors):
+        """What other vectors are multiplied by for their inner products with these: the same."""
+        return vectors
+
+    def times(self, vectors, images):
+        """The second moment of the features times these vectors."""
+        return vectors @ self.second
+
+
+class CentredRows:
+    """The second moments of features and targets, from their rows.
+
+    The features are measured from their `mean`, and multiplied by `inverse`.
+    """
+
+    def __init__(self, problem, mean, inverse):
+        self.problem = problem
+        self.total = problem.n_counted
+        self.rows = problem.subset
+        self.inverse = inverse
+        self.mean, self.shift = mean, mean * inverse
+        X = problem.X
+        self.step = max(1, int(NUMBERS / max(n_entries(X) / X.shape[0], 1)))
+        y, weight = problem.y, problem.weight
+        if self.rows is not None:
+            y, weight = y[self.rows], None if weight is None else weight[self.rows]
+        n = problem.n
+        self.share = np.full(n, 1 / n) if weight is None else weight / np.sum(weight)
+        columns = problem.targets.columns(y)
+        middle = np.average(columns, axis=0, weights=weight)
+        variance = np.average(np.square(columns - middle), axis=0, weights=weight)
+        self.centred = columns - middle
+        self.scale = scale_of(variance, problem.targets)
+
+    def multiplied_by(self, inverse):
+        """The same rows, of features that are multiplied by `inverse`."""
+        other = copy.copy(self)
+        other.inverse, other.shift = inverse, self.mean * inverse
+        for made in ("_whole", "gram"):
+            vars(other).pop(made, None)
+        return other
+
+    def batches(self):
+        """Some rows at a time, in parts: pairs of columns and what is in them; and which rows."""
+        n = self.problem.n
+        if self.step >= n:
+            yield self._whole, slice(0, n)
+            return
+        for batch in slices(n, self.step):
+            rows = batch if self.rows is None else self.rows[batch]
+            yield self._split(self.problem.X[rows]), batch
+
+    @cached_property
+    def _X(self):
+        """All rows, which are gathered once."""
+        return self.problem.X if self.rows is None else self.problem.X[self.rows]
+
+    @cached_property
+    def _whole(self):
+        return self._split(self._X)
+
+    def _split(self, X):
+        """Pairs of columns and what is in them, from their mean if that is very far from zero."""
+        far = np.abs(self.shift) > VERY_FAR
+        if not far.any():
+            return [(slice(None), X)]
+        x = X[:, far]
+        x = (x.toarray() if sp.issparse(x) else x) - self.mean[far]
+        return [(far, x), (~far, X[:, ~far])]
+
+    def targets(self):
+        """Targets, times the roots of the shares."""
+        return np.sqrt(self.share)[:, None] * self.centred / self.scale
+
+    def variation(self, mix):
+        """The variation of the targets that `mix` mixes, as a share of that of all targets."""
+        return np.sum((self.targets() @ mix) ** 2)
+
+    def _parts(self):
+        """Some columns at a time: which, the rows in them, and what is still to be subtracted."""
+        X = self._X
+        if not sp.issparse(X):
+            return [(slice(None), X * self.inverse - self.shift, None)]
+        z = sp.csc_array(X @ sp.diags_array(self.inverse))
+        # Far from zero, the difference of products would only be rounding. Few numbers are zero.
+        far = np.abs(self.shift) > FAR_FROM_ZERO
+        if not far.any():
+            return [(slice(None), z, self.shift)]
+        return [
+            (far, z[:, far].toarray() - self.shift[far], None),
+            (~far, z[:, ~far], self.shift[~far]),
+        ]
+
+    @cached_property
+    def gram(self):
+        """The products of all pairs of rows, times the roots of their shares."""
+        products = np.zeros((self.problem.n, self.problem.n))
+        for _, z, shift in self._parts():
+            if shift is None:
+                products += z @ z.T
+            else:
+                against = z @ shift
+                products += (z @ z.T).toarray() + (shift @ shift - against - against[:, None])
+        root = np.sqrt(self.share)
+        return products * root * root[:, None]
+
+    def combined(self, factors):
+        """Sums of the rows times `factors` (rows × columns): features × columns."""
+        found = np.empty((len(self.inverse), factors.shape[1]))
+        for columns, z, shift in self._parts():
+            found[columns] = z.T @ factors
+            if shift is not None:
+                found[columns] -= np.outer(shift, factors.sum(axis=0))
+        return found
+
+    def starts(self, mix, signs):
+        """The factors of the vectors to start from: the same as of the other class.
+
+        Vectors are kept as factors: each is a sum of the rows, times the roots of their shares,
+        and of the signs, each times its factor. Texts have many more features than rows.
+        """
+        self.of_signs = self._products((signs * self.inverse)[:, None])[0]
+        self.n_signs = np.count_nonzero(signs)
+        factors = np.zeros((mix.shape[1], self.problem.n + 1))
+        factors[:, :-1] = (self.targets() @ mix).T  # the last column of `mix` is zero
+        factors[-1, -1] = 1
+        return factors
+
+    def images(self, factors):
+        """What other factors are multiplied by for the inner products of their vectors with these.
+
+        They are the products of the vectors with the rows, and of the last one with the signs,
+        which are a part of no other vector.
+        """
+        found = np.zeros_like(factors)
+        sums = self._sums(factors[:, :-1])
+        sums *= (self.inverse**2)[:, None]
+        found[:, :-1] = self._products(sums)
+        found[-1, :-1] += factors[-1, -1] * self.of_signs
+        found[-1, -1] = factors[-1, :-1] @ self.of_signs + factors[-1, -1] * self.n_signs
+        return found
+
+    def _sums(self, factors):
+        """The sums of the rows of X times `factors`: features × vectors.
+
+        Times the roots of the shares the factors add up to zero, so that the means of the features
+        need not be subtracted.
+        """
+        weighted = np.ascontiguousarray((factors * np.sqrt(self.share)).T)
+        found = np.zeros((len(self.inverse), len(factors)))
+        for parts, batch in self.batches():
+            for columns, x in parts:
+                found[columns] += transposed_product(x, weighted[batch])
+        return found
+
+    def _products(self, vectors):
+        """The products of vectors (features × vectors) and the centred rows: vectors × rows."""
+        found = np.zeros((self.problem.n, vectors.shape[1]))
+        for parts, batch in self.batches():
+            for columns, x in parts:
+                found[batch] += product(x, vectors[columns])
+        found -= self.share @ found
+        return (found * np.sqrt(self.share)[:, None]).T
+
+    def times(self, factors, images):
+        """The factors of the second moment of the features times the vectors with `factors`."""
+        found = images.copy()
+        found[:, -1] = 0
+        return found
