@@ -13,12 +13,12 @@ import scipy.sparse as sp
 from ..estimators.posing import MOST_COUNTED, SplitError, held_out_rows, pose
 from ..estimators.validation import Given, Witness
 from ..indices import n_entries
-from ..objectives.evidence import drawn
 from ..objectives.held_out import HeldOut, mean_loss, raw_predictions
 from ..objectives.moments import Moments
 from ..objectives.outliers import sample_of
 from ..objectives.problem import checksum
 from ..objectives.remote import sums_of_rows
+from ..objectives.second_moments import drawn
 from ..penalties import ElasticNet
 from .collections import JOIN
 

@@ -88,8 +88,8 @@ class Settings(NamedTuple):
         A number for the strength belongs to the sizes of the features. Where it is "auto", the
         penalty may be on raw coefficients.
         """
-        comparing = self.scale_penalty and isinstance(self.alpha, str)
-        return problem.signal(features, scaled=self.scale_penalty, comparing=comparing)
+        automatic = isinstance(self.alpha, str)
+        return problem.signal(features, scaled=self.scale_penalty, automatic=automatic)
 
     def following(self, signal):
         """These settings, with a penalty in the sizes of the features only if `signal` says so."""

@@ -14,7 +14,7 @@ from .csr_rows import check_entries
 def convenient(n):
     """How many columns, `n` or more, are multiplied in the least time: two, or a multiple of four.
     """
-    return n if n == 2 else n + -n % 4
+    return 2 if n <= 2 else n + -n % 4
 
 
 def product(X, V):

@@ -23,6 +23,9 @@ cdef enum:
 # By how many times their last move the intercepts may be away from the minimum.
 cdef double NEAR = 3
 
+# Probabilities are not nearer to zero or one, where scores are made from them.
+cdef double SMALLEST = 1e-12
+
 # The score of what is no class.
 cdef double NEVER = -1e300
 
@@ -131,6 +134,28 @@ cdef class Duals:
         self.rests = np.zeros(n, dtype=np.uint8)
         self.usual = 0
         self.buffer = np.empty((3, stride))
+
+    def relax(self, ridge):
+        """Continue with another ridge, which is less if that can be.
+
+        Under a weaker one the weights remain, and what the rows add to them is less. Under a
+        stronger one it remains, and the weights are smaller.
+        """
+        if not ridge > 0:
+            raise ValueError(f"The ridge must be a number. Got {ridge}.")
+        p, u, known = np.asarray(self.p), np.asarray(self.u), slice(0, self.n_outputs)
+        if self.begun and ridge < self.ridge:
+            of_class = np.zeros((self.n_rows, max(self.n_outputs, 2)))
+            of_class[np.arange(self.n_rows), np.asarray(self.label, dtype=int)] = 1
+            of_class = of_class[:, -self.n_outputs :]
+            p[:, known] = of_class + ridge / self.ridge * (p[:, known] - of_class)
+            q = np.clip(p[:, known], SMALLEST, 1 - SMALLEST)
+            u[:, known] = np.log(q) - (np.log1p(-q) if self.n_outputs == 1 else 0)
+        else:
+            np.asarray(self.w)[:] *= self.ridge / ridge
+        self.anchor[:] = self.constant
+        self.ridge, self.usual = ridge, 0
+        np.asarray(self.rests)[:] = 0
 
     def reach_of(self, rows):
         """How far a row can move its own score, on average over these rows."""

@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg.lapack import dormqr, dsytrd
 
+from ..losses.checks import curvature_of
 from .csr_products import convenient
-from .second_moments import Covariances
+from .laplace import FIRST, Logistic, Sample
+from .second_moments import Covariances, places
 from .tridiagonal import resolvents
 
 # Up to so many features, or so many rows, all eigenvalues are computed. With more features than
@@ -35,6 +37,10 @@ RATIOS = 10.0 ** np.linspace(-2, 3, 51)
 # Other sizes of the features must make the targets so much likelier, in logarithms a row. On texts
 # as tf-idf, raw features do by 0.05 to 0.3, on tables and on counts of words by less than 0.015.
 CLEARLY = 0.025
+# For two classes it is this much for the logistic model, where the linear one says no.
+CLEARLY_LOGISTIC = 0.015
+# Its determinant needs no more steps if another some change it by less than that, for each row.
+CLOSE = 1e-3
 
 
 class Signal(NamedTuple):
@@ -55,7 +61,7 @@ class Signal(NamedTuple):
     in_sizes: bool = True
 
 
-def signal_to_noise(problem, features, *sizes):
+def signal_to_noise(problem, features, size):
     r"""The ratio of signal and noise under which the targets are the most probable.
 
     The model is linear, :math:`y = Z w + \epsilon`, with the features Z centred and divided by
@@ -77,16 +83,13 @@ def signal_to_noise(problem, features, *sizes):
         Rows, targets and weights. A row of weight two counts as two rows.
     features : Moments
         The moments of the features.
-    *sizes : ndarray of shape (n_features,) or float
-        The sizes. Of several, the first ones are taken unless others make the targets
-        clearly likelier.
+    size : ndarray of shape (n_features,) or float
+        The sizes.
 
     Returns
     -------
-    ratio : float
+    float
         The ratio; 1 if there are too few rows to tell.
-    chosen : int
-        Which of the sizes it is for.
 
     References
     ----------
@@ -96,33 +99,81 @@ def signal_to_noise(problem, features, *sizes):
     Golub, G. & Meurant, G. (2010). Matrices, Moments and Quadrature with Applications.
     Princeton University Press. (the Lanczos method where the matrix is large)
     """
-    inverses = [inverse_sizes(features, size) for size in sizes]
+    data = _second_moments(problem, features, size)
+    return 1.0 if data is None else _settled(_closer(problem, features, data))
+
+
+def signal_in_text(problem, features, *, scaled):
+    """The same of many features that are mostly zero, and whether their sizes count.
+
+    They do if `scaled`, unless raw features make the targets clearly likelier. Where the linear
+    model does not say so, of two classes a logistic model is asked.
+    """
+    if not (scaled or problem.has_two_classes):
+        return signal_to_noise(problem, features, 1.0), False
+    data = _second_moments(problem, features, features.size)
+    if data is None:
+        return signal_to_noise(problem, features, features.size if scaled else 1.0), scaled
+    inverses = [data.inverse, inverse_sizes(features, 1.0)]
+    # In other units products of products would not be finite.
+    if scaled and not 1e-70 < total_variance(features, inverses[1]) < 1e70:
+        return _settled(_closer(problem, features, data)), True
+    models = [_closer(problem, features, data.multiplied_by(each)) for each in inverses]
+    (evidence, ratio), (of_raw, ratio_of_raw) = map(next, models)
+    if of_raw - evidence > CLEARLY * data.total:
+        return _settled(models[1], ratio_of_raw), False
+    sample = Sample(data) if problem.has_two_classes else None
+    if sample is not None and sample.has_both_classes():
+        return _of_two_classes(problem, features, sample, inverses, scaled)
+    return _settled(models[0], ratio) if scaled else _settled(models[1], ratio_of_raw), scaled
+
+
+def _second_moments(problem, features, size):
+    """What the evidence is computed from; None if there is too little of it."""
+    inverse = inverse_sizes(features, size)
     # In smaller units the ratios are no numbers.
     least = problem.n_counted * 1e-290
-    if not (problem.n_counted > 2 and total_variance(features, inverses[0]) > least):
-        return 1.0, 0
+    if not (problem.n_counted > 2 and total_variance(features, inverse) > least):
+        return None
     if problem.joins:
-        data = Covariances(problem, inverses[0])
+        data = Covariances(problem, inverse)
     else:
-        data = problem.rows_of_evidence(features, inverses[0])
-    if data.scale is None:
-        return 1.0, 0
-    models = [_closer(problem, features, data)]
-    models += [
-        _closer(problem, features, data.multiplied_by(inverse))
-        for inverse in inverses[1:]
-        if total_variance(features, inverse) > least
-    ]
-    evidence, ratios = zip(*map(next, models), strict=True)
-    chosen = int(np.argmax(evidence))
-    if evidence[chosen] - evidence[0] <= CLEARLY * data.total:
-        chosen = 0
-    before = ratio = ratios[chosen]
-    for _, ratio in models[chosen]:
+        data = problem.rows_of_evidence(features, inverse)
+    return None if data.scale is None else data
+
+
+def _settled(closer, before=0.0):
+    """The ratio, when it hardly grows any more."""
+    ratio = before
+    for _, ratio in closer:
         if ratio <= SETTLED * before:
             break
         before = ratio
-    return ratio, chosen
+    return ratio
+
+
+def _of_two_classes(problem, features, sample, inverses, scaled):
+    """The ratio of signal and noise of a logistic model, and whether sizes count."""
+
+    def log_determinant(rows, spread):
+        found = np.inf
+        for _, (values, counts) in _by_lanczos(rows, np.empty((1, 0))):
+            before, found = found, counts @ np.log1p(spread * values)
+            if before - found < CLOSE * rows.total:
+                break
+        return found
+
+    found, margin = [], FIRST
+    for inverse in inverses:
+        variance = total_variance(features, inverse)
+        model = Logistic(sample, inverse, variance, log_determinant)
+        margin, evidence = model.best(margin)
+        found.append((evidence, margin))
+    (evidence, margin), (of_raw, margin_of_raw) = found
+    scaled = scaled and of_raw - evidence <= CLEARLY_LOGISTIC
+    # The noise of a margin has the variance of one over the typical curvature.
+    curvature = np.mean(curvature_of(problem.loss, "typical_curvature", 1, None))
+    return float((margin if scaled else margin_of_raw) * curvature), scaled
 
 
 def inverse_sizes(features, size):
@@ -170,7 +221,7 @@ def _explained(problem, data, spread):
         yield np.sum(targets**2) - rest, determinant
     else:
         s = spread[:, None]
-        for (values, shares), (all_values, counts) in _by_lanczos(data):
+        for (values, shares), (all_values, counts) in _by_lanczos(data, _mix(data)):
             explained = np.sum(shares * s / (1 + s * values), axis=1)
             yield explained, np.sum(counts * np.log1p(s * all_values), axis=1)
 
@@ -206,32 +257,27 @@ def sampled_places(problem):
     if max(problem.n, problem.n_counted) <= SAMPLED_ROWS:
         return None
     most = SAMPLED_NUMBERS * problem.n // max(problem.n_entries, 1)
-    n = min(max(most, MAX_EXACT_ROWS), SAMPLED_ROWS)
-    return (np.arange(n) + np.random.default_rng(0).random(n)) / n
+    return places(min(max(most, MAX_EXACT_ROWS), SAMPLED_ROWS))
 
 
-def drawn(places, weight):
-    """Which rows are at these places among all rows, from 0 to 1, and how often each is there.
-
-    A row is as long as its weight: it is drawn as often as if it were repeated.
-    """
-    ends = np.cumsum(weight)
-    rows = np.searchsorted(ends, places * ends[-1], side="right")
-    return np.unique(np.minimum(rows, len(ends) - 1), return_counts=True)
-
-
-def _by_lanczos(data):
-    """Eigenvalues with the shares of the targets, and eigenvalues with how often they occur.
-
-    They are those of a few nodes of Gauss quadratures, of ever more.
-    """
-    rng, inverse = np.random.default_rng(0), data.inverse
-    n_columns = min(COLUMNS, max(1, VECTORS // len(inverse) - 1))
+def _mix(data):
+    """What the columns of the targets are multiplied by: there are not too many then."""
+    n_columns = min(COLUMNS, max(1, VECTORS // len(data.inverse) - 1))
     mix = np.eye(len(data.scale))
     if len(mix) > n_columns:
-        mix = rng.choice([-1.0, 1.0], (len(mix), n_columns))
+        mix = np.random.default_rng(0).choice([-1.0, 1.0], (len(mix), n_columns))
         # Else more could be explained than there is.
         mix /= np.sqrt(data.variation(mix))
+    return mix
+
+
+def _by_lanczos(data, mix):
+    """Eigenvalues with the shares of the targets, and eigenvalues with how often they occur.
+
+    They are those of a few nodes of Gauss quadratures, of ever more. The targets are multiplied by
+    `mix`.
+    """
+    rng, inverse = np.random.default_rng(0), data.inverse
     # Zeros make room for one more column, and their number one that sparse products like.
     n_more = convenient(mix.shape[1] + 1) - mix.shape[1]
     signs = rng.choice([-1.0, 1.0], len(inverse)) * (inverse > 0)

@@ -12,9 +12,16 @@ from ..parameters import fingerprint
 from .caching import cached_property
 from .components import components
 from .data import Data
-from .evidence import MAX_EXACT, Signal, drawn, has_few_rows, sampled_places, signal_to_noise
+from .evidence import (
+    MAX_EXACT,
+    Signal,
+    has_few_rows,
+    sampled_places,
+    signal_in_text,
+    signal_to_noise,
+)
 from .gram import condense, joint_moments, pays
-from .second_moments import CentredRows
+from .second_moments import CentredRows, drawn
 
 TINY = np.finfo(float).tiny
 
@@ -223,19 +230,27 @@ class Problem:
         weight = self.weights if self.is_sparse else self.weight
         return joint_moments(self.X, self.targets.columns(self.y), weight, self.subset)
 
-    def signal(self, features, *, scaled, comparing=False):
-        """The `Signal` of these rows, see `evidence.signal_to_noise`; it is computed once.
+    def signal(self, features, *, scaled, automatic):
+        """The `Signal` of these rows; it is computed once.
 
-        `scaled`: the penalty is in the sizes of the features; `comparing`: unless many features
-        are mostly zero, as in texts, and make the targets clearly likelier if they are raw.
+        `scaled`: the penalty is in the sizes of the features; `automatic`: its strength is made
+        from the signal, and does not only tell which coordinates are good.
         """
-        comparing = comparing and self.n_features > MAX_EXACT and features.are_mostly_zero()
-        key = scaled, comparing
+        # Texts, and tables of many categories.
+        text = automatic and self.n_features > MAX_EXACT and features.are_mostly_zero()
+        key = scaled, text
         if key not in self._signals:
-            sizes = (features.size if scaled else 1.0, 1.0)[: 1 + comparing]
-            ratio, chosen = signal_to_noise(self, features, *sizes)
-            self._signals[key] = Signal(ratio, self.n, scaled and chosen == 0)
+            if text:
+                found = signal_in_text(self, features, scaled=scaled)
+            else:
+                found = signal_to_noise(self, features, features.size if scaled else 1.0), scaled
+            self._signals[key] = Signal(found[0], self.n, found[1])
         return self._signals[key]
+
+    @property
+    def has_two_classes(self):
+        """Whether the loss is the log loss of two classes."""
+        return self.loss.softmax and self.targets.n_outputs == 1
 
     @cached_property
     def has_few_features(self):

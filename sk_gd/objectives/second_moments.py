@@ -19,6 +19,21 @@ VERY_FAR = 1e4
 NUMBERS = 1 << 20
 
 
+def places(n):
+    """Where so many rows are drawn, from 0 to 1: one in each of n intervals of the same length."""
+    return (np.arange(n) + np.random.default_rng(0).random(n)) / n
+
+
+def drawn(places, weight):
+    """Which rows are at these places among all rows, from 0 to 1, and how often each is there.
+
+    A row is as long as its weight: it is drawn as often as if it were repeated.
+    """
+    ends = np.cumsum(weight)
+    rows = np.searchsorted(ends, places * ends[-1], side="right")
+    return np.unique(np.minimum(rows, len(ends) - 1), return_counts=True)
+
+
 def scale_of(variance, targets):
     """What outputs are divided by, so that their squares add up to one; None if they are constant.
 
@@ -136,6 +151,11 @@ class CentredRows:
         x = X[:, far]
         x = (x.toarray() if sp.issparse(x) else x) - self.mean[far]
         return [(far, x), (~far, X[:, ~far])]
+
+    def in_memory(self):
+        """All rows, their first targets, and how many rows each stands for."""
+        y = self.problem.y if self.rows is None else self.problem.y[self.rows]
+        return self._X, y[:, 0], self.share * self.total
 
     def targets(self):
         """Targets, times the roots of the shares."""
