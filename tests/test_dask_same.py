@@ -281,22 +281,25 @@ def test_wide(rows, sparse):
 
 @pytest.mark.parametrize("rows", [300, 900])
 @pytest.mark.parametrize("sparse", [False, True])
-def test_units_that_tell_something(rows, sparse):
-    """The penalty is raw in both."""
+@pytest.mark.parametrize("raw", [False, True])
+def test_features_that_are_mostly_zero(rows, sparse, raw):
+    """Both choose the same penalty, raw if the units of the features tell something."""
     import scipy.sparse as sp
 
     import sk_gd.dask
 
     rng = np.random.default_rng(0)
     x = rng.normal(size=(rows, 400)) * (rng.random((rows, 400)) < 0.05)
-    x *= np.exp(2 * rng.normal(size=400))
+    if raw:
+        x *= np.exp(2 * rng.normal(size=400))
     y = (x @ rng.normal(size=400) + 0.1 * rng.normal(size=rows) > 0).astype(int)
     x = sp.csr_array(x) if sparse else x
     ends = ends_of(5, rows)
     given = {"random_state": 0, "max_iter": 3, "tol": None, "precondition": "standardize"}
     there = sk_gd.dask.GDClassifier(**given).fit(cut(x, ends), cut(y, ends))
     here = sk_gd.GDClassifier(**given).fit(x, y)
-    assert there.scale_penalty_ is here.scale_penalty_ is False
+    assert there.scale_penalty_ is here.scale_penalty_
+    assert here.scale_penalty_ is not raw
     assert_same_model(there, here)
 
 
