@@ -96,6 +96,11 @@ class TestChoice:
         X, Y = words(**shape)
         assert clone(KINDS[kind]).fit(container(X), targets(kind, Y)).scale_penalty_ is True
 
+    def test_constant_columns_do_not_count(self, kind, container):
+        X, Y = words(d=256)
+        more = container(np.column_stack([X, np.ones((700, 30)), np.zeros((700, 300))]))
+        assert clone(KINDS[kind]).fit(more, targets(kind, Y)).scale_penalty_ is True
+
     def test_a_number_belongs_to_the_sizes(self, kind, container):
         X, Y = words()
         model = clone(KINDS[kind]).set_params(alpha=0.01).fit(container(X), targets(kind, Y))

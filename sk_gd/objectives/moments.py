@@ -178,10 +178,14 @@ class Moments:
         ones = np.ones(len(self.mean))
         return np.sqrt(np.divide(squares, self.filled, out=ones, where=~self.is_constant()))
 
-    def are_mostly_zero(self):
-        """Whether less than a tenth of the numbers are not zero; constants do not count."""
+    def are_of_text(self, more_than):
+        """Whether there are more features than that, and less than a tenth of them not zero.
+
+        Constants do not count.
+        """
         filled = self.filled[~self.is_constant()]
-        return bool(filled.sum() < MOSTLY_ZERO * self.total * len(filled))
+        mostly_zero = filled.sum() < MOSTLY_ZERO * self.total * len(filled)
+        return bool(len(filled) > more_than and mostly_zero)
 
     def is_constant(self):
         """Which features have no variance beyond rounding, or one whose inverse is no number."""

@@ -237,7 +237,7 @@ class Problem:
         from the signal, and does not only tell which coordinates are good.
         """
         # Texts, and tables of many categories.
-        text = automatic and self.n_features > MAX_EXACT and features.are_mostly_zero()
+        text = automatic and features.are_of_text(MAX_EXACT)
         key = scaled, text
         if key not in self._signals:
             if text:
