@@ -3,6 +3,8 @@
 A logistic model is asked where the linear one does not say that raw features are likelier.
 """
 
+import pickle
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -159,6 +161,14 @@ def test_extreme_units(factor, container):
     single = X * np.where(np.arange(X.shape[1]) == 1, factor, 1.0)
     model = GDClassifier().fit(container(single), y)
     assert np.isfinite(model.predict_proba(container(single))).all()
+
+
+def test_a_model_is_stored():
+    X, y = counts()
+    model = GDClassifier(random_state=0).fit(X, y).partial_fit(X, y)
+    again = pickle.loads(pickle.dumps(model))
+    assert again.scale_penalty_ is model.scale_penalty_
+    assert again.partial_fit(X, y).alpha_ == model.partial_fit(X, y).alpha_
 
 
 def test_classes_that_can_be_told_apart():

@@ -170,7 +170,7 @@ def _of_two_classes(problem, features, sample, inverses, scaled):
         margin, evidence = model.best(margin)
         found.append((evidence, margin))
     (evidence, margin), (of_raw, margin_of_raw) = found
-    scaled = scaled and of_raw - evidence <= CLEARLY_LOGISTIC
+    scaled = scaled and bool(of_raw - evidence <= CLEARLY_LOGISTIC)
     # The noise of a margin has the variance of one over the typical curvature.
     curvature = np.mean(curvature_of(problem.loss, "typical_curvature", 1, None))
     return float((margin if scaled else margin_of_raw) * curvature), scaled

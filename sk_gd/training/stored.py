@@ -183,7 +183,7 @@ def check_run(state, names, config, history, stopping):
 def _check_signal(run):
     allowed = "a tuple of two numbers of at least 0, and whether the penalty is in sizes"
     signal = run["signal"]
-    # Up to version 0.3 it always was.
+    # Files of version 0.2 do not say it: it always was.
     if not (isinstance(signal, tuple) and len(signal) in (2, 3)):
         raise run.refuse("signal", allowed)
     if not (all(map(is_number, signal[:2])) and min(signal[:2]) >= 0):
