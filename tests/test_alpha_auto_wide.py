@@ -58,6 +58,18 @@ class TestChoice:
         np.testing.assert_array_equal(model.intercept_, raw.intercept_)
         assert check_gradient(model, X, y, random_state=0).error < 1e-5
 
+    def test_the_same_model_with_the_number(self, kind, container):
+        for units in (0.0, 1.0):
+            X, Y = words(units=units)
+            X, y = container(X), targets(kind, Y)
+            settings = {"max_iter": 500, "tol": 1e-10}
+            model = clone(KINDS[kind]).set_params(**settings).fit(X, y)
+            found = {"alpha": model.alpha_, "scale_penalty": model.scale_penalty_}
+            twin = clone(KINDS[kind]).set_params(**settings, **found).fit(X, y)
+            assert twin.loss_curve_[-1] == pytest.approx(model.loss_curve_[-1], rel=1e-7)
+            largest = np.abs(model.coef_).max()
+            np.testing.assert_allclose(twin.coef_, model.coef_, rtol=0, atol=1e-3 * largest)
+
     def test_units_that_tell_nothing(self, kind, container):
         """The predictions are the same in any units."""
         X, Y = words(units=0.0)

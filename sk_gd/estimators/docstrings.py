@@ -177,7 +177,8 @@ ATTRIBUTES = """
     alpha_ : float
         The strength of the penalty that was used, also if `alpha` is "auto".
     scale_penalty_ : bool
-        Whether the penalty is on the coefficients times the sizes of their features.
+        Whether the penalty is on the coefficients times the sizes of their features. With
+        this value, and `alpha_` for the strength, the objective is the same.
     learning_rate_ : float
         The learning rate that was used, also if `learning_rate` is "auto".
     batch_size_ : int
