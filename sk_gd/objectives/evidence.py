@@ -10,7 +10,7 @@ from scipy.linalg.lapack import dormqr, dsytrd
 
 from ..losses.checks import curvature_of
 from .csr_products import convenient
-from .laplace import FIRST, Logistic, Sample
+from .laplace import Logistic, Sample
 from .second_moments import Covariances, places
 from .tridiagonal import resolvents
 
@@ -124,7 +124,7 @@ def signal_in_text(problem, features, *, scaled):
         return _settled(models[1], ratio_of_raw), False
     sample = Sample(data) if problem.has_two_classes else None
     if sample is not None and sample.has_both_classes():
-        return _of_two_classes(problem, features, sample, inverses, scaled)
+        return _of_two_classes(problem, features, sample, inverses, ratio, scaled)
     return _settled(models[0], ratio) if scaled else _settled(models[1], ratio_of_raw), scaled
 
 
@@ -152,8 +152,11 @@ def _settled(closer, before=0.0):
     return ratio
 
 
-def _of_two_classes(problem, features, sample, inverses, scaled):
-    """The ratio of signal and noise of a logistic model, and whether sizes count."""
+def _of_two_classes(problem, features, sample, inverses, ratio, scaled):
+    """The ratio of signal and noise of a logistic model, and whether sizes count.
+
+    `ratio` is that of the linear model, about, with the sizes.
+    """
 
     def log_determinant(rows, spread):
         found = np.inf
@@ -163,7 +166,9 @@ def _of_two_classes(problem, features, sample, inverses, scaled):
                 break
         return found
 
-    found, margin = [], FIRST
+    # The noise of a margin has the variance of one over the typical curvature.
+    curvature = np.mean(curvature_of(problem.loss, "typical_curvature", 1, None))
+    found, margin = [], 2.0 ** round(np.log2(ratio / curvature))
     for inverse in inverses:
         variance = total_variance(features, inverse)
         model = Logistic(sample, inverse, variance, log_determinant)
@@ -171,8 +176,6 @@ def _of_two_classes(problem, features, sample, inverses, scaled):
         found.append((evidence, margin))
     (evidence, margin), (of_raw, margin_of_raw) = found
     scaled = scaled and bool(of_raw - evidence <= CLEARLY_LOGISTIC)
-    # The noise of a margin has the variance of one over the typical curvature.
-    curvature = np.mean(curvature_of(problem.loss, "typical_curvature", 1, None))
     return float((margin if scaled else margin_of_raw) * curvature), scaled
 
 

@@ -15,9 +15,8 @@ from .second_moments import CentredRows, drawn, places
 
 # So many rows are read, drawn at random, and at least so many of each class.
 ROWS, FEWEST = 1000, 10
-# The variances of the margins that are compared: the first one, the factor from one to the next,
-# and the bounds.
-FIRST, APART, LEAST, MOST = 16.0, 4.0, 2.0**-4, 2.0**14
+# The variances of the margins that are compared: the factor from one to the next, and the bounds.
+APART, LEAST, MOST = 4.0, 2.0**-4, 2.0**14
 # For each of them, passes of dual coordinate ascent until no more than that is left to gain.
 LEFT, PASSES = 5e-4, 60
 # Of the loss of a row that is certain, so that weights do not add up to nothing.
@@ -92,7 +91,7 @@ class Logistic:
         X = X @ sp.diags_array(inverse) if sp.issparse(X) else X * inverse
         self.X = sp.csr_array(X, dtype=float)
         ones = np.ones(len(inverse))
-        self.duals = Duals(self.X, y, None, ones, 1, self._ridge(FIRST), True)
+        self.duals = Duals(self.X, y, None, ones, 1, self._ridge(1.0), True)
         self.problem = dataclasses.replace(
             sample.problem, X=self.X, y=y[:, None], subset=None, total=self.n
         )
@@ -126,14 +125,17 @@ class Logistic:
         spread = curvature.sum() / (ridge * self.n)
         return fit - prior - 0.5 * self.log_determinant(rows, spread)
 
-    def best(self, v=FIRST):
+    def best(self, v):
         """The variance of the margins with the largest evidence, a power of two, and this.
 
         The search begins at `v`.
         """
+        v = max(v, LEAST)
         step = APART if self(v * APART) > self(v) else 1 / APART
         while LEAST <= v * step <= MOST and self(v * step) > self(v):
             v *= step
+        if not LEAST <= v / APART < v * APART <= MOST:
+            return v, self(v)
         before, top, after = self(v / APART), self(v), self(v * APART)
         bend = before - 2 * top + after
         move = 0.5 * (before - after) / bend if bend < 0 else 0.0
