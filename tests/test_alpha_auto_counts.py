@@ -154,6 +154,8 @@ def test_otherwise_it_is_not_asked(change, asked):
 def test_extreme_units(factor, container):
     """The sizes make them the same, without a warning."""
     X, y = counts(300)
+    raw = GDClassifier(scale_penalty=False).fit(container(X * factor), y)
+    assert raw.alpha_ >= 0 and np.isfinite(raw.coef_).all()
     expected = GDClassifier().fit(container(X), y)
     model = GDClassifier().fit(container(X * factor), y)
     assert model.scale_penalty_ is expected.scale_penalty_ or factor in (1e-120, 1e120)

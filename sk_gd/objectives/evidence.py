@@ -111,14 +111,12 @@ def signal_in_text(problem, features, *, scaled):
     """
     if not (scaled or problem.has_two_classes):
         return signal_to_noise(problem, features, 1.0), False
-    data = _second_moments(problem, features, features.size)
-    if data is None:
-        return signal_to_noise(problem, features, features.size if scaled else 1.0), scaled
-    inverses = [data.inverse, inverse_sizes(features, 1.0)]
+    data, raw = _second_moments(problem, features, features.size), inverse_sizes(features, 1.0)
     # In other units products of products would not be finite.
-    if scaled and not 1e-70 < total_variance(features, inverses[1]) < 1e70:
-        return _settled(_closer(problem, features, data)), True
-    models = [_closer(problem, features, data.multiplied_by(each)) for each in inverses]
+    if data is None or not 1e-70 < total_variance(features, raw) < 1e70:
+        return signal_to_noise(problem, features, features.size if scaled else 1.0), scaled
+    inverses = [data.inverse, raw]
+    models = [_closer(problem, features, each) for each in (data, data.multiplied_by(raw))]
     (evidence, ratio), (of_raw, ratio_of_raw) = map(next, models)
     if of_raw - evidence > CLEARLY * data.total:
         return _settled(models[1], ratio_of_raw), False
