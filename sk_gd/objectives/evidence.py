@@ -9,7 +9,7 @@ import numpy as np
 from scipy.linalg.lapack import dormqr, dsytrd
 
 from ..losses.checks import curvature_of
-from .csr_products import convenient
+from .lanczos import by_lanczos
 from .laplace import Logistic, Sample
 from .second_moments import Covariances, places
 from .tridiagonal import resolvents
@@ -17,18 +17,15 @@ from .tridiagonal import resolvents
 # Up to so many features, or so many rows, all eigenvalues are computed. With more features than
 # rows the Lanczos method below is at its worst, and other solvers are slow, too.
 MAX_EXACT, MAX_EXACT_ROWS = 256, 512
-# Else up to so many steps of the Lanczos method, from so many columns of targets, which are fewer
-# if the vectors of one step would be more numbers than that.
-STEPS, COLUMNS, VECTORS = 15, 32, 1 << 20
-# Every step finds more of the signal. So many are enough on most tables. On most texts the ratio is
-# a tenth to a fourth of the right one then, so that more steps follow, some at a time, until it
-# grows by no more than this factor.
-FIRST_STEPS, MORE_STEPS, SETTLED = 6, 3, 1.1
+# Else the Lanczos method begins with so many columns of targets, which are fewer if the vectors of
+# one step would be more numbers than that.
+COLUMNS, VECTORS = 32, 1 << 20
+# Every step finds more of the signal, and the ratio has settled when it grows by no more than this
+# factor.
+SETTLED = 1.1
 # They read so many rows, drawn at random, and no more numbers than that (256 MB); all of more rows
 # would cost as much as a fourth to a half of the training.
 SAMPLED_ROWS, SAMPLED_NUMBERS = 2000, 1 << 25
-# A direction that is shorter, relative to the first product, is rounding.
-EXHAUSTED = 1e-10
 # LAPACK works on so many columns of a matrix at a time.
 WORK = 32
 EPSILON = float(np.finfo(float).eps)
@@ -39,8 +36,6 @@ RATIOS = 10.0 ** np.linspace(-2, 3, 51)
 CLEARLY = 0.025
 # For two classes it is this much for the logistic model, where the linear one says no.
 CLEARLY_LOGISTIC = 0.015
-# Its determinant needs no more steps if another some change it by less than that, for each row.
-CLOSE = 1e-3
 
 
 class Signal(NamedTuple):
@@ -155,21 +150,12 @@ def _of_two_classes(problem, features, sample, inverses, ratio, scaled):
 
     `ratio` is that of the linear model, about, with the sizes.
     """
-
-    def log_determinant(rows, spread):
-        found = np.inf
-        for _, (values, counts) in _by_lanczos(rows, np.empty((1, 0))):
-            before, found = found, counts @ np.log1p(spread * values)
-            if before - found < CLOSE * rows.total:
-                break
-        return found
-
     # The noise of a margin has the variance of one over the typical curvature.
     curvature = np.mean(curvature_of(problem.loss, "typical_curvature", 1, None))
     found, margin = [], 2.0 ** round(np.log2(ratio / curvature))
     for inverse in inverses:
         variance = total_variance(features, inverse)
-        model = Logistic(sample, inverse, variance, log_determinant)
+        model = Logistic(sample, inverse, variance)
         margin, evidence = model.best(margin)
         found.append((evidence, margin))
     (evidence, margin), (of_raw, margin_of_raw) = found
@@ -222,7 +208,7 @@ def _explained(problem, data, spread):
         yield np.sum(targets**2) - rest, determinant
     else:
         s = spread[:, None]
-        for (values, shares), (all_values, counts) in _by_lanczos(data, _mix(data)):
+        for (values, shares), (all_values, counts) in by_lanczos(data, _mix(data)):
             explained = np.sum(shares * s / (1 + s * values), axis=1)
             yield explained, np.sum(counts * np.log1p(s * all_values), axis=1)
 
@@ -270,46 +256,3 @@ def _mix(data):
         # Else more could be explained than there is.
         mix /= np.sqrt(data.variation(mix))
     return mix
-
-
-def _by_lanczos(data, mix):
-    """Eigenvalues with the shares of the targets, and eigenvalues with how often they occur.
-
-    They are those of a few nodes of Gauss quadratures, of ever more. The targets are multiplied by
-    `mix`.
-    """
-    rng, inverse = np.random.default_rng(0), data.inverse
-    # Zeros make room for one more column, and their number one that sparse products like.
-    n_more = convenient(mix.shape[1] + 1) - mix.shape[1]
-    signs = rng.choice([-1.0, 1.0], len(inverse)) * (inverse > 0)
-    v = data.starts(np.pad(mix, ((0, 0), (0, n_more))), signs)
-    # Every start has its own vectors: starts × steps × numbers.
-    basis, images = np.empty((2, len(v), STEPS, v.shape[1]))
-    diagonal, beside = np.empty((2, len(v), STEPS))  # the second one with the lengths before it
-    for k in range(STEPS):
-        image = data.images(v)
-        length = np.sqrt(np.maximum(np.einsum("ij,ij->i", v, image), 0.0))
-        # What is left of a space that is exhausted is rounding.
-        left = length > (EXHAUSTED * diagonal[:, 0] if k else 0.0)
-        beside[:, k] = np.where(left, length, 0.0)
-        one = np.where(left, 1 / np.where(left, length, 1.0), 0.0)[:, None]
-        basis[:, k], images[:, k] = one * v, one * image
-        v = data.times(basis[:, k], images[:, k])
-        diagonal[:, k] = np.einsum("ij,ij->i", v, images[:, k])
-        # Rounding would bring back the directions that are known, and decide the result.
-        along = images[:, : k + 1] @ v[:, :, None]
-        v -= (along.transpose(0, 2, 1) @ basis[:, : k + 1])[:, 0]
-        n = k + 1
-        if n >= FIRST_STEPS and (STEPS - n) % MORE_STEPS == 0:
-            nodes, weights = _quadratures(diagonal[:, :n], beside[:, 1:n], beside[:, 0])
-            yield (nodes[:-1].ravel(), weights[:-1].ravel()), (nodes[-1], weights[-1])
-
-
-def _quadratures(diagonal, beside, lengths):
-    """The nodes and weights of Gauss quadratures, from rows of the tridiagonal matrices."""
-    n = diagonal.shape[1]
-    matrices, at = np.zeros((len(diagonal), n, n)), np.arange(n)
-    matrices[:, at, at] = diagonal
-    matrices[:, at[1:], at[:-1]] = beside
-    values, vectors = np.linalg.eigh(matrices)
-    return np.maximum(values, 0), (lengths[:, None] * vectors[:, 0]) ** 2

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from scipy.special import expit
 
 from .dual import Duals
+from .lanczos import by_lanczos
 from .second_moments import CentredRows, drawn, places
 
 # So many rows are read, drawn at random, and at least so many of each class.
@@ -21,6 +22,8 @@ APART, LEAST, MOST = 4.0, 2.0**-4, 2.0**14
 LEFT, PASSES = 5e-4, 60
 # Of the loss of a row that is certain, so that weights do not add up to nothing.
 LEAST_CURVATURE = 1e-12
+# The determinant needs no more steps if another some change it by less than that, for each row.
+CLOSE = 1e-3
 
 
 class Sample:
@@ -73,9 +76,6 @@ class Logistic:
         What the features are multiplied by.
     variance : float
         The sum of their variances (T).
-    log_determinant : callable
-        Gives the logarithm of the determinant of the identity and a multiple of the second moment
-        of such rows.
 
     References
     ----------
@@ -83,9 +83,8 @@ class Logistic:
     Press.
     """
 
-    def __init__(self, sample, inverse, variance, log_determinant):
-        self.variance, self.log_determinant = variance, log_determinant
-        self.inverse = (inverse > 0).astype(float)
+    def __init__(self, sample, inverse, variance):
+        self.variance, self.inverse = variance, (inverse > 0).astype(float)
         X, y = sample.X, sample.y
         self.n, self.side = len(y), np.where(y > 0, 1, -1)
         X = X @ sp.diags_array(inverse) if sp.issparse(X) else X * inverse
@@ -123,7 +122,7 @@ class Logistic:
         problem = dataclasses.replace(self.problem, weight=curvature)
         rows = CentredRows(problem, np.zeros(len(self.inverse)), self.inverse)
         spread = curvature.sum() / (ridge * self.n)
-        return fit - prior - 0.5 * self.log_determinant(rows, spread)
+        return fit - prior - 0.5 * _log_determinant(rows, spread)
 
     def best(self, v):
         """The variance of the margins with the largest evidence, a power of two, and this.
@@ -140,3 +139,13 @@ class Logistic:
         bend = before - 2 * top + after
         move = 0.5 * (before - after) / bend if bend < 0 else 0.0
         return v * 2.0 ** round(np.log2(APART) * move), top
+
+
+def _log_determinant(rows, spread):
+    """The logarithm of the determinant of the identity plus `spread` times the second moment."""
+    found = np.inf
+    for _, (values, counts) in by_lanczos(rows, np.empty((1, 0))):
+        before, found = found, counts @ np.log1p(spread * values)
+        if before - found < CLOSE * rows.total:
+            break
+    return found

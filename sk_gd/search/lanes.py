@@ -238,7 +238,7 @@ class Pass:
         run = Run(seed, statistics)
         data = set_up(run, settings, self.problem)
         if alike and settings.optimizer.default_rate == "own":
-            size = settings.following(run.signal).feature_size(statistics)
+            size = run.coordinates.feature_size
             automatic = automatic_alpha(settings, self.problem, statistics, size, run.signal.ratio)
             self._first[key] = run, data, automatic
         return run, data

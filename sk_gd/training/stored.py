@@ -181,14 +181,15 @@ def check_run(state, names, config, history, stopping):
 
 
 def _check_signal(run):
-    allowed = "a tuple of two numbers of at least 0, and whether the penalty is in sizes"
     signal = run["signal"]
-    # Files of version 0.2 do not say it: it always was.
-    if not (isinstance(signal, tuple) and len(signal) in (2, 3)):
-        raise run.refuse("signal", allowed)
-    if not (all(map(is_number, signal[:2])) and min(signal[:2]) >= 0):
-        raise run.refuse("signal", allowed)
-    if not all(isinstance(each, bool) for each in signal[2:]):
+    # Files of version 0.2 have two numbers only: the penalty always was in sizes.
+    if not (
+        isinstance(signal, tuple)
+        and len(signal) in (2, 3)
+        and all(is_number(each) and each >= 0 for each in signal[:2])
+        and all(isinstance(each, bool) for each in signal[2:])
+    ):
+        allowed = "a tuple of two numbers of at least 0, and whether the penalty is in sizes"
         raise run.refuse("signal", allowed)
 
 
