@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from helpers import naive
 from helpers.assertions import naming
 from sk_gd import GDClassifier, GDRegressor, losses, optimizers
 from sk_gd.exceptions import DivergenceError
@@ -216,3 +217,21 @@ def test_a_small_unit_of_the_weights_does_not_matter(n_features, unit):
     model = GDClassifier(alpha=0.01, tol=1e-12, max_iter=500).fit(X, y, unit * weight)
     expected = exact.fit(X, y, weight).predict_proba(X)
     np.testing.assert_allclose(model.predict_proba(X), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e3, 1e6, 1e100])
+@pytest.mark.parametrize("alpha", [0.01, 1.0, 1e4])
+def test_a_large_unit_of_the_weights_does_not_matter(alpha, unit):
+    """Two equal features have a direction in which there is nothing but the penalty."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 20))
+    X[:, 1] = X[:, 0]
+    X = StandardScaler().fit_transform(X)
+    y = np.digitize(X[:, 0] + rng.logistic(size=60), [-1, 1])
+    exact = LogisticRegression(C=1 / (60 * alpha), tol=1e-10, max_iter=10_000).fit(X, y)
+    model = GDClassifier(alpha=alpha).fit(X, y, np.full(60, unit))
+    found, least = (
+        naive.objective("log_loss", X, y, each.coef_, each.intercept_, alpha=alpha)
+        for each in (model, exact)
+    )
+    assert found <= least * (1 + 1e-4)  # as near as `tol` asks for
