@@ -41,6 +41,13 @@ class History:
         """The part of a curve that belongs to the present objective and data."""
         return curve[self.begin :]
 
+    def gathers_speed(self):
+        """Whether the training objective falls faster and faster."""
+        if self.n_recent < 4:
+            return False
+        first, second, third, last = self.loss_curve[-4:]
+        return last < third and third - last > second - third > first - second
+
     def forget_watched(self):
         """Earlier losses are no longer comparable with those to come."""
         self.watched = [float("nan")] * self.n_epochs
