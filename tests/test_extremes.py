@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
 from helpers import naive
@@ -252,3 +253,28 @@ def test_means_far_from_zero_without_an_intercept(seed):
     )
     # In such a narrow valley five steps may gain less than `tol` a little before its end.
     assert found - least <= 0.02 * (np.log(2) - least)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e4, 1e8, 1e12])
+def test_raw_features_of_any_unit(unit):
+    """The first step of L-BFGS may be too long by many digits, and the loss is linear there."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 1))
+    y = (X[:, 0] + rng.logistic(size=200) > 0).astype(int)
+    exact = LogisticRegression(C=np.inf, fit_intercept=False, solver="newton-cholesky", tol=1e-10)
+    least = log_loss(y, exact.fit(X, y).predict_proba(X))
+    model = GDClassifier("lbfgs", alpha=0, precondition=None, fit_intercept=False).fit(unit * X, y)
+    assert model.loss_curve_[-1] <= least * (1 + 1e-4)  # as near as `tol` asks for
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_raw_features_and_rare_classes(seed):
+    """Beyond a thousandth of the first step of L-BFGS the loss is linear."""
+    rng = np.random.default_rng(seed)
+    X = 3000 + 100 * rng.normal(size=(60, 1))
+    Z = (X - 3000) / 100
+    y = np.digitize(Z[:, 0] + 0.5 * rng.logistic(size=60), [-2, 2.5])
+    exact = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10).fit(Z, y)
+    least = log_loss(y, exact.predict_proba(Z))
+    model = GDClassifier("lbfgs", alpha=0, precondition=None, tol=1e-9, max_iter=1000).fit(X, y)
+    assert model.loss_curve_[-1] <= least * (1 + 1e-6)

@@ -35,8 +35,8 @@ DECREASE = cython.declare(cython.double, 1e-4)
 FLATTER = cython.declare(cython.double, 0.1)
 # If two values differ by less than this, relatively, slopes decide (Hager & Zhang, 2005).
 NOISE = cython.declare(cython.double, 1e-10)
-# The most trials of one search.
-TRIALS = cython.declare(cython.int, 25)
+# The most trials of one search. In raw coordinates the first step may be that many halves too long.
+TRIALS = cython.declare(cython.int, 60)
 # The gradient is not taken ahead at a step that is longer than the last one by this factor: an
 # exponential loss may be infinite there.
 LONGER = cython.declare(cython.double, 4.0)
@@ -422,8 +422,11 @@ class LBFGSRule(Rule):
                 if -size * self.slope[0] < DBL_EPSILON * fabs(self.f[0]):
                     # The decrease that is left is smaller than the rounding.
                     return False
+                # A parabola that is no lower there has its minimum in the first half. If it has not
+                # been found, the loss is none, but linear far away, for instance.
+                most: cython.double = 0.9 if high == INFINITY else 0.5
                 high = size
-                size = self.between(low, low_slope, high, slope, isfinite(f))
+                size = self.between(low, low_slope, high, slope, isfinite(f), most)
             elif slope < flat:
                 if k == TRIALS - 1:
                     self.accept(w, f, size)
@@ -445,13 +448,17 @@ class LBFGSRule(Rule):
         high: cython.double,
         slope: cython.double,
         finite: cython.bint,
+        most: cython.double,
     ) -> cython.double:
-        """A size between `low` and `high`: where a slope that changes evenly is zero."""
+        """A size between `low` and `high`: where a slope that changes evenly is zero.
+
+        It is no farther than the share `most` of the way.
+        """
         share: cython.double = 0.5
         if not finite or not isfinite(slope):
             share = 0.1
         elif slope > 0:
-            share = fmin(fmax(low_slope / (low_slope - slope), 0.001), 0.9)
+            share = fmin(fmax(low_slope / (low_slope - slope), 0.001), most)
         return low + share * (high - low)
 
     @cython.cfunc
