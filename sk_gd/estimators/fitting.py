@@ -157,7 +157,8 @@ def shared_strength(settings, problem, automatic):
         # Weights that add up to less than one, such as inverse variances of large numbers, make it
         # so strong that the coordinates know nothing else. They count as one row.
         strength *= min(problem.n_counted, 1.0)
-    return max(strength, auto.alpha(settings.alpha, automatic) / STRONGEST)
+    given = auto.alpha(settings.alpha, automatic)
+    return given if given > STRONGEST * strength else strength
 
 
 def automatic_alpha(settings, problem, statistics, size, ratio, *, streaming=False):

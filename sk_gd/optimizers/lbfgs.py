@@ -422,11 +422,10 @@ class LBFGSRule(Rule):
                 if -size * self.slope[0] < DBL_EPSILON * fabs(self.f[0]):
                     # The decrease that is left is smaller than the rounding.
                     return False
-                # A parabola that is no lower there has its minimum in the first half. If it has not
-                # been found, the loss is none, but linear far away, for instance.
-                most: cython.double = 0.9 if high == INFINITY else 0.5
-                high = size
-                size = self.between(low, low_slope, high, slope, isfinite(f), most)
+                # A parabola has its minimum in the first half. Other losses are linear far away.
+                farthest: cython.double = size if high == INFINITY else 0.5 * (low + size)
+                high, size = size, self.between(low, low_slope, size, slope, isfinite(f))
+                size = fmin(size, farthest)
             elif slope < flat:
                 if k == TRIALS - 1:
                     self.accept(w, f, size)
@@ -448,17 +447,13 @@ class LBFGSRule(Rule):
         high: cython.double,
         slope: cython.double,
         finite: cython.bint,
-        most: cython.double,
     ) -> cython.double:
-        """A size between `low` and `high`: where a slope that changes evenly is zero.
-
-        It is no farther than the share `most` of the way.
-        """
+        """A size between `low` and `high`: where a slope that changes evenly is zero."""
         share: cython.double = 0.5
         if not finite or not isfinite(slope):
             share = 0.1
         elif slope > 0:
-            share = fmin(fmax(low_slope / (low_slope - slope), 0.001), most)
+            share = fmin(fmax(low_slope / (low_slope - slope), 0.001), 0.9)
         return low + share * (high - low)
 
     @cython.cfunc

@@ -1,5 +1,8 @@
 """What the epochs of a run came to."""
 
+# An epoch that gains so many times as much as the one before is faster: less is chance.
+FASTER = 1.5
+
 
 class History:
     """One entry an epoch in each list.
@@ -46,7 +49,8 @@ class History:
         if self.n_recent < 4:
             return False
         first, second, third, last = self.loss_curve[-4:]
-        return last < third and third - last > second - third > first - second
+        faster = third - last > FASTER * (second - third)
+        return last < third and faster and second - third > FASTER * (first - second)
 
     def forget_watched(self):
         """Earlier losses are no longer comparable with those to come."""
