@@ -340,6 +340,12 @@ def test_too_few_rows_to_hold_any_out(kind, y):
         kind(early_stopping=True).fit(X[: len(y)], y)
 
 
+def test_a_label_of_one_row_cannot_be_held_out():
+    y = np.array(["ant"] + ["bee"] * 29)
+    with pytest.raises(ValueError, match=naming("early_stopping", "of one row", "['ant']")):
+        GDClassifier(early_stopping=True).fit(np.eye(30), y)
+
+
 @pytest.mark.parametrize(
     ("optimizer", "words"),
     [

@@ -60,7 +60,7 @@ def pose(settings, targets, given, given_val=None, rows=None):
     if given_val is not None:
         held_out = held_out_rows(settings, targets, given_val)
     elif settings.early_stopping:
-        subset, rest = _split(settings, targets.stratify(y), len(y))
+        subset, rest = _split(settings, targets, y)
         X_rest = X[rest if rows is None else rows[rest]]
         weight_rest = None if weight is None else weight[rest]
         held_out = _held_out_by_chance(settings, targets, X_rest, y[rest], weight_rest)
@@ -125,22 +125,33 @@ def _judging(settings, targets, X, y, weight):
     return HeldOut(X, y, weight, settings.loss, targets, score)
 
 
-def _split(settings, stratify, n):
-    """Which of n rows train, in ascending order, and which are held out."""
+def _split(settings, targets, y):
+    """Which rows train, in ascending order, and which are held out."""
+    stratify = targets.stratify(y)
     try:
         subset, rest = train_test_split(
-            np.arange(n),
+            np.arange(len(y)),
             test_size=settings.validation_fraction,
             random_state=settings.random_state,
             stratify=stratify,
         )
     except ValueError as error:
+        reason = error if stratify is None else _labels_of_one_row(targets, stratify) or error
         raise SplitError(
             "early_stopping cannot hold out validation_fraction="
-            f"{settings.validation_fraction} of {n} rows. Give X_val and y_val, or change one of "
-            f"the two. {error}"
+            f"{settings.validation_fraction} of {len(y)} rows. Give X_val and y_val, or change one "
+            f"of the two. {reason}"
         ) from error
     return np.sort(subset), rest
+
+
+def _labels_of_one_row(targets, codes):
+    """A sentence about the labels that cannot be in both parts of a split; empty without any."""
+    found, counts = np.unique(codes, return_counts=True)
+    if counts.min() > 1:
+        return ""
+    labels = targets.decode(found[counts == 1][:, None]).tolist()
+    return f"Labels of one row, which cannot be in both parts: {labels}."
 
 
 def _held_out_by_chance(settings, targets, X, y, weight):
