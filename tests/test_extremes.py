@@ -278,3 +278,17 @@ def test_raw_features_and_rare_classes(seed):
     least = log_loss(y, exact.predict_proba(Z))
     model = GDClassifier("lbfgs", alpha=0, precondition=None, tol=1e-9, max_iter=1000).fit(X, y)
     assert model.loss_curve_[-1] <= least * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("scale_penalty", [True, False])
+def test_a_penalty_near_the_largest_number(scale_penalty):
+    """It has a minimum near zero, as long as it is a number where training works."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 6))
+    y = (X[:, 0] + rng.normal(size=120) > 0).astype(int)
+    size = naive.sizes(X) if scale_penalty else 1.0
+    slope = (y.mean() - y) @ (X - X.mean(axis=0)) / 120  # at zero coefficients
+    model = GDClassifier(alpha=1e300, scale_penalty=scale_penalty).fit(X, y)
+    np.testing.assert_allclose(model.coef_[0], -slope / (1e300 * size**2), rtol=1e-3)
+    with pytest.raises(ValueError, match=naming("alpha must be so small")):
+        GDClassifier(alpha=1e308, scale_penalty=scale_penalty).fit(X, y)

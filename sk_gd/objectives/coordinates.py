@@ -239,8 +239,8 @@ class Coordinates:
         flatter than is typical, and the curvature is that of the ridge.
         """
         typical = (curvature * self.unit**2 / self.loss_scale).mean()
-        relative = self._mean_strength(ridge) / typical
         with np.errstate(over="ignore"):
+            relative = self._mean_strength(ridge) / typical
             stiff = relative * np.square(self._penalised_size)
         check_strength(stiff)
         variance = _variance(moments, centre)
