@@ -309,7 +309,7 @@ def test_arrays_that_are_valid_are_those_that_validation_returns(make, X, y, mon
 
     def outcome():
         try:
-            given = validation.Witness(make()).validate(X, y)
+            given = validation.Validator(make()).validate(X, y)
         except ValueError as error:
             return str(error)
         same = np.shares_memory(given.X, X), np.shares_memory(given.y, y)

@@ -1,4 +1,4 @@
-"""From collections of Dask to partitions: rows of X, y and weights that lie together."""
+"""From collections of Dask to partitions, each with rows of X, y and weights."""
 
 import operator
 
@@ -70,7 +70,7 @@ def partitions(X, **others):
 
 
 def _ends_in_memory(X):
-    """Where the parts end into which rows in memory are cut."""
+    """Where each part ends, if rows in memory are cut into parts."""
     if sp.issparse(X):
         size = X.data.nbytes + getattr(X, "indices", X.data).nbytes
     elif hasattr(X, "memory_usage"):

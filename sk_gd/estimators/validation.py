@@ -17,7 +17,7 @@ NO_NUMBERS = ("could not convert", "could not be promoted")
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
-class Given(NamedTuple):
+class ValidData(NamedTuple):
     """Validated data.
 
     Attributes
@@ -35,11 +35,11 @@ class Given(NamedTuple):
     sample_weight: np.ndarray | None = None
 
 
-class Witness:
-    """Validates data in place of an estimator, and keeps what scikit-learn notes about them.
+class Validator:
+    """Validates data in place of an estimator, and keeps the attributes that this sets.
 
-    scikit-learn sets number and names of the features on the estimator that validates. This
-    is a copy of it: the estimator itself stays as it is until the fit has succeeded.
+    scikit-learn sets the number and the names of the features on the estimator that validates. Here
+    this is a copy: the estimator itself stays as it is until the fit has succeeded.
     """
 
     def __init__(self, estimator):
@@ -47,15 +47,15 @@ class Witness:
         vars(self._copy).update(vars(estimator))
 
     def validate(self, X, y, sample_weight=None, *, reset=True):
-        """X, y and weights as `Given`; without `reset` X must be like the one seen before."""
+        """X, y and weights as `ValidData`; without `reset` X must be like the one seen before."""
         for name, data in (("X", X), ("y", y), ("sample_weight", sample_weight)):
             check_in_memory(kind_of(self._copy), name, data)
         valid = _is_valid(X, y)
         if valid and reset:
-            # To look for names among arrays takes a twentieth of a small fit.
+            # To look for column names of arrays takes a twentieth of a small fit.
             vars(self._copy).pop("feature_names_in_", None)
             self._copy.n_features_in_ = X.shape[1]
-            return Given(X, y, check_weight(sample_weight, y))
+            return ValidData(X, y, check_weight(sample_weight, y))
         check_sparse(X)
         if sp.issparse(y):
             raise TypeError("y must be dense. Got a sparse array instead: write y.toarray().")
@@ -70,7 +70,7 @@ class Witness:
             # An entry that is there twice counts as the sum, in squares as well.
             X = X.copy()
             X.sum_duplicates()
-        return Given(X, y, check_weight(sample_weight, y))
+        return ValidData(X, y, check_weight(sample_weight, y))
 
     @property
     def attributes(self):
@@ -133,7 +133,7 @@ def _has_numbers(column):
 
 
 def check_sparse(X):
-    """Raise a ValueError if entries of a compressed sparse X lead outside: nobody else looks."""
+    """Raise a ValueError if indices of a compressed sparse X are out of bounds."""
     if sp.issparse(X) and X.format in ("csr", "csc"):
         shape = X.shape if X.format == "csr" else X.shape[::-1]
         indptr = X.indptr.astype(X.indices.dtype, copy=False)
@@ -141,8 +141,8 @@ def check_sparse(X):
 
 
 def _has_duplicates(X):
-    # Entries that are only out of order do no harm: those of text vectorisers are. Sorting them
-    # would take a tenth of a fit.
+    # Unsorted entries, as text vectorisers give them, do no harm. Sorting them would take a tenth
+    # of a fit.
     return has_duplicates(X.indices, X.indptr.astype(X.indices.dtype, copy=False), X.shape[1])
 
 
@@ -197,9 +197,9 @@ def has_validation_data(X_val, y_val, sample_weight_val):
     return X_val is not None
 
 
-def validate_held_out(witness, *validation):
-    """The validation data (X_val, y_val, sample_weight_val) as `Given`; None if there are none."""
+def validate_held_out(validator, *validation):
+    """The validation data as `ValidData`; None if there are none."""
     if not has_validation_data(*validation):
         return None
     with errors_of_validation_data():
-        return witness.validate(*validation, reset=False)
+        return validator.validate(*validation, reset=False)

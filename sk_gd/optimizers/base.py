@@ -74,7 +74,7 @@ class Rule:
         """Continue on all rows after the first steps, on a sample of them, which do not count."""
         self.t = 0
 
-    def rest_below(self, goal):
+    def stop_below(self, goal):
         """Know that the first step is useless if the objective is not above `goal`."""
 
     def follow(self, w, added, lr, guess=None):

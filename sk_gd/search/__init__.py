@@ -55,7 +55,7 @@ PARAMETERS = """
         The score, or several, as in `sklearn.model_selection.GridSearchCV`;
         None is the ``score`` of the estimator.
     n_jobs : int, default=None
-        Number of threads that train. Each takes one fold at a time, or some of
+        Number of threads that train. Each takes one fold at a time, or a part of
         its candidates. None means 1 unless ``joblib.parallel_config`` says
         otherwise; -1 means all processors. Fits that cannot be shared run in
         processes, as in scikit-learn.
@@ -106,22 +106,22 @@ RANDOM_STATE = """
 class GDGridSearchCV(_Search, GridSearchCV):
     __doc__ = f"""`GridSearchCV` that trains all candidates of a fold at once.
 
-    The results are those of `sklearn.model_selection.GridSearchCV`, up to
-    rounding, if ``random_state`` is an int. The cost is about that of one fit for
-    each fold, or of a few.
+    The results are those of `sklearn.model_selection.GridSearchCV`, up to rounding,
+    if ``random_state`` is an int. The search takes about as long as one fit for each
+    fold, or a few.
 
     Candidates that read the same rows in the same order are trained together, in
     one pass over the data. They may differ in the optimizer and its parameters,
     ``learning_rate``, ``schedule``, ``alpha``, ``l1_ratio``, ``average``,
     ``max_iter``, ``tol`` and ``n_iter_no_change``. Candidates that differ only in
     ``max_iter`` are one run, which gives each of them its model on the way, unless
-    the schedule depends on ``max_iter``. Each value of any other parameter, such
-    as ``batch_size`` or ``loss``, takes a pass of its own. So does an ``alpha`` so
+    the schedule depends on ``max_iter``. Each value of any other parameter, such as
+    ``batch_size`` or ``loss``, takes a pass of its own. So does an ``alpha`` so
     large that it changes the coordinates, unless the optimizer is "auto", whose
-    coordinates do not depend on it. Its fits end at the minimum, and each begins near
-    that of the next stronger ``alpha``: their results are the same up to ``tol``. The
-    transformers of a pipeline are fitted once for each combination of their own
-    parameters.
+    coordinates do not depend on it. With that one, several ``alpha`` are a
+    regularization path: each fit begins near its minimum, and the results are the
+    same up to ``tol``. The transformers of a pipeline are fitted once for each
+    combination of their own parameters.
 
     Some fits cannot be shared and are done one by one: those of other
     estimators; of estimators and pipelines that have a ``fit`` of their own,

@@ -1,4 +1,4 @@
-"""What the epochs of a run came to."""
+"""The losses and scores of the epochs of a run."""
 
 
 class History:
