@@ -169,7 +169,7 @@ def automatic_alpha(problem, statistics, size, ratio, *, streaming=False):
 
     With the squared error, ridge regression of strength :math:`\alpha` has a normal prior on the
     margins (the predictions without the intercept) of the variance :math:`T \sigma^2 / (n \alpha)`,
-    where :math:`\sigma^2` is the variance of the noise and T that of all features, in their sizes.
+    where :math:`\sigma^2` is the variance of the noise and T that of all features over their sizes.
     It should be the variance of the signal, so that :math:`\alpha = T / (n \rho)` with the
     signal-to-noise ratio :math:`\rho`. Another loss is a parabola with its typical curvature
     :math:`\kappa`:

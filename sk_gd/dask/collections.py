@@ -16,8 +16,8 @@ from .cluster import key_of
 BYTES_OF_PART = 100_000_000
 
 JOIN = (
-    "Rows of X, y and weights must lie together. Put them into one frame and take the columns from "
-    "its partitions: parts = frame.to_delayed(); X = [part[features] for part in parts]; "
+    "X, y and weights must have the same partitions. Put them into one frame and take the columns "
+    "from its partitions: parts = frame.to_delayed(); X = [part[features] for part in parts]; "
     "y = [part[target] for part in parts]. Or give arrays with known chunks "
     "(compute_chunk_sizes())."
 )

@@ -73,7 +73,7 @@ cdef class Duals:
     """
 
     cdef object inverse
-    # The entries of the rows, in the sizes of their features, and where they are.
+    # The entries of the rows, divided by the sizes of their features, and where they are.
     cdef const double[::1] z
     cdef object indices
     cdef object indptr

@@ -59,9 +59,9 @@ class Sample:
 class Logistic:
     r"""The evidence of a logistic model with a normal prior, by Laplace's method.
 
-    The margins have the variance v under the prior; its coefficients u are those of the features
-    Z in their sizes. At the most probable ones, with the probabilities p and the sum T of the
-    variances of the features, the logarithm of the evidence is, up to a constant,
+    The margins have the variance v under the prior. The coefficients u are those of the features Z,
+    divided by their sizes. At the most probable ones, with the probabilities p and the sum T of the
+    variances of Z, the logarithm of the evidence is, up to a constant,
 
     .. math:: \sum_i \log p_i(y_i) - \tfrac{T}{2v} \|u\|^2
         - \tfrac12 \log\Bigl|I + \tfrac{v}{T} Z_c^\top S Z_c\Bigr|

@@ -259,7 +259,7 @@ class Pass:
 
     @one_blas_thread
     def train(self, begin_epoch):
-        """An `Outcome` for every candidate; None for one that must be fitted by itself."""
+        """An `Outcome` for every candidate; None for one that must be fitted alone."""
         began = time.perf_counter()
         for data, runs in self._groups.values():
             paths, others = self._paths(runs)

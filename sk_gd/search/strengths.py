@@ -44,7 +44,7 @@ class Curvature:
     Attributes
     ----------
     hessian : ndarray or None
-        About the Hessian at the last minimum; None if it is not known.
+        The approximate Hessian at the last minimum; None if it is not known.
     jumps : bool
         Whether it jumps, so that the one at the last minimum tells little about others.
     """

@@ -129,7 +129,7 @@ class Task:
         self.result["fit_time"] += outcome.seconds
 
     def _adopt(self, fold, outcome, steps):
-        """Return the estimator as if it had been fitted by itself, or raise its error."""
+        """Return the estimator as if it had been fitted alone, or raise its error."""
         if outcome.error is not None:
             raise outcome.error.with_traceback(None)
         warn_of(outcome, self.call.parameters, stacklevel=5)

@@ -46,7 +46,7 @@ class History:
         self.watched = [float("nan")] * self.n_epochs
 
     def copy(self):
-        """A history that continues by itself."""
+        """An independent copy."""
         other = History()
         for name, value in vars(self).items():
             setattr(other, name, list(value) if isinstance(value, list) else value)

@@ -149,7 +149,7 @@ class Run:
         self.start, self.first_epoch = None, 0
 
     def copy(self):
-        """A run that continues from here by itself."""
+        """An independent run that continues from here."""
         other = Run.__new__(Run)
         vars(other).update(vars(self))
         if "generator" in vars(self):
