@@ -126,8 +126,8 @@ def set_up(run, settings, problem, *, anew=False):
     if shares_coordinates:
         strength = auto.alpha("auto", automatic)
         if not isinstance(settings.alpha, str):
-            # Weights that add up to less than one, such as inverse variances of large numbers, make
-            # it so strong that it alone would decide the coordinates. Here they count as one row.
+            # Weights that add up to less than one, such as inverse variances of large numbers,
+            # make it so strong that the coordinates know nothing else. They count as one row.
             strength *= min(problem.n_counted, 1.0)
         shaping = ElasticNet(strength, settings.l1_ratio)
     coordinates = _coordinates(settings, problem, run.statistics, shaping, size)

@@ -191,8 +191,8 @@ class Pass:
         # The first run of those that differ in the penalty only, its data, and the strength "auto",
         # by their key.
         self._first = {}
-        # Why candidates cannot be trained here, by their index. They are fitted alone, which
-        # reports the error.
+        # Why candidates cannot be trained here, by their index: they are fitted by themselves,
+        # which reports the error.
         self.errors = {}
         for twins in self._twins():
             try:

@@ -314,7 +314,7 @@ class Run:
         # The objective on a full batch has no noise.
         swings = data.n_batches == 1 and held_out is None and self.lane.rule.swings()
         self.stopping.update(judged, noticed, swings)
-        # After several evaluations the loss may be that of weights that the rule has rejected.
+        # With more evaluations the loss may be one of weights that the rule has left again.
         if (self.stopping.stale or self.lane.evaluations == 1) and not config.validated:
             left = self.lane.rule.gain() * config.loss_unit
             self.stopping.at_minimum |= left <= LEFT * noticed
