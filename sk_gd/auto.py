@@ -15,10 +15,10 @@ MINI_BATCH = ("schedule_free_adamw", {"beta_1": 0.975, "beta_2": 0.988})
 FULL_BATCH = "lbfgs"
 PROXIMAL = ("barzilai_borwein", {})
 
-# Pairs of L-BFGS: up to 40 save iterations, as long as they have no more numbers than that. With
+# Pairs of L-BFGS: up to 80 save iterations, as long as they have no more numbers than that. With
 # more weights they cost as much as a pass over the data: there is one pair for every 6 entries that
 # a feature has, which are 5 to 10 pairs.
-FEWEST_PAIRS, SOME_PAIRS, MOST_PAIRS = 5, 10, 40
+FEWEST_PAIRS, SOME_PAIRS, MOST_PAIRS = 5, 10, 80
 PAIR_NUMBERS, PAIR_ENTRIES = 100_000, 6
 
 # Whitening pays with more rows than so many times the features. Trials on some ninety tables: a
