@@ -7,8 +7,10 @@ import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
+from helpers import naive
 from helpers.assertions import naming
 from sk_gd import GDClassifier, GDRegressor, losses, optimizers
 from sk_gd.exceptions import DivergenceError
@@ -216,3 +218,63 @@ def test_a_small_unit_of_the_weights_does_not_matter(n_features, unit):
     model = GDClassifier(alpha=0.01, tol=1e-12, max_iter=500).fit(X, y, unit * weight)
     expected = exact.fit(X, y, weight).predict_proba(X)
     np.testing.assert_allclose(model.predict_proba(X), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e3, 1e6, 1e100])
+@pytest.mark.parametrize("alpha", [0.01, 1.0, 1e4])
+def test_a_large_unit_of_the_weights_does_not_matter(alpha, unit):
+    """Two equal features have a direction in which there is nothing but the penalty."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 20))
+    X[:, 1] = X[:, 0]
+    X = StandardScaler().fit_transform(X)
+    y = np.digitize(X[:, 0] + rng.logistic(size=60), [-1, 1])
+    exact = LogisticRegression(C=1 / (60 * alpha), tol=1e-10, max_iter=10_000).fit(X, y)
+    model = GDClassifier(alpha=alpha).fit(X, y, np.full(60, unit))
+    found, least = (
+        naive.objective("log_loss", X, y, each.coef_, each.intercept_, alpha=alpha)
+        for each in (model, exact)
+    )
+    assert found <= least * (1 + 1e-4)  # as near as `tol` asks for
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+def test_means_far_from_zero_without_an_intercept(seed):
+    """The first steps find the mean, and hardly anything else: they gather speed later."""
+    rng = np.random.default_rng(seed)
+    X = 1000 + rng.normal(size=(200, 5))
+    y = (X[:, 0] - X[:, 1] + rng.logistic(size=200) > 0).astype(int)
+    exact = LogisticRegression(
+        C=1 / (200 * 1e-3), fit_intercept=False, solver="newton-cholesky", tol=1e-12
+    ).fit(X, y)
+    model = GDClassifier(alpha=1e-3, scale_penalty=False, fit_intercept=False).fit(X, y)
+    found, least = (
+        naive.objective("log_loss", X, y, each.coef_, 0.0, alpha=1e-3) for each in (model, exact)
+    )
+    # In such a narrow valley five steps may gain less than `tol` a little before its end.
+    assert found - least <= 0.02 * (np.log(2) - least)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e4, 1e8, 1e12])
+def test_raw_features_of_any_unit(unit):
+    """The first step of L-BFGS may be too long by many digits, and the loss is linear there."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 1))
+    y = (X[:, 0] + rng.logistic(size=200) > 0).astype(int)
+    exact = LogisticRegression(C=np.inf, fit_intercept=False, solver="newton-cholesky", tol=1e-10)
+    least = log_loss(y, exact.fit(X, y).predict_proba(X))
+    model = GDClassifier("lbfgs", alpha=0, precondition=None, fit_intercept=False).fit(unit * X, y)
+    assert model.loss_curve_[-1] <= least * (1 + 1e-4)  # as near as `tol` asks for
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_raw_features_and_rare_classes(seed):
+    """Beyond a thousandth of the first step of L-BFGS the loss is linear."""
+    rng = np.random.default_rng(seed)
+    X = 3000 + 100 * rng.normal(size=(60, 1))
+    Z = (X - 3000) / 100
+    y = np.digitize(Z[:, 0] + 0.5 * rng.logistic(size=60), [-2, 2.5])
+    exact = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10).fit(Z, y)
+    least = log_loss(y, exact.predict_proba(Z))
+    model = GDClassifier("lbfgs", alpha=0, precondition=None, tol=1e-9, max_iter=1000).fit(X, y)
+    assert model.loss_curve_[-1] <= least * (1 + 1e-6)

@@ -231,6 +231,12 @@ class TestAPath:
         assert lanes == [1] * 24
         assert len(made) == len(objectives) == 3
 
+    def test_extreme_strengths_have_coordinates_of_their_own(self, monkeypatch):
+        made = count_set_ups(monkeypatch)
+        grid = {"alpha": ["auto", "1e4 * auto", "1e6 * auto"]}
+        both(GDClassifier(), grid, WIDE, TWO, cv=2, refit=False, scoring="neg_log_loss")
+        assert len(made) == 6
+
     @pytest.mark.parametrize(
         "parameters",
         [

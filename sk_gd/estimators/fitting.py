@@ -29,6 +29,10 @@ from .validation import Validator, validate_held_out
 # on a cluster.
 FEW_ENTRIES = 1 << 15
 
+# Strengths of the penalty up to so many times "auto" share their coordinates. Beyond, the penalty
+# is most of the curvature, and training in these coordinates would stop far from the minimum.
+STRONGEST = 1000.0
+
 
 def fit(estimator, X, y, sample_weight, validation):
     """Train until the stopping rule, or `max_iter`, says enough, and publish the result.
@@ -124,12 +128,7 @@ def set_up(run, settings, problem, *, anew=False):
     penalty = penalty_of(settings, automatic)
     shaping = penalty
     if shares_coordinates:
-        strength = auto.alpha("auto", automatic)
-        if not isinstance(settings.alpha, str):
-            # Weights that add up to less than one, such as inverse variances of large numbers,
-            # make it so strong that the coordinates know nothing else. They count as one row.
-            strength *= min(problem.n_counted, 1.0)
-        shaping = ElasticNet(strength, settings.l1_ratio)
+        shaping = ElasticNet(shared_strength(settings, problem, automatic), settings.l1_ratio)
     coordinates = _coordinates(settings, problem, run.statistics, shaping, size)
     data = problem.data(
         coordinates,
@@ -146,6 +145,20 @@ def set_up(run, settings, problem, *, anew=False):
     config = _config(settings, problem, penalty, rate, horizon, loss_unit)
     run.configure(config, coordinates, settings.optimizer, anew=anew)
     return data
+
+
+def shared_strength(settings, problem, automatic):
+    """The strength of the penalty that the coordinates are for, if many strengths share them.
+
+    `automatic` is the one that "auto" names.
+    """
+    strength = auto.alpha("auto", automatic)
+    if not isinstance(settings.alpha, str):
+        # Weights that add up to less than one, such as inverse variances of large numbers, make it
+        # so strong that it alone would decide the coordinates. They count as one row.
+        strength *= min(problem.n_counted, 1.0)
+    given = auto.alpha(settings.alpha, automatic)
+    return given if given > STRONGEST * strength else strength
 
 
 def automatic_alpha(settings, problem, statistics, size, ratio, *, streaming=False):

@@ -32,8 +32,8 @@ class Settings(NamedTuple):
     estimator : GDRegressor, GDClassifier or None
         The estimator itself, if it has a `scoring`: a scorer is given fitted copies of it.
     shares_coordinates : bool
-        Whether the coordinates are the same for all strengths of a scaled penalty. They are
-        if they were not chosen by the user, so that a search over strengths is one pass.
+        Whether the coordinates are the same for all usual strengths of a scaled penalty. They
+        are if they were not chosen by the user, so that a search over strengths is one pass.
     """
 
     kind: str

@@ -35,8 +35,8 @@ DECREASE = cython.declare(cython.double, 1e-4)
 FLATTER = cython.declare(cython.double, 0.1)
 # If two values differ by less than this, relatively, slopes decide (Hager & Zhang, 2005).
 NOISE = cython.declare(cython.double, 1e-10)
-# The most trials of one search.
-TRIALS = cython.declare(cython.int, 25)
+# The most trials of one search. In raw coordinates the first step may be that many halves too long.
+TRIALS = cython.declare(cython.int, 60)
 # The gradient is not taken ahead at a step that is longer than the last one by this factor: an
 # exponential loss may be infinite there.
 LONGER = cython.declare(cython.double, 4.0)
@@ -422,8 +422,10 @@ class LBFGSRule(Rule):
                 if -size * self.slope[0] < DBL_EPSILON * fabs(self.f[0]):
                     # The decrease that is left is smaller than the rounding.
                     return False
-                high = size
-                size = self.between(low, low_slope, high, slope, isfinite(f))
+                # A parabola has its minimum in the first half. Other losses are linear far away.
+                farthest: cython.double = size if high == INFINITY else 0.5 * (low + size)
+                high, size = size, self.between(low, low_slope, size, slope, isfinite(f))
+                size = fmin(size, farthest)
             elif slope < flat:
                 if k == TRIALS - 1:
                     self.accept(w, f, size)

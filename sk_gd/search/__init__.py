@@ -117,11 +117,11 @@ class GDGridSearchCV(_Search, GridSearchCV):
     ``max_iter`` are one run, which gives each of them its model on the way, unless
     the schedule depends on ``max_iter``. Each value of any other parameter, such
     as ``batch_size`` or ``loss``, takes a pass of its own. So does an ``alpha`` so
-    large that it changes the coordinates, unless the optimizer is "auto", whose
-    coordinates do not depend on it. Its fits end at the minimum, and each begins near
-    that of the next stronger ``alpha``: their results are the same up to ``tol``. The
-    transformers of a pipeline are fitted once for each combination of their own
-    parameters.
+    large that it changes the coordinates; if the optimizer is "auto", one above a
+    thousand times the ``alpha`` "auto". The fits of this optimizer end at the minimum, and
+    each begins near that of the next stronger ``alpha``: their results are the same up
+    to ``tol``. The transformers of a pipeline are fitted once for each combination of
+    their own parameters.
 
     Some fits cannot be shared and are done one by one: those of other
     estimators; of estimators and pipelines that have a ``fit`` of their own,

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..estimators import GDClassifier, GDRegressor
 from ..estimators.base import GDEstimator
-from ..estimators.fitting import automatic_alpha, penalty_of, set_up
+from ..estimators.fitting import automatic_alpha, penalty_of, set_up, shared_strength
 from ..estimators.posing import pose, targets_of
 from ..estimators.publishing import convergence_message, fitted_attributes
 from ..estimators.settings import MOMENTS, draw_seed, with_optimizer
@@ -188,9 +188,9 @@ class Pass:
         self._served = {}
         # For each `Data`, by its id, the data and the runs on them.
         self._groups = {}
-        # The first run of those that differ in the penalty only, its data, and the strength "auto",
-        # by their key.
-        self._first = {}
+        # Of runs that differ in the penalty only, by their key, the strength "auto"; and, by the
+        # strength that their coordinates are for as well, the first of them and its data.
+        self._automatic, self._first = {}, {}
         # Why candidates cannot be trained here, by their index: they are fitted by themselves,
         # which reports the error.
         self.errors = {}
@@ -236,15 +236,20 @@ class Pass:
         key = key, isinstance(settings.alpha, str)
         # If the coordinates are the same for all strengths, so is everything else.
         alike = settings.shares_coordinates and settings.scale_penalty
-        if alike and key in self._first:
-            run, data, automatic = self._first[key]
-            return run.with_penalty(penalty_of(settings, automatic)), data
+        if alike and key in self._automatic:
+            automatic = self._automatic[key]
+            first = self._first.get((key, shared_strength(settings, self.problem, automatic)))
+            if first is not None:
+                run, data = first
+                return run.with_penalty(penalty_of(settings, automatic)), data
         run = Run(seed, statistics)
         data = set_up(run, settings, self.problem)
         if alike and settings.optimizer.default_rate == "own":
             size = run.coordinates.feature_size
             automatic = automatic_alpha(settings, self.problem, statistics, size, run.signal.ratio)
-            self._first[key] = run, data, automatic
+            self._automatic[key] = automatic
+            strength = shared_strength(settings, self.problem, automatic)
+            self._first[key, strength] = run, data
         return run, data
 
     def fetch_samples(self):

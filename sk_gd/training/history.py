@@ -1,5 +1,8 @@
 """The losses and scores of the epochs of a run."""
 
+# An epoch that gains so many times as much as the one before is faster: less is chance.
+FASTER = 1.5
+
 
 class History:
     """One entry an epoch in each list.
@@ -40,6 +43,14 @@ class History:
     def recent(self, curve):
         """The part of a curve that belongs to the present objective and data."""
         return curve[self.begin :]
+
+    def gathers_speed(self):
+        """Whether the training objective falls faster and faster."""
+        if self.n_recent < 4:
+            return False
+        first, second, third, last = self.loss_curve[-4:]
+        faster = third - last > FASTER * (second - third)
+        return last < third and faster and second - third > FASTER * (first - second)
 
     def forget_watched(self):
         """Earlier losses are no longer comparable with those to come."""

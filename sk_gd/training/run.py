@@ -312,8 +312,10 @@ class Run:
             return self.stopping.at_minimum
         noticed = config.tol * self._size(judged, held_out)
         # The objective on a full batch has no noise.
-        swings = data.n_batches == 1 and held_out is None and self.lane.rule.swings()
-        self.stopping.update(judged, noticed, swings)
+        noiseless = data.n_batches == 1 and held_out is None
+        swings = noiseless and self.lane.rule.swings()
+        gathers_speed = noiseless and history.gathers_speed()
+        self.stopping.update(judged, noticed, swings, gathers_speed)
         # With more evaluations the loss may be one of weights that the rule has left again.
         if (self.stopping.stale or self.lane.evaluations == 1) and not config.validated:
             left = self.lane.rule.gain() * config.loss_unit

@@ -14,7 +14,7 @@ class Stopping:
         The last loss that was an improvement of at least `tol`. Smaller improvements do not
         move it, so that many of them add up to one.
     stale : int
-        Epochs since then, without those of a swing.
+        Epochs since then, without those of a swing, or of growing improvements.
     at_minimum : bool
         Whether it is known that there is nothing left to improve.
     """
@@ -26,14 +26,15 @@ class Stopping:
         """Begin to count anew."""
         self.mark, self.stale, self.at_minimum = math.inf, 0, False
 
-    def update(self, loss, tol, swings):
+    def update(self, loss, tol, swings, gathers_speed):
         """Take the loss of an epoch; `tol` is the least improvement that counts.
 
-        If it `swings`, and is higher than at the mark, it will come back.
+        If it `swings`, and is higher than at the mark, it will come back. If it `gathers_speed`,
+        the improvements will count soon.
         """
         if loss <= self.mark - tol:
             self.mark, self.stale = loss, 0
-        elif not (swings and loss > self.mark + tol):
+        elif not (gathers_speed or (swings and loss > self.mark + tol)):
             self.stale += 1
 
     def copy(self):
