@@ -225,6 +225,10 @@ BAD_TARGETS = [
     (GDRegressor, "infinity", with_entry(TARGET, np.inf), ["y", "infinity"]),
     (GDRegressor, "complex", TARGET + 1j, ["Complex data not supported"]),
     (GDRegressor, "text", np.array(["a"] * 30), ["y must have numbers only", "'a'"]),
+    (GDRegressor, "text objects", np.array(["a"] * 30, object), ["y must have numbers", "'a'"]),
+    (GDRegressor, "text in a frame", pd.Series(["a"] * 30), ["y must have numbers", "'a'"]),
+    (GDRegressor, "dates", DAYS, ["y must have numbers", "datetime64"]),
+    (GDRegressor, "dates with a zone", DAYS.tz_localize("UTC"), ["y must have numbers", "Time"]),
     (GDRegressor, "None", [None, *TARGET[1:]], ["y", "NaN"]),
     (GDClassifier, "NaN", with_entry(LABELS, np.nan), ["y", "NaN"]),
     (GDClassifier, "continuous", TARGET, ["Unknown label type", "continuous"]),
@@ -318,6 +322,18 @@ def test_arrays_that_are_valid_are_those_that_validation_returns(make, X, y, mon
     found = outcome()
     monkeypatch.setattr(validation, "_is_valid", lambda X, y: False)
     assert found == outcome()
+
+
+def test_text_in_both_x_and_y():
+    """X is reported first, as without the y."""
+    text = np.array([["a"]] * 30, object)
+    assert_refused(prepared(GDRegressor, False), "fit", ["X must have numbers"], text, text[:, 0])
+
+
+def test_text_as_targets_of_sparse_rows():
+    words = ["y must have numbers only", "'a'"]
+    targets = np.array(["a"] * 30, object)
+    assert_refused(prepared(GDRegressor, False), "fit", words, sp.csr_array(X), targets)
 
 
 def test_sparse_targets():

@@ -9,10 +9,10 @@ import scipy.sparse as sp
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite, validate_data
 
 from ..objectives.csr_rows import check_entries, has_duplicates
-from ..targets import TARGETS
+from ..targets import TARGETS, targets_without_numbers
 
-# What numpy says of text, and of dates beside numbers.
-NO_NUMBERS = ("could not convert", "could not be promoted")
+# What Python and numpy say of text, of other objects, and of dates beside numbers.
+NO_NUMBERS = ("could not convert", "float() argument must be", "could not be promoted")
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
@@ -82,7 +82,8 @@ class Validator:
 def validate_features(estimator, *data, **checks):
     """X, or X and y, as scikit-learn validates them for an estimator."""
     # scikit-learn adds all numbers to see whether they are finite.
-    with _numbers_only(data[0]), np.errstate(over="ignore", invalid="ignore"):
+    numeric = data if checks.get("y_numeric") else data[:1]
+    with _numbers_only(*numeric), np.errstate(over="ignore", invalid="ignore"):
         return validate_data(estimator, *data, accept_sparse="csr", dtype=FLOATS, **checks)
 
 
@@ -107,15 +108,17 @@ def _is_valid(X, y):
 
 
 @contextlib.contextmanager
-def _numbers_only(X):
-    """Say in an error that X has something else than numbers, and in which columns of a frame."""
+def _numbers_only(X, y=None):
+    """Say in an error what is not a number: y, or X, and in which columns of a frame."""
     try:
         yield
     except (ValueError, TypeError) as error:
         columns = [c for c in getattr(X, "columns", []) if not _has_numbers(X[c])]
         if not columns and not any(words in str(error) for words in NO_NUMBERS):
             raise
-        got = f"text or dates in the columns {columns}" if columns else f"text: {error}"
+        if not columns and y is not None and (sp.issparse(X) or _has_numbers(X)):
+            raise targets_without_numbers("y", f"text or objects: {error}") from error
+        got = f"text or dates in the columns {columns}" if columns else f"text or objects: {error}"
         raise ValueError(
             f"X must have numbers only. Got {got}; encode them, for example with "
             "sklearn.preprocessing.OneHotEncoder in a ColumnTransformer."
