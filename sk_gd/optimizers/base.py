@@ -165,6 +165,10 @@ class Rule:
         if len(w) != self.n:
             raise ValueError(f"A rule of {self.n} weights was given {len(w)}.")
 
+    def at_zero(self, w, penalty):
+        """Which weights of the model a penalty with a proximal step holds at zero, as booleans."""
+        return np.asarray(w) == 0
+
     def has_metric(self):
         """Whether the rule has a metric in which a proximal step can be taken."""
         return self.rate(0, 1.0) >= 0

@@ -255,9 +255,8 @@ cdef class Lane:
         else:
             weights = self.rule.model(w)
         if self.penalty is not None and self.penalty.has_prox:
-            # The average of a weight that becomes zero only approaches zero. The iterate shows
-            # which weights are zero.
-            weights[w == 0] = 0
+            # The average of a weight that becomes zero only approaches zero.
+            weights[self.rule.at_zero(w, self.penalty)] = 0
         return weights
 
     cdef int begin_epoch(

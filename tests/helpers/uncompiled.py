@@ -26,12 +26,13 @@ SOURCES = (
     "losses.regression",
     "penalties.base",
     "penalties.elastic_net",
+    "optimizers.checks",
     "optimizers.base",
     "optimizers.vectors",
     *(
         f"optimizers.{path.stem}"
         for path in sorted((FOLDER / "optimizers").glob("[a-z]*.py"))
-        if path.stem not in ("base", "vectors")
+        if path.stem not in ("base", "checks", "vectors")
     ),
 )
 
