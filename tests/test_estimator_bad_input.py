@@ -207,6 +207,13 @@ BAD_DATA = [
         {"X": np.char.add(X.astype(str), "m")},
         ["X must have numbers only", "text", r"0\.\d+m"],
     ),
+    ("dates only", {"X": pd.DataFrame({"when": DAYS})}, ["X must have numbers", r"\['when'\]"]),
+    (
+        "dates with a zone only",
+        {"X": pd.DataFrame({"when": DAYS.tz_localize("UTC")})},
+        ["X must have numbers", r"\['when'\]"],
+    ),
+    ("an array of dates", {"X": DAYS.to_numpy()[:, None]}, ["X must have numbers", "datetime64"]),
     ("dates in X", {"X": FRAME.assign(b=DAYS)}, ["X must have numbers only", r"columns \['b'\]"]),
     ("empty X", {"X": X[:0], "y": TARGET[:0]}, [r"0 sample\(s\)", "minimum of 1"]),
     ("no features", {"X": X[:, :0]}, [r"0 feature\(s\)", "minimum of 1"]),

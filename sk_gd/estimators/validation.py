@@ -83,6 +83,7 @@ def validate_features(estimator, *data, **checks):
     """X, or X and y, as scikit-learn validates them for an estimator."""
     # scikit-learn adds all numbers to see whether they are finite.
     numeric = data if checks.get("y_numeric") else data[:1]
+    _refuse_dates(data[0])
     with _numbers_only(*numeric), np.errstate(over="ignore", invalid="ignore"):
         return validate_data(estimator, *data, accept_sparse="csr", dtype=FLOATS, **checks)
 
@@ -113,16 +114,37 @@ def _numbers_only(X, y=None):
     try:
         yield
     except (ValueError, TypeError) as error:
-        columns = [c for c in getattr(X, "columns", []) if not _has_numbers(X[c])]
+        columns = _columns_without_numbers(X)
         if not columns and not any(words in str(error) for words in NO_NUMBERS):
             raise
         if not columns and y is not None and (sp.issparse(X) or _has_numbers(X)):
             raise targets_without_numbers("y", f"text or objects: {error}") from error
-        got = f"text or dates in the columns {columns}" if columns else f"text or objects: {error}"
-        raise ValueError(
-            f"X must have numbers only. Got {got}; encode them, for example with "
-            "sklearn.preprocessing.OneHotEncoder in a ColumnTransformer."
-        ) from error
+        raise _features_without_numbers(columns or f"text or objects: {error}") from error
+
+
+def _columns_without_numbers(X):
+    """The columns of a frame that are no numbers, for a message; empty if there are none."""
+    columns = [c for c in getattr(X, "columns", []) if not _has_numbers(X[c])]
+    return f"text or dates in the columns {columns}" if columns else ""
+
+
+def _features_without_numbers(got):
+    return ValueError(
+        f"X must have numbers only. Got {got}; encode them, for example with "
+        "sklearn.preprocessing.OneHotEncoder in a ColumnTransformer."
+    )
+
+
+def _refuse_dates(X):
+    """Raise a ValueError if X, or a column of a frame, has dates: nanoseconds for scikit-learn."""
+    if _is_date(getattr(X, "dtype", None)):
+        raise _features_without_numbers(f"dates or times ({X.dtype})")
+    if hasattr(X, "columns") and any(map(_is_date, getattr(X, "dtypes", ()))):
+        raise _features_without_numbers(_columns_without_numbers(X))
+
+
+def _is_date(dtype):
+    return getattr(dtype, "kind", None) in ("m", "M")
 
 
 def _has_numbers(column):
@@ -131,8 +153,7 @@ def _has_numbers(column):
     except (ValueError, TypeError):
         return False
     # Dates with a time zone are objects in an array, but not in the frame.
-    dtypes = np.asarray(column).dtype, getattr(column, "dtype", None)
-    return all(getattr(dtype, "kind", None) not in ("m", "M") for dtype in dtypes)
+    return not (_is_date(np.asarray(column).dtype) or _is_date(getattr(column, "dtype", None)))
 
 
 def check_sparse(X):
