@@ -11,8 +11,9 @@ from sklearn.utils.validation import _check_sample_weight, assert_all_finite, va
 from ..objectives.csr_rows import check_entries, has_duplicates
 from ..targets import TARGETS, targets_without_numbers
 
-# What Python and numpy say of text, of other objects, and of dates beside numbers.
-NO_NUMBERS = ("could not convert", "float() argument must be", "could not be promoted")
+# What numpy says of text, and of dates beside numbers; and Python of other objects.
+NO_NUMBERS = ("could not convert", "could not be promoted")
+OBJECTS = "float() argument must be"
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
@@ -114,12 +115,14 @@ def _numbers_only(X, y=None):
     try:
         yield
     except (ValueError, TypeError) as error:
-        columns = _columns_without_numbers(X)
-        if not columns and not any(words in str(error) for words in NO_NUMBERS):
-            raise
-        if not columns and y is not None and (sp.issparse(X) or _has_numbers(X)):
+        columns, message = _columns_without_numbers(X), str(error)
+        is_text = any(words in message for words in NO_NUMBERS)
+        no_number = is_text or OBJECTS in message
+        if y is not None and no_number and not columns and (sp.issparse(X) or _has_numbers(X)):
             raise targets_without_numbers("y", f"text or objects: {error}") from error
-        raise _features_without_numbers(columns or f"text or objects: {error}") from error
+        if not (columns or is_text):
+            raise
+        raise _features_without_numbers(columns or f"text: {error}") from error
 
 
 def _columns_without_numbers(X):
