@@ -156,5 +156,5 @@ def plain_fit(plain, optimizer, loss, X, y, outputs, alpha, l1_ratio, lr, steps)
             rule.proximal_step(w, penalty, lr)
     model = rule.model(w).reshape(outputs, width)
     if penalty.has_prox:
-        model[w.reshape(outputs, width) == 0] = 0
+        model[rule.at_zero(w, penalty).reshape(outputs, width)] = 0
     return model[:, :d], model[:, d]
