@@ -299,8 +299,17 @@ def load(name, kind, part):
         y = table[target]
         table = table.drop(columns=[target, *left_out.split()])
         X = features(table.drop(columns="rownames", errors="ignore"), *values or [VALUES])
-        regression = kind == "regression"
-        y = y.to_numpy(float) if regression else pd.factorize(y.astype(str), sort=True)[0]
+        y = numbers(y, kind)
+    return some_rows(X, y, kind)
+
+
+def numbers(y, kind):
+    """A target as numbers, or as the indices of its classes."""
+    return y.to_numpy(float) if kind == "regression" else pd.factorize(y.astype(str), sort=True)[0]
+
+
+def some_rows(X, y, kind):
+    """A random choice of the rows, without those of rare classes."""
     if len(y) > ROWS:
         rows = np.random.default_rng(0).permutation(len(y))[:ROWS]
         X, y = X[rows], y[rows]
@@ -342,9 +351,8 @@ def in_turns(models, X, y):
     return np.median(taken, axis=0), warned
 
 
-def measure(name, kind, part, gap):
+def measure(name, kind, part, X, y, gap=False):
     """Train and try ours and the pipeline on the folds of a table."""
-    X, y = load(name, kind, part)
     result = Result(name, kind, part, X.shape)
     folds = KFold if kind == "regression" else StratifiedKFold
     for train, test in folds(FOLDS, shuffle=True, random_state=0).split(X, y):
@@ -431,7 +439,7 @@ def main(names, gap):
     """Measure the tables, print, and record unless only some of the tables were asked for."""
     results = []
     for name, kind, part in wanted(names):
-        results.append(measure(name, kind, part, gap))
+        results.append(measure(name, kind, part, *load(name, kind, part), gap))
         print(*row(results[-1]), sep=" | ", flush=True)
     groups = {}
     for result in results:

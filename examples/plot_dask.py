@@ -46,7 +46,7 @@ with (
     }
 
 # %%
-# The coefficients agree to rounding, and so does the way to them.
+# The coefficients agree up to rounding, and so do the loss curves.
 
 for name, model in there.items():
     difference = np.max(np.abs(model.coef_ - here.coef_)) / np.max(np.abs(here.coef_))

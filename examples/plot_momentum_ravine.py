@@ -10,8 +10,9 @@ saves.
 
 # %%
 # The ravine is a quadratic function with two curvatures. Least squares on raw data is such a
-# function: if one feature has five times the deviation of the other, its curvature is 25 times as
-# large. Every optimizer is a method of `scipy.optimize.minimize`, whose callback records each step.
+# function: if one feature has five times the standard deviation of the other, its curvature is 25
+# times as large. Every optimizer is a method of `scipy.optimize.minimize`, whose callback records
+# each step.
 
 import matplotlib.pyplot as plt
 import numpy as np

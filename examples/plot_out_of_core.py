@@ -2,8 +2,8 @@
 Out of core: data that do not fit into memory
 =============================================
 
-``partial_fit`` reads the data one chunk at a time, and learns their means and deviations at the
-same time. One pass comes about as close to the minimum as one epoch of ``fit``, and needs only the
+``partial_fit`` reads the data one chunk at a time, and updates the means and variances of the
+features. One pass comes about as close to the minimum as one epoch of ``fit``, and needs only the
 memory of a chunk. But it cannot correct a bad order of the rows: mix them as well as you can.
 """
 

@@ -47,12 +47,13 @@ for kind in (GDGridSearchCV, GridSearchCV):
     seconds[kind.__name__] = time.perf_counter() - begin
 
 # %%
-# The map shows more than the best score. There is a wide plateau, whose cells differ very little.
-# Its left edge is a diagonal: a third of the rate needs about three times the epochs. At larger
-# rates more epochs do not help, because mini-batches with a large rate end in noise. Hatched cells
-# have no score: they diverged, so that training ended clearly above where it began. Next to them is
-# a cell in the colour of the tip of the colour bar. Its score is below zero, which is worse than no
-# model. The cells at the lower left, with small rates and few epochs, have hardly begun to learn.
+# The map shows more than the best score. There is a wide plateau, whose cells differ very
+# little. Its left edge is a diagonal: a third of the rate needs about three times the epochs. At
+# larger rates more epochs do not help, because mini-batches with a large rate end in noise. Hatched
+# cells have no score: they diverged, so that training ended clearly above where it began. Next to
+# them is a cell in the colour of the tip of the colour bar. Its score is below zero, which is worse
+# than no model. In the cells at the lower left, with small rates and few epochs, training has
+# hardly begun.
 
 figure, ax = plt.subplots(figsize=(8, 6), layout="constrained")
 SearchDisplay.from_search(searches["GDGridSearchCV"], ax=ax)

@@ -26,7 +26,8 @@ centers, sizes = [[-1.5, 0], [1.5, 0], [0, 2.5], [5, -3]], [80, 80, 80, 60]
 X, y = make_blobs(sizes, centers=centers, cluster_std=[0.8, 0.8, 0.8, 0.5], random_state=0)
 y[y == 3] = 1
 
-# Rows will be left out. The penalty must not depend on them, as the sizes of the features do.
+# Rows will be left out. The penalty must not depend on them, so it does not use the sizes of the
+# features.
 OPTIONS: dict[str, Any] = {"alpha": 0.01, "scale_penalty": False}
 OPTIONS |= {"batch_size": "full", "schedule": "cosine", "max_iter": 3000, "tol": None}
 MODELS = {

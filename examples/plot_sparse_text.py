@@ -5,7 +5,7 @@ Sparse text: a handful of words
 Texts have thousands of words, of which few matter. With an L1 penalty, the weights of the others
 should be exactly zero. But most optimizers make many of them non-zero again in every mini-batch.
 FTRL does not, because it applies the threshold to the sum of all gradients. It has about as few
-weights as the exact solution.
+non-zero weights as the exact solution.
 """
 
 # %%

@@ -15,10 +15,10 @@ MINI_BATCH = ("schedule_free_adamw", {"beta_1": 0.975, "beta_2": 0.988})
 FULL_BATCH = "lbfgs"
 PROXIMAL = ("barzilai_borwein", {})
 
-# Pairs of L-BFGS: up to 40 save iterations, as long as they have no more numbers than that. With
+# Pairs of L-BFGS: up to 80 save iterations, as long as they have no more numbers than that. With
 # more weights they cost as much as a pass over the data: there is one pair for every 6 entries that
 # a feature has, which are 5 to 10 pairs.
-FEWEST_PAIRS, SOME_PAIRS, MOST_PAIRS = 5, 10, 40
+FEWEST_PAIRS, SOME_PAIRS, MOST_PAIRS = 5, 10, 80
 PAIR_NUMBERS, PAIR_ENTRIES = 100_000, 6
 
 # Whitening pays with more rows than so many times the features. Trials on some ninety tables: a
@@ -120,7 +120,7 @@ def optimizer(settings, problem, *, streaming=False):
     has_matrix = d <= min(n, MAX_EXACT)
     pays = problem.loss.quadratic or n > MANY_ROWS * d
     if precondition == "standardize":
-        whitens = problem.condenses or (has_matrix and pays)
+        whitens = problem.can_condense or (has_matrix and pays)
         precondition = "whiten" if whitens else "balance"
     return (FULL_BATCH, {"maxcor": _pairs(n_outputs, d, entries)}), precondition
 
@@ -168,11 +168,11 @@ def automatic_alpha(problem, statistics, size, ratio, *, streaming=False):
     r"""The strength of the penalty that "auto" names.
 
     With the squared error, ridge regression of strength :math:`\alpha` has a normal prior on the
-    margins (the predictions without the intercept) of the variance
-    :math:`T \sigma^2 / (n \alpha)`, where :math:`\sigma^2` is the variance of the noise and
-    T that of all features, in their sizes. It should be the variance of the signal, so that
-    :math:`\alpha = T / (n \rho)` with the ratio :math:`\rho` of signal and noise. Another loss
-    is a parabola with its typical curvature :math:`\kappa`:
+    margins (the predictions without the intercept) of the variance :math:`T \sigma^2 / (n \alpha)`,
+    where :math:`\sigma^2` is the variance of the noise and T that of all features over their sizes.
+    It should be the variance of the signal, so that :math:`\alpha = T / (n \rho)` with the
+    signal-to-noise ratio :math:`\rho`. Another loss is a parabola with its typical curvature
+    :math:`\kappa`:
 
     .. math:: \alpha = \kappa \, \frac{T}{n \rho}
 
@@ -189,7 +189,7 @@ def automatic_alpha(problem, statistics, size, ratio, *, streaming=False):
     size : ndarray of shape (n_features,) or float
         The sizes of the features.
     ratio : float
-        The ratio of signal and noise.
+        The signal-to-noise ratio.
     streaming : bool
         Whether the rows of all calls count, and not their weights.
 

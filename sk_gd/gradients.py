@@ -226,6 +226,8 @@ def _compare(objective, middle, point, j, unit, slope):
     if at_corner:
         low, high = min(fine) - rounding, max(fine) + rounding
         error = min(error, max(low - slope, slope - high, 0.0))
+    if not np.isfinite(error):
+        return numerical, np.inf, at_corner
     size = max(abs(slope), abs(numerical), LEAST * abs(middle) / unit)
     return numerical, error / size if error != 0 else 0.0, at_corner
 

@@ -104,7 +104,9 @@ def closest(word, names):
     # Without underscores and capitals, the name of a class is close, too.
     plain = {name.replace("_", ""): name for name in names}
     word = re.sub(r"[\W_]", "", word.lower())
-    near = difflib.get_close_matches(word, plain, n=5)
+    # A name is often cut short.
+    longer = [name for name in plain if len(word) > 2 and name.startswith(word)]
+    near = sorted(longer, key=len) + difflib.get_close_matches(word, plain, n=5)
     # Letters in another order are the most frequent mistake.
     near.sort(key=lambda name: sorted(name) != sorted(word))
     return plain[near[0]] if near else None

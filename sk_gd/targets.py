@@ -12,6 +12,11 @@ from .objectives.moments import Moments
 from .objectives.outliers import bounds_of
 
 
+def targets_without_numbers(name, got):
+    """The error for targets of a regression that are no numbers."""
+    return ValueError(f"{name} must have numbers only. Got {got}; labels are for GDClassifier.")
+
+
 class RealTargets:
     """Real numbers, one column an output.
 
@@ -53,12 +58,12 @@ class RealTargets:
 
     def encode(self, y, name="y"):
         """Targets as floats of shape (n_samples, n_outputs)."""
+        if y.dtype.kind in "mM":
+            raise targets_without_numbers(name, f"dates or times ({y.dtype})")
         try:
             y = np.ascontiguousarray(y.reshape(len(y), -1), dtype=float)
         except ValueError as error:
-            raise ValueError(
-                f"{name} must have numbers only. Got text: {error}; labels are for GDClassifier."
-            ) from error
+            raise targets_without_numbers(name, f"text: {error}") from error
         if y.shape[1] != self.n_outputs:
             raise ValueError(
                 f"{name} must have as many outputs as y, {self.n_outputs}. "

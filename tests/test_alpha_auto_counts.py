@@ -189,14 +189,14 @@ def test_duals_with_another_ridge(path):
     duals = Duals(sp.csr_array(Z), y.astype(float), None, np.ones(300), 1, path[0], True)
     generator = np.random.default_rng(0)
     for ridge in path:
-        duals.relax(ridge)
+        duals.change_ridge(ridge)
         for _ in range(300):
             duals.ascend(generator.permutation(200))
     coef, intercept = duals.model()
     exact = LogisticRegression(C=1 / (path[-1] * 200), tol=1e-10, max_iter=100_000).fit(Z, y)
     np.testing.assert_allclose(coef, exact.coef_, rtol=0, atol=2e-3 * np.abs(exact.coef_).max())
     with pytest.raises(ValueError, match="ridge"):
-        duals.relax(0.0)
+        duals.change_ridge(0.0)
 
 
 @pytest.mark.parametrize("n_outputs", [3, 5])
@@ -206,7 +206,7 @@ def test_duals_of_more_classes_with_another_ridge(n_outputs):
     duals = Duals(sp.csr_array(Z), y.astype(float), None, np.ones(300), n_outputs, 1e-2, True)
     generator = np.random.default_rng(0)
     for ridge in (1e-2, 1e-3):
-        duals.relax(ridge)
+        duals.change_ridge(ridge)
         for _ in range(300):
             duals.ascend(generator.permutation(200))
     exact = LogisticRegression(C=1 / (1e-3 * 200), tol=1e-10, max_iter=100_000).fit(Z, y)

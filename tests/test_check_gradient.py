@@ -118,12 +118,23 @@ def test_the_worst_entry_is_named():
     assert f"{found.analytical[1, worst]:.9g}" in repr(found)
 
 
-def test_not_a_number():
-    class Bad(Wrong):
-        def gradient(self, y, p):
-            return np.where(y > 0, np.nan, 0.0)
+class Unknown(Wrong):
+    """A loss with a derivative of this number for the largest target."""
 
-    assert check_gradient(Bad(), X, X[:, 0], random_state=0).error == np.inf
+    def __init__(self, number):
+        self.number = number
+
+    def gradient(self, y, p):
+        return np.where(y >= X[:, 0].max(), self.number, 0.0)
+
+
+def test_an_infinite_gradient():
+    assert check_gradient(Unknown(np.inf), X, X[:, 0], random_state=0).error == np.inf
+
+
+def test_not_a_number():
+    with pytest.raises(ValueError, match=naming("Unknown.gradient", "NaN", "target")):
+        check_gradient(Unknown(np.nan), X, X[:, 0], random_state=0)
 
 
 def test_objective_must_be_finite():

@@ -33,7 +33,7 @@ from sk_gd.dask import (  # noqa: E402
 from sk_gd.dask.folds import Folding  # noqa: E402
 from sk_gd.dask.partition import Partition  # noqa: E402
 from sk_gd.dask.rounds import FitParts, SharedRounds  # noqa: E402
-from sk_gd.estimators.validation import Given  # noqa: E402
+from sk_gd.estimators.validation import ValidData  # noqa: E402
 from sk_gd.exceptions import DivergenceError  # noqa: E402
 
 N, CHUNK = 330, 100
@@ -236,7 +236,7 @@ def test_a_worker_that_dies(client, monkeypatch):
 
 def parts_of(X, y, rows):
     return [
-        Partition(k, Given(X[i : i + rows], y[i : i + rows]))
+        Partition(k, ValidData(X[i : i + rows], y[i : i + rows]))
         for k, i in enumerate(range(0, len(y), rows))
     ]
 

@@ -66,7 +66,7 @@ def test_the_ascent_ends_at_the_minimum(weighted, intercept, wide, dtype, any_te
     bounds = []
     for _ in range(150):
         duals.ascend(rng.permutation(N))
-        bounds.append(duals.lowest())
+        bounds.append(duals.lower_bound())
     coef, constant = duals.model()
     exact = LogisticRegression(
         C=1 / (1e-2 * N), tol=1e-9, solver="newton-cg", fit_intercept=intercept

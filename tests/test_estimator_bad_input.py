@@ -207,6 +207,13 @@ BAD_DATA = [
         {"X": np.char.add(X.astype(str), "m")},
         ["X must have numbers only", "text", r"0\.\d+m"],
     ),
+    ("dates only", {"X": pd.DataFrame({"when": DAYS})}, ["X must have numbers", r"\['when'\]"]),
+    (
+        "dates with a zone only",
+        {"X": pd.DataFrame({"when": DAYS.tz_localize("UTC")})},
+        ["X must have numbers", r"\['when'\]"],
+    ),
+    ("an array of dates", {"X": DAYS.to_numpy()[:, None]}, ["X must have numbers", "datetime64"]),
     ("dates in X", {"X": FRAME.assign(b=DAYS)}, ["X must have numbers only", r"columns \['b'\]"]),
     ("empty X", {"X": X[:0], "y": TARGET[:0]}, [r"0 sample\(s\)", "minimum of 1"]),
     ("no features", {"X": X[:, :0]}, [r"0 feature\(s\)", "minimum of 1"]),
@@ -225,6 +232,10 @@ BAD_TARGETS = [
     (GDRegressor, "infinity", with_entry(TARGET, np.inf), ["y", "infinity"]),
     (GDRegressor, "complex", TARGET + 1j, ["Complex data not supported"]),
     (GDRegressor, "text", np.array(["a"] * 30), ["y must have numbers only", "'a'"]),
+    (GDRegressor, "text objects", np.array(["a"] * 30, object), ["y must have numbers", "'a'"]),
+    (GDRegressor, "text in a frame", pd.Series(["a"] * 30), ["y must have numbers", "'a'"]),
+    (GDRegressor, "dates", DAYS, ["y must have numbers", "datetime64"]),
+    (GDRegressor, "dates with a zone", DAYS.tz_localize("UTC"), ["y must have numbers", "Time"]),
     (GDRegressor, "None", [None, *TARGET[1:]], ["y", "NaN"]),
     (GDClassifier, "NaN", with_entry(LABELS, np.nan), ["y", "NaN"]),
     (GDClassifier, "continuous", TARGET, ["Unknown label type", "continuous"]),
@@ -309,7 +320,7 @@ def test_arrays_that_are_valid_are_those_that_validation_returns(make, X, y, mon
 
     def outcome():
         try:
-            given = validation.Witness(make()).validate(X, y)
+            given = validation.Validator(make()).validate(X, y)
         except ValueError as error:
             return str(error)
         same = np.shares_memory(given.X, X), np.shares_memory(given.y, y)
@@ -318,6 +329,18 @@ def test_arrays_that_are_valid_are_those_that_validation_returns(make, X, y, mon
     found = outcome()
     monkeypatch.setattr(validation, "_is_valid", lambda X, y: False)
     assert found == outcome()
+
+
+def test_text_in_both_x_and_y():
+    """X is reported first, as without the y."""
+    text = np.array([["a"]] * 30, object)
+    assert_refused(prepared(GDRegressor, False), "fit", ["X must have numbers"], text, text[:, 0])
+
+
+def test_text_as_targets_of_sparse_rows():
+    words = ["y must have numbers only", "'a'"]
+    targets = np.array(["a"] * 30, object)
+    assert_refused(prepared(GDRegressor, False), "fit", words, sp.csr_array(X), targets)
 
 
 def test_sparse_targets():

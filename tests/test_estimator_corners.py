@@ -1,5 +1,7 @@
 """Unusual data and unusual use; each of these cases failed once."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -311,6 +313,42 @@ class TestSubclasses:
 
         with pytest.warns(UserWarning, match=naming("Rebinding.step", "w", "in place")):
             GDRegressor(Rebinding(), **SETTINGS).fit(X, Y)
+
+    @pytest.mark.parametrize("every", [2, 1000], ids=["gathers", "changes nothing"])
+    def test_of_an_optimizer_with_a_state_that_changes_nothing_at_first(self, every):
+        """Steps may gather gradients, but not forever."""
+
+        class Gathering(optimizers.Optimizer):
+            default_rate = 0.1
+
+            def init(self, w):
+                return {"sum": np.zeros_like(w), "steps": 0}
+
+            def step(self, w, g, lr, state):
+                state["sum"] += g
+                state["steps"] += 1
+                if state["steps"] % every == 0:
+                    w -= lr * state["sum"] / every
+                    state["sum"][:] = 0
+
+        model = GDRegressor(Gathering(), batch_size="full", max_iter=20, tol=None)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            model.fit(X, Y)
+        words = [str(each.message) for each in caught if "in place" in str(each.message)]
+        assert len(words) == (every > 20)
+        assert all("Gathering.step" in each for each in words)
+
+    def test_of_an_optimizer_near_the_minimum(self):
+        """Its steps there are too short to change a digit."""
+
+        class Plain(optimizers.Optimizer):
+            def step(self, w, g, lr, state):
+                w -= lr * g
+
+        model = GDRegressor(Plain(), batch_size="full", warm_start=True, max_iter=300, tol=None)
+        for _ in range(2):
+            model.fit(X, Y)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Who comes from another package is told what to write here."""
 
 import inspect
+import math
 import re
 
 import numpy as np
@@ -143,6 +144,9 @@ def test_own_parameters_are_allowed():
         ("Adam", "adam"),
         ("nesterof", "nesterov"),
         ("LBFGS", "lbfgs"),
+        ("cocob_", "cocob"),
+        ("barz", "barzilai_borwein"),
+        ("ada", "adam"),
         ("zzz", None),
     ],
 )
@@ -156,12 +160,24 @@ def test_a_schedule_that_compares_times_as_one_number():
         model.fit(X, TARGET)
 
 
-def test_other_errors_of_a_schedule_stay():
-    def wrong(epochs, horizon):
-        raise ValueError("mine")
+def test_a_schedule_that_takes_times_as_one_number():
+    model = GDRegressor("sgd", schedule=lambda e, horizon: 1 + math.cos(math.pi * e / horizon))
+    with pytest.raises(ValueError, match=r"array of times.*math\.cos.*np\.cos"):
+        model.fit(X, TARGET)
 
-    with pytest.raises(ValueError, match="^mine$"):
+
+@pytest.mark.parametrize("kind", [ValueError, TypeError])
+def test_other_errors_of_a_schedule_stay(kind):
+    def wrong(epochs, horizon):
+        raise kind("mine")
+
+    with pytest.raises(kind, match="^mine$"):
         GDRegressor("sgd", schedule=wrong).fit(X, TARGET)
+
+
+def test_a_scoring_that_is_cut_short():
+    with pytest.raises(ValueError, match="'acc'. Did you mean 'accuracy'?"):
+        GDClassifier(scoring="acc", early_stopping=True).fit(X, LABELS)
 
 
 class Dividing(optimizers.Optimizer):
@@ -177,6 +193,41 @@ def test_nan_of_an_own_step_is_not_blamed_on_the_rate():
     model = GDRegressor(Dividing(), batch_size="full", learning_rate=0.1)
     with pytest.raises(ValueError, match=r"The first Dividing.step has made NaN"):
         model.fit(X, [0.0, 1.0, 2.0, 3.0])
+
+
+class Root(losses.Loss):
+    """The root of the error, whose derivative 0 / 0 is not known at zero."""
+
+    kinds = ("regressor",)
+
+    def value(self, y, p):
+        return np.sqrt(np.abs(p - y))
+
+    def gradient(self, y, p):
+        with np.errstate(invalid="ignore"):
+            return (p - y) / (2 * np.abs(p - y) ** 1.5)
+
+
+class LogOfError(Root):
+    """A loss that is not known for targets above the predictions."""
+
+    def value(self, y, p):
+        with np.errstate(invalid="ignore"):
+            return np.log1p(p - y)
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (Root(), r"Root\.gradient must return numbers\. Got NaN for the target 0\.0 and the predi"),
+        (LogOfError(), r"LogOfError\.value must return numbers\. Got NaN"),
+    ],
+    ids=["gradient", "value"],
+)
+def test_nan_of_an_own_loss_is_not_blamed_on_the_rate(loss, words):
+    model = GDRegressor("sgd", loss=loss, batch_size="full", precondition=None, learning_rate=0.1)
+    with pytest.raises(ValueError, match=words):
+        model.fit([[0.0], [1.0], [2.0]], [0.0, 5.0, 3.0])
 
 
 def test_text_in_a_frame_is_reported_with_its_columns():

@@ -274,6 +274,30 @@ def test_averages_of_stochastic_steps_settle(precondition, task):
     assert averaged < 0.2 * last
 
 
+@pytest.mark.parametrize("batch_size", [1, 8])
+@pytest.mark.parametrize("task", SPARSE)
+@pytest.mark.parametrize("name", ["auto", "schedule_free_adamw", "schedule_free_sgd"])
+def test_averages_are_zero_where_the_minimiser_is(name, task, batch_size):
+    """Not where the last iterate happens to be: noise moves it to zero, too."""
+    make, alpha, l1_ratio, options, y, weight, exact = problem(task)
+    model = make(
+        optimizers.get(name),
+        alpha=alpha,
+        l1_ratio=l1_ratio,
+        batch_size=batch_size,
+        max_iter=400,
+        tol=None,
+        **RAW,
+        **options,
+    )
+    for seed in range(3):
+        model.set_params(random_state=seed).fit(data()[0], y, sample_weight=weight)
+        assert gap(model, task) < 2e-3
+        assert model.coef_[exact.coef_ != 0].all()
+        # One coefficient of the multinomial model is hardly held at zero.
+        assert np.count_nonzero(model.coef_[exact.coef_ == 0]) <= (task == "sparse multinomial")
+
+
 def hinge_dual(X, y, classes, alpha):
     """A lower bound of the Weston-Watkins objective without intercept: its dual, maximised.
 

@@ -120,8 +120,8 @@ class TestRule:
     @pytest.mark.parametrize(
         ("n", "d", "density", "pairs"),
         [
-            (200, 6, 1.0, 40),  # few weights
-            (30, 40_000, 1.0, 40),  # few weights, along the principal components
+            (200, 6, 1.0, 80),  # few weights
+            (30, 40_000, 1.0, 80),  # few weights, along the principal components
             (600, 40_000, 0.01, 5),  # a pass costs less than many pairs
             (600, 20_000, 0.1, 10),  # as much as ten
         ],

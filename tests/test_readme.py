@@ -27,7 +27,8 @@ def test_tables_are_the_recorded_ones(imported):
     readme = imported("readme")
     assert readme.updated(README) == README
     names = [match[2] for match in readme.TABLE.finditer(README)]
-    assert names == ["compare_features", "compare", "compare_time", "tables", "speed", "search"]
+    comparisons = ["compare_features", "compare", "compare_time"]
+    assert names == [*comparisons, "tables", "drawn", "speed", "search"]
     changed = README.replace("| softmax, 10", "| softmax, 11")
     assert changed != README and readme.updated(changed) == README
 
@@ -133,13 +134,14 @@ def test_raw_and_scaled_data_give_about_the_same():
             assert float(one) == pytest.approx(float(other), abs=0.02), name
 
 
-def test_defaults_are_better_on_average():
+@pytest.mark.parametrize(("name", "n_rows"), [("tables", 4), ("drawn", 2)])
+def test_defaults_are_better_on_average(name, n_rows):
     """On the real tables, and on those that were not used to choose them."""
-    entry = recorded("tables")
+    entry = recorded(name)
     mean, median, accuracy = (
         entry["head"].index(name) for name in ("log ratio, mean", "median", "accuracy")
     )
-    assert len(entry["rows"]) == 4
+    assert len(entry["rows"]) == n_rows
     for row in entry["rows"]:
         assert float(row[mean]) < 0 and float(row[median]) <= 0
         assert not row[accuracy] or float(row[accuracy]) >= 0

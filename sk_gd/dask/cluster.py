@@ -71,8 +71,8 @@ class PerPart(list):
 class Pickled:
     """An object as bytes, which the task that needs it unpacks.
 
-    What Dask itself sends must be known to every worker: one that cannot import a class loses its
-    connection, again and again. A task that cannot is an error like any other.
+    If Dask unpacked it, a worker that cannot import a class would lose its connection, again and
+    again. In a task this is an ordinary error.
     """
 
     def __init__(self, content):
@@ -155,7 +155,7 @@ def make_part(packed, index, **columns):
 
 
 def hold(places, parts):
-    """Partitions that lie on the same worker, as one object."""
+    """Partitions on the same worker, as one object."""
     return Held(zip(places, parts, strict=True))
 
 
@@ -276,7 +276,7 @@ class Partitions:
             return self._gather([self.client.compute(whole)])[0]
 
     def _gather(self, futures):
-        """The results. Gathered before they are there, Dask would log each that is cancelled."""
+        """The results. They are awaited first, or Dask would log each future that is cancelled."""
         wait(futures)
         return self.client.gather(futures)
 
@@ -322,7 +322,7 @@ class Partitions:
     def _cancelled_unless_done(self, keys):
         """Cancel the tasks if sending them, or waiting for them, ends by an error or by Ctrl-C.
 
-        They are known by their keys: Ctrl-C may come before there are futures of them. And a
+        They are named by their keys, because Ctrl-C may come before their futures exist. And a
         traceback that is shown holds futures, whose tasks would run on.
         """
         try:
@@ -336,9 +336,8 @@ class Partitions:
 def _keys(function, count):
     """Keys of the tasks of a round.
 
-    They are a group of their own to Dask. It takes the tasks of a group that is larger than the
-    cluster for those that read data, and sends them to any worker, not to the one that has the
-    partitions.
+    For Dask they are a group of their own. It assumes that the tasks of a group that is larger than
+    the cluster read data, and sends them to any worker, not to the one that has the partitions.
     """
     name = key_of(function.__name__)
     return [(name, k) for k in range(count)]

@@ -1,4 +1,4 @@
-"""From collections of Dask to partitions: rows of X, y and weights that lie together."""
+"""From collections of Dask to partitions, each with rows of X, y and weights."""
 
 import operator
 
@@ -16,8 +16,8 @@ from .cluster import key_of
 BYTES_OF_PART = 100_000_000
 
 JOIN = (
-    "Rows of X, y and weights must lie together. Put them into one frame and take the columns from "
-    "its partitions: parts = frame.to_delayed(); X = [part[features] for part in parts]; "
+    "X, y and weights must have the same partitions. Put them into one frame and take the columns "
+    "from its partitions: parts = frame.to_delayed(); X = [part[features] for part in parts]; "
     "y = [part[target] for part in parts]. Or give arrays with known chunks "
     "(compute_chunk_sizes())."
 )
@@ -70,7 +70,7 @@ def partitions(X, **others):
 
 
 def _ends_in_memory(X):
-    """Where the parts end into which rows in memory are cut."""
+    """Where each part ends, if rows in memory are cut into parts."""
     if sp.issparse(X):
         size = X.data.nbytes + getattr(X, "indices", X.data).nbytes
     elif hasattr(X, "memory_usage"):

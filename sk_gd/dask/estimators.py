@@ -47,7 +47,7 @@ def _initialiser(parent):
 
 
 class _OnCluster:
-    """Another way from data to the problem, and predictions that are as lazy as their data."""
+    """A problem that is posed by partitions, and predictions that are lazy for lazy data."""
 
     _pose = pose_collections
 
@@ -163,7 +163,7 @@ class GDClassifier(_OnCluster, plain.GDClassifier):
     }
 
     def decision_function(self, X):
-        """Compute the scores of the classes, as in the plain estimator; lazy if X is.
+        """Compute the scores of the classes, as the plain estimator does; lazy if X is.
 
         Parameters
         ----------

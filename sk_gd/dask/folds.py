@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import get_scorer, log_loss
 
 from .. import losses
-from ..estimators.validation import Given
+from ..estimators.validation import ValidData
 from ..search.rows import RowView, reading_rows
 from ..targets import RealTargets
 from .partition import Partition
@@ -77,7 +77,7 @@ def training_parts(partition, folding, dtype):
         if len(rows) == 0:
             fits.append(Partition(partition.index))
             continue
-        given = Given(X, y[rows], None if weight is None else weight[rows])
+        given = ValidData(X, y[rows], None if weight is None else weight[rows])
         every = len(rows) == len(y)
         fits.append(Partition(partition.index, given, partition.seen, rows=None if every else rows))
     return fits
@@ -127,7 +127,7 @@ def _score_models(given, rows, models, scores):
 
 
 def _sums(name, model, view, y, weight):
-    """What the score of a model needs of some rows; an error is its own answer."""
+    """What the score of a model needs of some rows, or the error of computing it."""
     try:
         if name == "r2":
             y, p = (each.reshape(len(y), -1) for each in (y, view.predictions(model.coef_)))
@@ -138,7 +138,7 @@ def _sums(name, model, view, y, weight):
 
 
 def _mean(name, model, view, y, weight):
-    if name == "accuracy":  # of scikit-learn has checks that take longer than the predictions
+    if name == "accuracy":  # scikit-learn's checks take longer than the predictions
         return np.average(model.predict(view) == y, weights=weight)
     if name == "neg_log_loss":  # a partition need not have all classes
         probabilities = model.predict_proba(view)

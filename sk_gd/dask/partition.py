@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from ..estimators.posing import MOST_COUNTED, SplitError, held_out_rows, pose
-from ..estimators.validation import Given, Witness
+from ..estimators.validation import Validator, ValidData
 from ..indices import n_entries
 from ..objectives.held_out import HeldOut, mean_loss, raw_predictions
 from ..objectives.moments import Moments
@@ -31,7 +31,7 @@ class Partition:
     ----------
     index : int
         The place of the partition.
-    given : Given or None
+    given : ValidData or None
         The rows; None if there are none, or if there is an `error`.
     seen : dict
         The fitted attributes that the validation of X gave.
@@ -46,7 +46,7 @@ class Partition:
     """
 
     index: int
-    given: Given | None = None
+    given: ValidData | None = None
     seen: dict = field(default_factory=dict)
     error: Exception | None = None
     rows: np.ndarray | None = None
@@ -67,7 +67,7 @@ def check(estimator, index, X, y, sample_weight, cv=None):
         return Partition(index, error=error)
     if X.shape[0] == 0:
         return Partition(index)
-    witness = Witness(estimator)
+    validator = Validator(estimator)
     known = hasattr(estimator, "n_features_in_")
     is_column = estimator._kind == "classifier" and np.shape(y)[1:] == (1,)
     if is_column:
@@ -76,13 +76,13 @@ def check(estimator, index, X, y, sample_weight, cv=None):
         weight = None if sample_weight is None else np.asarray(sample_weight)
         # scikit-learn refuses weights that are all zero. Those of other partitions need not be.
         idle = weight is not None and not np.any(weight)
-        given = witness.validate(X, y, None if idle else weight, reset=not known)
+        given = validator.validate(X, y, None if idle else weight, reset=not known)
         if idle:
             given = given._replace(sample_weight=np.zeros(len(given.y)))
         tested_by = None if cv is None else check_fold_numbers(cv, given.y)
     except Exception as error:
         return Partition(index, error=error)
-    return Partition(index, given, witness.attributes, tested_by=tested_by, is_column=is_column)
+    return Partition(index, given, validator.attributes, tested_by=tested_by, is_column=is_column)
 
 
 def check_fold_numbers(cv, y):
@@ -199,7 +199,7 @@ def pose_part(partition, shared):
     if partition.given is None:
         return None
     X, y, weight = partition.given
-    given = Given(X.astype(shared.dtype, copy=False), y, weight)
+    given = ValidData(X.astype(shared.dtype, copy=False), y, weight)
     settings, targets, rows = shared.settings, shared.targets, partition.rows
     with _of_partition(partition.index):
         if not _has_weight(targets, given):
@@ -221,7 +221,7 @@ def hold_out_part(partition, shared):
     with _of_partition(partition.index):
         if not _has_weight(shared.targets, partition.given):
             return None
-        return held_out_rows(shared.settings, shared.targets, Given(X, y, weight))
+        return held_out_rows(shared.settings, shared.targets, ValidData(X, y, weight))
 
 
 def _has_weight(targets, given):
@@ -245,7 +245,7 @@ def _of_partition(index):
 
 
 class Size(NamedTuple):
-    """Rows of a part that train, what they count for, and whether others are held out."""
+    """How many rows of a part train, the sum of their weights, and whether others are held out."""
 
     n: int = 0
     counted: float = 0.0
@@ -322,7 +322,8 @@ class NamedCoordinates(NamedTuple):
 
 
 # The objective that last answered for a part, with what decides it. To make one takes a hundred
-# times as long as the sums of a few rows. It is no part of what Dask holds, moves and measures.
+# times as long as the sums of a few rows. It is kept outside of the part, which Dask holds, moves
+# and measures.
 _OBJECTIVES = weakref.WeakKeyDictionary()
 # It is kept if a point has at most so many weights, or a small share of the numbers in the rows.
 KEPT_WEIGHTS, KEPT_SHARE = 1 << 10, 1 / 64

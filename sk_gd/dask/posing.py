@@ -20,7 +20,7 @@ from .problem import ClusterHeldOut, ClusterProblem
 
 
 def pose_collections(estimator, settings, classes, X, y, sample_weight, validation):
-    """The problem that collections pose, and what scikit-learn notes about their rows."""
+    """The problem that collections pose, and the fitted attributes from their validation."""
     if y is None:
         raise ValueError("y must be given: labels or targets for the rows of X. Got None instead.")
     client = client_of(estimator.client)
@@ -34,7 +34,7 @@ def pose_collections(estimator, settings, classes, X, y, sample_weight, validati
         shared = shared_by_all(settings, classes, like, described)
         held_out = None
         if has_validation_data(*validation):
-            held_out = _given_to_judge(client, plain, validation, shared, like, estimator.persist)
+            held_out = _given_held_out(client, plain, validation, shared, like, estimator.persist)
             shared = shared._replace(settings=settings._replace(early_stopping=False))
         return pose_all(rows, shared, like, described, held_out), like.seen
 
@@ -165,7 +165,7 @@ def _targets(settings, classes, described):
     return ClassTargets(targets.classes, None, factors)
 
 
-def _given_to_judge(client, plain, validation, shared, like, persist):
+def _given_held_out(client, plain, validation, shared, like, persist):
     """Validation data that were given."""
     X, y, weight = validation
     rows = checked(client, plain, persist, X=X, y=y, sample_weight=weight)

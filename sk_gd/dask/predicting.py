@@ -1,4 +1,4 @@
-"""Predictions of collections, which are as lazy as their data."""
+"""Predictions of collections; they are lazy if the data are."""
 
 import dask
 import dask.array as da

@@ -25,8 +25,8 @@ MOST_SAMPLED = 1 << 22
 class ClusterProblem(Problem):
     """A `Problem` whose rows are in partitions on the workers.
 
-    Whatever is asked of it is a mean over rows: a sum of the answers of the partitions, in their
-    order. So it does not depend on which worker holds what.
+    Whatever it computes is a mean over rows: a sum of the answers of the partitions, in their
+    order. So the result does not depend on which worker holds what.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class ClusterProblem(Problem):
     like : Description
         Type, format and features of X.
     held_out : ClusterHeldOut or None
-        Rows to judge the training by; None for those that the parts hold out, if any.
+        Rows on which the model is evaluated; None for those that the parts hold out, if any.
     """
 
     # Every step of a mini-batch optimizer would be a round.
@@ -100,7 +100,7 @@ class ClusterProblem(Problem):
 
     def _both(self, full):
         """The moments of the features, and of the columns that stand for the targets."""
-        if not full and self.condenses and self.joint_moments is not None:
+        if not full and self.can_condense and self.joint_moments is not None:
             # One round where it would be two: the Gram matrix is needed anyway.
             moments, d = self.joint_moments.variances_only(), self.n_features
             return moments.part(slice(0, d)), moments.part(slice(d, None))
@@ -158,7 +158,7 @@ class ClusterProblem(Problem):
         return self._sample
 
     def _gathered(self, answers):
-        """The same problem, of so few rows that they fit anywhere: X, y and weights of parts."""
+        """The same problem, with a few rows that the parts have sent: X, y and weights."""
         X, y, weight = zip(*answers, strict=True)
         X = sp.vstack(X, format="csr") if self.is_sparse else np.concatenate(X)
         weight = np.concatenate(weight)
@@ -193,7 +193,7 @@ class ClusterData(Data):
 
     @cached_property
     def _extent(self):
-        # How long a single row is need not be known: every batch is all rows.
+        # The lengths of single rows are not needed: every batch is all rows.
         coordinates, n = self.coordinates, self.problem.n
         if coordinates.rotation is not None:
             return Extent(0.0, 0.0, n)
@@ -221,7 +221,7 @@ class ClusterData(Data):
         some = dataclasses.replace(some, weight=some.weight / mean)
         return Data(some, self.coordinates, len(rows), shuffle=False)
 
-    def glance(self):
+    def small_sample(self):
         return self  # a round costs the same for a few of the rows
 
     def largest_prediction(self, coef, intercept):

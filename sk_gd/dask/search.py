@@ -207,7 +207,7 @@ def _model(estimator, parameters):
 
 
 def _checked(model):
-    """A model with its settings, or with the error that its parameters are."""
+    """A model with its settings, or with the error of its parameters."""
     reason = reason_not_shared(model)
     if reason is not None:
         raise ValueError(f"The fits of a search share their rounds. They cannot, as {reason}.")
@@ -232,10 +232,8 @@ PARAMETERS = """
         The number of folds, five by default; or, in the partitions of X, for every
         row the number of the fold that tests it, and -1 for rows that always train.
     fold_seed : int, default=0
-        Decides, with a number of folds, which fold tests a row. It depends on nothing
-        but this number, the index of the partition, the place of the row in it and,
-        for a classifier, the labels: every partition has about the same share of the
-        rows of every class in every fold.{random_state}
+        Seeds the folds, if `cv` is a number. They also depend on how the rows are
+        divided into partitions. For a classifier they are stratified.{random_state}
     verbose : int, default=0
         From 1 on, the number of fits and of rounds is printed.
     error_score : "raise" or float, default=nan
@@ -278,9 +276,9 @@ class GDGridSearchCV(_Search, GridSearchCV):
 
     A round is a question to all partitions. In each round the workers answer for all
     candidates of all folds, and read a partition once. So the search takes about as
-    many rounds as its slowest fit. A fold is a choice of the rows in each partition,
-    and no row is moved. The results are those of `sk_gd.GDGridSearchCV` with the same
-    folds, up to rounding, or up to ``tol`` where its strengths follow each other.
+    many rounds as its slowest fit. Each fold has some rows of each partition, and no
+    row is moved. The results are those of `sk_gd.GDGridSearchCV` with the same folds,
+    up to rounding, or up to ``tol`` where that trains a regularization path.
 
     Candidates may differ in any parameter. Those that differ in the optimizer,
     ``learning_rate``, ``schedule``, ``alpha``, ``l1_ratio``, ``average``,

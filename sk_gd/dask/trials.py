@@ -16,7 +16,7 @@ from .rounds import FitParts, SharedRounds
 
 # Runs beyond that number share threads.
 MOST_THREADS = 256
-# What a model must know to predict. The curves of its training are longer than that.
+# The attributes that a model needs to predict. The curves of its training would be longer to send.
 PREDICTING = ("coef_", "intercept_", "classes_")
 
 
@@ -33,7 +33,7 @@ class Trial:
     fold : int
         The position of the fold.
     outcome : Outcome
-        What training came to.
+        The result of its training.
     test_scores, train_scores : list
         The scores of the rows that test, and of those that train. An error stands for a score
         that cannot be computed.
@@ -168,7 +168,7 @@ def _train_runs(rounds, passes):
 
 
 def _outcome(shared, i):
-    """What the training of the i-th candidate of a pass came to."""
+    """The result of the training of the i-th candidate of a pass."""
     if isinstance(shared, Exception):
         return Outcome(error=shared)
     return shared.outcomes[i] or Outcome(error=shared.errors[i])

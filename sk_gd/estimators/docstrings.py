@@ -36,9 +36,9 @@ PARAMETERS = r"""
         Here n is the sum of the weights of the rows (in `partial_fit` the number of
         rows so far). T is the mean number of features that are not zero in a row,
         without the constant ones; with ``scale_penalty=False`` it is the sum of the
-        variances of the features. R is the ratio of signal and noise in the targets,
-        for which the data are the most probable; it is reduced where the penalty would
-        be very weak. :math:`\kappa` is the typical curvature of the loss: 1 for
+        variances of the features. R is the signal-to-noise ratio under which the
+        targets are the most probable; it is reduced where the penalty would be very
+        weak. :math:`\kappa` is the typical curvature of the loss: 1 for
         ``squared_error``, and 1 / (4 K) for ``log_loss`` with K classes. "What the
         defaults do" in the user guide has the details.
 
@@ -58,7 +58,7 @@ PARAMETERS = r"""
         There is one exception, made for texts: with the automatic `alpha` and more than
         256 features that are mostly zero, True also penalises the coefficients as they
         are if this makes the targets clearly likelier. `scale_penalty_` says what was
-        done. For the sizes whatever the data, give `alpha` as a number.
+        done. To use the sizes in any case, give `alpha` as a number.
     fit_intercept : bool, default=True
         Whether the model has an intercept. The intercept is not penalised.
     learning_rate : "auto" or float, default="auto"
@@ -95,11 +95,12 @@ PARAMETERS = r"""
         Share of the training data that `early_stopping` holds out.
     scoring : str, callable or None, default=None
         The score on the validation data that decides when training stops, and which
-        weights are kept: a name of ``sklearn.metrics.get_scorer_names()``, or a function
-        ``scorer(estimator, X, y)`` such as those of ``sklearn.metrics.make_scorer``, of
-        which more is better. It is given the weights of the rows, those of `class_weight`
-        included, if there are any. With None the validation loss decides. It needs
-        validation data, from `early_stopping` or from `X_val` and `y_val`.
+        weights are kept: a name of ``sklearn.metrics.get_scorer_names()``, or a
+        function ``scorer(estimator, X, y)`` that gives higher values for better models,
+        such as those of ``sklearn.metrics.make_scorer``. It is given the weights of the
+        rows, those of `class_weight` included, if there are any. With None the
+        validation loss decides. It needs validation data, from `early_stopping` or from
+        `X_val` and `y_val`.
     average : "auto", bool or int, default="auto"
 {average}
     precondition : "standardize", "whiten" or None, default="standardize"
@@ -109,8 +110,9 @@ PARAMETERS = r"""
 
         - "standardize": Each feature, and for regression the target, is centred and
           divided by its standard deviation. Sparse features are centred only by
-          optimizers that need the full batch, or where their mean is more than three
-          deviations from zero. A learning rate means the same on every data set.
+          optimizers that need the full batch, or if their mean is more than three
+          standard deviations from zero; otherwise they are divided by their root mean
+          square. A learning rate means the same on every data set.
         - "whiten": The full covariance matrix is used, so that plain gradient
           descent behaves like Newton's method. This costs n_samples × n_features²
           once and n_features² in each step, and needs ``l1_ratio=0``.
@@ -229,11 +231,10 @@ FIT = """Fit the model.
 
 PARTIAL_FIT = """Train for one epoch on the given data, continuing from the last call.
 
-        The means and deviations of the features, and the unit of the target, are
-        running statistics of all calls. When they change, the weights are converted
-        so that the model remains the same function. The strength ``alpha="auto"``
-        follows them; the ratio of signal and noise is that of the call with the most
-        rows so far.
+        The means and variances of the features, and the unit of the target, are running
+        statistics of all calls. When they change, the weights are converted so that the
+        model remains the same function. The strength ``alpha="auto"`` follows them; the
+        signal-to-noise ratio is that of the call with the most rows so far.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The line of a fit: settings, data, targets, problem, statistics, coordinates, run, attributes.
+"""The steps of a fit: settings, data, targets, problem, statistics, coordinates, run, attributes.
 
 Each step is a function of what came before, and nothing is set on the estimator before the
 end. `fit`, `partial_fit`, the search and `check_gradient` call the same steps with other values.
@@ -18,14 +18,14 @@ from ..threads import one_blas_thread
 from ..training.callbacks import EpochTasks
 from ..training.divergence import Change, ended_above
 from ..training.epochs import train
-from ..training.run import ROOM, Config, Run
+from ..training.run import HEADROOM, Config, Run
 from .posing import pose, targets_of
 from .publishing import convergence_message, epoch_line, fitted_attributes, published
-from .settings import check_parts, draw_seed, settings_of, with_optimizer
-from .validation import Witness, validate_held_out
+from .settings import check_partial_fit, draw_seed, settings_of, with_optimizer
+from .validation import Validator, validate_held_out
 
-# The default optimizer is at the minimum of the squared error after a few passes. Over so few
-# numbers these cost less than to find fewer rows with the same Gram matrix, unless each is a round
+# The default optimizer reaches the minimum of the squared error in a few passes. With so few
+# numbers they cost less than to find a few rows with the same Gram matrix, unless each is a round
 # on a cluster.
 FEW_ENTRIES = 1 << 15
 
@@ -65,11 +65,11 @@ def pose_rows(estimator, settings, classes, X, y, sample_weight, validation):
 
     `classes` are those of an earlier fit that this one continues.
     """
-    witness = Witness(estimator)
-    given = witness.validate(X, y, sample_weight)
-    given_val = validate_held_out(witness, *validation)
+    validator = Validator(estimator)
+    given = validator.validate(X, y, sample_weight)
+    given_val = validate_held_out(validator, *validation)
     targets = targets_of(settings, given.y, classes)
-    return pose(settings, targets, given, given_val), witness.attributes
+    return pose(settings, targets, given, given_val), validator.attributes
 
 
 def partial_fit(estimator, X, y, sample_weight, classes=None):
@@ -78,11 +78,11 @@ def partial_fit(estimator, X, y, sample_weight, classes=None):
     `classes` are all labels there will be; None for those of the first call.
     """
     settings = settings_of(estimator)
-    check_parts(settings)
+    check_partial_fit(settings)
     before = getattr(estimator, "_run", None)
     with one_blas_thread:
-        witness = Witness(estimator)
-        given = witness.validate(X, y, sample_weight, reset=before is None)
+        validator = Validator(estimator)
+        given = validator.validate(X, y, sample_weight, reset=before is None)
         if settings.kind == "classifier":
             classes = all_classes(classes, before and estimator.classes_)
         so_far = None if before is None else before.statistics
@@ -94,7 +94,7 @@ def partial_fit(estimator, X, y, sample_weight, classes=None):
         run.fingerprint = None
         if settings.needs_ratio:
             run.signal = _larger_part(run.signal, settings, problem)
-            settings = settings.following(run.signal)
+            settings = settings.with_scale_of(run.signal)
         size = settings.feature_size(run.statistics)
         automatic = automatic_alpha(
             settings, problem, run.statistics, size, run.signal.ratio, streaming=True
@@ -112,17 +112,17 @@ def partial_fit(estimator, X, y, sample_weight, classes=None):
         # After a fit by another optimizer the stream has a model that knows all rows so far.
         run.configure(config, coordinates, settings.optimizer, earlier=_rows_seen(so_far) / rows)
         tasks = EpochTasks(estimator, X, y, sample_weight, 1)
-        _train(estimator, run, data, problem, tasks, witness.attributes)
+        _train(estimator, run, data, problem, tasks, validator.attributes)
 
 
 def set_up(run, settings, problem, *, anew=False):
     """Prepare a run for a fit with these settings; returns the data to train on."""
-    # Without sizes the automatic strength is that of the largest feature, and may be anything to
-    # the others, unless the targets say that it suits them.
+    # Without sizes the largest features alone decide the automatic strength. Coordinates that are
+    # made for it suit the others only if the targets have chosen raw features.
     shares_coordinates = settings.shares_coordinates and settings.scale_penalty
     if settings.needs_ratio:
         run.signal = settings.signal(problem, run.statistics.features)
-        settings = settings.following(run.signal)
+        settings = settings.with_scale_of(run.signal)
     size = settings.feature_size(run.statistics)
     automatic = automatic_alpha(settings, problem, run.statistics, size, run.signal.ratio)
     penalty = penalty_of(settings, automatic)
@@ -155,7 +155,7 @@ def shared_strength(settings, problem, automatic):
     strength = auto.alpha("auto", automatic)
     if not isinstance(settings.alpha, str):
         # Weights that add up to less than one, such as inverse variances of large numbers, make it
-        # so strong that the coordinates know nothing else. They count as one row.
+        # so strong that it alone would decide the coordinates. They count as one row.
         strength *= min(problem.n_counted, 1.0)
     given = auto.alpha(settings.alpha, automatic)
     return given if given > STRONGEST * strength else strength
@@ -164,7 +164,7 @@ def shared_strength(settings, problem, automatic):
 def automatic_alpha(settings, problem, statistics, size, ratio, *, streaming=False):
     """What "auto" is as the strength of the penalty; None if nobody needs to know.
 
-    `size` are the sizes of the features, and `ratio` is that of signal and noise.
+    `size` are the sizes of the features, and `ratio` is the signal-to-noise ratio.
     """
     if not settings.needs_ratio:
         return None
@@ -177,7 +177,7 @@ def penalty_of(settings, automatic):
 
 
 def _larger_part(known, settings, problem):
-    """The signal of those rows that are more: the known ones, or this part."""
+    """The signal of the larger part of the data: the one known so far, or this one."""
     if problem.n <= known.n:
         return known
     return settings.signal(problem, observe(problem, "ratio").features)
@@ -192,8 +192,8 @@ def _rows_seen(statistics):
 
 def _coordinates(settings, problem, statistics, penalty, size):
     """The coordinates; the same object for candidates of a search that have the same."""
-    # A pass over all rows subtracts the means of sparse features once. For every batch it would
-    # cost more than the rows themselves.
+    # A pass over all rows subtracts the means of sparse features once. For every mini-batch this
+    # would cost more than the rows themselves.
     full = settings.optimizer.full_batch == "required"
     centre = settings.fit_intercept and (full or not problem.is_sparse)
     key = settings.precondition, centre, settings.scale_penalty, penalty.ridge
@@ -216,7 +216,7 @@ def _check_range_of_targets(coordinates, dtype):
     """Raise a ValueError if predictions of the size of y are too large for the type of X."""
     if coordinates.in_units:
         reach = np.max(np.abs(coordinates.origin) + coordinates.unit)
-        most = float(np.finfo(dtype).max) / ROOM
+        most = float(np.finfo(dtype).max) / HEADROOM
         if reach > most:
             raise ValueError(
                 f"y must have numbers below {most:.3g}, since X, and so the model, is of {dtype}. "

@@ -1,4 +1,4 @@
-"""The fitted attributes of a model that is loaded are checked before they are believed."""
+"""The fitted attributes of a model that is loaded are checked before they are used."""
 
 from numbers import Real
 

@@ -9,7 +9,7 @@ from ..objectives.moments import observe
 from .fitting import automatic_alpha, penalty_of
 from .posing import pose, targets_of
 from .settings import settings_of
-from .validation import Witness
+from .validation import Validator
 
 
 class ModelObjective:
@@ -42,8 +42,8 @@ class ModelObjective:
 
     def __init__(self, estimator, X, y, sample_weight=None, *, reset=True):
         settings = settings_of(estimator)._replace(early_stopping=False, scoring=None)
-        witness = Witness(estimator)
-        given = witness.validate(X, y, sample_weight, reset=reset)
+        validator = Validator(estimator)
+        given = validator.validate(X, y, sample_weight, reset=reset)
         targets = targets_of(settings, given.y, getattr(estimator, "classes_", None))
         self.problem = problem = pose(settings, targets, given)
         self.statistics = observe(problem, "variances")
@@ -51,7 +51,7 @@ class ModelObjective:
         ratio = None
         if settings.needs_ratio:
             signal = settings.signal(problem, self.statistics.features)
-            settings, ratio = settings.following(signal), signal.ratio
+            settings, ratio = settings.with_scale_of(signal), signal.ratio
         size = settings.feature_size(self.statistics)
         self.coordinates = coordinates_for(
             problem, self.statistics, None, fit_intercept=intercept, feature_size=size
@@ -62,7 +62,7 @@ class ModelObjective:
         self.standardised = coordinates_for(
             problem, self.statistics, "standardize", fit_intercept=intercept, centre=intercept
         )
-        self.feature_names = witness.attributes.get("feature_names_in_")
+        self.feature_names = validator.attributes.get("feature_names_in_")
 
     def __call__(self, w):
         """The objective of the model with the raw weights `w`, flat."""

@@ -1,4 +1,4 @@
-"""From validated data to the problem: targets encoded, rows weighed, some of them held out."""
+"""From validated data to the problem: targets are encoded, rows weighted, and some held out."""
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -12,12 +12,12 @@ from .chosen_score import ChosenScore
 from .settings import check_whitening
 from .validation import errors_of_validation_data
 
-# The largest sum of weights: there is some room for products with it.
+# The largest sum of weights, so that products with it do not overflow.
 MOST_COUNTED = np.finfo(float).max * 1e-8
 
 
 class SplitError(ValueError):
-    """There are too few rows to hold out any."""
+    """There are too few rows to hold some out."""
 
 
 def targets_of(settings, y, classes=None, before=None):
@@ -36,9 +36,9 @@ def pose(settings, targets, given, given_val=None, rows=None):
         The parameters of the estimator.
     targets : RealTargets or ClassTargets
         What y is.
-    given : Given
+    given : ValidData
         The data to learn from.
-    given_val : Given, optional
+    given_val : ValidData, optional
         Validation data.
     rows : ndarray of intp, optional
         The rows of ``given.X`` that ``given.y`` and the weights belong to, each once; the
@@ -53,7 +53,7 @@ def pose(settings, targets, given, given_val=None, rows=None):
     check_whitening(settings, X.shape[1])
     y = targets.encode(given.y)
     _check_domain(settings, y)
-    _check_extent(settings, y)
+    _check_differences(settings, y)
     targets = targets.prepared(given.sample_weight, y)
     weight = targets.weigh(given.sample_weight, y)
     subset = held_out = None
@@ -94,8 +94,8 @@ def _check_domain(settings, y):
         )
 
 
-def _check_extent(settings, y):
-    """Raise a ValueError if targets differ by so little that the square of it is no number."""
+def _check_differences(settings, y):
+    """Raise a ValueError if targets differ by so little that squares of it underflow."""
     if settings.kind == "regressor":
         with np.errstate(over="ignore"):
             extent = y.max(axis=0) - y.min(axis=0)
@@ -113,10 +113,10 @@ def held_out_rows(settings, targets, given_val):
         y = targets.encode(given_val.y, "y_val")
         _check_domain(settings, y)
         weight = targets.weigh(given_val.sample_weight, y)
-    return _judging(settings, targets, given_val.X, y, weight)
+    return _as_held_out(settings, targets, given_val.X, y, weight)
 
 
-def _judging(settings, targets, X, y, weight):
+def _as_held_out(settings, targets, X, y, weight):
     """Rows as `HeldOut`, with the score that the user has chosen."""
     score = None
     if settings.scoring is not None:
@@ -161,4 +161,4 @@ def _held_out_by_chance(settings, targets, X, y, weight):
             "sample_weight must be non-zero somewhere in the rows that early_stopping holds "
             "out. Got zeros only; increase validation_fraction or give X_val and y_val."
         )
-    return _judging(settings, targets, X, y, weight)
+    return _as_held_out(settings, targets, X, y, weight)

@@ -7,10 +7,10 @@ import numpy as np
 # Fitted attributes that some fits have and others have not.
 OPTIONAL = ("feature_names_in_", "validation_loss_curve_", "validation_scores_")
 
-# Steps before which an objective that rises a little says nothing about the learning rate.
+# In fewer steps than that, an objective that rises a little says nothing about the learning rate.
 JUDGED = 50
 
-# The share of the loss of a constant model by which an objective that has risen is worth a warning.
+# A rise of the objective by this share of the loss of a constant model is worth a warning.
 NOTICED = 0.005
 
 
@@ -88,7 +88,7 @@ def convergence_message(run, settings, change, unfinished):
     risen = change.rise > NOTICED * run.config.loss_unit
     if risen:
         since, before, after = "before training", change.before, change.after
-    elif not settled or change.from_nothing:
+    elif not settled or change.began_at_zero:
         after = before  # training goes on, or a loss that is zero without a model could only grow
     judged = run.lane.rule.t >= JUDGED or (risen and settled)
     if after > before and (judged or (after > 2 * before > 0 and not automatic)):

@@ -79,20 +79,20 @@ class Settings(NamedTuple):
 
     @property
     def needs_ratio(self):
-        """Whether the ratio of signal and noise is needed."""
+        """Whether the signal-to-noise ratio is needed."""
         return isinstance(self.alpha, str) or self.shares_coordinates
 
     def signal(self, problem, features):
         """What the targets say about the penalty; `features` are the moments of the features.
 
-        A number for the strength belongs to the sizes of the features. Where it is "auto", the
-        penalty may be on raw coefficients.
+        With a number for the strength the penalty uses the sizes of the features. If it is "auto",
+        the penalty may be on raw coefficients.
         """
         automatic = isinstance(self.alpha, str)
         return problem.signal(features, scaled=self.scale_penalty, automatic=automatic)
 
-    def following(self, signal):
-        """These settings, with a penalty in the sizes of the features only if `signal` says so."""
+    def with_scale_of(self, signal):
+        """These settings, without the sizes of the features in the penalty if `signal` says so."""
         return self._replace(scale_penalty=self.scale_penalty and signal.in_sizes)
 
     def feature_size(self, statistics):
@@ -105,7 +105,7 @@ class Settings(NamedTuple):
         return self.alpha, self.l1_ratio, self.scale_penalty
 
 
-# What is read off the estimator as it is.
+# The parameters that are copied from the estimator as they are.
 AS_GIVEN = tuple(
     name
     for name in Settings._fields
@@ -157,7 +157,7 @@ def _is_auto(optimizer):
 def with_optimizer(settings, problem, *, streaming=False):
     """The settings with an instance in place of ``optimizer="auto"``.
 
-    `streaming`: the problem is a part of many more data.
+    `streaming`: the problem is a part of the data.
     """
     if not _is_auto(settings.optimizer):
         return settings
@@ -195,7 +195,7 @@ def check_whitening(settings, n_features):
         )
 
 
-def check_parts(settings):
+def check_partial_fit(settings):
     """Raise a ValueError if the settings need more than a part of the data."""
     if settings.early_stopping:
         raise ValueError(

@@ -9,15 +9,16 @@ import scipy.sparse as sp
 from sklearn.utils.validation import _check_sample_weight, assert_all_finite, validate_data
 
 from ..objectives.csr_rows import check_entries, has_duplicates
-from ..targets import TARGETS
+from ..targets import TARGETS, targets_without_numbers
 
-# What numpy says of text, and of dates beside numbers.
+# What numpy says of text, and of dates beside numbers; and Python of other objects.
 NO_NUMBERS = ("could not convert", "could not be promoted")
+OBJECTS = "float() argument must be"
 
 FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
-class Given(NamedTuple):
+class ValidData(NamedTuple):
     """Validated data.
 
     Attributes
@@ -35,11 +36,11 @@ class Given(NamedTuple):
     sample_weight: np.ndarray | None = None
 
 
-class Witness:
-    """Validates data in place of an estimator, and keeps what scikit-learn notes about them.
+class Validator:
+    """Validates data in place of an estimator, and keeps the attributes that this sets.
 
-    scikit-learn sets number and names of the features on the estimator that validates. This
-    is a copy of it: the estimator itself stays as it is until the fit has succeeded.
+    scikit-learn sets the number and the names of the features on the estimator that validates. Here
+    this is a copy: the estimator itself stays as it is until the fit has succeeded.
     """
 
     def __init__(self, estimator):
@@ -47,15 +48,15 @@ class Witness:
         vars(self._copy).update(vars(estimator))
 
     def validate(self, X, y, sample_weight=None, *, reset=True):
-        """X, y and weights as `Given`; without `reset` X must be like the one seen before."""
+        """X, y and weights as `ValidData`; without `reset` X must be like the one seen before."""
         for name, data in (("X", X), ("y", y), ("sample_weight", sample_weight)):
             check_in_memory(kind_of(self._copy), name, data)
         valid = _is_valid(X, y)
         if valid and reset:
-            # To look for names among arrays takes a twentieth of a small fit.
+            # To look for column names of arrays takes a twentieth of a small fit.
             vars(self._copy).pop("feature_names_in_", None)
             self._copy.n_features_in_ = X.shape[1]
-            return Given(X, y, check_weight(sample_weight, y))
+            return ValidData(X, y, check_weight(sample_weight, y))
         check_sparse(X)
         if sp.issparse(y):
             raise TypeError("y must be dense. Got a sparse array instead: write y.toarray().")
@@ -70,7 +71,7 @@ class Witness:
             # An entry that is there twice counts as the sum, in squares as well.
             X = X.copy()
             X.sum_duplicates()
-        return Given(X, y, check_weight(sample_weight, y))
+        return ValidData(X, y, check_weight(sample_weight, y))
 
     @property
     def attributes(self):
@@ -82,7 +83,9 @@ class Witness:
 def validate_features(estimator, *data, **checks):
     """X, or X and y, as scikit-learn validates them for an estimator."""
     # scikit-learn adds all numbers to see whether they are finite.
-    with _numbers_only(data[0]), np.errstate(over="ignore", invalid="ignore"):
+    numeric = data if checks.get("y_numeric") else data[:1]
+    _refuse_dates(data[0])
+    with _numbers_only(*numeric), np.errstate(over="ignore", invalid="ignore"):
         return validate_data(estimator, *data, accept_sparse="csr", dtype=FLOATS, **checks)
 
 
@@ -107,19 +110,44 @@ def _is_valid(X, y):
 
 
 @contextlib.contextmanager
-def _numbers_only(X):
-    """Say in an error that X has something else than numbers, and in which columns of a frame."""
+def _numbers_only(X, y=None):
+    """Say in an error what is not a number: y, or X, and in which columns of a frame."""
     try:
         yield
     except (ValueError, TypeError) as error:
-        columns = [c for c in getattr(X, "columns", []) if not _has_numbers(X[c])]
-        if not columns and not any(words in str(error) for words in NO_NUMBERS):
+        columns, message = _columns_without_numbers(X), str(error)
+        is_text = any(words in message for words in NO_NUMBERS)
+        no_number = is_text or OBJECTS in message
+        if y is not None and no_number and not columns and (sp.issparse(X) or _has_numbers(X)):
+            raise targets_without_numbers("y", f"text or objects: {error}") from error
+        if not (columns or is_text):
             raise
-        got = f"text or dates in the columns {columns}" if columns else f"text: {error}"
-        raise ValueError(
-            f"X must have numbers only. Got {got}; encode them, for example with "
-            "sklearn.preprocessing.OneHotEncoder in a ColumnTransformer."
-        ) from error
+        raise _features_without_numbers(columns or f"text: {error}") from error
+
+
+def _columns_without_numbers(X):
+    """The columns of a frame that are no numbers, for a message; empty if there are none."""
+    columns = [c for c in getattr(X, "columns", []) if not _has_numbers(X[c])]
+    return f"text or dates in the columns {columns}" if columns else ""
+
+
+def _features_without_numbers(got):
+    return ValueError(
+        f"X must have numbers only. Got {got}; encode them, for example with "
+        "sklearn.preprocessing.OneHotEncoder in a ColumnTransformer."
+    )
+
+
+def _refuse_dates(X):
+    """Raise a ValueError if X, or a column of a frame, has dates: nanoseconds for scikit-learn."""
+    if _is_date(getattr(X, "dtype", None)):
+        raise _features_without_numbers(f"dates or times ({X.dtype})")
+    if hasattr(X, "columns") and any(map(_is_date, getattr(X, "dtypes", ()))):
+        raise _features_without_numbers(_columns_without_numbers(X))
+
+
+def _is_date(dtype):
+    return getattr(dtype, "kind", None) in ("m", "M")
 
 
 def _has_numbers(column):
@@ -128,12 +156,11 @@ def _has_numbers(column):
     except (ValueError, TypeError):
         return False
     # Dates with a time zone are objects in an array, but not in the frame.
-    dtypes = np.asarray(column).dtype, getattr(column, "dtype", None)
-    return all(getattr(dtype, "kind", None) not in ("m", "M") for dtype in dtypes)
+    return not (_is_date(np.asarray(column).dtype) or _is_date(getattr(column, "dtype", None)))
 
 
 def check_sparse(X):
-    """Raise a ValueError if entries of a compressed sparse X lead outside: nobody else looks."""
+    """Raise a ValueError if indices of a compressed sparse X are out of bounds."""
     if sp.issparse(X) and X.format in ("csr", "csc"):
         shape = X.shape if X.format == "csr" else X.shape[::-1]
         indptr = X.indptr.astype(X.indices.dtype, copy=False)
@@ -141,8 +168,8 @@ def check_sparse(X):
 
 
 def _has_duplicates(X):
-    # Entries that are only out of order do no harm: those of text vectorisers are. Sorting them
-    # would take a tenth of a fit.
+    # Unsorted entries, as text vectorisers give them, do no harm. Sorting them would take a tenth
+    # of a fit.
     return has_duplicates(X.indices, X.indptr.astype(X.indices.dtype, copy=False), X.shape[1])
 
 
@@ -197,9 +224,9 @@ def has_validation_data(X_val, y_val, sample_weight_val):
     return X_val is not None
 
 
-def validate_held_out(witness, *validation):
-    """The validation data (X_val, y_val, sample_weight_val) as `Given`; None if there are none."""
+def validate_held_out(validator, *validation):
+    """The validation data as `ValidData`; None if there are none."""
     if not has_validation_data(*validation):
         return None
     with errors_of_validation_data():
-        return witness.validate(*validation, reset=False)
+        return validator.validate(*validation, reset=False)

@@ -15,7 +15,7 @@ FIRST = ("learning_rate", "max_iter")
 
 
 def read_scores(results, score):
-    """Return the column of scores, and their deviations over the splits or None.
+    """Return the column of scores, and their standard deviations over the splits or None.
 
     Raises a ValueError that lists the columns there are.
     """

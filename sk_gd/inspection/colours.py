@@ -1,4 +1,4 @@
-"""The colours of scores, in which a few very bad ones leave the rest distinct."""
+"""The colours of scores. A few very bad scores do not make the others look the same."""
 
 import numpy as np
 

@@ -45,7 +45,7 @@ def _mark_bottom(ax, xs, marker, color, label):
 
 
 def _set_heights(ax, scores, errors):
-    """Set the range of the vertical axis, which leaves out what exploded; return the lowest."""
+    """Set the range of the vertical axis, without far lower scores; return the lowest shown."""
     low, _ = lowest_shown(scores)
     shown = scores >= low
     ends = np.zeros(shown.sum()) if errors is None else np.nan_to_num(errors[shown])

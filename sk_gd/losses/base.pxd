@@ -34,3 +34,4 @@ cdef int check_length(double[:, ::1] numbers, Py_ssize_t row, Py_ssize_t n) exce
 
 cdef class NumpyKernel(LossKernel):
     cdef object loss
+    cdef bint asked

@@ -141,6 +141,7 @@ class NumpyKernel(LossKernel):
 
     def __init__(self, loss):
         self.loss = loss
+        self.asked = False
 
     @cython.cfunc
     @cython.nogil
@@ -171,7 +172,12 @@ class NumpyKernel(LossKernel):
         """Call the user's methods: the losses of the rows, and their slopes."""
         y.flags.writeable = p.flags.writeable = False
         value = self.checked("value", self.loss.value(y, p), y.shape)
-        return value, self.checked("gradient", self.loss.gradient(y, p), p.shape)
+        slope = self.checked("gradient", self.loss.gradient(y, p), p.shape)
+        if not self.asked:
+            self.asked = True
+            self.check_numbers("value", value, y, p)
+            self.check_numbers("gradient", slope, y, p)
+        return value, slope
 
     def checked(self, method, answer, shape):
         """The `answer` of a user's method as an array, which must have this shape."""
@@ -182,6 +188,16 @@ class NumpyKernel(LossKernel):
                 f"Got an array of {answer.dtype} of shape {answer.shape} instead."
             )
         return answer
+
+    def check_numbers(self, method, answer, y, p):
+        """Raise a ValueError for NaN at finite predictions: no learning rate is to blame."""
+        wrong = np.isnan(answer).nonzero()[0]
+        if wrong.size and np.isfinite(p).all():
+            i = wrong[0]
+            raise ValueError(
+                f"{type(self.loss).__name__}.{method} must return numbers. Got NaN for the target "
+                f"{y[i]} and the prediction {p[i]} instead."
+            )
 
 
 class Loss(Parameters):

@@ -1,7 +1,8 @@
-"""Few rows of many features as rows of few numbers: their principal components.
+"""Principal components: few rows of many features become rows of few numbers.
 
-With a ridge penalty the best coefficients are sums of the rows, whatever the loss [1]_. So n rows
-need no more than n weights, and these are along axes on which the rows are not correlated.
+With a ridge penalty the best coefficients are linear combinations of the rows, whatever the loss
+[1]_. So n rows need no more than n weights, and these are along axes on which the rows are not
+correlated.
 
 .. [1] Schölkopf, B., Herbrich, R. & Smola, A. (2001). A generalized representer theorem. COLT.
    doi:10.1007/3-540-44581-1_27
@@ -13,7 +14,7 @@ import numpy as np
 
 from .moments import SMALLEST_SQUARE, Moments
 
-# An axis along which the rows vary less than this share of the longest one, in squares, is mostly
+# An axis along which the variance of the rows is less than this share of the largest one is mostly
 # rounding. What a model could gain along it is less than `tol`.
 SHORTEST = 1e-10
 
@@ -27,9 +28,9 @@ class Components:
     rows : ndarray of shape (n, n_axes)
         The rows; zero for those without weight.
     axes : ndarray of shape (n_features, n_axes)
-        Orthonormal directions in the space of the features in their sizes.
+        Orthonormal directions in the space of the features divided by their sizes.
     middle : ndarray of shape (n_features,)
-        What the rows are measured from.
+        What is subtracted from the rows.
     moments : Moments
         Those of `rows`.
     """
@@ -52,7 +53,7 @@ def components(problem, features, size, centre):
     size : ndarray of shape (n_features,) or float
         Their sizes.
     centre : bool
-        Whether rows are measured from their mean, or from zero.
+        Whether the mean of the rows is subtracted.
 
     Returns
     -------

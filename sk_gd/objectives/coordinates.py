@@ -7,7 +7,7 @@ with coefficients W and intercept b is, for every output k,
 
 so that its prediction is ``origin + unit · (z · v + c)`` with the features
 ``z = (x - shift) * scale``. With a `rotation` R, ``(v, c) = R u``. With `axes` A, x is not a row of
-X itself, but of its coordinates on the axes, ``((X - middle) / size) A``.
+X itself, but its coordinates on the axes, ``((X - middle) / size) A``.
 """
 
 import copy
@@ -62,8 +62,8 @@ def coordinates_for(
     feature_size : ndarray of shape (n_features,) or float
         What coefficients are multiplied by before they are penalised.
     centre : bool, optional
-        Whether to subtract the means of all features. By default where an intercept makes
-        up for it and X stays sparse if it is. Means far from zero are always subtracted then.
+        Whether to subtract the means of all features. By default, if there is an intercept and X is
+        not sparse. With an intercept, means far from zero are always subtracted.
 
     Returns
     -------
@@ -98,9 +98,9 @@ def coordinates_for(
 
 
 def _variance(moments, centre):
-    """The mean square of every feature, measured from its mean or from zero; 0 of a constant.
+    """The variance of every feature, or its mean square if it is not centred; 0 for a constant.
 
-    `centre` says which of the features are measured from their means, or whether all are.
+    `centre` says which of the features are centred, or whether all are.
     """
     centred = np.where(moments.is_constant(), 0.0, moments.variance)
     if centre is True:
@@ -110,10 +110,10 @@ def _variance(moments, centre):
 
 
 def _cholesky(matrix):
-    """The lower Cholesky factor of a matrix without negative eigenvalues, which is changed.
+    """The lower Cholesky factor of a positive semi-definite matrix, which is overwritten.
 
-    A direction without data and without ridge has no curvature to invert: a small share of the
-    curvature of its features is added, or a larger one where that is less than the rounding.
+    A direction without data and without ridge has no curvature. So a small share of the curvature
+    of every feature is added, or a larger one if that is less than the rounding.
     """
     diagonal = np.einsum("jj->j", matrix)
     curvature = np.where(diagonal > np.sqrt(SMALLEST_SQUARE), diagonal, 1.0)
@@ -139,10 +139,10 @@ class Coordinates:
     intercept : bool
         Whether there is an intercept.
     axes : ndarray of shape (n_features, n_axes) or None
-        Orthonormal columns. The features here are then those of X, measured from `middle` and
-        in their sizes, along the axes.
+        Orthonormal columns. The features are then those of X minus `middle`, divided by their sizes
+        and projected on the axes.
     middle : ndarray of shape (n_features,) or None
-        Where the axes meet.
+        What is subtracted from the features of X before they are projected.
     shift, scale : ndarray of shape (n_features,) or None
         Subtracted from the features, and multiplied with them; None in raw coordinates. A
         scale of zero leaves a feature out of the model.
@@ -182,12 +182,12 @@ class Coordinates:
         return self.n_columns - self.intercept
 
     def project(self, components):
-        """Measure rows along the axes of `components`."""
+        """Project the rows on the axes of `components`."""
         self.axes, self.middle = components.axes, components.middle
         self.n_columns = self.axes.shape[1] + self.intercept
 
     def measure_targets(self, units, curvature):
-        """Measure predictions in the `units` of the targets, and losses in theirs.
+        """Measure predictions and losses in these `units`.
 
         `curvature` is that of the loss in the raw prediction.
         """
@@ -198,11 +198,11 @@ class Coordinates:
         self.curvature = float((curvature * self.unit**2 / self.loss_scale).max())
 
     def standardize(self, moments, ridge, *, centre):
-        """Measure features in their deviation.
+        """Divide features by their standard deviation, or by their root mean square.
 
-        `ridge` is the strength of the ridge. Where the ridge is stiffer than the data, it sets
-        the scale of the feature: otherwise a step that suits the data would be too long for the
-        ridge.
+        They are divided by the standard deviation if they are centred. `ridge` is the strength of
+        the ridge. Where its curvature is larger than that of the data, it sets the scale of the
+        feature: otherwise a step that suits the data would be too long for the ridge.
         """
         stiffest = (self.unit / np.sqrt(self.loss_scale)).max() * self.feature_size
         with np.errstate(over="ignore"):
@@ -213,29 +213,28 @@ class Coordinates:
         return self._measure_features(moments, variance, deviation, centre)
 
     def _measure_features(self, moments, variance, deviation, centre):
-        """Shift features to their means, and divide those that vary by their deviation."""
+        """Subtract the means of features, and divide those that vary by `deviation`."""
         self.shift = moments.mean if centre is True else np.where(centre, moments.mean, 0.0)
         self.scale = 1 / np.where(variance == 0, 1.0, deviation)
         return self
 
     def omit_constants(self, moments):
-        """Leave constant features out of the model, in which the intercept is in their place.
+        """Leave constant features out of the model, since there is an intercept.
 
-        Their gradients are zero by definition, and would be the rounding of sums that cancel.
+        Their gradients are zero, but would be computed as the rounding of sums that cancel.
         """
-        # On axes no coordinate is constant.
+        # Along axes no coordinate is constant.
         if self.scale is not None and self.intercept and self.axes is None:
             self.scale = np.where(moments.is_constant(), 0.0, self.scale)
 
     def balance(self, moments, curvature, ridge, *, centre):
-        """Scale features so that loss and ridge together are about as curved in all.
+        """Scale features so that loss and ridge together have about the same curvature along all.
 
-        `curvature` is the typical one of the loss in the raw prediction, not a bound. The stiff
-        ridge of rare features then no longer slows the others down.
+        `curvature` is the typical one of the loss in the raw prediction, not a bound. The large
+        curvature of the ridge along rare features then no longer slows the others down.
 
-        The scale is the geometric mean of two: with the variance of the feature, and with its
-        variance in the rows where it is not zero, which is the square of the size that penalties
-        measure it in. The first suits the beginning. Near the minimum the loss of most rows is
+        The scale is the geometric mean of two: with the variance of the feature, and with the
+        square of its size. The first suits the beginning. Near the minimum the loss of most rows is
         flatter than is typical, and the curvature is that of the ridge.
         """
         typical = (curvature * self.unit**2 / self.loss_scale).mean()
@@ -258,7 +257,7 @@ class Coordinates:
         curved *= second
         constant = moments.is_constant()
         if self.intercept and constant.any():
-            # What there is beside the diagonal is the rounding of large numbers.
+            # Off the diagonal there is only the rounding of large numbers.
             curved[constant] = curved[:, constant] = 0.0
         diagonal = np.einsum("jj->j", curved)
         diagonal += self._mean_strength(ridge) * (self.scale * self.feature_size) ** 2
@@ -280,14 +279,14 @@ class Coordinates:
 
     @property
     def _penalised_size(self):
-        """What coefficients, of the features or along the axes, are before they are penalised."""
+        """What coefficients are multiplied by before they are penalised."""
         return self.feature_size if self.axes is None else 1.0
 
     def weight_scales(self):
         """What a penalty needs to know of every weight, before the rotation; two flat arrays.
 
-        The first is how large a penalised coefficient one unit of the weight is, zero for an
-        intercept. The second is the loss scale of the output that the weight belongs to.
+        The first is the penalised coefficient if the weight is one, and zero for an intercept. The
+        second is the loss scale of the output that the weight belongs to.
         """
         size = np.zeros((self.n_outputs, self.n_columns))
         scale = 1.0 if self.scale is None else self.scale
@@ -352,7 +351,8 @@ class Coordinates:
     def from_model(self, coef, intercept):
         """The inverse of `to_model`.
 
-        On axes a model becomes one with the same predictions of the rows, and no larger penalty.
+        With axes, the model is projected on them: it has the same predictions of the rows, and no
+        larger penalty.
         """
         v = np.empty((self.n_outputs, self.n_columns))
         if self.axes is not None:
@@ -360,7 +360,7 @@ class Coordinates:
             coef = coef * self.feature_size @ self.axes
         v[:, : self.n_axes] = coef / self.unit[:, None]
         if self.scale is not None:
-            # What a feature that is left out did for its mean goes to the intercept, by the shift.
+            # The contribution of a feature that is left out goes to the intercept, by the shift.
             w = v[:, : self.n_axes]
             w[:] = np.divide(w, self.scale, out=np.zeros_like(w), where=self.scale > 0)
         if self.intercept:

@@ -16,8 +16,8 @@ cdef extern from *:
     /* Products of a row with the weights of many outputs, which are side by side: n entries x in
        the columns at, and stride outputs: one, two, or a multiple of four. The compiler vectorises
        loops of a fixed length. Every sum is in the order of the entries, so that it has the same
-       bits everywhere; but of one output there are four sums, since one would wait for itself at
-       every entry. */
+       bits everywhere. For one output there are four partial sums: in a single one every addition
+       would wait for the last. */
 
     #define SK_GD_SUMS(WIDTH) { \
         double sum[WIDTH] = {0}; \

@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
 from sk_gd.objectives.csr_entries cimport add_row, dot_row, fetch_csr, integer
-from sk_gd.objectives.csr_turned cimport TURNED, shift_and_scale, subtract_shift, turn
+from sk_gd.objectives.csr_transposed cimport TILE, shift_and_scale, subtract_shift, transpose
 from sk_gd.objectives.rows cimport AHEAD, ROUNDING, SK_GD_PREFETCH, Rows, multiply_slopes, real
 
 cdef void dot_csr(
@@ -348,8 +348,8 @@ cdef class CSRRows(Rows):
 cdef class ManyOutputRows(CSRRows):
     """The same for many outputs, in batches that have more entries than X has columns.
 
-    Weights and gradient are turned round, so that the outputs of a feature are side by side. An
-    entry of X is then read once, and its products with all outputs are vector instructions, four
+    Weights and gradient are transposed, so that the outputs of a feature are side by side. An
+    entry of X is then read once, and multiplied with all outputs by vector instructions, four
     outputs at a time; columns of zeros make their number a multiple of four. Sums are in the same
     order as in `CSRRows`, and have the same bits.
     """
@@ -373,7 +373,7 @@ cdef class ManyOutputRows(CSRRows):
         self.empty = True
         if self.scale is not None:
             scale = &self.scale[0]
-        turn(w, self.n_columns, self.n_outputs, scale, d, &self.v[0, 0], stride)
+        transpose(w, self.n_columns, self.n_outputs, scale, d, &self.v[0, 0], stride)
         if self.n_columns > d:
             for k in range(self.n_outputs):
                 self.v[d, k] = w[k * self.n_columns + d]
@@ -445,7 +445,7 @@ cdef class ManyOutputRows(CSRRows):
             return
         while first < self.n_features:
             for k in range(self.n_outputs):
-                for j in range(first, min(first + TURNED, self.n_features)):
+                for j in range(first, min(first + TILE, self.n_features)):
                     g[k * self.n_columns + j] = self.gradient[j, k]
-            first += TURNED
+            first += TILE
         self.empty = True

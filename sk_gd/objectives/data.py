@@ -18,11 +18,11 @@ from .parts import linear_objective
 from .smoothness import extent_of, smoothness
 
 # X with more entries than this is larger than a cache (16 MB of float64). Its rows are shuffled in
-# two levels. These numbers must not depend on the machine, as the order must not.
+# two levels. These numbers must not depend on the machine, because the order must not.
 LARGE = 2**21
 # Entries of a run of adjacent rows: enough for memory to be read as a stream (4 KB of float64).
 RUN = 2**9
-# The most rows of a run. Shorter rows gain nothing by more.
+# The most rows of a run: with short rows, more of them bring no gain.
 LONGEST_RUN = 64
 # Entries of a group of runs, which are in the second-level cache together (256 KB of float64).
 GROUP = 2**15
@@ -31,11 +31,11 @@ GROUP = 2**15
 DISK_RUN, DISK_GROUP = 2**17, 2**21
 # A sample has a sixteenth of the rows, in runs of adjacent rows.
 SAMPLE_SHARE, SAMPLE_RUN = 16, 64
-# There is none with fewer entries of X, of which a pass takes a millisecond, or with fewer rows of
-# the sample for each weight: its minimum would be far from that of all rows.
+# There is no sample if X has fewer entries than that: a pass takes a millisecond. Nor if the sample
+# would have fewer rows for each weight: its minimum would be far from that of all rows.
 SAMPLED_ENTRIES, ROWS_OF_A_WEIGHT = 1 << 20, 32
-# The rows, about, by which it is judged whether a model is worse than the one before training.
-GLANCE = 1 << 10
+# About how many rows are used to check whether a model is worse than before training.
+SMALL_SAMPLE = 1 << 10
 
 
 class Data:
@@ -53,7 +53,7 @@ class Data:
         Whether every epoch reads the rows in a new order.
     """
 
-    # The most entries of a sample. It is read in place.
+    # The most entries of a sample. There is no limit where it is read in place.
     _most_sampled = math.inf
 
     def __init__(self, problem, coordinates, batch_size, shuffle):
@@ -124,19 +124,19 @@ class Data:
         firsts = np.arange(0, self.n - SAMPLE_RUN + 1, share * SAMPLE_RUN, dtype=np.intp)
         return self._full_batch_of((firsts[:, None] + np.arange(SAMPLE_RUN)).ravel())
 
-    def glance(self):
+    def small_sample(self):
         """Data of about a thousand rows from everywhere; None if they have no weight.
 
-        They tell whether a model is sound, at a cost that no fit notices.
+        They show whether training has diverged, at a negligible cost.
         """
-        step = self.n // GLANCE
+        step = self.n // SMALL_SAMPLE
         if step < 2:
             return self
         return self._full_batch_of(np.arange(0, self.n, step, dtype=np.intp))
 
     def largest_prediction(self, coef, intercept):
         """The largest of a model's predictions, by size, for about a thousand rows."""
-        rows = (self.glance() or self).problem.subset
+        rows = (self.small_sample() or self).problem.subset
         X = self.problem.X if rows is None else self.problem.X[rows]
         with np.errstate(over="ignore", invalid="ignore"):
             return np.abs(raw_predictions(X, coef, intercept)).max()
@@ -167,7 +167,7 @@ class Data:
             self._of_one_lane if single else None,
         )
         if single and self._of_one_lane is None:
-            # Many lanes may ask by themselves, one at a time.
+            # Later objectives of one lane use its buffers: only one of them is evaluated at a time.
             self._of_one_lane = found
         return found
 

@@ -54,9 +54,9 @@ cdef extern from *:
         } \
     } \
     \
-    /* p = rows . v + v[d]. Meanwhile rows that are used `soon` are brought nearer. Of the rows \
-       `ahead` one half is brought from memory here, and the other in the sum below: the processor \
-       forgets prefetches that are asked for all at once. */ \
+    /* p = rows . v + v[d]. Rows that are used `soon` are brought to the first-level cache. One \
+       half of the rows `ahead` is prefetched here, and the other in the sum below: the processor \
+       drops prefetches if there are too many at once. */ \
     SK_GD_CLONES static void sk_gd_dot_##REAL( \
         const REAL *const *line, Py_ssize_t count, Py_ssize_t d, const double *v, double *p, \
         Py_ssize_t soon, const REAL *const *ahead \
@@ -94,8 +94,8 @@ cdef extern from *:
         } \
     } \
     \
-    /* Copy rows side by side as doubles. Meanwhile bring rows nearer that are used `soon`, and, \
-       unless NULL, the rows `ahead` from memory. */ \
+    /* Copy rows side by side as doubles. Bring rows that are used `soon` to the first-level \
+       cache, and prefetch the rows `ahead` unless they are NULL. */ \
     SK_GD_CLONES static void sk_gd_copy_##REAL( \
         const REAL *const *line, Py_ssize_t count, Py_ssize_t d, double *__restrict block, \
         Py_ssize_t soon, const REAL *const *ahead \
@@ -145,8 +145,8 @@ cdef extern from *:
         return sk_gd_product_double(x, v, d, bias);
     }
 
-    /* The sum of n numbers, and that of their sizes: in two loops, or the compiler does not use
-       vector instructions. */
+    /* The sum of n numbers, and that of their absolute values: in two loops, or the compiler does
+       not use vector instructions. */
     SK_GD_CLONES static void sk_gd_sums(
         const double *r, Py_ssize_t n, double *total, double *size
     ) {
@@ -162,7 +162,7 @@ cdef extern from *:
         *size = ((t[0] + t[4]) + (t[2] + t[6])) + ((t[1] + t[5]) + (t[3] + t[7])) + size_of_rest;
     }
 
-    /* The sum of the sizes of v * shift. */
+    /* The sum of the absolute values of v * shift. */
     SK_GD_CLONES static double sk_gd_terms(const double *v, const double *shift, Py_ssize_t d) {
         double s[8] = {0}, rest = 0;
         Py_ssize_t j = 0;
@@ -179,7 +179,7 @@ cdef extern from *:
     ) {
         for (Py_ssize_t j = 0; j < d; j++) {
             const double exact = (g[j] - shift[j] * total) * scale[j];
-            /* The mean of a feature in units of its deviation. */
+            /* The mean of a feature in units of its standard deviation. */
             const double far = fabs(shift[j]) * scale[j];
             const double least = SK_GD_ROUNDING * (size * far + terms * (far < 1 ? far : 1));
             g[j] = fabs(exact) <= least ? 0 : exact;

@@ -42,15 +42,15 @@ cdef extern from *:
     void will_need "sk_gd_will_need"(const void *begin, size_t size) noexcept nogil
 
 
-# Rows are brought to the first-level cache so many rows before their use, at the most, or, if they
-# are long, so many bytes.
+# Rows are brought to the first-level cache at most so many rows before their use, and, if they are
+# long, at most so many bytes.
 cdef enum:
     SOONEST = 16
     NEAR = 6400
 
 # For steps on one row, the rows to prefetch are found for so many steps at a time. Without groups
-# they are those of the steps after these: rows that are brought sooner leave the first-level cache
-# before their use.
+# they are the rows of the next so many steps: rows that are fetched sooner leave the first-level
+# cache before their use.
 cdef enum:
     STEPS = 8
 
@@ -82,11 +82,10 @@ cdef void request_group(
 cdef class DenseRows(Rows):
     """Rows of a C-contiguous array of float32 or float64.
 
-    The weights are shifted and scaled before the product, and the gradient after it, in place
-    of the rows. That is less work. Rows are used where they are. For several outputs they must be
-    doubles side by side, for one matrix product: others are copied. While a block is in work, later
-    rows are brought from memory: those of the block after the next or, where the order has groups,
-    of the next group, run by run.
+    The weights are shifted and scaled before the product, and the gradient after it, in place of
+    the rows. That is less work. Rows are not copied, except for several outputs: for one matrix
+    product they must be doubles side by side. While a block is in use, later rows are prefetched:
+    those of the block after the next or, where the order has groups, of the next group, run by run.
     """
 
     cdef const float[:, ::1] floats
@@ -94,8 +93,8 @@ cdef class DenseRows(Rows):
     cdef double[::1] block
     # Where the group that is in use begins in the order.
     cdef Py_ssize_t group
-    # Rows of a group that is fetched during the one before, or 0. Then rows are fetched so many
-    # rows before their use.
+    # Rows of a group, which is fetched during the one before. If it is 0, rows are fetched
+    # `distance` rows before their use.
     cdef Py_ssize_t near
     cdef Py_ssize_t distance
     cdef double[:, ::1] v
@@ -303,8 +302,8 @@ cdef class DenseRows(Rows):
         cdef const double *found = g
         for k in range(self.n_outputs):
             total = self.sums[k]
-            # Rounding bound of the cancelling sums; a gradient below it is zero. The terms that a
-            # prediction is summed from bound its rounding, and so that of the slopes. Nothing
+            # A bound of the rounding of sums that cancel; a gradient below it is zero. The rounding
+            # of a prediction, and so of its slope, is bounded by the terms of its sum. Nothing
             # cancels in a single row.
             terms, size = self.level[k], self.sizes[k]
             if self.scale is not None:
@@ -392,7 +391,7 @@ cdef class SingleRows(DenseRows):
             DenseRows.backward(self, r, factors, stride, g)
             return
         self.factored = True
-        # The loop multiplies both: to write their product here and read it there takes longer.
+        # The loop multiplies the two numbers: to store their product here takes longer.
         self.slope, self.factor = r, factors
 
     cdef void collect(self, double *g) noexcept nogil:

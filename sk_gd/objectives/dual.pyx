@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False
-"""Dual coordinate ascent on sparse rows: near the minimum after a few passes, row after row."""
+"""Dual coordinate ascent on sparse rows: it is near the minimum after a few passes."""
 
 import numpy as np
 from scipy.special import entr
@@ -20,18 +20,18 @@ from .csr_rows import check_entries
 cdef enum:
     ROWS_AHEAD = 4
 
-# By how many times their last move the intercepts may be away from the minimum.
+# The lower bound expects the intercepts within this multiple of their last move of the minimum.
 cdef double NEAR = 3
 
-# Probabilities are not nearer to zero or one, where scores are made from them.
+# Probabilities are kept so far from zero and one, where scores are computed from them.
 cdef double SMALLEST = 1e-12
 
-# The score of what is no class.
+# The score in columns that only fill up a vector: no class is as unlikely.
 cdef double NEVER = -1e300
 
 
 cdef class Duals:
-    r"""A softmax or logistic model of sparse rows, as the sum of what each row adds to it.
+    r"""A softmax or logistic model of sparse rows, in its dual form.
 
     At the minimum of mean loss and ridge, :math:`\frac{1}{n} \sum_i s_i \ell_i + \frac{\alpha}{2}
     \|W\|^2`, the weights are
@@ -43,8 +43,8 @@ cdef class Duals:
     their sizes. A step takes one row and replaces :math:`p_i` by the probabilities that the model
     gives after the step. It needs no learning rate, and every step is exact for its row.
 
-    The intercept is the weight of a feature that is 1. Its ridge pulls it to where it was one pass
-    before, and so to nowhere in the end (the method of multipliers).
+    The intercept is the weight of a feature that is 1. Its penalty is on the change since the last
+    pass, and so vanishes in the end (the method of multipliers).
 
     Two classes have one output, the probability of the second class; :math:`e_i` is 1 or 0.
 
@@ -73,7 +73,7 @@ cdef class Duals:
     """
 
     cdef object inverse
-    # The entries of the rows, in the sizes of their features, and where they are.
+    # The entries of the rows, divided by the sizes of their features, and where they are.
     cdef const double[::1] z
     cdef object indices
     cdef object indptr
@@ -88,14 +88,14 @@ cdef class Duals:
     cdef double[:, ::1] w
     cdef double[::1] constant
     cdef double[::1] anchor
-    # Of every row the square of its length, the probabilities, scores that give them, and whether
-    # the next pass leaves it out.
+    # For every row: the square of its length, the probabilities, scores that give them, and whether
+    # the next pass skips it.
     cdef double[::1] square
     cdef double[:, ::1] p
     cdef double[:, ::1] u
-    cdef unsigned char[::1] rests
-    # By how much probabilities have moved in this pass, and on average in the one before, and half
-    # of the squares of these moves, each times the curvature along it that is not of the loss.
+    cdef unsigned char[::1] skips
+    # How far the probabilities have moved in this pass, and on average in the one before. Half the
+    # squares of these moves, each times the curvature of the penalty along it.
     cdef double moved
     cdef double usual
     cdef double gained
@@ -113,7 +113,7 @@ cdef class Duals:
             and np.all((label >= 0) & (label < max(2, n_outputs)))
         ):
             raise ValueError("Labels and weights must be those of the rows, the ridge a number.")
-        # A row is read in every pass, so that dividing its entries once pays.
+        # The entries are divided by the sizes once, since every pass reads them.
         narrow = X.indices.dtype.itemsize == X.indptr.dtype.itemsize == 4
         self.indices, self.indptr = (
             a.astype(np.int32 if narrow else np.int64, copy=False) for a in (X.indices, X.indptr)
@@ -131,15 +131,15 @@ cdef class Duals:
         self.constant[n_outputs:] = NEVER
         self.square = squares(self.z, self.indptr, intercept)
         self.p, self.u = aligned(np.zeros((n, stride))), aligned(np.zeros((n, stride)))
-        self.rests = np.zeros(n, dtype=np.uint8)
+        self.skips = np.zeros(n, dtype=np.uint8)
         self.usual = 0
         self.buffer = np.empty((3, stride))
 
-    def relax(self, ridge):
-        """Continue with another ridge, which is less if that can be.
+    def change_ridge(self, ridge):
+        """Continue with another strength of the ridge.
 
-        Under a weaker one the weights remain, and what the rows add to them is less. Under a
-        stronger one it remains, and the weights are smaller.
+        If it is weaker, the weights stay the same, and the dual variables of the rows become
+        smaller. If it is stronger, these stay the same, and the weights become smaller.
         """
         if not ridge > 0:
             raise ValueError(f"The ridge must be a number. Got {ridge}.")
@@ -155,7 +155,7 @@ cdef class Duals:
             np.asarray(self.w)[:] *= self.ridge / ridge
         self.anchor[:] = self.constant
         self.ridge, self.usual = ridge, 0
-        np.asarray(self.rests)[:] = 0
+        np.asarray(self.skips)[:] = 0
 
     def reach_of(self, rows):
         """How far a row can move its own score, on average over these rows."""
@@ -164,7 +164,7 @@ cdef class Duals:
         return np.mean(np.asarray(self.square)[rows] * weight[rows]) / (self.ridge * len(rows))
 
     def ascend(self, const Py_ssize_t[::1] order):
-        """Take a step on each of these rows, in turn, but on those that hardly moved last time.
+        """Take a step on each of these rows, in this order, except for those that hardly moved.
 
         Returns by how much the dual objective has risen, about.
         """
@@ -183,11 +183,11 @@ cdef class Duals:
         self.begun = True
         return self.gained / n
 
-    def lowest(self):
-        """A number below which the minimum of the objective is not, about: the dual objective.
+    def lower_bound(self):
+        """A lower bound of the minimum, about: the dual objective.
 
-        It is a bound for the intercepts at the minimum, which must be near those that there are:
-        within some times their last move.
+        It is a bound if the intercepts are near the minimum: within some multiple of their last
+        move.
         """
         known = slice(0, self.n_outputs)
         p, w, b = np.asarray(self.p), np.asarray(self.w), np.asarray(self.constant)[known]
@@ -221,7 +221,7 @@ def squares(const double[::1] z, const integer[::1] indptr, double more):
 def ascend(
     Duals duals, const integer[::1] indices, const integer[::1] indptr, const Py_ssize_t[::1] order
 ):
-    """Take a step on each of these rows that does not rest; return how many there are."""
+    """Take a step on each of these rows that is not skipped; return how many there are."""
     cdef Py_ssize_t t, row, n_taken = 0, n = order.shape[0]
     cdef const integer *at = &indices[0] if indices.shape[0] > 0 else NULL
     with nogil:
@@ -232,8 +232,8 @@ def ascend(
                 prefetch_row(&duals.p[row, 0], duals.p.shape[1] * sizeof(double))
                 prefetch_row(&duals.u[row, 0], duals.u.shape[1] * sizeof(double))
             row = order[t]
-            if duals.rests[row]:
-                duals.rests[row] = False
+            if duals.skips[row]:
+                duals.skips[row] = False
                 continue
             take_row(
                 duals, row, &duals.z[0] + indptr[row], at + indptr[row],
@@ -261,7 +261,7 @@ cdef void take_row(
         score[k] += duals.constant[k]
     if duals.begun:
         if n_outputs > 1:
-            # Scores of all classes may have any number in common.
+            # A number that is added to the scores of all classes changes nothing.
             for k in range(n_outputs):
                 shift += score[k] - u[k]
             shift /= n_outputs
@@ -284,7 +284,7 @@ cdef void take_row(
         old[k] *= reach
     duals.moved += moved
     duals.gained += 0.5 * weight * duals.square[row] * reach * square
-    duals.rests[row] = 2 * moved < duals.usual
+    duals.skips[row] = 2 * moved < duals.usual
     add_row[double, integer](z, at, n, old, stride, &duals.w[0, 0])
     if duals.intercept:
         for k in range(n_outputs):

@@ -1,6 +1,6 @@
 """How much of the targets a linear model explains: the signal-to-noise ratio, from the evidence.
 
-The strength "auto" of the penalty is made from it.
+The automatic strength of the penalty is computed from it.
 """
 
 from typing import NamedTuple
@@ -17,24 +17,24 @@ from .tridiagonal import resolvents
 # Up to so many features, or so many rows, all eigenvalues are computed. With more features than
 # rows the Lanczos method below is at its worst, and other solvers are slow, too.
 MAX_EXACT, MAX_EXACT_ROWS = 256, 512
-# Else the Lanczos method begins with so many columns of targets, which are fewer if the vectors of
-# one step would be more numbers than that.
+# Otherwise the Lanczos method starts from at most so many columns of targets, and from fewer if the
+# vectors of one step would have more numbers than that.
 COLUMNS, VECTORS = 32, 1 << 20
 # Every step finds more of the signal, and the ratio has settled when it grows by no more than this
 # factor.
 SETTLED = 1.1
-# They read so many rows, drawn at random, and no more numbers than that (256 MB); all of more rows
-# would cost as much as a fourth to a half of the training.
+# The Lanczos steps read at most so many rows, drawn at random, and so many numbers (256 MB). To
+# read all rows would take a fourth to a half as long as the training.
 SAMPLED_ROWS, SAMPLED_NUMBERS = 2000, 1 << 25
-# LAPACK works on so many columns of a matrix at a time.
+# The block size of LAPACK's routines, in columns.
 WORK = 32
 EPSILON = float(np.finfo(float).eps)
 # The ratios that are compared.
 RATIOS = 10.0 ** np.linspace(-2, 3, 51)
-# Other sizes of the features must make the targets so much likelier, in logarithms a row. On texts
-# as tf-idf, raw features do by 0.05 to 0.3, on tables and on counts of words by less than 0.015.
+# The penalty is on raw coefficients if this makes the log evidence so much larger, per row. On
+# texts as tf-idf it is larger by 0.05 to 0.3, on tables and on counts of words by less than 0.015.
 CLEARLY = 0.025
-# For two classes it is this much for the logistic model, where the linear one says no.
+# The same for the logistic model of two classes, which is asked if the linear one says no.
 CLEARLY_LOGISTIC = 0.015
 
 
@@ -44,11 +44,11 @@ class Signal(NamedTuple):
     Attributes
     ----------
     ratio : float
-        The ratio of signal and noise.
+        The signal-to-noise ratio.
     n : int
         The number of rows that it was computed from.
     in_sizes : bool
-        Whether each coefficient is penalised in the size of its feature.
+        Whether each coefficient is multiplied by the size of its feature before it is penalised.
     """
 
     ratio: float = 1.0
@@ -57,7 +57,7 @@ class Signal(NamedTuple):
 
 
 def signal_to_noise(problem, features, size):
-    r"""The ratio of signal and noise under which the targets are the most probable.
+    r"""The signal-to-noise ratio under which the targets are the most probable.
 
     The model is linear, :math:`y = Z w + \epsilon`, with the features Z centred and divided by
     their sizes, and normal coefficients. If T is the sum of the variances of these, the
@@ -95,23 +95,23 @@ def signal_to_noise(problem, features, size):
     Princeton University Press. (the Lanczos method where the matrix is large)
     """
     data = _second_moments(problem, features, size)
-    return 1.0 if data is None else _settled(_closer(problem, features, data))
+    return 1.0 if data is None else _settled(_refinements(problem, features, data))
 
 
 def signal_in_text(problem, features, *, scaled):
-    """The same of many features that are mostly zero, and whether their sizes count.
+    """The same for features that are mostly zero, and whether the penalty uses their sizes.
 
-    They do if `scaled`, unless raw features make the targets clearly likelier. Where the linear
-    model does not say so, of two classes a logistic model is asked.
+    It does if `scaled`, unless raw features make the targets clearly likelier. If the linear model
+    does not say so, and there are two classes, a logistic model is asked.
     """
     if not (scaled or problem.has_two_classes):
         return signal_to_noise(problem, features, 1.0), False
     data, raw = _second_moments(problem, features, features.size), inverse_sizes(features, 1.0)
-    # In other units products of products would not be finite.
+    # Otherwise products of products would not be finite.
     if data is None or not 1e-70 < total_variance(features, raw) < 1e70:
         return signal_to_noise(problem, features, features.size if scaled else 1.0), scaled
     inverses = [data.inverse, raw]
-    models = [_closer(problem, features, each) for each in (data, data.multiplied_by(raw))]
+    models = [_refinements(problem, features, each) for each in (data, data.multiplied_by(raw))]
     (evidence, ratio), (of_raw, ratio_of_raw) = map(next, models)
     if of_raw - evidence > CLEARLY * data.total:
         return _settled(models[1], ratio_of_raw), False
@@ -122,23 +122,23 @@ def signal_in_text(problem, features, *, scaled):
 
 
 def _second_moments(problem, features, size):
-    """What the evidence is computed from; None if there is too little of it."""
+    """What the evidence is computed from; None if the data say too little."""
     inverse = inverse_sizes(features, size)
-    # In smaller units the ratios are no numbers.
+    # With smaller variances the ratios are not finite.
     least = problem.n_counted * 1e-290
     if not (problem.n_counted > 2 and total_variance(features, inverse) > least):
         return None
-    if problem.joins:
+    if problem.uses_joint_moments:
         data = Covariances(problem, inverse)
     else:
         data = problem.rows_of_evidence(features, inverse)
     return None if data.scale is None else data
 
 
-def _settled(closer, before=0.0):
-    """The ratio, when it hardly grows any more."""
+def _settled(refinements, before=0.0):
+    """The first ratio that is hardly larger than the one before it."""
     ratio = before
-    for _, ratio in closer:
+    for _, ratio in refinements:
         if ratio <= SETTLED * before:
             break
         before = ratio
@@ -146,11 +146,11 @@ def _settled(closer, before=0.0):
 
 
 def _of_two_classes(problem, features, sample, inverses, ratio, scaled):
-    """The ratio of signal and noise of a logistic model, and whether sizes count.
+    """The signal-to-noise ratio of a logistic model, and whether the penalty uses the sizes.
 
-    `ratio` is that of the linear model, about, with the sizes.
+    `ratio` is about that of the linear model, with the sizes.
     """
-    # The noise of a margin has the variance of one over the typical curvature.
+    # The variance of the noise of a margin is one over the typical curvature.
     curvature = np.mean(curvature_of(problem.loss, "typical_curvature", 1, None))
     found, margin = [], 2.0 ** round(np.log2(ratio / curvature))
     for inverse in inverses:
@@ -183,8 +183,8 @@ def _maximiser(evidence):
     return float(RATIOS[j] * (RATIOS[1] / RATIOS[0]) ** move)
 
 
-def _closer(problem, features, data):
-    """The logarithm of the evidence at its maximum, and the ratio there, ever closer."""
+def _refinements(problem, features, data):
+    """Yield the largest log evidence, and the ratio that has it, ever more exactly."""
     # The second moments are means over the rows; the rows add up.
     spread = RATIOS * (data.total / total_variance(features, data.inverse))
     for explained, determinant in _explained(problem, data, spread):
@@ -194,11 +194,11 @@ def _closer(problem, features, data):
 
 
 def _explained(problem, data, spread):
-    """What is explained of the targets, and the logarithm of the determinant, ever closer.
+    """Yield what is explained of the targets, and the log determinant, ever more exactly.
 
-    An entry for each of the `spread`, the variances of the coefficients.
+    Both are arrays with an entry for each of the `spread`, the variances of the coefficients.
     """
-    # Rows with weights are as many as they stand for, which decides how they are treated.
+    # In the choice of the method, too, weights count as repeated rows.
     if problem.has_few_features:
         rest, determinant = _resolved(data.second, data.products, spread)
         yield spread * rest, determinant
@@ -216,13 +216,12 @@ def _explained(problem, data, spread):
 def _resolved(matrix, vectors, spread):
     r"""For each s of `spread` :math:`\sum_v v^\top (I + s M)^{-1} v` and :math:`\log|I + s M|`.
 
-    The matrix M is symmetric, without negative eigenvalues. It is made tridiagonal once, at a
-    fifth of the cost of its eigenvectors.
+    The matrix M is positive semi-definite. It is made tridiagonal once, at a fifth of the cost of
+    its eigenvectors.
     """
     n = len(matrix)
     reflected, diagonal, beside, scales, _ = dsytrd(matrix, lower=True, lwork=WORK * n)
-    # The rounding of a direction without variance, in the matrix and in the pivots, must not be
-    # less than nothing.
+    # For a direction without variance, rounding must not make a pivot negative.
     diagonal += 8 * n * EPSILON * matrix.diagonal().max()
     if n > 1:
         vectors = vectors.copy()
@@ -232,14 +231,14 @@ def _resolved(matrix, vectors, spread):
 
 
 def has_few_rows(problem):
-    """Whether the ratio of signal and noise is computed from the products of all pairs of rows."""
+    """Whether the signal-to-noise ratio is computed from the products of all pairs of rows."""
     return max(problem.n_counted, problem.n) <= MAX_EXACT_ROWS
 
 
 def sampled_places(problem):
-    """Where the rows are that stand for all, from 0 to 1; None if all rows are read.
+    """The places, from 0 to 1, of the rows in a random sample; None if all rows are read.
 
-    One place is drawn from each of some intervals of the same length.
+    One is drawn in each of some intervals of the same length.
     """
     if max(problem.n, problem.n_counted) <= SAMPLED_ROWS:
         return None
@@ -248,11 +247,11 @@ def sampled_places(problem):
 
 
 def _mix(data):
-    """What the columns of the targets are multiplied by: there are not too many then."""
+    """The matrix that mixes the columns of the targets, so that there are not too many."""
     n_columns = min(COLUMNS, max(1, VECTORS // len(data.inverse) - 1))
     mix = np.eye(len(data.scale))
     if len(mix) > n_columns:
         mix = np.random.default_rng(0).choice([-1.0, 1.0], (len(mix), n_columns))
-        # Else more could be explained than there is.
+        # Otherwise more than all of the variation could be explained.
         mix /= np.sqrt(data.variation(mix))
     return mix

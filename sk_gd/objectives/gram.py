@@ -1,4 +1,4 @@
-"""The squared error of many rows as that of a few: those with the same Gram matrix."""
+"""A few rows with the same squared error as many: those with the same Gram matrix."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,8 +10,8 @@ from .moments import Moments
 MAX_COLUMNS = 1024
 
 
-def pays(n_rows, n_columns):
-    """Whether to condense so many rows, of features and targets, is a gain."""
+def worth_condensing(n_rows, n_columns):
+    """Whether it saves time to condense so many rows of features and targets."""
     return n_columns <= MAX_COLUMNS and n_rows > 2 * (n_columns + 1)
 
 
@@ -23,7 +23,7 @@ def joint_moments(X, Y, weight=None, rows=None):
     X : ndarray or CSR matrix of shape (n_samples, n_features)
         Features.
     Y : ndarray of shape (n_samples, n_columns)
-        What stands beside them.
+        Targets.
     weight : ndarray of shape (n_samples,) or None
         Weights of the rows. If X is sparse, those of rows that do not count are zero.
     rows : ndarray of intp or None
@@ -32,12 +32,13 @@ def joint_moments(X, Y, weight=None, rows=None):
     Returns
     -------
     Moments or None
-        None if squares of the numbers are too large to be numbers.
+        None if squares of the numbers overflow.
     """
     moments = Moments(full=True)
     with np.errstate(over="ignore", invalid="ignore"):
         if sp.issparse(X):
-            # The rounding of the products is relative to the means. X must stay sparse.
+            # The rounding of the products is relative to the means. Those of X stay, as it is
+            # sparse.
             origin = np.average(Y, axis=0, weights=weight)
             origin = np.where(np.abs(origin) > np.std(Y, axis=0), origin, 0.0)
             moments.update_sparse(X, Y - origin, weight)
@@ -50,11 +51,11 @@ def joint_moments(X, Y, weight=None, rows=None):
 def condense(moments, n_features):
     r"""Few rows that have the weighted means and covariances of many.
 
-    The mean of the squared error is a function of these: it is the same for
-    both, whatever the linear model. With the covariance :math:`S = R^\top R` of
-    features and targets, each in units of its deviation, and a matrix Q whose
-    orthonormal columns add up to zero, the rows of :math:`\sqrt m \, Q R` have
-    mean zero and covariance S; there are m of them, one more than the rank of S.
+    The mean of the squared error is a function of these: it is the same for both, whatever the
+    linear model. With the covariance :math:`S = R^\top R` of features and targets, each in units of
+    its standard deviation, and a matrix Q whose orthonormal columns add up to zero, the rows of
+    :math:`\sqrt m \, Q R` have mean zero and covariance S; there are m of them, one more than the
+    rank of S.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def condense(moments, n_features):
         round them), and the means.
     """
     unit = np.sqrt(np.where(moments.variance > 0, moments.variance, 1.0))
-    # With pivots, since columns may depend on each other: beyond the rank is rounding only.
+    # With pivoting, since columns may be linearly dependent. Beyond the rank is only rounding.
     factor, pivots, rank, _ = dpstrf(moments.covariance / np.outer(unit, unit))
     root = np.triu(factor[:rank])[:, np.argsort(pivots)]
     root *= np.sqrt(rank + 1) * unit

@@ -10,7 +10,7 @@ ROWS = 8192
 
 
 class HeldOut:
-    """Rows that do not train, by which training is judged.
+    """Rows that do not train, on which the model is evaluated.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class HeldOut:
     targets : RealTargets or ClassTargets
         Knows how predictions are scored.
     chosen_score : callable, optional
-        The score by which training is judged, of X, y, weight and a model, in place of the loss.
+        Computes the score that decides in place of the loss, from X, y, weight and a model.
     """
 
     def __init__(self, X, y, weight, loss, targets, chosen_score=None):

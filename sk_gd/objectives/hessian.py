@@ -7,18 +7,18 @@ from scipy.linalg.lapack import dposv
 from ..indices import chunks
 from .smoothness import second_moment_of
 
-# Predictions are moved by so much of their unit: the slope of the loss changes by a few digits.
+# The step of finite differences of the slope of the loss, in the unit of the predictions.
 STEP = 1e-4
 # So many numbers (8 MB) of the rows in the coordinates are kept for the next Hessian.
 KEPT = 1 << 20
-# Differences of slopes that differ by less, relatively, are equal but for rounding.
+# Second derivatives that differ by less, relatively, are equal up to rounding.
 EQUAL = 1e-6
 
 
 class LossHessian:
     """The Hessian of the mean loss, as a function of the weights.
 
-    The second derivative of the loss in a prediction is the difference of two slopes.
+    The second derivative of the loss in a prediction is computed from two slopes.
 
     Parameters
     ----------

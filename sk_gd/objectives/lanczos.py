@@ -2,25 +2,25 @@
 
 import numpy as np
 
-from .csr_products import convenient
+from .csr_products import padded_width
 
-# The most steps. The results of the first so many are enough for most tables. Those of more steps
-# follow, some at a time: on most texts the ratio of signal and noise is a tenth to a fourth of the
-# right one after the first.
+# The most steps, the steps before the first result, and those between results. The first result is
+# enough for most tables. On most texts its signal-to-noise ratio is a tenth to a fourth of the
+# right one.
 STEPS, FIRST_STEPS, MORE_STEPS = 15, 6, 3
-# A direction that is shorter, relative to the first product, is rounding.
+# A vector that is shorter, relative to the first product, is rounding.
 EXHAUSTED = 1e-10
 
 
 def by_lanczos(data, mix):
-    """Eigenvalues with the shares of the targets, and eigenvalues with how often they occur.
+    """Yield two Gauss quadratures, of the targets and of the trace, with ever more nodes.
 
-    They are those of a few nodes of Gauss quadratures, of ever more. The targets are multiplied by
-    `mix`.
+    Nodes stand for eigenvalues. Their weights are the shares of the targets, multiplied by `mix`,
+    along the eigenvectors, and how often each eigenvalue occurs.
     """
     rng, inverse = np.random.default_rng(0), data.inverse
-    # Zeros make room for one more column, and their number one that sparse products like.
-    n_more = convenient(mix.shape[1] + 1) - mix.shape[1]
+    # Columns of zeros: one for the signs, and others for a width that suits sparse products.
+    n_more = padded_width(mix.shape[1] + 1) - mix.shape[1]
     signs = rng.choice([-1.0, 1.0], len(inverse)) * (inverse > 0)
     v = data.starts(np.pad(mix, ((0, 0), (0, n_more))), signs)
     # Every start has its own vectors: starts × steps × numbers.
@@ -29,14 +29,14 @@ def by_lanczos(data, mix):
     for k in range(STEPS):
         image = data.images(v)
         length = np.sqrt(np.maximum(np.einsum("ij,ij->i", v, image), 0.0))
-        # What is left of a space that is exhausted is rounding.
+        # When all directions are known, what is left is rounding.
         left = length > (EXHAUSTED * diagonal[:, 0] if k else 0.0)
         beside[:, k] = np.where(left, length, 0.0)
         one = np.where(left, 1 / np.where(left, length, 1.0), 0.0)[:, None]
         basis[:, k], images[:, k] = one * v, one * image
         v = data.times(basis[:, k], images[:, k])
         diagonal[:, k] = np.einsum("ij,ij->i", v, images[:, k])
-        # Rounding would bring back the directions that are known, and decide the result.
+        # Without this, rounding would bring back known directions and decide the result.
         along = images[:, : k + 1] @ v[:, :, None]
         v -= (along.transpose(0, 2, 1) @ basis[:, : k + 1])[:, 0]
         n = k + 1

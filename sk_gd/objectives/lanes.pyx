@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False
-"""The objective of models in training side by side, without the data: what the loop asks."""
+"""The objective of models that are trained side by side, without the data."""
 
 import numpy as np
 
@@ -19,9 +19,9 @@ cdef class LaneObjective:
     """F of one or many lanes on a batch: penalties, values, and the rotation of the weights.
 
     A lane is one model in training: `n_outputs` rows of `n_columns` weights. All lanes are in the
-    same coordinates. A subclass has the data. Its `sum_rows` sums the losses of the rows into
-    `total` and `scaled`, and their gradients. Its `rows` know how these sums come into the
-    optimizer's coordinates.
+    same coordinates. A subclass has the data. Its `sum_rows` sums the gradients of the rows, and
+    their losses into `total` and `scaled`. Its `rows` convert these sums to the optimizer's
+    coordinates.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ cdef class LaneObjective:
     last_points : pointer to (n_lanes, n_weights)
         The weights of the columns at the last evaluation.
     leaves_rest : bool
-        Whether a part of the sums may be left to `rest`, which saves logarithms.
+        Whether `total` may leave a part of the loss to `rest`, which saves logarithms.
     local : bool
         Whether only the entries of the gradients that are listed in `where` are not zero.
     """
@@ -83,7 +83,7 @@ cdef class LaneObjective:
         free(self.penalty)
 
     def take(self, list penalties):
-        """Have these penalties, one for each lane."""
+        """Use these penalties, one for each lane."""
         cdef Py_ssize_t lane
         if not 1 <= self.n_lanes == len(penalties) or any(
             each.n != self.n_weights for each in penalties
@@ -94,7 +94,7 @@ cdef class LaneObjective:
         self.penalties = penalties
 
     cdef double[:, ::1] zeros(self):
-        """Room for the gradients of all lanes, all zero: the same for every epoch."""
+        """A buffer of zeros for the gradients of all lanes, the same for every epoch."""
         if self.buffer is None:
             self.buffer = aligned(np.zeros((self.n_lanes, self.n_weights)))
         else:
@@ -126,7 +126,7 @@ cdef class LaneObjective:
         return 0
 
     cdef double rest(self, Py_ssize_t lane) noexcept nogil:
-        """What `total` of a lane did not have since the last call, summed over all batches."""
+        """The loss of a lane that `total` has left out since the last call, over all batches."""
         return 0
 
     cdef void add_sums(self, LaneObjective other) noexcept nogil:
@@ -142,7 +142,7 @@ cdef class LaneObjective:
         return &self.rotated[0, 0]
 
     cdef double value(self, Py_ssize_t lane, Py_ssize_t count) except? -1 nogil:
-        """What the last `evaluate`, on `count` rows, computed the gradient of, for a lane."""
+        """The value of a lane's objective in the last `evaluate`, which was on `count` rows."""
         return (
             self.scaled[lane] / count
             + (<PenaltyKernel> self.penalty[lane]).smooth_value(
@@ -157,7 +157,7 @@ cdef class LaneObjective:
         )
 
     cdef void drop_rounding(self, const double *g, double *rotated) noexcept nogil:
-        """Set to zero what is only rounding in the rotated gradients; `g` has the others.
+        """Set to zero what is only rounding in the rotated gradients; `g` is not rotated.
 
         In a direction in which the data do not vary the gradient is zero. The rotation computes
         it as a sum of terms that cancel.

@@ -18,16 +18,17 @@ from .second_moments import CentredRows, drawn, places
 ROWS, FEWEST = 1000, 10
 # The variances of the margins that are compared: the factor from one to the next, and the bounds.
 APART, LEAST, MOST = 4.0, 2.0**-4, 2.0**14
-# For each of them, passes of dual coordinate ascent until no more than that is left to gain.
+# For each of them, the largest duality gap per row, and the most passes of dual coordinate ascent
+# to get there.
 LEFT, PASSES = 5e-4, 60
-# Of the loss of a row that is certain, so that weights do not add up to nothing.
+# The least curvature of the loss of a row, so that the sum over certain rows is not zero.
 LEAST_CURVATURE = 1e-12
-# The determinant needs no more steps if another some change it by less than that, for each row.
+# The log determinant is exact enough if further steps change it by less than that, per row.
 CLOSE = 1e-3
 
 
 class Sample:
-    """Rows of two classes in memory, of which there are not too many.
+    """A random sample of rows of two classes, in memory.
 
     A row of weight two is there twice.
 
@@ -58,9 +59,9 @@ class Sample:
 class Logistic:
     r"""The evidence of a logistic model with a normal prior, by Laplace's method.
 
-    The margins have the variance v under the prior; its coefficients u are those of the features
-    Z in their sizes. At the most probable ones, with the probabilities p and the sum T of the
-    variances of the features, the logarithm of the evidence is, up to a constant,
+    The margins have the variance v under the prior. The coefficients u are those of the features Z,
+    divided by their sizes. At the most probable ones, with the probabilities p and the sum T of the
+    variances of Z, the logarithm of the evidence is, up to a constant,
 
     .. math:: \sum_i \log p_i(y_i) - \tfrac{T}{2v} \|u\|^2
         - \tfrac12 \log\Bigl|I + \tfrac{v}{T} Z_c^\top S Z_c\Bigr|
@@ -107,7 +108,7 @@ class Logistic:
 
     def _evidence(self, v):
         ridge = self._ridge(v)
-        self.duals.relax(ridge)
+        self.duals.change_ridge(ridge)
         generator = np.random.default_rng(0)
         for _ in range(PASSES):
             self.duals.ascend(generator.permutation(self.n))
@@ -115,8 +116,8 @@ class Logistic:
             margin = (self.X @ coef[0] + intercept) * self.side
             fit = -np.logaddexp(0, -margin).sum()
             prior = 0.5 * ridge * self.n * (coef[0] @ coef[0])
-            # What is left to gain is no more than that.
-            if (prior - fit) / self.n - self.duals.lowest() <= LEFT:
+            # The duality gap, per row.
+            if (prior - fit) / self.n - self.duals.lower_bound() <= LEFT:
                 break
         curvature = np.maximum(expit(margin) * expit(-margin), LEAST_CURVATURE)
         problem = dataclasses.replace(self.problem, weight=curvature)
@@ -125,7 +126,7 @@ class Logistic:
         return fit - prior - 0.5 * _log_determinant(rows, spread)
 
     def best(self, v):
-        """The variance of the margins with the largest evidence, a power of two, and this.
+        """The variance of the margins with the largest evidence, a power of two, and this evidence.
 
         The search begins at `v`.
         """

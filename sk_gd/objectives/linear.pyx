@@ -23,11 +23,11 @@ from .dense_rows import DenseRows, SingleRows
 BLOCK = 3200
 # Rows that vector instructions take together.
 VECTOR = 8
-# The fewest rows of a block, however long they are: a matrix product with fewer rows takes twice
+# The fewest rows of a block, however long they are: with fewer rows a matrix product takes twice
 # as long, as it reads the weights again for every block.
 FEWEST = 16
-# With so many outputs an entry of sparse rows is multiplied with all of them at a time. Turning the
-# weights round for that must take less time than the products.
+# From so many outputs on, an entry of a sparse row is multiplied with all of them at a time. With
+# fewer, transposing the weights would take longer than the products.
 MANY = 3
 
 
@@ -151,7 +151,7 @@ cdef class LinearObjective(LaneObjective):
         return 0
 
     cdef inline void add_rest(self, Py_ssize_t lane) noexcept nogil:
-        """Add what the loss has left out of the sums of a lane."""
+        """Add to the sums of a lane what the loss has left to `rest`."""
         cdef double rest = self.rest(lane)
         self.total[lane] += rest
         self.scaled[lane] += rest * self.per_scale[lane * self.n_outputs]

@@ -12,15 +12,15 @@ from .sums import centred_sums, constant_columns
 
 # How many times more rows of a sparse matrix are in a chunk: most of its numbers are zero.
 SPARSE_ROWS = 32
-# The deviation, relative to the mean, below which a sparse column may be constant: the rounding of
-# the variance in float32 is less.
+# A sparse column may be constant if its standard deviation, relative to its mean, is smaller: the
+# rounding of the variance in float32 is.
 NEARLY_CONSTANT = 1e-2
-# The features of sparse X whose mean is so many deviations from zero are centred: nearly all of
-# their numbers are stored. To centre the others would cost more than their rows.
+# The features of sparse X whose mean is so many standard deviations from zero are centred: nearly
+# all of their numbers are stored. To centre the others would cost more than their rows.
 FAR_FROM_ZERO = 3.0
 # The share of numbers that are not zero below which a table is mostly zeros, as texts are.
 MOSTLY_ZERO = 0.1
-# Squares of means and deviations must be within these bounds, so that products with a few other
+# Squares of means, and variances, must be within these bounds, so that products with a few other
 # numbers are finite, and not zero.
 SMALLEST_SQUARE, LARGEST_SQUARE = 1e-300, 1e300
 
@@ -126,8 +126,8 @@ class Moments:
             return total, mean, variance * total, filled
         far = _is_far(mean, variance)
         scatter = _sparse_scatter(X, weight, mean, far)
-        # The differences of columns that are not centred cancel; these variances are more accurate.
-        # Where the weights are far apart, those of the centred ones are not.
+        # For columns that are not centred these variances are more accurate, since differences
+        # cancel. For centred ones they are less accurate if the weights are far apart.
         near = np.flatnonzero(~far)
         scatter[near, near] = variance[near] * total
         return total, mean, scatter, filled
@@ -170,25 +170,25 @@ class Moments:
     def size(self):
         r"""The size of every feature, in which a penalty measures its coefficient.
 
-        It is :math:`\sigma_j / \sqrt{q_j}`, with the deviation :math:`\sigma_j` and the share
-        :math:`q_j` of rows in which the feature is not zero: the deviation of a feature without
-        zeros, and about the value of a rare indicator where it is there. Of a constant, 1.
+        It is :math:`\sigma_j / \sqrt{q_j}`, with the standard deviation :math:`\sigma_j` and the
+        share :math:`q_j` of rows in which the feature is not zero: the standard deviation of a
+        feature without zeros, and about 1 for a rare 0/1 indicator. For a constant it is 1.
         """
         squares = self.scatter.diagonal() if self.full else self.scatter
         ones = np.ones(len(self.mean))
         return np.sqrt(np.divide(squares, self.filled, out=ones, where=~self.is_constant()))
 
     def are_of_text(self, more_than):
-        """Whether there are more features than that, and less than a tenth of them not zero.
+        """Whether there are more features, and less than a tenth of their numbers are not zero.
 
-        Constants do not count.
+        Constant features do not count.
         """
         filled = self.filled[~self.is_constant()]
         mostly_zero = filled.sum() < MOSTLY_ZERO * self.total * len(filled)
         return bool(len(filled) > more_than and mostly_zero)
 
     def is_constant(self):
-        """Which features have no variance beyond rounding, or one whose inverse is no number."""
+        """Which features have no variance beyond rounding, or one whose inverse is not finite."""
         if self._constant is None:
             self._constant = constant_columns(self.total, self.mean, self.variance, SMALLEST_SQUARE)
         return self._constant
@@ -201,12 +201,12 @@ def _is_far(mean, variance):
 def _sparse_scatter(X, weight, mean, far):
     """Sums of the products of the deviations of a sparse matrix from the `mean` of its columns.
 
-    Columns that are `far` from zero are centred first: of the difference of their products and
-    the product of their means there would only be rounding. They have few zeros.
+    Columns that are `far` from zero are centred first: the difference of their products and the
+    products of their means would only be rounding. They have few zeros.
     """
     weight = np.ones(X.shape[0]) if weight is None else weight
     if not far.any():
-        # To pick columns of a matrix, all of them, takes longer than its products.
+        # To select all columns of a matrix takes longer than its products.
         scatter = ((sp.diags_array(weight) @ X).T @ X).toarray(order="C")
         scatter -= np.sum(weight) * np.outer(mean, mean)
         return scatter
@@ -295,8 +295,8 @@ def observe(problem, needed, before=None):
     problem : Problem
         Rows, targets and weights.
     needed : {"variances", "ratio", "covariances"} or None
-        Which moments of the features are needed, if any; "ratio": the variances, and what
-        the ratio of signal and noise is computed from.
+        Which moments of the features are needed, if any; "ratio": the variances, and what the
+        signal-to-noise ratio is computed from.
     before : Statistics, optional
         Those of the rows seen so far.
 
@@ -308,8 +308,8 @@ def observe(problem, needed, before=None):
     before = before or Statistics()
     features, targets = before.features, before.targets
     full = needed == "covariances"
-    joins = full or (needed == "ratio" and problem.joins)
-    if joins and before == Statistics() and problem.joint_moments is not None:
+    joint = full or (needed == "ratio" and problem.uses_joint_moments)
+    if joint and before == Statistics() and problem.joint_moments is not None:
         return _parts(problem, full)
     if needed is not None:
         if features is not None and features.full and not full:
@@ -349,7 +349,7 @@ def _updated(moments, name, add):
 
 def _checked(moments, name):
     """The moments; a ValueError if squares of them are too large to compute with."""
-    # Not a number is not less, either.
+    # NaN is refused, too.
     if not (
         np.abs(moments.mean).max() <= LARGEST_SQUARE**0.5
         and moments.variance.max() <= LARGEST_SQUARE

@@ -25,12 +25,13 @@ cdef extern from *:
         uint32_t (*next_uint32)(void *) noexcept nogil
 
 
-# So many parts of a group, each of a few runs, are read side by side: one after the other, an epoch
-# would take a tenth longer. Processors follow more streams of addresses than these.
+# So many parts of a group, each of a few runs, are read side by side. If they were read one after
+# the other, an epoch would take a tenth longer. Processors can follow more streams of addresses
+# than that.
 cdef enum:
     STREAMS = 16
 
-# A run of a subset is brought from memory so many runs before its turn.
+# A run of a subset is prefetched so many runs before its use.
 cdef enum:
     RUNS_AHEAD = 32
 
@@ -126,7 +127,7 @@ cdef class Order:
         return self.array
 
     cdef void deal(self, const Py_ssize_t[::1] runs) noexcept nogil:
-        """Give the rows, run after run, to the places of the groups.
+        """Assign the rows, run after run, to the places of the groups.
 
         The places are in the same random order in every group. The last group has fewer.
         """
@@ -166,7 +167,7 @@ cdef class Order:
     cdef void split(self) noexcept nogil:
         """List the places in `streams` as a group is read: the next row of each part in turn."""
         cdef Py_ssize_t s, k, i = 0, length = STREAMS * self.run
-        # So many rows, of whole runs, has a part.
+        # The rows of a part, which has whole runs.
         length = (self.group + length - 1) // length * self.run
         for s in range(length):
             for k in range(STREAMS):

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-# A target is far away if it is so many deviations from the median. Of normal targets one in
-# sixteen thousand is.
+# A target is an outlier if it is so many standard deviations from the median. Of normal targets one
+# in sixteen thousand is.
 OUTLYING = 4.0
-# The deviation is estimated from the quantiles of the distances to the median, and is what it
-# would be of normal targets. The larger one of the first two counts, since most targets may be
-# nearly equal; the others count where these are zero, as of targets that are zero in most rows.
+# The standard deviation is estimated from these quantiles of the distances to the median, divided
+# by those of the standard normal distribution. The larger one of the first two estimates counts,
+# since most targets may be nearly equal. The others count if these are zero, as for targets that
+# are zero in most rows.
 LEVELS = np.array([0.5, 0.75, 0.9, 0.95])
 OF_NORMAL = np.array([0.6744897501960817, 1.150349380376008, 1.6448536269514722, 1.959963984540054])
 # The most targets that a partition sends for all of its rows.

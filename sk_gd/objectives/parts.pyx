@@ -22,7 +22,8 @@ ENTRIES_OF_GRADIENTS = 64
 def linear_objective(problem, coordinates, penalties, batch_size, order, alike=None):
     """The linear objective, in parts where the batch is long; see `LinearObjective`.
 
-    `alike` is one of the same data and as many lanes, which then reads the rows for this one, too.
+    `alike` is an objective of the same data with as many lanes. If given, it reads the rows for the
+    new one, too.
     """
     n_parts = parts_of_batch(problem.X, coordinates, len(penalties), batch_size)
     rows = -(-batch_size // n_parts)
@@ -48,7 +49,7 @@ def parts_of_batch(X, coordinates, n_lanes, batch_size):
 cdef class PartsObjective(LaneObjective):
     """An objective whose batches are summed part by part, in as many threads as may run.
 
-    The sums of the parts are added in their order, whoever has computed them.
+    The sums of the parts are added in their order, whichever thread has computed them.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The problem that data pose to an estimator: which rows train, on which targets, by which loss."""
+"""The problem that data pose to an estimator: the rows that train, their targets, the loss."""
 
 import dataclasses
 import weakref
@@ -20,7 +20,7 @@ from .evidence import (
     signal_in_text,
     signal_to_noise,
 )
-from .gram import condense, joint_moments, pays
+from .gram import condense, joint_moments, worth_condensing
 from .second_moments import CentredRows, drawn
 
 TINY = np.finfo(float).tiny
@@ -48,7 +48,7 @@ class Problem:
     subset : ndarray of intp or None
         The rows that train; None for all of X.
     held_out : HeldOut or None
-        Rows to judge the training by.
+        Rows on which the model is evaluated.
     total : float or None
         Sum of the weights, as they were given, of the rows that train; None for their number.
     coordinates : dict
@@ -186,7 +186,7 @@ class Problem:
         return dataclasses.replace(self, subset=rows[some], weight=weight, total=total)
 
     def centred_rows(self, middle, inverse):
-        """The rows, measured from `middle` and multiplied by `inverse`."""
+        """The rows minus `middle`, multiplied by `inverse`."""
         known = self._centred_rows
         if (
             known is None
@@ -213,7 +213,7 @@ class Problem:
         return Problem(rows, y, weight, self.loss, self.targets)
 
     def close(self):
-        """Let go of what is held for the problem elsewhere."""
+        """Release what other processes hold for the problem."""
 
     def read(self, coordinates, batch_size, shuffle):
         """New data in these coordinates and batches."""
@@ -233,8 +233,8 @@ class Problem:
     def signal(self, features, *, scaled, automatic):
         """The `Signal` of these rows; it is computed once.
 
-        `scaled`: the penalty is in the sizes of the features; `automatic`: its strength is made
-        from the signal, and does not only tell which coordinates are good.
+        `scaled`: the penalty uses the sizes of the features; `automatic`: its strength is computed
+        from the signal, and not only the coordinates are.
         """
         # Texts, and tables of many categories.
         text = automatic and features.are_of_text(MAX_EXACT)
@@ -254,7 +254,7 @@ class Problem:
 
     @cached_property
     def has_few_features(self):
-        """Whether the ratio of signal and noise is computed from all covariances, exactly."""
+        """Whether the signal-to-noise ratio is computed from all covariances, exactly."""
         return self.n_features <= min(self.n_counted, MAX_EXACT)
 
     @property
@@ -263,21 +263,21 @@ class Problem:
         return not self.whole_batches_only and has_few_rows(self)
 
     @property
-    def joins(self):
-        """Whether the ratio of signal and noise is computed from the joint moments."""
-        return self.has_few_features or self.condenses
+    def uses_joint_moments(self):
+        """Whether the signal-to-noise ratio is computed from the joint moments."""
+        return self.has_few_features or self.can_condense
 
     @property
-    def condenses(self):
+    def can_condense(self):
         """Whether the Gram matrix of features and targets may stand for the rows."""
-        return self.loss.quadratic and pays(
+        return self.loss.quadratic and worth_condensing(
             self.n_counted, self.n_features + self.targets.n_outputs
         )
 
     @cached_property
     def _condensed(self):
         """A problem of few rows with the same objective, and the means subtracted from them."""
-        if not self.condenses or self.joint_moments is None:
+        if not self.can_condense or self.joint_moments is None:
             return None
         X, y, *means = condense(self.joint_moments, self.n_features)
         return Problem(X, y, None, self.loss, self.targets), *means

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False
-"""The objective of rows that are elsewhere, and what answers for them there."""
+"""The objective of rows that are in other processes, and the sums that are computed there."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,9 +14,9 @@ from .order import Order
 
 
 cdef class RemoteObjective(LaneObjective):
-    """F of rows that are elsewhere: the sums over the rows come from a function.
+    """F of rows in other processes: the sums over the rows come from a function.
 
-    Penalties, coordinates and lanes are here, as for any other rows.
+    Penalties, coordinates and lanes are in this process, as for any other rows.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ cdef class RemoteObjective(LaneObjective):
 
     def __init__(self, coordinates, list penalties, is_sparse, ask):
         LaneObjective.__init__(self, coordinates, penalties)
-        # They bring the sums into the coordinates, and read no row.
+        # They convert the sums to the coordinates, and read no row.
         none = np.zeros((1, coordinates.n_features))
         self.rows = make_rows(
             sp.csr_array(none) if is_sparse else none, coordinates, np.asarray(self.level), 1,
@@ -79,8 +79,8 @@ def sums_of_rows(
 ):
     """The sums of an objective over its `n` rows, as a part of `whole` rows.
 
-    Added to those of the other parts they are the sums over all rows. What is only rounding in a
-    gradient can be told from these alone, so that the gradient is in the coordinates of the rows.
+    Added to those of the other parts, they are the sums over all rows. The gradient is in the
+    coordinates of the rows: only the sums over all rows show what is rounding in it.
 
     Parameters
     ----------

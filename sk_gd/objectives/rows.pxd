@@ -8,9 +8,9 @@ cdef extern from *:
     #include <float.h>
     #define SK_GD_ROUNDING (8 * DBL_EPSILON)
     """
-    # A sum that cancels is zero if it is smaller than this share of its terms: the rest is
-    # rounding. The intercept of centred data, for example, has no gradient at all, and a rule
-    # that divides by the size of the gradient would make a full step of the rounding.
+    # A sum of terms that cancel is rounding if it is smaller than this share of them, and is set to
+    # zero. The gradient of the intercept of centred data, for example, is zero. A rule that divides
+    # by the size of the gradient would take a full step because of the rounding.
     const double ROUNDING "SK_GD_ROUNDING"
 
 # How many rows ahead of the one in use are prefetched. In a shuffled epoch the processor cannot

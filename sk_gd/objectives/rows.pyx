@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False
-"""Rows of X, a block at a time: what a linear objective asks of dense and of sparse rows.
+"""Rows of X, a block at a time: the base class of dense and sparse rows.
 
 A block of rows is multiplied with the weights, and later with the slopes of the loss. It reads
 as if the features were in the optimizer's coordinates and had a constant column for the
@@ -53,8 +53,8 @@ cdef class Rows:
         self.scale = scale if scale is None else aligned(scale)
         self.level = level
         self.local = False
-        # Of the slopes of every output their sum, where `g` does not have it, and that of their
-        # sizes.
+        # For every output the sum of the slopes, if `g` does not have it, and of their absolute
+        # values.
         self.sums = np.zeros(n_outputs)
         self.sizes = np.zeros(n_outputs)
         self.n_rows = 0
@@ -96,7 +96,7 @@ cdef class Rows:
         """
 
     cdef void collect(self, double *g) noexcept nogil:
-        """Bring to `g` what `backward` has summed elsewhere, so that other rows can be added."""
+        """Add to `g` what `backward` has summed elsewhere, so that other rows can be added."""
 
     cdef void add_sums(self, Rows other) noexcept nogil:
         """Add what the `backward` of other rows has summed besides `g`."""
@@ -106,10 +106,10 @@ cdef class Rows:
             self.sizes[k] += other.sizes[k]
 
     cdef const double *finish(self, double *g) noexcept nogil:
-        """Bring the sums of all rows of the batch into the optimizer's coordinates.
+        """Convert the sums of all rows of the batch to the optimizer's coordinates.
 
-        Where they are is returned. The gradient is these numbers times `factor` and `slope`: that
-        of a single row is a multiple of the row.
+        Returns their address. The gradient is these numbers times `factor` and `slope`: that of a
+        single row is a multiple of the row.
         """
         return g
 

@@ -13,14 +13,14 @@ from .caching import cached_property
 from .csr_products import product, transposed_product
 from .moments import FAR_FROM_ZERO
 
-# Where a mean is more deviations from zero than that, the products would have its rounding.
+# If a mean is more standard deviations from zero, its rounding would be too large in products.
 VERY_FAR = 1e4
 # Numbers of X that are read together.
 NUMBERS = 1 << 20
 
 
 def places(n):
-    """Where so many rows are drawn, from 0 to 1: one in each of n intervals of the same length."""
+    """Where n rows are drawn, from 0 to 1: one in each of n intervals of the same length."""
     return (np.arange(n) + np.random.default_rng(0).random(n)) / n
 
 
@@ -37,7 +37,7 @@ def drawn(places, weight):
 def scale_of(variance, targets):
     """What outputs are divided by, so that their squares add up to one; None if they are constant.
 
-    Every number has its own unit; classes are shares of the rows.
+    For a regression every output has its own number; the columns of classes share one.
     """
     total = variance.sum()
     if not 0 < total < np.inf:
@@ -94,7 +94,7 @@ class Covariances:
 class CentredRows:
     """The second moments of features and targets, from their rows.
 
-    The features are measured from their `mean`, and multiplied by `inverse`.
+    The `mean` of the features is subtracted, and they are multiplied by `inverse`.
     """
 
     def __init__(self, problem, mean, inverse):
@@ -125,7 +125,7 @@ class CentredRows:
         return other
 
     def batches(self):
-        """Some rows at a time, in parts: pairs of columns and what is in them; and which rows."""
+        """Some rows at a time: pairs of columns and their numbers, and which rows these are."""
         n = self.problem.n
         if self.step >= n:
             yield self._whole, slice(0, n)
@@ -144,7 +144,7 @@ class CentredRows:
         return self._split(self._X)
 
     def _split(self, X):
-        """Pairs of columns and what is in them, from their mean if that is very far from zero."""
+        """Pairs of columns and their numbers, minus the mean if that is very far from zero."""
         far = np.abs(self.shift) > VERY_FAR
         if not far.any():
             return [(slice(None), X)]
@@ -203,7 +203,7 @@ class CentredRows:
         return found
 
     def starts(self, mix, signs):
-        """The factors of the vectors to start from: the same as of the other class.
+        """The factors of the vectors to start from: see `Covariances`.
 
         Vectors are kept as factors: each is a sum of the rows, times the roots of their shares,
         and of the signs, each times its factor. Texts have many more features than rows.

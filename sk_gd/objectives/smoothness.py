@@ -126,7 +126,7 @@ def largest_eigenvalue(k, gram, product):
     products are computed.
     """
     if k <= MAX_GRAM_COLUMNS:
-        # All of them cost as much as one, and the methods for some fail on singular matrices.
+        # All eigenvalues cost as much as one, and methods for a few fail on singular matrices.
         return float(np.linalg.eigvalsh(gram())[-1])
     # The same start every time, with a part in every direction.
     start = np.random.default_rng(0).standard_normal(k)

@@ -107,9 +107,9 @@ def centred_sums(
     weight : ndarray of shape (n_samples,) or None
         Weights of the rows. A row without weight is not read.
     rows : ndarray of intp or None
-        Which rows are meant; None for all.
+        The rows; None for all.
     begin, end : int
-        The first of them that counts, and the first that does not any more.
+        Which of these are added: ``rows[begin:end]``.
     full : bool
         Whether all products of columns are summed, or only squares.
 
@@ -133,8 +133,8 @@ def centred_sums(
     cdef double *centred = NULL
     check_rows(X.shape[0], width, None if Y is None else Y.shape[0], weight, rows, begin, end)
     with nogil:
-        # A row is subtracted first, so that a constant column has a variance of exactly zero. It
-        # must have weight: another one may be far away, and its rounding larger than the rest.
+        # One row is subtracted from all, so that the variance of a constant column is exactly zero.
+        # It must have weight: one without may have huge numbers, which would hide the others.
         origin = heaviest(weight, rows, begin, end)
         if origin < 0:
             with gil:
@@ -249,9 +249,9 @@ cdef void multiply(double[:, ::1] block, Py_ssize_t n, double[:, ::1] products) 
 cdef void about_means(
     double total, double[::1] start, double[:, ::1] sums, double[:, ::1] products
 ) noexcept nogil:
-    """Make sums about `start` those about the means, and `start` the means.
+    """Convert sums of deviations from `start` to those from the means, and `start` to the means.
 
-    Of the products only the upper triangle is known, and the other one is written, too.
+    Only the upper triangle of the products is known; the lower one is filled, too.
     """
     cdef Py_ssize_t j, k, width = start.shape[0]
     cdef double *shift = &sums[0, 0]

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False
-"""Systems of equations with a tridiagonal matrix times many numbers, all solved at once."""
+"""Tridiagonal systems of equations that differ in a factor, all solved at once."""
 
 import cython
 import numpy as np
@@ -21,7 +21,7 @@ def resolvents(
     Parameters
     ----------
     diagonal : ndarray of shape (n,)
-        The diagonal of T, a matrix without negative eigenvalues.
+        The diagonal of T, a positive semi-definite matrix.
     beside : ndarray of shape (n - 1,)
         The entries beside it.
     vectors : ndarray of shape (n, n_vectors)

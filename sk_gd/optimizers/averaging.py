@@ -3,6 +3,7 @@
 """Optimizers that average their iterates and predict with the average."""
 
 import cython
+import numpy as np
 
 from ..parameters import check_range
 
@@ -189,6 +190,14 @@ class ScheduleFreeRule(Rule):
     def begin_after(self, steps):
         # The average already has so many points: the first noisy steps must not replace it.
         self.earlier[0] = steps
+
+    def at_zero(self, w, penalty: PenaltyKernel):
+        # Noise moves iterates to zero, too. The average is held there if a step of size one, with
+        # the mean of all gradients (what the penalty took is their sum), and the proximal step
+        # after it end at zero. Multiplied by the sizes of all steps, which then may be zero:
+        point = np.asarray(self.x) * np.asarray(self.all_steps) + np.asarray(self.held)
+        penalty.prox(point, self.all_steps)
+        return (np.asarray(w) == 0) & (point == 0)
 
     @cython.cfunc
     @cython.nogil

@@ -37,3 +37,4 @@ cdef class NumpyRule(Rule):
     cdef object g
     cdef size_t w_address
     cdef size_t g_address
+    cdef int idle

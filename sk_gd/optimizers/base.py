@@ -7,9 +7,6 @@ is trained. `Optimizer.rule(n)` creates the `Rule` that holds the arrays of one
 run over `n` weights. Most rules define `step` only: the formula.
 """
 
-import warnings
-from numbers import Real
-
 import cython
 import numpy as np
 
@@ -17,6 +14,7 @@ from ..aligned import aligned
 from ..hints import OF_OPTIMIZERS
 from ..objectives.functions import Function
 from ..parameters import Parameters, comes_first
+from .checks import check_choices, check_first_step, check_returned, is_idle
 
 if cython.compiled:
     from cython.cimports.libc.math import pow
@@ -74,7 +72,7 @@ class Rule:
         """Continue on all rows after the first steps, on a sample of them, which do not count."""
         self.t = 0
 
-    def rest_below(self, goal):
+    def stop_below(self, goal):
         """Know that the first step is useless if the objective is not above `goal`."""
 
     def follow(self, w, added, lr, guess=None):
@@ -166,6 +164,10 @@ class Rule:
     def _check_length(self, w):
         if len(w) != self.n:
             raise ValueError(f"A rule of {self.n} weights was given {len(w)}.")
+
+    def at_zero(self, w, penalty):
+        """Which weights of the model a penalty with a proximal step holds at zero, as booleans."""
+        return np.asarray(w) == 0
 
     def has_metric(self):
         """Whether the rule has a metric in which a proximal step can be taken."""
@@ -274,6 +276,7 @@ class NumpyRule(Rule):
         self.g = None
         self.w_address = 0
         self.g_address = 0
+        self.idle = 0
 
     def start(self, w):
         self._take(self.optimizer.init(np.array(w)))
@@ -283,6 +286,8 @@ class NumpyRule(Rule):
 
     def restore(self, t, memory):
         self.t = t
+        # Near the minimum steps may be too short to change a digit.
+        self.idle = -1 if t > 0 else 0
         self._take(memory)
 
     def _take(self, state):
@@ -318,56 +323,19 @@ class NumpyRule(Rule):
             else:
                 self.w = w
                 self.g = g
-            before = np.array(self.w) if self.t == 1 else None
+            before = np.array(self.w) if self.idle >= 0 else None
             result = self.optimizer.step(self.w, self.g, lr, self.state)
-            if result is not None and result is not self.w:
-                raise TypeError(
-                    f"{type(self.optimizer).__name__}.step must change w in place, as by w -= ..., "
-                    f"and return nothing. Got {type(result).__name__} instead."
-                )
-            if before is not None and np.isnan(self.w).any() and np.isfinite(self.g).all():
-                raise ValueError(
-                    f"The first {type(self.optimizer).__name__}.step has made NaN of finite "
-                    "weights and gradients. Look for a division by zero: an entry of the gradient "
-                    "may be exactly zero."
-                )
-            # A step that only fills the state, and leaves w, is meant so.
-            still = before is not None and not self.state and np.all(before == self.w)
-            if still and lr > 0 and np.any(self.g):
-                warnings.warn(
-                    f"The first {type(self.optimizer).__name__}.step has not changed w, though the "
-                    "gradient is not zero: it must do so in place, as by w -= ...; w = w - ... "
-                    "makes another array.",
-                    stacklevel=2,
-                )
+            if result is not None:
+                check_returned(self.optimizer, result, self.w)
+            if self.t == 1:
+                check_first_step(self.optimizer, self.w, self.g)
+            if before is not None:
+                # Nobody knows whether a step without a gradient, or a rate, would change them.
+                self.idle += lr > 0 and np.any(self.g)
+                still = np.array_equal(before, self.w)
+                if not (still and is_idle(self.optimizer, self.idle, self.state)):
+                    self.idle = -1
         return 0
-
-
-def _check_choices(cls):
-    """Raise a TypeError if a class sets an attribute, or a value, that is not known."""
-    for name, instead in (
-        ("parameter_free", 'default_rate = "own" if the rule finds the size of its steps'),
-        ("default_full_batch", 'full_batch = "preferred" if the rule is better with it'),
-    ):
-        if hasattr(cls, name):
-            raise TypeError(f"{cls.__name__}.{name} is not known: write {instead}, else nothing.")
-    rate, batch = cls.default_rate, cls.full_batch
-    number = isinstance(rate, Real) and not isinstance(rate, bool) and 0 < rate < float("inf")
-    if not (number or _depends(rate) or rate in ("smoothness", "own")):
-        raise TypeError(
-            f"{cls.__name__}.default_rate must be a positive number, 'smoothness' (formerly None) "
-            f"or 'own'. Got {rate!r} instead."
-        )
-    if not (_depends(batch) or batch in ("optional", "preferred", "required")):
-        raise TypeError(
-            f"{cls.__name__}.full_batch must be 'optional' (formerly False), 'preferred' or "
-            f"'required' (formerly True). Got {batch!r} instead."
-        )
-
-
-def _depends(value):
-    """Whether an attribute of a class is a property: its value depends on the instance."""
-    return hasattr(value, "__get__")
 
 
 class Optimizer(Parameters):
@@ -466,7 +434,7 @@ class Optimizer(Parameters):
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        _check_choices(cls)
+        check_choices(cls)
         # A subclass of a compiled optimizer that defines `step` must not inherit the compiled
         # rule, which would never call it.
         if comes_first(cls, "step", "rule"):

@@ -195,7 +195,7 @@ class LBFGSRule(Rule):
         # The pairs stay. The next gradient is one of all rows, at the weights.
         self.t, self.ahead[0] = 0, 0
 
-    def rest_below(self, goal):
+    def stop_below(self, goal):
         self.goal = goal
 
     def begin_at(self, w, inverse):
@@ -207,7 +207,7 @@ class LBFGSRule(Rule):
 
     def newton_step(self, g):
         """The step to the minimum if the gradient were `g`, as far as the curvature is known."""
-        self.turn(g, self.moved)
+        self.two_loop_recursion(g, self.moved)
         return np.array(self.moved)
 
     def kept(self):
@@ -327,13 +327,13 @@ class LBFGSRule(Rule):
     @cython.exceptval(check=False)
     def aim(self) -> cython.void:
         """Compute the direction -H g, and the slope along it."""
-        self.turn(self.g, self.direction)
+        self.two_loop_recursion(self.g, self.direction)
         self.slope[0] = dot(self.g, self.direction, self.n)
 
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
-    def turn(self, g: cython.double[::1], out: cython.double[::1]) -> cython.void:
+    def two_loop_recursion(self, g: cython.double[::1], out: cython.double[::1]) -> cython.void:
         """Compute -H g by two loops over the pairs."""
         i: cython.Py_ssize_t
         j: cython.Py_ssize_t

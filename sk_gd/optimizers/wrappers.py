@@ -173,6 +173,9 @@ class WrappedRule(Rule):
     def swings(self):
         return self.inner.swings()
 
+    def at_zero(self, w, penalty):
+        return self.inner.at_zero(w, penalty)
+
     def probe(self, w, point):
         return self.inner.probe(w, point)
 

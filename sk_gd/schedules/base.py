@@ -85,12 +85,19 @@ class Schedule(Parameters):
         epochs = np.asarray(epochs, dtype=float)
         try:
             values = np.asarray(self.multiplier(epochs, horizon))
-        except ValueError as error:
-            if "truth value" not in str(error):
+        except (ValueError, TypeError) as error:
+            message = str(error)
+            if "truth value" in message:
+                hint = (
+                    "It compares them as one number, as in `if epochs > 5`; write "
+                    "np.where(epochs > 5, 0.1, 1.0)."
+                )
+            elif "converted to Python scalar" in message:
+                hint = "It takes them as one number, as math.cos does; write np.cos."
+            else:
                 raise
             raise ValueError(
-                f"The schedule {self!r} must work on an array of times. It compares them as one "
-                "number, as in `if epochs > 5`; write np.where(epochs > 5, 0.1, 1.0)."
+                f"The schedule {self!r} must work on an array of times. {hint}"
             ) from error
         if values.shape != epochs.shape:
             raise ValueError(

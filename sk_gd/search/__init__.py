@@ -55,7 +55,7 @@ PARAMETERS = """
         The score, or several, as in `sklearn.model_selection.GridSearchCV`;
         None is the ``score`` of the estimator.
     n_jobs : int, default=None
-        Number of threads that train. Each takes one fold at a time, or some of
+        Number of threads that train. Each takes one fold at a time, or a part of
         its candidates. None means 1 unless ``joblib.parallel_config`` says
         otherwise; -1 means all processors. Fits that cannot be shared run in
         processes, as in scikit-learn.
@@ -106,9 +106,9 @@ RANDOM_STATE = """
 class GDGridSearchCV(_Search, GridSearchCV):
     __doc__ = f"""`GridSearchCV` that trains all candidates of a fold at once.
 
-    The results are those of `sklearn.model_selection.GridSearchCV`, up to
-    rounding, if ``random_state`` is an int. The cost is about that of one fit for
-    each fold, or of a few.
+    The results are those of `sklearn.model_selection.GridSearchCV`, up to rounding,
+    if ``random_state`` is an int. The search takes about as long as one fit for each
+    fold, or a few.
 
     Candidates that read the same rows in the same order are trained together, in
     one pass over the data. They may differ in the optimizer and its parameters,

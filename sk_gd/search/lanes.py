@@ -14,9 +14,9 @@ from ..estimators.fitting import automatic_alpha, penalty_of, set_up, shared_str
 from ..estimators.posing import pose, targets_of
 from ..estimators.publishing import convergence_message, fitted_attributes
 from ..estimators.settings import MOMENTS, draw_seed, with_optimizer
-from ..estimators.validation import Given, check_weight
+from ..estimators.validation import ValidData, check_weight
 from ..indices import n_entries
-from ..objectives.gram import pays
+from ..objectives.gram import worth_condensing
 from ..objectives.moments import observe
 from ..parameters import fingerprint
 from ..schedules import Schedule
@@ -91,10 +91,12 @@ class TrainingSet(NamedTuple):
         X, rows = self.X, self.rows
         y = self.y if rows is None else self.y[rows]
         targets = targets_of(settings, y)
-        read_once = settings.loss.quadratic and pays(len(y), X.shape[1] + targets.n_outputs)
+        read_once = settings.loss.quadratic and worth_condensing(
+            len(y), X.shape[1] + targets.n_outputs
+        )
         if rows is not None and not read_once and n_entries(X) <= COPIED:
             X, rows = X[rows], None
-        given = Given(X, y, check_weight(self.sample_weight, y))
+        given = ValidData(X, y, check_weight(self.sample_weight, y))
         problem = pose(settings, targets, given, rows=rows)
         if self.moments is not None and problem.weight is None and problem.n == len(y):
             problem.known_moments = self.moments(problem.targets)
@@ -103,7 +105,7 @@ class TrainingSet(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What the training of a candidate came to.
+    """The result of the training of a candidate.
 
     Attributes
     ----------
@@ -146,7 +148,7 @@ class Candidate:
         return self._keys[name]
 
     def run_key(self):
-        """Return a key that is the same for those that may be one run, or begin at each other."""
+        """Return a key that is the same for those that may be one run, or runs of one path."""
         may_follow = self.settings.optimizer == "auto" and self.settings.tol is not None
         omitted = ("max_iter", "alpha") if may_follow else ("max_iter",)
         return tuple((self._values | dict.fromkeys(omitted)).values())
@@ -184,7 +186,7 @@ class Pass:
         seed = draw_seed(first.random_state)
         # For each run, by its id, the indices of the candidates that it serves.
         self._served = {}
-        # For each kind of data, by its id, the data and the runs on them.
+        # For each `Data`, by its id, the data and the runs on them.
         self._groups = {}
         # Of runs that differ in the penalty only, by their key, the strength "auto"; and, by the
         # strength that their coordinates are for as well, the first of them and its data.
@@ -220,7 +222,9 @@ class Pass:
         run = data = None
         for i in twins:
             settings = self.settings[i]
-            if run is None or not foresees(run.config, settings.max_iter, data.n_batches):
+            if run is None or not schedule_starts_alike(
+                run.config, settings.max_iter, data.n_batches
+            ):
                 run, data = self._set_up(i, seed, statistics)
                 self._groups.setdefault(id(data), (data, []))[1].append(run)
             self._served.setdefault(id(run), []).append(i)
@@ -228,16 +232,16 @@ class Pass:
     def _set_up(self, i, seed, statistics):
         """A run for the i-th candidate, and the data to train it on."""
         settings, key = self.settings[i], self._candidates[i].key_without("alpha")
-        # For "auto", and multiples of it, the penalty may be another one than for numbers.
+        # With "auto" the data may choose a penalty on raw coefficients, with a number they do not.
         key = key, isinstance(settings.alpha, str)
-        # Where the coordinates are the same for all strengths, all else is, too.
+        # If the coordinates are the same for all strengths, so is everything else.
         alike = settings.shares_coordinates and settings.scale_penalty
         if alike and key in self._automatic:
             automatic = self._automatic[key]
             first = self._first.get((key, shared_strength(settings, self.problem, automatic)))
             if first is not None:
                 run, data = first
-                return run.beside(penalty_of(settings, automatic)), data
+                return run.with_penalty(penalty_of(settings, automatic)), data
         run = Run(seed, statistics)
         data = set_up(run, settings, self.problem)
         if alike and settings.optimizer.default_rate == "own":
@@ -249,7 +253,7 @@ class Pass:
         return run, data
 
     def fetch_samples(self):
-        """Fetch what runs in several threads would each fetch before their first epoch."""
+        """Get the samples that runs in several threads would otherwise get one by one."""
         for data, runs in self._groups.values():
             if any(self._settings_of(run).optimizer.sample_steps for run in runs):
                 data.sample()
@@ -260,7 +264,7 @@ class Pass:
 
     @one_blas_thread
     def train(self, begin_epoch):
-        """An `Outcome` for every candidate; None for one that must be fitted by itself."""
+        """An `Outcome` for every candidate; None for one that must be fitted alone."""
         began = time.perf_counter()
         for data, runs in self._groups.values():
             paths, others = self._paths(runs)
@@ -285,10 +289,10 @@ class Pass:
     def _paths(self, runs):
         """Lists of runs that are trained in turn, and those that are trained side by side.
 
-        Each list is a path of runs that differ in the strength of a ridge penalty only, from the
-        strongest. Runs that are to stop at their minimum may begin near that of their neighbour,
-        and with its curvature. Where the slope of the loss is bounded, its change says too little
-        about the curvature elsewhere.
+        Each list is a regularization path: runs that differ in the strength of a ridge penalty
+        only, from the strongest. Runs that stop at their minimum may begin near that of the run
+        before, and with its curvature. If the slope of the loss is bounded, the curvature says too
+        little about that elsewhere.
         """
         paths, others = {}, []
         for run in runs:
@@ -374,8 +378,8 @@ class Pass:
                 resumed.generator = copy.deepcopy(generator)
 
 
-def foresees(config, epochs, n_batches):
-    """Whether a run with this configuration is, after `epochs`, the run with that `max_iter`."""
+def schedule_starts_alike(config, epochs, n_batches):
+    """Whether the first `epochs` of a run have the learning rates of a run with that `max_iter`."""
     schedule, horizon = config.schedule, config.horizon
     if horizon == epochs:
         return True

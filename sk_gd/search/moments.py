@@ -1,4 +1,4 @@
-"""Moments of the rows that train in a split, of which every row is read once for all splits."""
+"""Moments of the rows that train in each split, from one pass over all rows."""
 
 import threading
 
@@ -9,12 +9,12 @@ from ..objectives.gram import joint_moments
 from ..objectives.moments import Moments
 from .splits import positions
 
-# With more splits, to add up the moments of all others takes as long as reading the rows again.
+# With more splits, adding the moments of all others takes as long as reading the rows again.
 MOST_SPLITS = 12
 
 
 class SharedMoments:
-    """The moments of the rows that test in each split: those that train are all others.
+    """The moments of the rows that test in each split. The others train.
 
     Parameters
     ----------

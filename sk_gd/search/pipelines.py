@@ -4,7 +4,7 @@ from sklearn.base import clone
 
 
 class _StandIn:
-    """Takes the place of a step in a pipeline; has all that the step has, but for some."""
+    """Takes the place of a step in a pipeline, and has the attributes of the step."""
 
     def __init__(self, step):
         self._step = step

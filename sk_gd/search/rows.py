@@ -1,4 +1,4 @@
-"""Rows of X that nobody copies: X as a search sees it in a split, and predictions for its rows."""
+"""Rows of X that are not copied: X as a search sees it in a split, and predictions for its rows."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from ..indices import CHUNK, chunks, n_entries, without_copy
 from .sklearn_private import take_rows
 from .splits import positions
 
-# So many predictions of every row are computed by one product; more if all are within a chunk.
+# One product gives so many predictions of every row, or more if all are within a chunk.
 PREDICTIONS = 4
 
 
@@ -102,7 +102,7 @@ def reading_rows(model):
 
 
 class Fold:
-    """X as scikit-learn sees it in one split: rows are copied only if somebody looks at them.
+    """X as scikit-learn sees it in one split: rows are copied only if somebody reads them.
 
     Parameters
     ----------
@@ -110,26 +110,26 @@ class Fold:
         All rows.
     train, test : ndarray
         The rows of the split.
-    whole : bool
-        Whether anybody but the estimator looks at the rows that train.
-    untouched : bool
-        Whether nobody changes rows: all candidates are then given the same object.
-    valid : Given or None
-        X and y as the estimators read them, if nobody else looks at any rows.
+    needs_train : bool
+        Whether anybody but the estimator reads the rows that train.
+    is_read_only : bool
+        Whether nobody changes the rows, so that all candidates can be given the same object.
+    valid : ValidData or None
+        X and y as the estimators read them, if nobody else reads any rows.
     """
 
-    def __init__(self, X, train, test, whole, untouched, valid):
+    def __init__(self, X, train, test, needs_train, is_read_only, valid):
         self.X = X
         self.train = train
         self.test = test
-        self.whole = whole
-        self.untouched = untouched
+        self.needs_train = needs_train
+        self.is_read_only = is_read_only
         # Without test rows, or with rows that are not integers, scikit-learn is to raise its own
         # error.
         integers = train.dtype.kind in "biu" and test.dtype.kind in "biu"
         self.valid = valid if integers and len(positions(test)) else None
         self.shape = X.shape if hasattr(X, "shape") else (len(X),)
-        # Stands for the rows that train where nobody looks at them.
+        # Stands for the rows that train if nobody reads them.
         self.unseen = train[:0]
         self.expected = []
         self._taken = {}
@@ -148,6 +148,6 @@ class Fold:
             if self.valid is None
             else RowView(self.valid.X, positions(rows), self.expected, self.valid.y)
         )
-        if self.untouched:
+        if self.is_read_only:
             self._taken[name] = taken
         return taken

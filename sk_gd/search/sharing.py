@@ -10,7 +10,7 @@ from sklearn import config_context, get_config
 
 from ..estimators.base import check_parameters
 from ..estimators.settings import settings_of
-from ..estimators.validation import Witness
+from ..estimators.validation import Validator
 from .lanes import Candidate, Pass, TrainingSet
 from .moments import shared_moments
 from .pipelines import fit_transformers, remembering
@@ -75,7 +75,7 @@ class SharedFits:
                 print(f"{count} of {len(self._tasks)} fits are done one by one: {reason}")
 
     def _units(self):
-        """Return the units of work: lists of tasks that have a split and a key in common."""
+        """Return the units of work: lists of tasks with the same split and the same key."""
         units, keys = {}, {}
         for task in self._tasks:
             candidate = task.call.candidate
@@ -106,12 +106,12 @@ class SharedFits:
         return task.model_key(), None
 
     def _validate(self, task):
-        """Have X and y, all rows, as estimators of this class read them."""
+        """Validate X and y, all rows, once for each class of estimators."""
         kind = type(task.model)
         if kind not in self._valid:
-            witness = Witness(task.model)
-            given = witness.validate(task.call.X, task.call.y)
-            self._valid[kind] = given, witness.attributes
+            validator = Validator(task.model)
+            given = validator.validate(task.call.X, task.call.y)
+            self._valid[kind] = given, validator.attributes
             calls = {each.call.split: each.call for each in self._tasks}
             self._moments[kind] = shared_moments(given.X, given.y, calls)
 
@@ -157,8 +157,8 @@ class SharedFits:
             call.X,
             call.train,
             call.test,
-            whole=call.scores_train or call.has_callbacks,
-            untouched=task.only_predicts(),
+            needs_train=call.scores_train or call.has_callbacks,
+            is_read_only=task.only_predicts(),
             valid=self._valid[type(task.model)][0] if task.predicts_rows() else None,
         )
 
@@ -166,7 +166,7 @@ class SharedFits:
         """Train models in one pass, and have each of them scored."""
         try:
             candidates = [self._candidates[task.call.candidate] for task in group]
-            shared = Pass(candidates, data, not fold.untouched)
+            shared = Pass(candidates, data, not fold.is_read_only)
             outcomes, errors = shared.train(self._check_stop), shared.errors
             targets, loss = shared.problem.targets, shared.problem.loss
             # Its arrays are freed before the models are scored.
@@ -214,19 +214,19 @@ class SharedFits:
     def _transformed(self, task, fold, parameters):
         X, y = fold.take(fold.train), take_rows(task.call.y, fold.train)
         steps, last = fit_transformers(task.estimator, X, y, parameters)
-        witness = Witness(last.model)
-        given = witness.validate(last.X, last.y)
+        validator = Validator(last.model)
+        given = validator.validate(last.X, last.y)
         X, weight = given.X, weight_only(last.parameters)
-        if fold.untouched:
+        if fold.is_read_only:
             steps = remembering(steps)
-            if fold.whole:
+            if fold.needs_train:
                 # The rows are scored, too, and the steps may work in place.
                 X = X.copy()
-        return steps, TrainingSet(X, given.y, None, weight, witness.attributes)
+        return steps, TrainingSet(X, given.y, None, weight, validator.attributes)
 
 
 def _give_up(tasks, error):
-    """Leave tasks to be fitted alone, which raises this error again."""
+    """Leave tasks to be fitted alone, which will raise this error again."""
     for task in tasks:
         task.reason = f"{type(error).__name__}: {error}"
 

@@ -1,9 +1,9 @@
-"""All private names of scikit-learn that the searches use: the file to mend if one changes.
+"""All private names of scikit-learn that the searches use: the file to edit if one changes.
 
 * `BaseSearchCV.fit` makes one `Parallel` with the `pre_dispatch` of the search, calls
-  `_run_search` with a function that evaluates candidates on the splits of a splitter
-  (by default `_checked_cv_orig`), and makes a call of `_fit_and_score` for each
-  candidate and split. The searches change nothing but what becomes of these calls.
+  `_run_search` with a function that evaluates candidates on the splits of a splitter (by default
+  `_checked_cv_orig`), and makes a call of `_fit_and_score` for each candidate and split. The
+  searches change only how these calls are done.
 * `_fit_and_score` sets the parameters of an estimator, fits it and calls a scorer
   (`_MultimetricScorer` for several, `_Scorer` for a metric, `_PassthroughScorer` for
   the estimator's own `score`).
@@ -218,7 +218,7 @@ class _Adopting(CallbackSupportMixin):
 
 
 class _ScorerOfAdopted:
-    """A scorer that is given the model itself, not what stands for it."""
+    """A scorer that is given the model itself, not its stand-in."""
 
     def __init__(self, scorer):
         self._scorer = scorer

@@ -1,4 +1,4 @@
-"""A path of runs that differ in the strength of a ridge penalty: each begins near its minimum."""
+"""Regularization paths: runs with ever weaker ridge penalties; each begins near its minimum."""
 
 from typing import NamedTuple
 
@@ -8,34 +8,33 @@ from ..objectives.caching import cached_property
 from ..objectives.hessian import LossHessian, hessian_of_constant, inverse_hessian, updated_by_bfgs
 from ..penalties import ElasticNet
 
-# If a run that follows its neighbour takes more epochs, the pairs of L-BFGS know little of the way
-# to its minimum. How the minimum has moved before says more.
+# If a run takes more epochs, the pairs of L-BFGS tell little about the way to the next minimum. How
+# the minimum has moved before tells more.
 FEW_EPOCHS = 12
 # Up to so many columns the Hessian is computed again where it is not known. If the rows have no
-# more numbers than that, it costs about as much as five epochs, and is forgotten after a run of
-# more epochs than these.
+# more than so many numbers, this costs about as much as five epochs, and is done after a run of
+# more epochs than that.
 RENEWED_COLUMNS, CHEAP_NUMBERS, QUICK_EPOCHS = 64, 1 << 17, 3
-# The inverse of the Hessian costs less than the epochs that it saves with so many columns.
+# Up to so many columns the inverse of the Hessian costs less than the epochs that it saves.
 MOST_COLUMNS = 128
-# A run begins at the last minimum if it expects to lower the objective by no more than this share
-# from there.
+# Newton's step is taken if it is expected to lower the objective by no more than this share.
 NEAR = 0.1
-# The first pairs of a run from zero know too little of the curvature to say what is left to gain.
+# With fewer pairs a run from zero knows too little of the curvature to say what is left to gain.
 ENOUGH_PAIRS = 3
-# A run begins no farther from the last minimum than this multiple of its length: an exponential
-# loss may be infinite there.
+# A tangent step is no longer than this multiple of the length of the weights: an exponential loss
+# may be infinite farther away.
 LONGEST = 4.0
 
 
 class Minimum(NamedTuple):
-    """Where a run of the path has ended: the strength of its penalty, and its weights."""
+    """The minimum of a run: the strength of its penalty, and its weights."""
 
     strength: float
     weights: np.ndarray
 
 
 class Curvature:
-    """What is known of the Hessian of the loss on the way along a path; there is one output.
+    """What is known of the Hessian of the loss along a path, with one output.
 
     Parameters
     ----------
@@ -45,9 +44,9 @@ class Curvature:
     Attributes
     ----------
     hessian : ndarray or None
-        The Hessian at the last minimum, about; None if it is not known.
+        The approximate Hessian at the last minimum; None if it is not known.
     jumps : bool
-        Whether it jumps: then the one at the last minimum says little about others.
+        Whether it jumps, so that the one at the last minimum tells little about others.
     """
 
     def __init__(self, data):
@@ -85,7 +84,7 @@ class Curvature:
             return
         if self._is_cheap:
             self.renew(weights)
-        elif self._data.problem.joins:
+        elif self._data.problem.uses_joint_moments:
             self.hessian = hessian_of_constant(self._data)
 
     def renew(self, weights):
@@ -93,7 +92,7 @@ class Curvature:
         self.hessian = self._hessian_at(weights) if self._renews else None
 
     def note(self, run):
-        """Learn from the steps of a run, or forget the Hessian, which has been of little use."""
+        """Update the Hessian by the steps of a run, or forget it if the run was long."""
         if self.hessian is None or self._data.problem.loss.quadratic:
             return
         if run.history.n_epochs > (QUICK_EPOCHS if self._is_cheap else FEW_EPOCHS):
@@ -111,14 +110,14 @@ class Curvature:
 
 
 class Path:
-    """A path from the strongest penalty, with which the minimum is found the soonest.
+    """A path from the strongest penalty, whose minimum takes the fewest steps.
 
     Parameters
     ----------
     data : Data
         What the runs are trained on.
     optimizer : Optimizer
-        That of all runs; its rule can follow.
+        The optimizer of all runs; it `can_follow`.
     n_runs : int
         How many runs there are.
     max_iter : int
@@ -129,7 +128,7 @@ class Path:
         self.data = data
         self.optimizer = optimizer
         self.goes_on = n_runs > 1
-        # A run that is stopped early is to be what a fit by itself is.
+        # A run that `max_iter` stops early must be the same as a single fit.
         by_newton = self.goes_on and max_iter > FEW_EPOCHS and Curvature.suits(data)
         self.curvature = Curvature(data) if by_newton else None
         self.before = None
@@ -142,7 +141,7 @@ class Path:
         if before is None:
             self._begin_first(run)
         elif before.error is not None or not before.is_settled:
-            # Nobody knows where.
+            # The last minimum is not known.
             run.begin(self.optimizer)
             self.minima, self.curvature = [], None
         elif self.curvature is None or not self._begin_by_newton(run):
@@ -171,7 +170,7 @@ class Path:
                 run.begin_at(run.start, run.lane, inverse)
 
     def _begin_by_newton(self, run):
-        """Have a run begin where Newton's method expects its minimum; whether it does."""
+        """Have a run begin where Newton's method expects its minimum; False if it cannot."""
         before, last, known = self.before, self.minima[-1], self.curvature
         strength, inverse, step = run.config.penalty.ridge, None, None
         if known.jumps:
@@ -182,7 +181,7 @@ class Path:
             inverse = known.inverse(strength)
         curved = known.ridge @ last.weights
         if inverse is not None:
-            # At the minimum the gradient becomes that of the penalty that is added.
+            # At the last minimum the gradient is that of the change of the penalty.
             slope = (strength - before.config.penalty.ridge) * curved
             newton = -(inverse @ slope)
             gain = -0.5 * (newton @ slope) * run.config.loss_unit
@@ -203,10 +202,10 @@ class Path:
 
 
 def tangent_step(last, tangent, strength):
-    """The step, about, from the last minimum to that of another strength, along the tangent.
+    """The approximate step from the last minimum to that of another strength, along the tangent.
 
-    The path of the minima is straightest in the logarithm of the strength. `tangent` is the
-    derivative of the last one in that.
+    The path of the minima is straightest in the logarithm of the strength. `tangent` is its
+    derivative with respect to this, at the last minimum.
     """
     if not strength > 0:
         return 0.0
@@ -215,9 +214,9 @@ def tangent_step(last, tangent, strength):
 
 
 def secant_step(earlier, last, strength):
-    """The step, about, to the minimum of the next strength, along the line through the last two.
+    """The approximate step to the next minimum, along the line through the last two.
 
-    The strengths decrease. None if they say nothing.
+    None unless the strengths decrease.
     """
     if not earlier.strength > last.strength > strength > 0:
         return None

@@ -83,7 +83,7 @@ class Task:
         return type(self.estimator), fingerprint(parameters), requests(self.model)
 
     def only_predicts(self):
-        """Tell whether those who score do nothing with X but have the estimator predict."""
+        """Tell whether the scorers do nothing with X but have the estimator predict."""
         score_is_known = type(self.model).score in (GDClassifier.score, GDRegressor.score) and (
             not self.is_pipeline or type(self.estimator).score is Pipeline.score
         )
@@ -101,7 +101,7 @@ class Task:
         fold : Fold
             Stands for X.
         outcome : Outcome
-            What training came to.
+            The result of its training.
         steps : list or None
             The fitted transformers before the model.
         targets : RealTargets or ClassTargets
@@ -115,12 +115,12 @@ class Task:
             began = time.perf_counter()
             rows = fold.take(fold.test)
             score = rows.score(outcome.attributes, targets, loss)
-            if math.isfinite(score):  # if not, scikit-learn has something to say
+            if math.isfinite(score):  # if not, scikit-learn warns or raises
                 seconds = time.perf_counter() - began
                 warn_of(outcome, self.call.parameters, stacklevel=2)
                 self.result = self.call.result(score, rows.shape[0], outcome.seconds, seconds)
                 return
-        train = fold.train if fold.whole else fold.unseen
+        train = fold.train if fold.needs_train else fold.unseen
 
         def adopt():
             return self._adopt(fold, outcome, steps)
@@ -129,7 +129,7 @@ class Task:
         self.result["fit_time"] += outcome.seconds
 
     def _adopt(self, fold, outcome, steps):
-        """Return the estimator as if it had been fitted by itself, or raise its error."""
+        """Return the estimator as if it had been fitted alone, or raise its error."""
         if outcome.error is not None:
             raise outcome.error.with_traceback(None)
         warn_of(outcome, self.call.parameters, stacklevel=5)

@@ -7,16 +7,16 @@ import numpy as np
 from ..exceptions import DivergenceError
 from .loop import Lane
 
-# Training that ends above its beginning by this share of the loss there, or of the loss of a
-# constant model, has diverged. At rates beyond the stable limit it is a thousand and more.
-CLEARLY = 0.2
-# At an automatic rate training is stable, and no choice of a user is wrong. But on targets that are
-# noise only, with half as many features as rows, plain descent on mini-batches ended above its
-# beginning by more than a half.
-AT_AUTOMATIC_RATES = 2.0
-# The first steps may be too long, and the next ones make up for it; a few rows may have targets far
-# from all others. So many steps and rows are needed to judge by that; fewer have more room.
-FEW = 100
+# Training has diverged if the objective has risen by this share of the loss at the beginning, or of
+# that of a constant model. Beyond the stable limit of the learning rate it rises by a thousand and
+# more.
+CLEAR_RISE = 0.2
+# At an automatic rate training is stable. But on targets that are noise only, with half as many
+# features as rows, plain descent on mini-batches ended above its beginning by more than a half.
+CLEAR_RISE_AT_AUTOMATIC_RATES = 2.0
+# With fewer steps or rows than that, a larger rise is allowed: the first steps may be too long, and
+# a few rows may have targets far from all others.
+ENOUGH = 100
 
 
 class Change:
@@ -35,27 +35,27 @@ class Change:
     ----------
     before, after : float
         The objective with the model that training began with, and with the one it ended with;
-        infinite if that has numbers that are not finite. Both are zero if nothing can be said.
-    room : float
+        infinite if that is not finite. Both are zero if they are not compared.
+    allowed_rise : float
         How far it may end above its beginning.
-    from_nothing : bool
+    began_at_zero : bool
         Whether the objective was zero, so that it could only grow.
     """
 
     def __init__(self, run, data, *, automatic):
         self.before = self.after = 0.0
-        self.from_nothing = False
+        self.began_at_zero = False
         weights = run.weights()
         if not (run.can_hold(weights) and _can_predict(run, data)):
             self.after = math.inf
         elif not run.lane.rule.never_rises():
             self._compare(run, data, weights)
         level = max(abs(self.before), run.config.loss_unit)
-        clearly = AT_AUTOMATIC_RATES if automatic else CLEARLY
-        self.room = clearly * level * max(1, FEW / max(1, min(data.n, run.lane.rule.t)))
+        clearly = CLEAR_RISE_AT_AUTOMATIC_RATES if automatic else CLEAR_RISE
+        self.allowed_rise = clearly * level * max(1, ENOUGH / max(1, min(data.n, run.lane.rule.t)))
 
     def _compare(self, run, data, weights):
-        some, lane = data.glance(), run.lane
+        some, lane = data.small_sample(), run.lane
         if some is None:
             return
         if some is not data:
@@ -72,19 +72,18 @@ class Change:
                 lane.value_at(weights, *rows),
             ]
         self.before, self.after = (v if math.isfinite(v) else math.inf for v in values)
-        self.from_nothing = self.before == 0
+        self.began_at_zero = self.before == 0
 
     @property
     def rise(self):
         """By how much the objective has grown; zero or less if it has not."""
-        # Losses that are zero without a model can only grow. And what began beyond all numbers
-        # has not become worse.
+        # An objective that was zero can only grow, and an infinite one has not become worse.
         return self.after - self.before if self.before not in (0, math.inf) else 0.0
 
     @property
     def is_divergence(self):
         """Whether training ended clearly above its beginning."""
-        return self.after == math.inf or self.rise > self.room
+        return self.after == math.inf or self.rise > self.allowed_rise
 
 
 def _can_predict(run, data):

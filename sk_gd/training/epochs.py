@@ -9,7 +9,7 @@ def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None
     """Train `runs` side by side, each until its epochs are over or it stops by itself.
 
     A run that diverges has its `error`, and does not disturb the others. The lanes stay connected
-    to the data; a run that outlives the data lets go of them by `Run.release`.
+    to the data; `Run.release` ends this for a run that outlives them.
 
     Parameters
     ----------

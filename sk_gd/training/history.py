@@ -1,4 +1,4 @@
-"""What the epochs of a run came to."""
+"""The losses and scores of the epochs of a run."""
 
 # An epoch that gains so many times as much as the one before is faster: less is chance.
 FASTER = 1.5
@@ -57,7 +57,7 @@ class History:
         self.watched = [float("nan")] * self.n_epochs
 
     def copy(self):
-        """A history that continues by itself."""
+        """An independent copy."""
         other = History()
         for name, value in vars(self).items():
             setattr(other, name, list(value) if isinstance(value, list) else value)

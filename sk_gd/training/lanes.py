@@ -38,7 +38,7 @@ def lane_from(state):
 
 
 def connect(lanes, data):
-    """Let every lane ask the data by itself; returns the objective of all lanes together."""
+    """Give every lane an objective of its own; returns the objective of all lanes together."""
     objective = data.objective([lane.penalty for lane in lanes])
     for lane in lanes:
         lane.connect(objective if len(lanes) == 1 else data.objective([lane.penalty]))

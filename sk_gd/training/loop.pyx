@@ -22,30 +22,30 @@ from ..aligned import aligned
 cdef double FORGET = 8
 
 
-# After so many rows the clock is read, and after so many seconds of work Ctrl-C is looked for, as
-# that may have to wait for another thread.
-cdef Py_ssize_t ROWS_UNHEARD = 1 << 15
-cdef double SECONDS_UNHEARD = 0.1
+# The clock is read after so many rows. Signals such as Ctrl-C are checked after so many seconds,
+# since that needs the GIL, which another thread may have.
+cdef Py_ssize_t ROWS_BETWEEN_CHECKS = 1 << 15
+cdef double SECONDS_BETWEEN_CHECKS = 0.1
 
 
-cdef struct Ear:
+cdef struct SignalCheck:
     Py_ssize_t rows
     clock_t time
 
 
-cdef inline int listen(Ear *ear, Py_ssize_t rows) except -1 nogil:
-    """Raise what a signal asks for, such as KeyboardInterrupt; `rows` were read since."""
+cdef inline int check_signals(SignalCheck *last, Py_ssize_t rows) except -1 nogil:
+    """Raise what a signal asks for, such as KeyboardInterrupt, after `rows` more rows."""
     cdef clock_t now
-    ear.rows += rows
-    if ear.rows < ROWS_UNHEARD:
+    last.rows += rows
+    if last.rows < ROWS_BETWEEN_CHECKS:
         return 0
-    ear.rows = 0
+    last.rows = 0
     now = clock()
-    if ear.time == 0:
-        # Only now, since an epoch of few rows takes hardly longer than a look at the clock.
-        ear.time = now
-    elif now - ear.time > SECONDS_UNHEARD * CLOCKS_PER_SEC:
-        ear.time = now
+    if last.time == 0:
+        # Not at the beginning: an epoch of few rows takes hardly longer than to read the clock.
+        last.time = now
+    elif now - last.time > SECONDS_BETWEEN_CHECKS * CLOCKS_PER_SEC:
+        last.time = now
         with gil:
             PyErr_CheckSignals()
     return 0
@@ -67,7 +67,7 @@ cdef class BatchObjective(Objective):
     cdef Py_ssize_t count
     cdef Py_ssize_t n_steps
     cdef bint new
-    cdef Ear ear
+    cdef SignalCheck last_check
 
     def __init__(self, LaneObjective whole not None, PenaltyKernel penalty not None):
         if whole.n_lanes != 1 or penalty.n != whole.n_weights:
@@ -103,10 +103,10 @@ cdef class BatchObjective(Objective):
         return self.whole.value(0, self.n)
 
     cdef int ask(self) except -1 nogil:
-        """Count a question, and keep the value at the point of the rule before it is lost."""
+        """Count an evaluation, and keep the value at the point of the rule before it is lost."""
         self.here()
         self.asked += 1
-        listen(&self.ear, self.count)
+        check_signals(&self.last_check, self.count)
         return 0
 
     cdef int prox(self, double[::1] w, double step) except -1 nogil:
@@ -164,7 +164,7 @@ cdef class Lane:
     cdef double[::1] rates
     cdef double[::1] point
     cdef double[::1] reported
-    # A local rule only wants one gradient, at w, so that less has to be made ready for it.
+    # A local rule needs nothing but one gradient, at w.
     cdef bint steps_only
 
     def __init__(self, Rule rule not None, w):
@@ -255,16 +255,15 @@ cdef class Lane:
         else:
             weights = self.rule.model(w)
         if self.penalty is not None and self.penalty.has_prox:
-            # The average of weights that become zero only comes close to zero. The iterate
-            # shows which weights are zero.
-            weights[w == 0] = 0
+            # The average of a weight that becomes zero only approaches zero.
+            weights[self.rule.at_zero(w, self.penalty)] = 0
         return weights
 
     cdef int begin_epoch(
         self, LaneObjective shared, Py_ssize_t lane, double[::1] rates, double[::1] g,
         const Py_ssize_t *order, Py_ssize_t n,
     ) except -1:
-        """Make ready for an epoch with these learning rates and this buffer for gradients."""
+        """Prepare an epoch with these learning rates and this buffer for gradients."""
         self.rates = rates
         self.loss = 0
         self.objective.shared = shared
@@ -347,8 +346,8 @@ cdef inline int take_batches(
     """Take every lane that is alive through all batches."""
     cdef Py_ssize_t batch, begin, count, lane, n_alive
     cdef const double *at
-    cdef Ear ear
-    ear.rows = ear.time = 0
+    cdef SignalCheck last_check
+    last_check.rows = last_check.time = 0
     for batch in range((epoch.n + epoch.batch_size - 1) // epoch.batch_size):
         begin = batch * epoch.batch_size
         count = min(epoch.batch_size, epoch.n - begin)
@@ -366,7 +365,7 @@ cdef inline int take_batches(
                 n_alive += (<Lane> epoch.lane_of[lane]).alive
         if n_alive == 0:
             break
-        listen(&ear, count)
+        check_signals(&last_check, count)
     return 0
 
 

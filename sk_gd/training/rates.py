@@ -53,7 +53,7 @@ class Rates:
         return Rates(self.learning_rate, schedule, self.horizon)
 
     def copy(self):
-        """A copy that continues by itself."""
+        """An independent copy."""
         other = self.with_schedule(self.schedule)
         other._computed, other._over = self._computed, self._over
         return other

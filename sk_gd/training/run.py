@@ -20,13 +20,13 @@ from .rates import Rates
 from .stopping import Best, Stopping
 from .stored import check_run, refusing
 
-# Weights must stay so far below the largest number that sums over features stay finite.
-ROOM = 1e6
+# Weights must stay below the largest number by this factor, so that sums over features are finite.
+HEADROOM = 1e6
 LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in ("float32", "float64")}
-# Below this share of the loss of a constant model, about, further improvements do not count:
-# a loss that goes to zero would never settle otherwise. An objective with a penalty does not.
+# `tol` is never relative to less than this share of the loss of a constant model, about: otherwise
+# a loss that goes to zero would never settle. (An objective with a penalty does not.)
 LEAST_LOSS = 1e-3
-# Beyond this multiple of it the loss is that of outliers, of which nothing can be learnt.
+# Nor is it relative to more than this multiple: a larger loss is that of outliers.
 MOST_LOSS = 10.0
 # A run is at its minimum if its rule estimates that less than this share of `tol` is left to gain.
 LEFT = 0.01
@@ -61,9 +61,9 @@ class Run:
     seed : int
         Seeds everything random.
     statistics : Statistics
-        The moments from which the coordinates were made.
+        The moments from which the coordinates were computed.
     signal : Signal
-        The ratio of signal and noise, if the strength of the penalty is made from it.
+        The signal-to-noise ratio, if the strength of the penalty is computed from it.
     config : Config
         How the run is trained.
     coordinates : Coordinates
@@ -73,13 +73,13 @@ class Run:
     rates : Rates
         The learning rates to come.
     history : History
-        What each epoch came to.
+        The losses and scores of the epochs.
     stopping : Stopping
         Whether the loss still improves.
     best : Best
         The model of the lowest validation loss, or of the highest score that was chosen.
     limit : float
-        Weights below it give a model, and predictions, of finite numbers.
+        If all weights are below it, the model and its predictions are finite.
     fingerprint : tuple of str or None
         Equal for two fits of the same objective to the same data, and with the same
         held-out data; None if the run is not to be compared.
@@ -149,7 +149,7 @@ class Run:
         self.start, self.first_epoch = None, 0
 
     def copy(self):
-        """A run that continues from here by itself."""
+        """An independent run that continues from here."""
         other = Run.__new__(Run)
         vars(other).update(vars(self))
         if "generator" in vars(self):
@@ -191,7 +191,7 @@ class Run:
         optimizer is another one, the model is as good as `earlier` steps of it.
         """
         if self.config is None or config.validated != self.config.validated:
-            # The losses so far are those of another quantity.
+            # The losses so far are of another kind: on other data, or with a penalty.
             self._forget_losses()
         self.config = config
         self.rates = self._rates()
@@ -216,7 +216,7 @@ class Run:
                 self.lane.transform(there)
         self.start, self.first_epoch = self.lane.model(), self.history.n_epochs
         self.coordinates = coordinates
-        self.limit = LARGEST[config.dtype] / ROOM / max(1.0, coordinates.amplification())
+        self.limit = LARGEST[config.dtype] / HEADROOM / max(1.0, coordinates.amplification())
         self.lane.penalty = self.penalty_kernel(self.lane.rule)
 
     def penalty_kernel(self, rule):
@@ -224,8 +224,8 @@ class Run:
         scales = self.coordinates.weight_scales()
         return self.config.penalty.kernel(*scales, proximal=rule.has_metric())
 
-    def beside(self, penalty):
-        """A new run that differs in the penalty only; this one has not begun.
+    def with_penalty(self, penalty):
+        """A new run that differs in the penalty only. This one must not have begun.
 
         It has no lane yet: see `begin` and `follow`.
         """
@@ -237,7 +237,7 @@ class Run:
         return other
 
     def begin(self, optimizer):
-        """Begin where the fit does."""
+        """Begin at the weights with which the fit starts."""
         self.lane = new_lane(optimizer, self.start, self.seed)
         self.lane.penalty = self.penalty_kernel(self.lane.rule)
 
@@ -253,7 +253,8 @@ class Run:
         lane.penalty = self.penalty_kernel(lane.rule)
         added = lane.penalty.curvature() - penalty.curvature()
         if guess is None:
-            # The objective here is known, so that the first step may show that it is the minimum.
+            # The objective at these weights is known, so that the first step may show that they are
+            # the minimum.
             v = self.coordinates.before_rotation(w).ravel()
             self.stopping.mark = other.history.loss_curve[-1] - penalty(v) + lane.penalty(v)
 
@@ -271,7 +272,7 @@ class Run:
         self.lane = lane
         np.asarray(lane.w)[:] = self.start = weights
         lane.penalty = self.penalty_kernel(lane.rule)
-        # What is known is of all rows: there is nothing to learn from a sample.
+        # The matrix is that of all rows: a sample of them would tell nothing new.
         lane.continues = True
         lane.rule.begin_at(lane.w, inverse)
 
@@ -359,7 +360,7 @@ class Run:
     def can_hold(self, weights):
         """Whether these weights give a model, and predictions, of finite numbers."""
         return bool(np.abs(weights).max() <= self.limit) or self.coordinates.can_hold(
-            weights, self.config.dtype, ROOM
+            weights, self.config.dtype, HEADROOM
         )
 
     def weights(self):
@@ -368,7 +369,7 @@ class Run:
         return self.lane.model() if best is None else self.coordinates.from_model(*best)
 
     def release(self):
-        """Let go of the data."""
+        """Release the data."""
         self.lane.objective = None
 
     def model(self):

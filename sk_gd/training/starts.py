@@ -10,29 +10,28 @@ from ..objectives.moments import FAR_FROM_ZERO
 from .lanes import connect
 from .loop import run_epoch
 
-# A run is at its minimum if it is certain, and not only an estimate, that less than this share of
+# A run is at its minimum if a bound, and not only an estimate, says that less than this share of
 # `tol` is left to gain.
 SURELY_LEFT = 0.1
-# The most passes of dual coordinate ascent, and the share of what all passes have gained that one
-# gains if another one is worth its time. From there L-BFGS is the sooner at the minimum, unless a
-# few more passes will do.
+# The most passes of dual coordinate ascent. They end when one gains less than this share of what
+# all have gained: L-BFGS is faster from there, unless so few more passes are enough.
 MOST_PASSES, LEAST_GAIN, FEW_PASSES = 16, 1e-4, 5
-# What is left to gain, relative to what such passes would gain at most if they went on.
+# What is left to gain is taken to be this multiple of what the passes would gain if they went on.
 LEFT_OF_GAIN = 3
-# The ascent does not pay if rows have fewer entries than that, which is about what solving for the
-# step on a row costs, or if more numbers must be kept than that (256 MB): all entries, in the sizes
-# of their features, and two numbers for each class of each row.
+# The ascent is not used if rows have fewer entries, since to solve for the step on a row costs
+# about as much as so many. Nor if more numbers must be kept (256 MB): all entries, divided by the
+# sizes of their features, and two numbers for each class of each row.
 LONG_ROWS, MOST_KEPT = 8, 1 << 25
-# With one output a step of L-BFGS is cheaper. The ascent pays if rows have so many entries, and if
-# there are so many features for each row, over which a step takes as long as over the rows.
+# With one output a step of L-BFGS is cheaper. The ascent is used if rows have so many entries, and
+# if there are so many features for each row, since a step also passes over the features.
 LONGER_ROWS, FEATURES_OF_A_ROW = 24, 1.5
-# Nor does it pay if a row could move its own score less or farther than that. Under a ridge so
-# strong L-BFGS takes few steps, and one so weak leaves the rows against each other.
+# Nor is it used if a row could move its own score by less or by more. If the ridge is so strong,
+# L-BFGS takes few steps. If it is so weak, the steps on single rows undo each other.
 SHORTEST_REACH, LONGEST_REACH = 0.03, 4e3
 
 
 def begin_nearer(runs, data):
-    """Begin new runs nearer to their minimum, if their rules gain by it.
+    """Begin new runs nearer to their minimum, if their rules profit.
 
     Returns for each such run the run, and the objective, summed over all rows, about, that it
     began with.
@@ -72,7 +71,7 @@ def _begin_on_sample(runs, data, sample, n_steps):
 def _begin_by_ascent(run, data):
     """Take a run through a few passes of dual coordinate ascent.
 
-    Returns the objective, summed over the rows, that it would begin with; None if it still does.
+    Returns the objective, summed over the rows, before these passes; None if there were none.
     """
     config = run.config
     close = SURELY_LEFT * (config.tol or 0.0)
@@ -82,21 +81,21 @@ def _begin_by_ascent(run, data):
     found = ascend(data, config.penalty.ridge, close)
     if found is None:
         return None
-    weights, lowest = found
+    weights, bound = found
     run.lane.w[:] = weights
     run.lane.rule.start(weights)
-    # The objective is at most so high if no more than that share of it is above the bound.
-    run.lane.rule.rest_below(lowest / (1 - close) if close < 1 else np.inf)
-    # Its weights were zero, where all classes have the same probability.
+    # If the objective is no higher, no more than the share `close` of it is above the bound.
+    run.lane.rule.stop_below(bound / (1 - close) if close < 1 else np.inf)
+    # The weights were zero, where all classes have the same probability.
     return data.n * np.log(max(2, data.coordinates.n_outputs))
 
 
 def suits_ascent(data):
     """Whether to begin with dual coordinate ascent.
 
-    Sparse rows are as soon multiplied one by one as together, if each entry is multiplied with
-    the weights of many classes, or if there are many more features than entries of a row.
-    Features far from zero would make all rows alike.
+    To multiply sparse rows one by one takes no longer than together, if each entry is multiplied
+    with the weights of many classes, or if there are many more features than entries of a row. With
+    features far from zero all rows would be alike.
     """
     problem, coordinates = data.problem, data.coordinates
     shift, one = coordinates.shift, coordinates.n_outputs == 1
@@ -129,9 +128,8 @@ def ascend(data, ridge, close):
     Returns
     -------
     tuple of (ndarray, float), or None
-        The flat weights that they find, and a number below which the minimum is not, about. None
-        if they fail or would not pay, where the ridge is so weak that no single row tells where
-        to go, or so strong that a few steps suffice.
+        The flat weights that they find, and a lower bound of the minimum, about. None if they fail,
+        or if the ridge is too weak or too strong for them.
     """
     problem, coordinates = data.problem, data.coordinates
     inverse = np.ones(problem.n_features) / coordinates.feature_size
@@ -159,4 +157,4 @@ def ascend(data, ridge, close):
         few_more = left * ratio**FEW_PASSES <= close * gained
         if left <= close * gained or (more <= LEAST_GAIN * gained and not few_more):
             break
-    return coordinates.from_model(*duals.model()), duals.lowest()
+    return coordinates.from_model(*duals.model()), duals.lower_bound()

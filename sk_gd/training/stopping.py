@@ -38,7 +38,7 @@ class Stopping:
             self.stale += 1
 
     def copy(self):
-        """A copy that continues by itself."""
+        """An independent copy."""
         other = Stopping()
         vars(other).update(vars(self))
         return other

@@ -1,4 +1,4 @@
-"""What is stored of a run: plain containers, which are checked before they are believed.
+"""What is stored of a run: plain containers, which are checked before they are used.
 
 Files may be damaged, or made by somebody else. Compiled code trusts the lengths of its arrays.
 """
@@ -14,9 +14,9 @@ from ..optimizers.base import Optimizer, Rule
 from ..penalties.base import Penalty
 from ..schedules import Schedule
 
-# Of these, unlike of the Mersenne twister, no state leads beyond its own memory.
+# No state of these leads beyond its own memory, as one of the Mersenne twister may.
 GENERATORS = (np.random.PCG64, np.random.PCG64DXSM)
-# No count in a run is as large. They are kept as integers and as floats.
+# Counts in a run are smaller: they are kept as integers and as floats.
 MOST = 2**53
 
 COORDINATES = (

@@ -26,12 +26,13 @@ SOURCES = (
     "losses.regression",
     "penalties.base",
     "penalties.elastic_net",
+    "optimizers.checks",
     "optimizers.base",
     "optimizers.vectors",
     *(
         f"optimizers.{path.stem}"
         for path in sorted((FOLDER / "optimizers").glob("[a-z]*.py"))
-        if path.stem not in ("base", "vectors")
+        if path.stem not in ("base", "checks", "vectors")
     ),
 )
 
@@ -155,5 +156,5 @@ def plain_fit(plain, optimizer, loss, X, y, outputs, alpha, l1_ratio, lr, steps)
             rule.proximal_step(w, penalty, lr)
     model = rule.model(w).reshape(outputs, width)
     if penalty.has_prox:
-        model[w.reshape(outputs, width) == 0] = 0
+        model[rule.at_zero(w, penalty).reshape(outputs, width)] = 0
     return model[:, :d], model[:, d]

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""Weights and gradients of many outputs, turned round: the outputs of a feature side by side."""
+"""Weights and gradients of many outputs, transposed: the outputs of a feature side by side."""
 
 from sk_gd.clones cimport SK_GD_CLONES  # no-cython-lint: for the C below
 
@@ -7,16 +7,16 @@ cdef extern from *:
     """
     #include <math.h>
 
-    /* Columns that are turned round at a time: they stay in the cache meanwhile. */
-    #define SK_GD_TURNED 64
+    /* Columns that are transposed at a time: so many stay in the cache. */
+    #define SK_GD_TILE 64
 
     /* v (features × stride) = weights (outputs × columns), each times the scale of the feature. */
-    SK_GD_CLONES static void sk_gd_turn(
+    SK_GD_CLONES static void sk_gd_transpose(
         const double *w, Py_ssize_t columns, Py_ssize_t outputs, const double *scale, Py_ssize_t d,
         double *__restrict v, Py_ssize_t stride
     ) {
-        for (Py_ssize_t first = 0; first < d; first += SK_GD_TURNED) {
-            const Py_ssize_t n = d - first < SK_GD_TURNED ? d - first : SK_GD_TURNED;
+        for (Py_ssize_t first = 0; first < d; first += SK_GD_TILE) {
+            const Py_ssize_t n = d - first < SK_GD_TILE ? d - first : SK_GD_TILE;
             double *to = v + first * stride;
             for (Py_ssize_t k = 0; k < outputs; k++) {
                 const double *from = w + k * columns + first;
@@ -53,8 +53,8 @@ cdef extern from *:
         }
     }
     """
-    const Py_ssize_t TURNED "SK_GD_TURNED"
-    void turn "sk_gd_turn"(
+    const Py_ssize_t TILE "SK_GD_TILE"
+    void transpose "sk_gd_transpose"(
         const double *, Py_ssize_t, Py_ssize_t, const double *, Py_ssize_t, double *, Py_ssize_t
     ) noexcept nogil
     void subtract_shift "sk_gd_shift"(
