@@ -163,12 +163,12 @@ class TestDefinition:
         """The ratio of 3,000 wide rows is that of 2,000 of them, with and without weights."""
         read = []
 
-        def images(rows, *given):
+        def times(rows, *given):
             read.append(rows.problem.n)
             return plain(rows, *given)
 
-        plain = CentredRows.images
-        monkeypatch.setattr(CentredRows, "images", images)
+        plain = CentredRows.times
+        monkeypatch.setattr(CentredRows, "times", times)
         X, Y = table(3000, 260, 0.5)
         make, y, columns, curvature, k = targets_of(kind, Y)
         weight = np.random.default_rng(1).integers(0, 3, 3000)

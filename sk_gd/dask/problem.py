@@ -132,8 +132,8 @@ class ClusterProblem(Problem):
         found = self.merged(partition.joint_moments, partition.merge_moments, numbers=numbers)
         return found if found is not None and np.isfinite(found.covariance).all() else None
 
-    def _of_evidence(self):
-        at = sampled_places(self)
+    def _of_evidence(self, n_directions):
+        at = sampled_places(self, n_directions)
         if at is None:
             return self._gathered(self.ask(partition.rows_of))
         counted = np.array([size.counted for size in self.sizes])

@@ -26,6 +26,9 @@ SETTLED = 1.1
 # The Lanczos steps read at most so many rows, drawn at random, and so many numbers (256 MB). To
 # read all rows would take a fourth to a half as long as the training.
 SAMPLED_ROWS, SAMPLED_NUMBERS = 2000, 1 << 25
+# Rows along many directions have little in common, and say little about each other. Therefore there
+# are at least so many times the root of the number of directions.
+ROWS_OF_ROOT = 20
 # The block size of LAPACK's routines, in columns.
 WORK = 32
 EPSILON = float(np.finfo(float).eps)
@@ -117,7 +120,9 @@ def signal_in_text(problem, features, *, scaled):
         return _settled(models[1], ratio_of_raw), False
     sample = Sample(data) if problem.has_two_classes else None
     if sample is not None and sample.has_both_classes():
-        return _of_two_classes(problem, features, sample, inverses, ratio, scaled)
+        found = _of_two_classes(problem, features, sample, inverses, ratio, scaled)
+        if found is not None:
+            return found
     return _settled(models[0], ratio) if scaled else _settled(models[1], ratio_of_raw), scaled
 
 
@@ -148,17 +153,20 @@ def _settled(refinements, before=0.0):
 def _of_two_classes(problem, features, sample, inverses, ratio, scaled):
     """The signal-to-noise ratio of a logistic model, and whether the penalty uses the sizes.
 
-    `ratio` is about that of the linear model, with the sizes.
+    `ratio` is about that of the linear model, with the sizes. None if it should not be larger.
     """
     # The variance of the noise of a margin is one over the typical curvature.
     curvature = np.mean(curvature_of(problem.loss, "typical_curvature", 1, None))
-    found, margin = [], 2.0 ** round(np.log2(ratio / curvature))
+    found, first = [], 2.0 ** round(np.log2(ratio / curvature))
+    margin = first
     for inverse in inverses:
         variance = total_variance(features, inverse)
         model = Logistic(sample, inverse, variance)
         margin, evidence = model.best(margin)
         found.append((evidence, margin))
     (evidence, margin), (of_raw, margin_of_raw) = found
+    if margin_of_raw == first:
+        return None
     scaled = scaled and bool(of_raw - evidence <= CLEARLY_LOGISTIC)
     return float((margin if scaled else margin_of_raw) * curvature), scaled
 
@@ -235,15 +243,22 @@ def has_few_rows(problem):
     return max(problem.n_counted, problem.n) <= MAX_EXACT_ROWS
 
 
-def sampled_places(problem):
-    """The places, from 0 to 1, of the rows in a random sample; None if all rows are read.
+def n_directions(features, inverse):
+    """Among how many equal directions such variances would be spread, about."""
+    variance = features.variance * inverse**2
+    variance /= variance.max()  # else squares may overflow
+    return float(variance.sum() ** 2 / np.sum(variance**2))
 
-    One is drawn in each of some intervals of the same length.
-    """
-    if max(problem.n, problem.n_counted) <= SAMPLED_ROWS:
+
+def sampled_places(problem, n_directions):
+    """The places, from 0 to 1, of the rows in a random sample; None if all rows are read."""
+    rows = max(SAMPLED_ROWS, int(ROWS_OF_ROOT * np.sqrt(n_directions)))
+    # A row of weight two is there twice.
+    n_rows = max(problem.n, problem.n_counted)
+    if n_rows <= rows:
         return None
     most = SAMPLED_NUMBERS * problem.n // max(problem.n_entries, 1)
-    return places(min(max(most, MAX_EXACT_ROWS), SAMPLED_ROWS))
+    return places(min(max(most, MAX_EXACT_ROWS), rows), n_rows)
 
 
 def _mix(data):

@@ -18,26 +18,25 @@ def by_lanczos(data, mix):
     Nodes stand for eigenvalues. Their weights are the shares of the targets, multiplied by `mix`,
     along the eigenvectors, and how often each eigenvalue occurs.
     """
-    rng, inverse = np.random.default_rng(0), data.inverse
     # Columns of zeros: one for the signs, and others for a width that suits sparse products.
     n_more = padded_width(mix.shape[1] + 1) - mix.shape[1]
-    signs = rng.choice([-1.0, 1.0], len(inverse)) * (inverse > 0)
-    v = data.starts(np.pad(mix, ((0, 0), (0, n_more))), signs)
+    v = data.starts(np.pad(mix, ((0, 0), (0, n_more))))
     # Every start has its own vectors: starts × steps × numbers.
-    basis, images = np.empty((2, len(v), STEPS, v.shape[1]))
+    basis, duals = np.empty((2, len(v), STEPS, v.shape[1]))
     diagonal, beside = np.empty((2, len(v), STEPS))  # the second one with the lengths before it
     for k in range(STEPS):
-        image = data.images(v)
-        length = np.sqrt(np.maximum(np.einsum("ij,ij->i", v, image), 0.0))
+        products = data.times(v)
+        dual = data.duals(v, products)
+        length = np.sqrt(np.maximum(np.einsum("ij,ij->i", v, dual), 0.0))
         # When all directions are known, what is left is rounding.
         left = length > (EXHAUSTED * diagonal[:, 0] if k else 0.0)
         beside[:, k] = np.where(left, length, 0.0)
         one = np.where(left, 1 / np.where(left, length, 1.0), 0.0)[:, None]
-        basis[:, k], images[:, k] = one * v, one * image
-        v = data.times(basis[:, k], images[:, k])
-        diagonal[:, k] = np.einsum("ij,ij->i", v, images[:, k])
+        basis[:, k], duals[:, k] = one * v, one * dual
+        v = one * products
+        diagonal[:, k] = np.einsum("ij,ij->i", v, duals[:, k])
         # Without this, rounding would bring back known directions and decide the result.
-        along = images[:, : k + 1] @ v[:, :, None]
+        along = duals[:, : k + 1] @ v[:, :, None]
         v -= (along.transpose(0, 2, 1) @ basis[:, : k + 1])[:, 0]
         n = k + 1
         if n >= FIRST_STEPS and (STEPS - n) % MORE_STEPS == 0:

@@ -16,8 +16,8 @@ from .second_moments import CentredRows, drawn, places
 
 # So many rows are read, drawn at random, and at least so many of each class.
 ROWS, FEWEST = 1000, 10
-# The variances of the margins that are compared: the factor from one to the next, and the bounds.
-APART, LEAST, MOST = 4.0, 2.0**-4, 2.0**14
+# The variances of the margins that are compared: the factor from one to the next, and the largest.
+APART, MOST = 4.0, 2.0**14
 # For each of them, the largest duality gap per row, and the most passes of dual coordinate ascent
 # to get there.
 LEFT, PASSES = 5e-4, 60
@@ -48,7 +48,8 @@ class Sample:
     def __init__(self, rows):
         self.problem = rows.problem
         X, y, counted = rows.in_memory()
-        some = np.repeat(*drawn(places(round(min(rows.total, ROWS))), counted))
+        n_rows = max(rows.total, len(counted))
+        some = np.repeat(*drawn(places(round(min(rows.total, ROWS)), n_rows), counted))
         self.X, self.y = X[some], y[some]
 
     def has_both_classes(self):
@@ -128,13 +129,13 @@ class Logistic:
     def best(self, v):
         """The variance of the margins with the largest evidence, a power of two, and this evidence.
 
-        The search begins at `v`.
+        The search begins at `v`, and goes up: the evidence is an approximation that is too low for
+        large variances.
         """
-        v = max(v, LEAST)
-        step = APART if self(v * APART) > self(v) else 1 / APART
-        while LEAST <= v * step <= MOST and self(v * step) > self(v):
-            v *= step
-        if not LEAST <= v / APART < v * APART <= MOST:
+        first = v
+        while v * APART <= MOST and self(v * APART) > self(v):
+            v *= APART
+        if v == first:
             return v, self(v)
         before, top, after = self(v / APART), self(v), self(v * APART)
         bend = before - 2 * top + after

@@ -16,6 +16,7 @@ from .evidence import (
     MAX_EXACT,
     Signal,
     has_few_rows,
+    n_directions,
     sampled_places,
     signal_in_text,
     signal_to_noise,
@@ -167,14 +168,14 @@ class Problem:
 
     def rows_of_evidence(self, features, inverse):
         """The rows, centred and multiplied by `inverse`, as the evidence reads them."""
-        some = self._of_evidence()
+        some = self._of_evidence(n_directions(features, inverse))
         if some is self:
             return self.centred_rows(features.mean, inverse)
         return CentredRows(some, features.mean, inverse)
 
-    def _of_evidence(self):
+    def _of_evidence(self, n_directions):
         """The problem of the rows that the evidence reads: all, or a sample of them."""
-        at = sampled_places(self)
+        at = sampled_places(self, n_directions)
         if at is None:
             return self
         rows = np.arange(self.n) if self.subset is None else self.subset

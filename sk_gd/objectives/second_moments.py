@@ -19,9 +19,14 @@ VERY_FAR = 1e4
 NUMBERS = 1 << 20
 
 
-def places(n):
-    """Where n rows are drawn, from 0 to 1: one in each of n intervals of the same length."""
-    return (np.arange(n) + np.random.default_rng(0).random(n)) / n
+def places(n, n_rows):
+    """Where n of so many rows are drawn, from 0 to 1, none of them twice.
+
+    A row that is there twice would look as if the features told its target without an error.
+    """
+    rows = int(min(n_rows, 2**53))
+    some = np.random.default_rng(0).choice(rows, n, replace=False, shuffle=False)
+    return (np.sort(some) + 0.5) / rows
 
 
 def drawn(places, weight):
@@ -32,6 +37,11 @@ def drawn(places, weight):
     ends = np.cumsum(weight)
     rows = np.searchsorted(ends, places * ends[-1], side="right")
     return np.unique(np.minimum(rows, len(ends) - 1), return_counts=True)
+
+
+def signs(n):
+    """Random signs."""
+    return np.random.default_rng(0).choice([-1.0, 1.0], n)
 
 
 def scale_of(variance, targets):
@@ -76,19 +86,19 @@ class Covariances:
         mix = mix / self.scale[:, None]
         return np.sum(mix * (self.of_targets @ mix))
 
-    def starts(self, mix, signs):
-        """The products with the targets that `mix` mixes, and in the last row these signs."""
+    def starts(self, mix):
+        """The products with the targets that `mix` mixes, and in the last row signs."""
         vectors = (self.products @ mix).T
-        vectors[-1] = signs
+        vectors[-1] = signs(len(self.inverse)) * (self.inverse > 0)
         return vectors
 
-    def images(self, vectors):
-        """What other vectors are multiplied by for their inner products with these: the same."""
-        return vectors
-
-    def times(self, vectors, images):
+    def times(self, vectors):
         """The second moment of the features times these vectors."""
         return vectors @ self.second
+
+    def duals(self, vectors, products):
+        """What other vectors are multiplied by for their inner products with these: the same."""
+        return vectors
 
 
 class CentredRows:
@@ -202,31 +212,61 @@ class CentredRows:
                 found[columns] -= np.outer(shift, factors.sum(axis=0))
         return found
 
-    def starts(self, mix, signs):
-        """The factors of the vectors to start from: see `Covariances`.
+    @property
+    def _in_features(self):
+        """Whether vectors have a number for each feature: the fewer numbers are zero for sure.
 
-        Vectors are kept as factors: each is a sum of the rows, times the roots of their shares,
-        and of the signs, each times its factor. Texts have many more features than rows.
+        Otherwise they have one for each row. The products of all pairs of rows, times the roots of
+        their shares, have the same eigenvalues.
         """
-        self.of_signs = self._products((signs * self.inverse)[:, None])[0]
-        self.n_signs = np.count_nonzero(signs)
-        factors = np.zeros((mix.shape[1], self.problem.n + 1))
-        factors[:, :-1] = (self.targets() @ mix).T  # the last column of `mix` is zero
-        factors[-1, -1] = 1
+        return len(self.inverse) <= self.total
+
+    def starts(self, mix):
+        """The vectors to start from: see `Covariances`."""
+        factors = (self.targets() @ mix).T  # the last column of `mix` is zero
+        if self._in_features:
+            vectors = (self._sums(factors) * self.inverse[:, None]).T
+            vectors[-1] = signs(len(self.inverse)) * (self.inverse > 0)
+            return vectors
+        factors[-1] = self._signs()
         return factors
 
-    def images(self, factors):
-        """What other factors are multiplied by for the inner products of their vectors with these.
+    def _signs(self):
+        """Signs of the rows, centred. A row that stands for some has the sum of their signs.
 
-        They are the products of the vectors with the rows, and of the last one with the signs,
-        which are a part of no other vector.
+        Their squares add up to what is expected. So equal eigenvalues are counted without an error.
         """
-        found = np.zeros_like(factors)
-        sums = self._sums(factors[:, :-1])
-        sums *= (self.inverse**2)[:, None]
-        found[:, :-1] = self._products(sums)
-        found[-1, :-1] += factors[-1, -1] * self.of_signs
-        found[-1, -1] = factors[-1, :-1] @ self.of_signs + factors[-1, -1] * self.n_signs
+        counted, root = self.share * self.total, np.sqrt(self.share)
+        whole = np.rint(counted).astype(int)
+        if np.allclose(counted, whole, rtol=0, atol=1e-6):
+            n = whole.sum()
+            ends = np.append(0, np.cumsum(signs(n)))
+            found = np.diff(ends[np.append(0, np.cumsum(whole))]) / np.sqrt(np.maximum(whole, 1))
+        else:
+            n = len(root)
+            found = signs(n)
+        along = found @ root
+        return (found - along * root) * np.sqrt((n - 1) / (n - along**2))
+
+    def times(self, vectors):
+        """The matrix times these vectors."""
+        if self._in_features:
+            return (
+                self._sums(self._products(vectors.T * self.inverse[:, None]))
+                * self.inverse[:, None]
+            ).T
+        return self._products(self._sums(vectors) * (self.inverse**2)[:, None])
+
+    def duals(self, vectors, products):
+        """What other vectors are multiplied by for their inner products with these.
+
+        If the vectors are those of the rows, they stand for the sums of the rows times their
+        numbers, but for the signs.
+        """
+        if self._in_features:
+            return vectors
+        found = products.copy()
+        found[-1] = vectors[-1]
         return found
 
     def _sums(self, factors):
@@ -250,9 +290,3 @@ class CentredRows:
                 found[batch] += product(x, vectors[columns])
         found -= self.share @ found
         return (found * np.sqrt(self.share)[:, None]).T
-
-    def times(self, factors, images):
-        """The factors of the second moment of the features times the vectors with `factors`."""
-        found = images.copy()
-        found[:, -1] = 0
-        return found
