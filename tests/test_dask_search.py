@@ -5,6 +5,9 @@ import operator
 import os
 import signal
 import threading
+import time
+import types
+import uuid
 import warnings
 
 import numpy as np
@@ -181,6 +184,22 @@ def test_the_same_bits_whether_partitions_are_kept(client):
         found.append(search.cv_results_["mean_test_score"])
     np.testing.assert_array_equal(found[0], found[1])
     np.testing.assert_array_equal(found[0], found[2])
+
+
+def test_fits_in_the_same_coordinates_are_evaluated_together(monkeypatch):
+    """From the first round: apart, their sums would have another rounding."""
+    names, plain = [], uuid.uuid4
+
+    def slowly():
+        time.sleep(0.05)  # threads that make a name at the same time make one each
+        names.append(plain())
+        return names[-1]
+
+    monkeypatch.setattr("sk_gd.dask.problem.uuid", types.SimpleNamespace(uuid4=slowly))
+    grid = {"alpha": [1e-4, 1e-3, 1e-2, 1e-1]}
+    X, y = (chunked(each) for each in BINARY)
+    GDGridSearchCV(GDClassifier(), grid, cv=3, refit=False).fit(X, y)
+    assert len(names) == 3
 
 
 def test_as_many_rounds_as_the_slowest_fit():

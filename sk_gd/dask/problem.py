@@ -187,6 +187,12 @@ class ClusterData(Data):
 
     _most_sampled = MOST_SAMPLED
 
+    def __init__(self, problem, coordinates, batch_size, shuffle):
+        Data.__init__(self, problem, coordinates, batch_size, shuffle)
+        # Fits in several threads share the name from the beginning: points in coordinates of one
+        # name are evaluated together, which decides the rounding.
+        self._named = partition.NamedCoordinates(uuid.uuid4().hex, coordinates.unrotated())
+
     def mean_square(self):
         moments = self.problem.moments_of_features(False)
         return float(np.sum(moments.variance + moments.mean**2))
@@ -229,10 +235,6 @@ class ClusterData(Data):
 
     def order(self, generator):
         return None
-
-    @cached_property
-    def _named(self):
-        return partition.NamedCoordinates(uuid.uuid4().hex, self.coordinates.unrotated())
 
     def objective(self, penalties):
         def ask(points, wants_gradients):
