@@ -26,8 +26,8 @@ SETTLED = 1.1
 # The Lanczos steps read at most so many rows, drawn at random, and so many numbers (256 MB). To
 # read all rows would take a fourth to a half as long as the training.
 SAMPLED_ROWS, SAMPLED_NUMBERS = 2000, 1 << 25
-# Rows along many directions have little in common, and say little about each other. Therefore there
-# are at least so many times the root of the number of directions.
+# If the rows vary in many directions, two of them have little in common, and say little about each
+# other. So the number of rows is at least this multiple of the root of the number of directions.
 ROWS_OF_ROOT = 20
 # The block size of LAPACK's routines, in columns.
 WORK = 32
@@ -244,7 +244,7 @@ def has_few_rows(problem):
 
 
 def n_directions(features, inverse):
-    """Among how many equal directions such variances would be spread, about."""
+    """The effective number of directions of the rows: m if there are m equal variances."""
     variance = features.variance * inverse**2
     variance /= variance.max()  # else squares may overflow
     return float(variance.sum() ** 2 / np.sum(variance**2))

@@ -214,10 +214,10 @@ class CentredRows:
 
     @property
     def _in_features(self):
-        """Whether vectors have a number for each feature: the fewer numbers are zero for sure.
+        """Whether the vectors have a number for each feature, and not one for each row.
 
-        Otherwise they have one for each row. The products of all pairs of rows, times the roots of
-        their shares, have the same eigenvalues.
+        The matrix of the products of all pairs of rows, times the roots of their shares, has the
+        same eigenvalues, but for zeros. The smaller matrix is used, which has fewer zeros.
         """
         return len(self.inverse) <= self.total
 
@@ -232,9 +232,10 @@ class CentredRows:
         return factors
 
     def _signs(self):
-        """Signs of the rows, centred. A row that stands for some has the sum of their signs.
+        """Random signs of the rows, centred. A row that stands for some has the sum of their signs.
 
-        Their squares add up to what is expected. So equal eigenvalues are counted without an error.
+        The sum of their squares is set to its expectation, so that there is no error if all
+        eigenvalues are equal.
         """
         counted, root = self.share * self.total, np.sqrt(self.share)
         whole = np.rint(counted).astype(int)
@@ -260,8 +261,8 @@ class CentredRows:
     def duals(self, vectors, products):
         """What other vectors are multiplied by for their inner products with these.
 
-        If the vectors are those of the rows, they stand for the sums of the rows times their
-        numbers, but for the signs.
+        Vectors with a number for each row stand for the sums of the rows times these numbers. The
+        signs stand for themselves.
         """
         if self._in_features:
             return vectors
