@@ -384,23 +384,29 @@ def row(result):
     ]
 
 
-def summary(kind, part, results):
-    """The cells of SUMMARY for some tables."""
+def of_ratios(results):
+    """The mean and the median of the log ratios of some tables."""
     ratios = np.array([result.ratio for result in results])
+    return [f"{np.clip(ratios, -CLIP, CLIP).mean():+.4f}", f"{np.median(ratios):+.4f}"]
+
+
+def of_fits(kind, results):
+    """The accuracy and the time of some tables, and how many were slow, or had warnings."""
     ours, peer = np.sum([result.seconds for result in results], axis=0)
     right = np.mean([result.accuracies for result in results], axis=0)
     return [
-        kind,
-        part,
-        str(len(results)),
-        f"{np.clip(ratios, -CLIP, CLIP).mean():+.4f}",
-        f"{np.median(ratios):+.4f}",
-        f"{ratios.max():+.3f}",
         f"{right[0] - right[1]:+.4f}" if kind == "classification" else "",
         f"{ours / peer:.2f}",
         str(sum(result.slow for result in results)),
         str(sum(bool(result.warned) for result in results)),
     ]
+
+
+def summary(kind, part, results):
+    """The cells of SUMMARY for some tables."""
+    worst = max(result.ratio for result in results)
+    count = str(len(results))
+    return [kind, part, count, *of_ratios(results), f"{worst:+.3f}", *of_fits(kind, results)]
 
 
 def details(results, gap):

@@ -225,7 +225,7 @@ class CentredRows:
         """The vectors to start from: see `Covariances`."""
         factors = (self.targets() @ mix).T  # the last column of `mix` is zero
         if self._in_features:
-            vectors = (self._sums(factors) * self.inverse[:, None]).T
+            vectors = self._sums(factors).T
             vectors[-1] = signs(len(self.inverse)) * (self.inverse > 0)
             return vectors
         factors[-1] = self._signs()
@@ -252,11 +252,8 @@ class CentredRows:
     def times(self, vectors):
         """The matrix times these vectors."""
         if self._in_features:
-            return (
-                self._sums(self._products(vectors.T * self.inverse[:, None]))
-                * self.inverse[:, None]
-            ).T
-        return self._products(self._sums(vectors) * (self.inverse**2)[:, None])
+            return self._sums(self._products(vectors.T)).T
+        return self._products(self._sums(vectors))
 
     def duals(self, vectors, products):
         """What other vectors are multiplied by for their inner products with these.
@@ -271,7 +268,7 @@ class CentredRows:
         return found
 
     def _sums(self, factors):
-        """The sums of the rows of X times `factors`: features × vectors.
+        """The sums of the rows times `factors`: features × vectors.
 
         Times the roots of the shares the factors add up to zero, so that the means of the features
         need not be subtracted.
@@ -281,10 +278,12 @@ class CentredRows:
         for parts, batch in self.batches():
             for columns, x in parts:
                 found[columns] += transposed_product(x, weighted[batch])
+        found *= self.inverse[:, None]
         return found
 
     def _products(self, vectors):
         """The products of vectors (features × vectors) and the centred rows: vectors × rows."""
+        vectors = vectors * self.inverse[:, None]
         found = np.zeros((self.problem.n, vectors.shape[1]))
         for parts, batch in self.batches():
             for columns, x in parts:
