@@ -54,7 +54,8 @@ def optimizer(settings, problem, *, streaming=False):
     the objective, and those of mini-batches, in the same time, 8e-3 to 8e-2. L-BFGS works in
     whitened coordinates if their matrix costs less than it saves, and for the squared error
     whenever the Gram matrix stands for the rows. Else the scale of a feature includes the ridge,
-    which saves a tenth of the iterations on tables, and two thirds on texts.
+    which saves a tenth of the iterations on tables, and two thirds on texts. Long fits take the
+    Hessian itself, unless the loss has corners: there it says nothing of the minimum.
 
     Fewer rows than features are trained along their principal components, of which there are no
     more than rows, if these cost less than they save. They halve the steps, and each is as short
@@ -122,7 +123,9 @@ def optimizer(settings, problem, *, streaming=False):
     if precondition == "standardize":
         whitens = problem.can_condense or (has_matrix and pays)
         precondition = "whiten" if whitens else "balance"
-    return (FULL_BATCH, {"maxcor": _pairs(n_outputs, d, entries)}), precondition
+    hessian = not (problem.loss.quadratic or problem.loss.has_corners)
+    parameters = {"maxcor": _pairs(n_outputs, d, entries), "hessian": hessian}
+    return (FULL_BATCH, parameters), precondition
 
 
 def _pairs(n_outputs, d, entries):

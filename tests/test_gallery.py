@@ -234,8 +234,6 @@ def test_search_heat_map(page):
     # The bad scores are beside those that diverged; the first cell is the lowest.
     assert min(rates[np.isnan(scores)]) >= min(rates[worse]) > max(rates[scores >= 0])
     assert 0 <= scores[0] == min(scores[scores >= 0]) < 0.05
-    ours, theirs = names["seconds"].values()
-    assert ours < theirs
 
 
 @pytest.mark.slow

@@ -11,6 +11,9 @@ import numpy as np
 
 from ..parameters import Parameters, comes_first
 
+# The step of finite differences of slopes, in the unit of the predictions.
+STEP = 1e-4
+
 if cython.compiled:
     from cython.cimports.sk_gd.losses.exponentials import exponentials as compiled_exponentials
     from cython.cimports.sk_gd.losses.exponentials import logistics as compiled_logistics
@@ -235,6 +238,8 @@ class Loss(Parameters):
         Whether ``optimizer="auto"`` trains on full batches, by methods that compare the
         gradients of successive steps: the loss is smooth, or these methods come closer to the
         minimum in spite of its corners. False unless you say so.
+    has_corners : bool
+        Whether the slope jumps. The second derivative then says nothing of the minimum.
     curvature_jumps : bool
         Whether the second derivative of a loss without corners jumps.
     softmax : bool
@@ -272,6 +277,7 @@ class Loss(Parameters):
     relative = False
     suits_full_batch = False
     softmax = False
+    has_corners = False
     curvature_jumps = False
     robust = False
     quadratic = False
@@ -281,7 +287,7 @@ class Loss(Parameters):
         # A subclass of a compiled loss that defines a formula must not inherit the compiled
         # kernel, which would never call it.
         if comes_first(cls, "value", "kernel") or comes_first(cls, "gradient", "kernel"):
-            cls.kernel = Loss.kernel
+            cls.kernel, cls.second_derivatives = Loss.kernel, Loss.second_derivatives
             if "suits_full_batch" not in vars(cls):
                 cls.suits_full_batch = False
 
@@ -337,6 +343,21 @@ class Loss(Parameters):
         By default it is `curvature`.
         """
         return self.curvature(n_outputs, targets)
+
+    def second_derivatives(self, y, p, unit):
+        """The second derivatives of the losses at the predictions `p` (outputs × rows) of `y`.
+
+        Yields for every output an array of the shape of ``p[k:]``: the derivatives of the slopes
+        of this output k, and of those after it, in its prediction. By default they are finite
+        differences; `unit` has the size of the predictions of every output.
+        """
+        kernel = self.kernel(len(p))
+        for k in range(len(p)):
+            step = np.zeros((len(p), 1))
+            step[k] = STEP * unit[k]
+            found = kernel.slope(y, p + step)[k:] - kernel.slope(y, p - step)[k:]
+            found /= 2 * step[k]
+            yield found
 
     def units(self, targets=None):
         """Origin and unit of the predictions, and the loss scale, from moments of the targets.

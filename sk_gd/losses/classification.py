@@ -181,6 +181,13 @@ class LogLoss(Loss):
         # that is more probable, and in the same way for more classes.
         return 1 / (4 * max(2, n_outputs))
 
+    def second_derivatives(self, y, p, unit):
+        q = expit(p) if len(p) == 1 else softmax(p, axis=0)
+        for k, own in enumerate(q):
+            found = -own * q[k:]
+            found[0] += own
+            yield found
+
     def probabilities(self, scores):
         """Class probabilities, (n_samples, n_classes), of decision scores."""
         if scores.ndim == 1:
@@ -260,14 +267,19 @@ class MarginLoss(Loss):
         return self.max_second_derivative * max(n_outputs, 1)
 
     @property
+    def has_corners(self):
+        """Whether the loss has corners."""
+        return self.max_second_derivative is None
+
+    @property
     def suits_full_batch(self):
         """Whether the loss is smooth. With corners, mini-batches find models as good sooner."""
-        return self.max_second_derivative is not None
+        return not self.has_corners
 
     @property
     def curvature_jumps(self):
         """Whether the second derivative jumps: it is zero beyond the margin."""
-        return self.max_second_derivative is not None
+        return not self.has_corners
 
     def typical_curvature(self, n_outputs, targets=None):
         return self.max_second_derivative or 0.25

@@ -106,6 +106,7 @@ class AbsoluteError(Loss):
 
     kinds = ("regressor",)
     suits_full_batch = True
+    has_corners = True
     robust = True
 
     def kernel(self, n_outputs):
@@ -237,6 +238,7 @@ class Quantile(Loss):
 
     kinds = ("regressor",)
     suits_full_batch = True
+    has_corners = True
     robust = True
 
     def __init__(self, quantile=0.5):
@@ -300,6 +302,7 @@ class EpsilonInsensitive(Loss):
 
     kinds = ("regressor",)
     suits_full_batch = True
+    has_corners = True
     robust = True
 
     def __init__(self, epsilon=0.1):

@@ -1,4 +1,4 @@
-"""The Hessian of a loss with one output, in the optimizer's coordinates, and its inverse."""
+"""The Hessian of a loss in the optimizer's coordinates, and its inverse."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -7,23 +7,23 @@ from scipy.linalg.lapack import dposv
 from ..indices import chunks
 from .smoothness import second_moment_of
 
-# The step of finite differences of the slope of the loss, in the unit of the predictions.
-STEP = 1e-4
 # So many numbers (8 MB) of the rows in the coordinates are kept for the next Hessian.
 KEPT = 1 << 20
 # Second derivatives that differ by less, relatively, are equal up to rounding.
 EQUAL = 1e-6
+# So large shares of the curvature along each weight are added until a Hessian can be inverted.
+SHARES = (0.0, 1e-9, 1e-6, 1e-3)
+# If a direction has less of the curvature along the weight, its inverse would be of rounding.
+LEAST_PIVOT = 1e-12
 
 
 class LossHessian:
-    """The Hessian of the mean loss, as a function of the weights.
-
-    The second derivative of the loss in a prediction is computed from two slopes.
+    """The Hessian of the mean loss, as a function of the flat weights.
 
     Parameters
     ----------
     data : Data
-        Rows with one output. Their coordinates are not along axes.
+        The rows. Their coordinates are not along axes.
     """
 
     def __init__(self, data):
@@ -35,30 +35,41 @@ class LossHessian:
     def __call__(self, weights):
         """The matrix at these weights; None if it has no finite numbers."""
         data = self._data
-        coordinates, kernel = data.coordinates, data.problem.loss.kernel(1)
-        origin, unit = float(coordinates.origin[0]), float(coordinates.unit[0])
-        found = np.zeros((coordinates.n_columns, coordinates.n_columns))
+        coordinates, loss = data.coordinates, data.problem.loss
+        origin, unit = coordinates.origin[:, None], coordinates.unit[:, None]
+        relative = unit * unit / (data.n * coordinates.loss_scale[:, None])
+        w = coordinates.before_rotation(weights)
+        n_outputs, width = w.shape
+        # By outputs and columns of the rows, those of the columns.
+        found = np.zeros((n_outputs, width, n_outputs, width))
         with np.errstate(over="ignore", invalid="ignore"):
             for z, y, weight in self._parts or self._rows():
-                p = (origin + unit * (z @ weights))[None]
-                above = kernel.slope(y, p + STEP * unit)
-                curvature = np.maximum(above - kernel.slope(y, p - STEP * unit), 0.0)[0]
-                if weight is not None:
-                    curvature *= weight
-                found += (z * curvature[:, None]).T @ z
-            found *= unit / (2 * STEP * data.n * float(coordinates.loss_scale[0]))
+                p = origin + unit * (w @ z)
+                for k, curvature in enumerate(loss.second_derivatives(y, p, unit)):
+                    curvature = curvature * relative[k:]
+                    if weight is not None:
+                        curvature *= weight
+                    curved = (curvature[:, None] * z).reshape(-1, z.shape[1])
+                    found[k:, :, k] += (curved @ z.T).reshape(-1, width, width)
+            for k in range(n_outputs):
+                found[k, :, k:] = found[k:, :, k].transpose(2, 0, 1)
+            if coordinates.rotation is not None:
+                rotation = coordinates.rotation
+                found = rotation.T @ found.swapaxes(1, 2) @ rotation
+                found = found.swapaxes(1, 2)
+            found = found.reshape(w.size, w.size)
             return found if np.isfinite(found.sum()) and found.any() else None
 
     def _rows(self):
-        """Some rows in the coordinates at a time, with their targets and weights."""
-        problem, coordinates = self._data.problem, self._data.coordinates
+        """Some rows before the rotation at a time, a row a column, with targets and weights."""
+        problem, coordinates = self._data.problem, self._data.coordinates.unrotated()
         X, subset = problem.X, problem.subset
-        for batch in chunks(self._data.n, coordinates.n_columns):
+        for batch in chunks(self._data.n, coordinates.n_columns * coordinates.n_outputs):
             rows = batch if subset is None else subset[batch]
             x = X[rows].toarray() if sp.issparse(X) else X[rows]
             y = np.ascontiguousarray(problem.y[rows].T)
             weight = None if problem.weight is None else problem.weight[rows]
-            yield coordinates.points(x), y, weight
+            yield np.ascontiguousarray(coordinates.points(x).T), y, weight
 
 
 def hessian_of_constant(data):
@@ -75,16 +86,16 @@ def hessian_of_constant(data):
     moments = problem.joint_moments
     if moments is None:
         return None
-    unit, kernel = float(coordinates.unit[0]), problem.loss.kernel(1)
+    unit = coordinates.unit[:, None]
     y = problem.y if problem.subset is None else problem.y[problem.subset]
     y = np.ascontiguousarray(y.T)
     p = np.full(y.shape, float(coordinates.origin[0]))
-    change = kernel.slope(y, p + STEP * unit) - kernel.slope(y, p - STEP * unit)
-    least, most = change.min(), change.max()
+    (curvature,) = problem.loss.second_derivatives(y, p, unit)
+    least, most = curvature.min(), curvature.max()
     if not 0 < most < np.inf or most - least > EQUAL * most:
         return None
     found = second_moment_of(moments.part(slice(0, coordinates.n_features)), coordinates)
-    found *= change.mean() * unit / (2 * STEP * float(coordinates.loss_scale[0]))
+    found *= curvature.mean() * float(unit[0, 0] ** 2 / coordinates.loss_scale[0])
     if coordinates.rotation is not None:
         found = coordinates.rotation.T @ found @ coordinates.rotation
     return found
@@ -100,11 +111,17 @@ def updated_by_bfgs(hessian, pairs):
 
 
 def inverse_hessian(hessian):
-    """The inverse of a Hessian; None if it has a direction without curvature.
+    """The inverse of a Hessian; None if there is none.
 
-    A weight that changes nothing, as that of a feature that is left out, stays as it is.
+    A weight that changes nothing, as that of a feature that is left out, stays as it is. If other
+    directions have no curvature, as that in which the scores of all classes grow together, a small
+    share of the curvature along each weight is added, or a larger one if that is less than the
+    rounding.
     """
-    idle = np.einsum("jj->j", hessian) == 0
-    identity = np.eye(len(hessian))
-    _, inverse, failed = dposv(hessian + idle * identity if idle.any() else hessian, identity)
-    return None if failed else inverse.T  # by rows
+    curvature, identity = np.einsum("jj->j", hessian), np.eye(len(hessian))
+    for share in SHARES:
+        added = np.where(curvature == 0, 1.0, share * curvature)
+        factor, inverse, failed = dposv(hessian + np.diag(added), identity)
+        if not failed and np.all(np.diag(factor) ** 2 >= LEAST_PIVOT * curvature):
+            return inverse.T  # by rows
+    return None

@@ -91,6 +91,17 @@ class Rule:
         """
         raise NotImplementedError
 
+    def takes_hessian(self):
+        """Whether the rule profits from the Hessian, where that is cheap."""
+        return False
+
+    def take_hessian(self, w, inverse, lr):
+        """Continue from `w`, where the inverse of the Hessian is this matrix.
+
+        `lr` is the learning rate of the next step.
+        """
+        raise NotImplementedError
+
     def gain(self):
         """By how much the objective would fall to its minimum, if the rule knows; else infinite."""
         return float("inf")

@@ -6,13 +6,14 @@ import cython
 import numpy as np
 
 from ..indices import chunks
-from ..parameters import check_integer
+from ..parameters import check_boolean, check_integer
 
 if cython.compiled:
     from cython.cimports.libc.float import DBL_EPSILON
     from cython.cimports.libc.math import INFINITY, fabs, fmax, fmin, isfinite, sqrt
     from cython.cimports.sk_gd.objectives.base import Objective
     from cython.cimports.sk_gd.optimizers.base import Rule
+    from cython.cimports.sk_gd.optimizers.line_search import between, beyond
     from cython.cimports.sk_gd.optimizers.vectors import add_multiple
     from cython.cimports.sk_gd.optimizers.vectors import inner_product as dot
 
@@ -23,6 +24,7 @@ else:
 
     from ..objectives.base import Objective
     from .base import Optimizer, Rule
+    from .line_search import between, beyond
     from .vectors import add_multiple
     from .vectors import inner_product as dot
 
@@ -42,6 +44,8 @@ TRIALS = cython.declare(cython.int, 60)
 LONGER = cython.declare(cython.double, 4.0)
 # A change of the gradient that is no longer, relative to the first gradient, is only rounding.
 ROUNDED = cython.declare(cython.double, 1e-11)
+# With more weights the Hessian costs more than it saves, and the model is large in a file.
+MOST_WEIGHTS = 300
 # If a gradient at the same weights differs by more, relative to the first one, the data are others.
 OTHER = cython.declare(cython.double, 1e-8)
 
@@ -88,6 +92,13 @@ class LBFGS(Optimizer):
     maxcor : int, default=10
         Number of pairs (s, y) that are kept (scipy's name). Each pair takes two vectors
         of the size of the weights.
+    hessian : bool, default=False
+        Whether to compute the Hessian itself if a run has not ended after as many epochs as that
+        costs (12 or more), and again after as many more. H is then made from its inverse, and from
+        the pairs of the steps since: the next steps are about those of Newton's method. Runs that
+        would be long, such as those of classes that are nearly separable, end soon, and nearer to
+        the minimum. It has no effect with more than 300 weights, if the loss has corners, if rows
+        are held out, along principal components, or on a cluster.
 
     References
     ----------
@@ -116,12 +127,16 @@ class LBFGS(Optimizer):
     smooth_only = True
     sample_steps = 8
     can_follow = True
+    # Of models of early versions, which have no such parameter.
+    hessian = False
 
-    def __init__(self, maxcor=10):
+    def __init__(self, maxcor=10, hessian=False):
         self.maxcor = maxcor
+        self.hessian = hessian
 
     def check(self):
         check_integer(self, "maxcor", 1)
+        check_boolean(self, "hessian")
 
     def rule(self, n):
         return LBFGSRule(self, n)
@@ -183,10 +198,29 @@ class LBFGSRule(Rule):
         self.inverse, self.enough, self.goal = None, INFINITY, -INFINITY
         self.there, self.moved, self.change = np.empty((3, n))
         self.share = np.empty(self.maxcor)
+        if optimizer.hessian and n <= MOST_WEIGHTS:
+            self.array("inverse", (n, n))
+
+    def memory(self):
+        if self.takes_hessian():
+            known = None if self.inverse is None else np.asarray(self.inverse)
+            self.arrays["inverse"][:] = 0.0 if known is None else known
+        return self.arrays
 
     def restore(self, t, memory):
         Rule.restore(self, t, memory)
         self.check_count("pairs")  # it says where the next pair goes
+        if self.takes_hessian() and self.arrays["inverse"].any():
+            self.inverse = np.array(self.arrays["inverse"])
+
+    def takes_hessian(self):
+        return "inverse" in self.arrays
+
+    def take_hessian(self, w, inverse, lr):
+        self.inverse = inverse
+        self.pairs[0] = self.max_curvature[0] = 0
+        self.aim()
+        self.look_ahead(w, lr)
 
     def never_rises(self):
         return True
@@ -424,56 +458,18 @@ class LBFGSRule(Rule):
                     return False
                 # A parabola has its minimum in the first half. Other losses are linear far away.
                 farthest: cython.double = size if high == INFINITY else 0.5 * (low + size)
-                high, size = size, self.between(low, low_slope, size, slope, isfinite(f))
+                high, size = size, between(low, low_slope, size, slope, isfinite(f))
                 size = fmin(size, farthest)
             elif slope < flat:
                 if k == TRIALS - 1:
                     self.accept(w, f, size)
                     return True
-                size, low = self.beyond(low, low_slope, size, slope, high), size
+                size, low = beyond(low, low_slope, size, slope, high), size
                 low_slope = slope
             else:
                 self.accept(w, f, size)
                 return True
         return False
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def between(
-        self,
-        low: cython.double,
-        low_slope: cython.double,
-        high: cython.double,
-        slope: cython.double,
-        finite: cython.bint,
-    ) -> cython.double:
-        """A size between `low` and `high`: where a slope that changes evenly is zero."""
-        share: cython.double = 0.5
-        if not finite or not isfinite(slope):
-            share = 0.1
-        elif slope > 0:
-            share = fmin(fmax(low_slope / (low_slope - slope), 0.001), 0.9)
-        return low + share * (high - low)
-
-    @cython.cfunc
-    @cython.nogil
-    @cython.exceptval(check=False)
-    def beyond(
-        self,
-        low: cython.double,
-        low_slope: cython.double,
-        size: cython.double,
-        slope: cython.double,
-        high: cython.double,
-    ) -> cython.double:
-        """A size beyond `size`, in the same way."""
-        more: cython.double = 100 * size
-        if high < INFINITY:
-            return 0.5 * (size + high)
-        if slope > low_slope:
-            more = size + (size - low) * slope / (low_slope - slope)
-        return fmin(fmax(more, 2 * size), 100 * size)
 
     @cython.cfunc
     @cython.nogil

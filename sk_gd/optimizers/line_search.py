@@ -7,18 +7,19 @@ import cython
 from ..parameters import check_range
 
 if cython.compiled:
-    from cython.cimports.libc.math import fabs, fmin, pow
+    from cython.cimports.libc.math import INFINITY, fabs, fmax, fmin, isfinite, pow
     from cython.cimports.sk_gd.objectives.base import Objective
     from cython.cimports.sk_gd.optimizers.base import Rule
 
     from .base import Optimizer
 else:
-    from math import fabs, pow
+    from math import fabs, isfinite, pow
+    from math import inf as INFINITY
 
     from ..objectives.base import Objective
     from .base import Optimizer, Rule
 
-    fmin = min
+    fmax, fmin = max, min
 
 # The most trials of a search; if all fail there is no step.
 TRIALS = cython.declare(cython.int, 60)
@@ -314,3 +315,23 @@ class PolyakRule(SizedRule):
             size: cython.double = fmin(gap / (self.c * square), self.grown(objective, lr, lr))
             self.take(w, objective.g, size)
         return 0
+
+
+def between(low, low_slope, high, slope, finite):
+    """A size between `low` and `high`: where a slope that changes evenly is zero."""
+    share: cython.double = 0.5
+    if not finite or not isfinite(slope):
+        share = 0.1
+    elif slope > 0:
+        share = fmin(fmax(low_slope / (low_slope - slope), 0.001), 0.9)
+    return low + share * (high - low)
+
+
+def beyond(low, low_slope, size, slope, high):
+    """A size beyond `size`, in the same way."""
+    more: cython.double = 100 * size
+    if high < INFINITY:
+        return 0.5 * (size + high)
+    if slope > low_slope:
+        more = size + (size - low) * slope / (low_slope - slope)
+    return fmin(fmax(more, 2 * size), 100 * size)

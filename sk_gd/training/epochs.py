@@ -2,6 +2,7 @@
 
 from .lanes import connect
 from .loop import run_epoch
+from .newton import take_hessian
 from .starts import begin_nearer
 
 
@@ -60,6 +61,7 @@ def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None
             if not run.finish_epoch(data, held_out):
                 is_over = run.history.n_epochs == last[id(run)]
                 (unfinished if is_over else going).append(run)
+                take_hessian(run, data)
         if end_epoch is not None:
             recorded = [run for run in active if run.error is None]
             if recorded and end_epoch(recorded):

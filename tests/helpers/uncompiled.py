@@ -29,10 +29,11 @@ SOURCES = (
     "optimizers.checks",
     "optimizers.base",
     "optimizers.vectors",
+    "optimizers.line_search",
     *(
         f"optimizers.{path.stem}"
         for path in sorted((FOLDER / "optimizers").glob("[a-z]*.py"))
-        if path.stem not in ("base", "checks", "vectors")
+        if path.stem not in ("base", "checks", "line_search", "vectors")
     ),
 )
 
