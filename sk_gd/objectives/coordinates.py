@@ -434,10 +434,13 @@ class Coordinates:
 
         return LinearOperator((n, self.n_columns), matvec=forward, rmatvec=backward, dtype=float)
 
-    def points(self, x):
-        """Rows of numbers in these coordinates, constant column included."""
+    def points(self, x, order="C"):
+        """Rows of numbers in these coordinates, constant column included.
+
+        Before a rotation their `order` in memory is by rows (C) or by columns (F).
+        """
         d = self.n_axes
-        z = np.ones((x.shape[0], self.n_columns))
+        z = np.ones((x.shape[0], self.n_columns), order=order)
         z[:, :d] = x
         if self.shift is not None:
             z[:, :d] -= self.shift

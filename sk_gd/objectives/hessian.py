@@ -69,7 +69,7 @@ class LossHessian:
             x = X[rows].toarray() if sp.issparse(X) else X[rows]
             y = np.ascontiguousarray(problem.y[rows].T)
             weight = None if problem.weight is None else problem.weight[rows]
-            yield np.ascontiguousarray(coordinates.points(x).T), y, weight
+            yield coordinates.points(x, order="F").T, y, weight
 
 
 def hessian_of_constant(data):
