@@ -10,6 +10,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.assertions import reloaded
 from sk_gd import DivergenceError, GDClassifier, GDRegressor
 from sk_gd.optimizers import Optimizer
 
@@ -184,6 +185,26 @@ class TestInterrupt:
         np.testing.assert_array_equal(
             model.coef_, GDRegressor(Resting(), **settings).fit(X, TARGET).coef_
         )
+
+    def test_while_an_epoch_is_scored(self):
+        """The epoch is in no curve, and the model can be stored."""
+
+        def score(model, X, y):
+            scored.append(model.score(X, y))
+            if len(scored) == 4:
+                raise KeyboardInterrupt
+            return scored[-1]
+
+        scored, held_out = [], {"X_val": X[:20], "y_val": TARGET[:20]}
+        model = GDRegressor(max_iter=6, scoring=score, **QUICK)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(X, TARGET, **held_out)
+        model = reloaded(model.set_params(scoring=None))
+        short = GDRegressor(max_iter=3, scoring="r2", **QUICK).fit(X, TARGET, **held_out)
+        np.testing.assert_array_equal(model.coef_, short.coef_)
+        for curve in ("loss_curve_", "evaluation_curve_", "validation_loss_curve_"):
+            assert getattr(model, curve) == getattr(short, curve)
+        assert model.validation_scores_ == short.validation_scores_ == scored[:3]
 
     def test_the_next_fit_continues(self):
         model = GDRegressor(max_iter=6, warm_start=True, **QUICK).set_callbacks(Interrupt(2))

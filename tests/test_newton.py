@@ -167,6 +167,15 @@ def test_resumes(n_classes):
         assert_same_bits(whole, parts)
 
 
+@pytest.mark.parametrize("optimizer", [LBFGS(), LBFGS(hessian=True)], ids=["pairs", "hessian"])
+def test_shorter_steps_by_a_schedule(optimizer):
+    """They are those of the smaller learning rate, also where the Hessian is taken."""
+    settings = {"optimizer": optimizer, "tol": None, "max_iter": 48}
+    by_rate = fitted(2, learning_rate=0.5, **settings)
+    by_schedule = fitted(2, schedule=lambda epochs, horizon: 0.5 + 0 * epochs, **settings)
+    assert_same_bits(by_rate, by_schedule)
+
+
 def test_a_wrong_value():
     with pytest.raises(ValueError, match="hessian"):
         fitted(2, optimizer=LBFGS(hessian="yes"))

@@ -40,6 +40,18 @@ class History:
         """Epochs run on the present objective and data."""
         return len(self.loss_curve) - self.begin
 
+    def record(self, loss, evaluations, watched, score=None):
+        """Add an epoch; `score` is None without held-out data, else `watched` is the loss on them.
+
+        Nothing is computed in between: after Ctrl-C an epoch is in all lists, or in none.
+        """
+        self.loss_curve.append(loss)
+        self.evaluation_curve.append(evaluations)
+        self.watched.append(watched)
+        if score is not None:
+            self.validation_loss_curve.append(watched)
+            self.validation_scores.append(score)
+
     def recent(self, curve):
         """The part of a curve that belongs to the present objective and data."""
         return curve[self.begin :]

@@ -298,12 +298,10 @@ class Run:
         ):
             self.error = overflowed(loss, self, data)
             return True
-        history.loss_curve.append(loss)
-        history.evaluation_curve.append(self.lane.evaluations)
-        watched = judged = loss
+        watched, judged, score = loss, loss, None
         if held_out is not None:
-            watched, judged = self._judge(held_out)
-        history.watched.append(watched)
+            watched, judged, score = self._judge(held_out)
+        history.record(loss, self.lane.evaluations, watched, score)
         self.rates = self.rates.after(watched)
         if config.tol is None:
             return False
@@ -323,14 +321,12 @@ class Run:
         return self.is_settled
 
     def _judge(self, held_out):
-        """What schedules watch, and what decides when to stop, the lower the better."""
+        """What schedules watch, what decides when to stop, the lower the better, and the score."""
         model = self.coordinates.to_model(self.lane.model())
         watched, score = (float(number) for number in held_out.judge(*model))
-        self.history.validation_loss_curve.append(watched)
-        self.history.validation_scores.append(score)
         judged = watched if held_out.chosen_score is None else -score
         self.best = self.best.offer(judged, model)
-        return watched, judged
+        return watched, judged, score
 
     def _size(self, judged, held_out):
         """The size of what decides when to stop, relative to which it improves."""
