@@ -310,11 +310,15 @@ def all_classes(classes, known=None):
                 "Got None instead."
             )
         return known
-    given, classes = classes, np.unique(classes)
+    given = classes
+    try:
+        classes = np.unique(given)
+    except TypeError:  # None beside text has no order
+        classes = ()
     if len(classes) < 2:
         raise ValueError(
-            "classes must be a list of all labels there will be, at least two of them. "
-            f"Got {given!r} instead."
+            "classes must be a list of all labels there will be, at least two of them, all numbers "
+            f"or all text. Got {given!r} instead."
         )
     if known is not None and not np.array_equal(classes, known):
         raise ValueError(

@@ -427,6 +427,11 @@ class TestLabelsOfPartialFit:
         words = ["classes must be a list", "two", re.escape(repr(classes))]
         assert_refused(GDClassifier(), "partial_fit", words, X, LABELS, classes=classes)
 
+    def test_classes_without_an_order(self):
+        words = ["classes must be a list", "numbers", "text", "None"]
+        y = np.where(LABELS, "a", "b")
+        assert_refused(GDClassifier(), "partial_fit", words, X, y, classes=["a", "b", None])
+
     def test_other_classes_later(self):
         words = ["classes", r"\[0 1\]", r"\[0 1 2\]"]
         estimator = prepared(GDClassifier, True)

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import scipy.sparse as sp
 from sklearn.datasets import load_diabetes, load_iris
 
 import sk_gd.skops
+from helpers.assertions import assert_goes_on, reloaded
 from helpers.runs import run_of
 from sk_gd import GDClassifier, GDRegressor, optimizers
 from sk_gd.losses import Huber, LogLoss, Loss
@@ -19,6 +21,9 @@ IRIS, SPECIES = load_iris(return_X_y=True)
 QUICK = {"max_iter": 2, "tol": None, "random_state": 0}
 MODELS = {
     "whitened": lambda: GDRegressor("lbfgs", loss="huber", precondition="whiten", **QUICK),
+    "hessian": lambda: GDClassifier(
+        optimizers.LBFGS(hessian=True), **{**QUICK, "alpha": 1e-6, "max_iter": 20}
+    ),
     "averaged": lambda: GDRegressor(
         "adam", average=True, early_stopping=True, batch_size=50, **QUICK
     ),
@@ -30,7 +35,7 @@ MODELS = {
 def data_of(name):
     if name == "sparse":
         return sp.csr_matrix(IRIS * (IRIS > 2)), SPECIES
-    return (IRIS, SPECIES) if name == "classes" else (X, Y)
+    return (IRIS, SPECIES) if name in ("classes", "hessian") else (X, Y)
 
 
 def leaves(state, path=()):
@@ -139,6 +144,16 @@ def test_the_generator_must_be_one_whose_state_numpy_checks():
     state["generator"] = np.random.Generator(np.random.MT19937(0))
     with pytest.raises(ValueError, match="PCG64"):
         with_state(model, state)
+
+
+@pytest.mark.filterwarnings("ignore:max_iter:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", ["max_iter", "n_iter_no_change", "average"])
+def test_counts_that_are_as_good_as_infinite(name):
+    """Parameters without an upper limit: what can be fitted can be loaded."""
+    settings = {"optimizer": "adam", "batch_size": 50, "max_iter": 40, "tol": 0.1}
+    settings["n_iter_no_change"] = 2
+    model = GDRegressor(**{**settings, name: sys.maxsize}).fit(X, Y)
+    assert_goes_on(model, reloaded(model), X, Y)
 
 
 def lane_of_three_weights(state):

@@ -208,7 +208,8 @@ def _check_history(history):
 
 def _check_config(config):
     config.number("learning_rate", "loss_unit", low=0)
-    config.count("horizon", "n_iter_no_change", "average")
+    # Parameters without an upper limit: `sys.maxsize` is as good as infinite.
+    config.count("horizon", "n_iter_no_change", "average", high=np.inf)
     config.kind(Schedule, "schedule")
     config.kind(Penalty, "penalty")
     config.flag("validated")
