@@ -79,7 +79,8 @@ class Checkpoint(EpochCallback):
         -------
         GDRegressor or GDClassifier
             The fitted estimator: `estimator` itself, or the model from the file. It has trained
-            for `max_iter` epochs in all, unless it has settled before.
+            for `max_iter` epochs in all, and those before if `estimator` is fitted already, unless
+            it has settled before.
         """
         if not isinstance(estimator, GDEstimator):
             raise TypeError(
@@ -94,18 +95,26 @@ class Checkpoint(EpochCallback):
         given = estimator.get_params(deep=False)
         if model is None:
             model = estimator
-        elif repr(model) != repr(estimator):
-            raise ValueError(
-                f"The estimator must have the parameters of the model in {self.path}, which is "
-                f"{model!r}. Got {estimator!r} instead; remove the file to begin anew."
-            )
-        left = given["max_iter"] - getattr(model, "n_iter_", 0)
+        else:
+            goal, epochs_before = model.max_iter, getattr(estimator, "n_iter_", 0)
+            if goal == epochs_before + given["max_iter"]:
+                # An unfinished model: the file counts the epochs before the first checkpoint.
+                model.set_params(max_iter=given["max_iter"])
+            if repr(model) != repr(estimator):
+                raise ValueError(
+                    f"The estimator must have the parameters of the model in {self.path}, which is "
+                    f"{model!r}. Got {estimator!r} instead; remove the file to begin anew."
+                )
+            left = goal - model.n_iter_
         if model is estimator or (left > 0 and not model._run.is_settled):
             if model is not estimator:
                 model.set_params(max_iter=left)
             mine = [each for each in others if each is not self]
-            model.set_callbacks(*mine, self).fit(X, y, **arguments)
-            model.set_callbacks(*mine).set_params(max_iter=given["max_iter"])
+            try:
+                model.set_callbacks(*mine, self).fit(X, y, **arguments)
+            finally:
+                # Otherwise the next fit would write into the file, whatever its data are.
+                model.set_callbacks(*others).set_params(max_iter=given["max_iter"])
             self._write(model, model.max_iter)
         return model
 

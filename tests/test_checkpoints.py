@@ -104,6 +104,33 @@ def test_callbacks_of_the_estimator_stay(tmp_path):
     assert model._skl_callbacks == [interrupt]
 
 
+def test_a_fit_that_fails_leaves_the_callbacks(tmp_path):
+    """The next fit writes no file."""
+    path = tmp_path / "model.pickle"
+    interrupt = Interrupt(2)
+    model = estimator().set_callbacks(interrupt)
+    with pytest.raises(Interrupted):
+        Checkpoint(path).fit(model, X, Y)
+    written, interrupt.epochs = path.read_bytes(), 100
+    model.fit(X[::2], Y[::2])
+    assert path.read_bytes() == written
+    assert model._skl_callbacks == [interrupt]
+
+
+@pytest.mark.parametrize("before", [X[::2], X], ids=["other data", "same data"])
+def test_an_estimator_that_is_fitted_already(before, tmp_path):
+    """The program trains it again, and the file has what came after that."""
+    y = Y[:: len(Y) // len(before)]
+    more = {"schedule": "constant"}  # others depend on the number of epochs
+    for epochs in (3, 2):
+        model = estimator(**more).fit(before, y).set_callbacks(Interrupt(epochs))
+        with pytest.raises(Interrupted):
+            Checkpoint(tmp_path / "model.pickle").fit(model, X, Y)
+    model = Checkpoint(tmp_path / "model.pickle").fit(estimator(**more).fit(before, y), X, Y)
+    assert_same_bits(model, estimator(**more).fit(before, y).fit(X, Y))
+    assert model.max_iter == 8
+
+
 def test_a_failed_write_leaves_the_file(tmp_path, monkeypatch):
     path = tmp_path / "model.pickle"
     train(path)

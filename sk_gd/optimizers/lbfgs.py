@@ -98,7 +98,8 @@ class LBFGS(Optimizer):
         the pairs of the steps since: the next steps are about those of Newton's method. Runs that
         would be long, such as those of classes that are nearly separable, end soon, and nearer to
         the minimum. It has no effect with more than 300 weights, if the loss has corners, if rows
-        are held out, along principal components, or on a cluster.
+        are held out, along principal components, on a cluster, within `ClipNorm` or `ClipValue`, or
+        in `scipy.optimize.minimize`.
 
     References
     ----------
