@@ -399,6 +399,17 @@ def test_parameters_that_mean_something_else(optimizer, words):
         GDRegressor(optimizer).fit(X, Y)
 
 
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array, sp.csc_matrix])
+@pytest.mark.parametrize("y", [Y, np.column_stack([Y, -Y])], ids=["flat", "two outputs"])
+def test_sparse_coefficients_and_data_of_another_type(y, container):
+    model = GDRegressor(**SETTINGS).fit(X, y)
+    single = X.astype(np.float32)
+    expected = model.predict(single.astype(float))
+    found = model.sparsify().predict(container(single))
+    assert type(found) is np.ndarray and found.dtype == np.float64
+    np.testing.assert_allclose(found, expected, rtol=1e-11)
+
+
 def test_sparse_coefficients_made_sparse():
     model = GDRegressor(**SETTINGS).fit(X, Y)
     expected = model.predict(X)

@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -20,7 +21,6 @@ from sklearn.utils._param_validation import (
     make_constraint,
     validate_parameter_constraints,
 )
-from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted
 
 from .. import losses, optimizers, schedules
@@ -189,7 +189,9 @@ class GDEstimator(DocumentationLink, CallbackSupportMixin, SparseCoefMixin, Base
         # Products of finite numbers are numbers or overflow. But some kernels of BLAS compute with
         # what is beside a small array in memory, and numpy then warns of an invalid value.
         with np.errstate(invalid="ignore"):
-            return safe_sparse_dot(X, self.coef_.T, dense_output=True) + self.intercept_
+            raw = X @ self.coef_.T
+            # Two sparse matrices: scikit-learn's product of them needs equal types.
+            return (raw.toarray() if sp.issparse(raw) else raw) + self.intercept_
 
     # How `fit` comes from data to the problem that they pose.
     _pose = fitting.pose_rows
