@@ -160,6 +160,18 @@ class TestStopping:
             make(max_iter=2, learning_rate=0.1).fit(X, y)
 
     @pytest.mark.parametrize(
+        ("watched", "parameters"),
+        [
+            ("objective", {}),
+            ("validation loss", {"early_stopping": True}),
+            ("validation score", {"early_stopping": True, "scoring": "r2"}),
+        ],
+    )
+    def test_warning_says_what_has_not_settled(self, watched, parameters):
+        with pytest.warns(ConvergenceWarning, match=f"before the {watched} settled"):
+            GDRegressor("sgd", max_iter=2, **parameters).fit(X, TARGET)
+
+    @pytest.mark.parametrize(
         ("rate", "batch_size", "warns"),
         [(0.0001, "full", False), (0.001, "full", True), (0.001, 10, True), (0.1, "full", True)],
     )

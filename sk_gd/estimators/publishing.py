@@ -99,8 +99,11 @@ def convergence_message(run, settings, change, unfinished):
         )
     if unfinished and settings.tol is not None:
         other = "" if automatic else ", use learning_rate='auto'"
+        watched = "objective"
+        if run.config.validated:
+            watched = "validation loss" if settings.scoring is None else "validation score"
         return (
-            f"max_iter={settings.max_iter} epochs were over before the objective settled to within "
+            f"max_iter={settings.max_iter} epochs were over before the {watched} settled to within "
             f"tol={settings.tol} of itself for {settings.n_iter_no_change} epochs. Increase "
             f"max_iter or tol{other}, or set tol=None to run max_iter epochs without this warning."
         )
