@@ -118,6 +118,32 @@ def test_early_stopping_resumes():
     assert whole.validation_loss_curve_ == halves.validation_loss_curve_
 
 
+@pytest.mark.parametrize("how", ["partial_fit", "fit"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "adam"},
+        {"optimizer": "adam", "average": True},
+        {"optimizer": "schedule_free_adamw"},
+        {"optimizer": "adam", "l1_ratio": 0.9, "alpha": 0.1},
+        {"optimizer": "auto"},
+    ],
+    ids=repr,
+)
+def test_other_data_continue_from_the_best_weights(settings, how):
+    """The last weights are not those of the model, which must stay the same function."""
+    noise = np.random.default_rng(0).normal(scale=300, size=len(X))
+    half = len(X) // 8
+    model = make("regressor", max_iter=60, warm_start=True, **{"alpha": 0, **settings})
+    model.fit(X[:half], (TARGET + noise)[:half], X_val=X[half:], y_val=TARGET[half:])
+    assert np.argmin(model.validation_loss_curve_) < 50
+    expected, steps = model.predict(X), model.t_
+    model.set_params(learning_rate=1e-12, max_iter=1)
+    getattr(model, how)(X[:9], TARGET[:9])
+    np.testing.assert_allclose(model.predict(X), expected, rtol=0, atol=1e-7)
+    assert model.t_ > steps
+
+
 @pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("optimizer", optimizers.names())
 def test_partial_fit_is_an_epoch_of_fit(optimizer, kind):

@@ -177,21 +177,25 @@ class Run:
         anew = fingerprint is None or known is None or fingerprint[0] != known[0]
         if anew:
             self.history.begin = self.history.n_epochs
+        else:
+            self.best = Best()
         return anew
 
     def _forget_losses(self):
-        self.best = Best()
         self.stopping.restart()
         self.history.forget_watched()
 
     def configure(self, config, coordinates, optimizer, *, anew=False, earlier=0):
         """Take a configuration. If the run continues, its model stays the same function.
 
-        `anew` keeps the weights only, and begins with the optimizer's first step. If the
-        optimizer is another one, the model is as good as `earlier` steps of it.
+        `anew` keeps the weights only, and begins with the optimizer's first step. So does a best
+        model of losses that no longer count: it is not where the optimizer is. If the optimizer is
+        another one, the model is as good as `earlier` steps of it.
         """
-        if self.config is None or config.validated != self.config.validated:
-            # The losses so far are of another kind: on other data, or with a penalty.
+        best = None
+        if anew or self.config is None or config.validated != self.config.validated:
+            # The losses so far are of another kind: of another objective, or on other data.
+            best, self.best = self.best.model, Best()
             self._forget_losses()
         self.config = config
         self.rates = self._rates()
@@ -206,11 +210,13 @@ class Run:
 
             if (
                 anew
+                or best is not None
                 or coordinates.n_columns != before.n_columns
                 or fingerprint(optimizer) != fingerprint(self.lane.rule.optimizer)
             ):
                 self.n_steps_before += self.lane.rule.t
-                self.lane = new_lane(optimizer, there(self.lane.model()), self.seed)
+                weights = self.lane.model() if best is None else before.from_model(*best)
+                self.lane = new_lane(optimizer, there(weights), self.seed)
                 self.lane.rule.begin_after(earlier)
             elif moved:
                 self.lane.transform(there)
