@@ -284,6 +284,23 @@ class MarginLoss(Loss):
     def typical_curvature(self, n_outputs, targets=None):
         return self.max_second_derivative or 0.25
 
+    def second_derivatives(self, y, p, unit):
+        if len(p) == 1:
+            yield from Loss.second_derivatives(self, y, p, unit)
+            return
+        # The finite differences of each output would take as long as all those of the margins.
+        right = y == np.arange(len(p))[:, None]
+        margins = np.sum(p, axis=0, where=right) - p
+        of_margins = Loss.second_derivatives(
+            self, np.ones((1, p.size)), margins.reshape(1, -1), np.ones(1)
+        )
+        found = np.where(right, 0.0, next(of_margins).reshape(p.shape))
+        total = found.sum(axis=0)
+        for k, own in enumerate(found):
+            mixed = -(right[k] * found[k:] + right[k:] * own)
+            mixed[0] = own + right[k] * total
+            yield mixed
+
 
 @cython.final
 @cython.cclass
