@@ -176,7 +176,13 @@ class CentredRows:
         return np.sum((self.targets() @ mix) ** 2)
 
     def _parts(self):
-        """Some columns at a time: which, the rows in them, and what is still to be subtracted."""
+        """Some columns at a time.
+
+        Yields
+        ------
+        tuple
+            Which, the rows in them, and what is still to be subtracted from each; None if nothing.
+        """
         X = self._X
         if not sp.issparse(X):
             yield slice(None), X * self.inverse - self.shift, None
