@@ -257,6 +257,26 @@ def test_means_far_from_zero_without_an_intercept(contain, d, mean, seed):
     assert found - least <= 1e-4 * least  # as near as `tol` asks for
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("units", [[1e-4, 1e-3, 1e5], [1e-2, 1, 1e3]])
+def test_outputs_of_different_units(units, seed):
+    """Training ended when the output of the largest unit no longer improved."""
+    rng = np.random.default_rng(seed)
+    X = np.exp(rng.normal(size=(30, 5)))
+    Y = StandardScaler().fit_transform(X) @ rng.normal(size=(5, 3)) + 0.1 * rng.normal(size=(30, 3))
+    Y *= units
+    model = GDRegressor(loss="huber").fit(X, Y)
+    for k, (coef, intercept) in enumerate(zip(model.coef_, model.intercept_, strict=True)):
+        alone = GDRegressor(loss="huber", alpha=model.alpha_, tol=1e-11, max_iter=1000)
+        alone.fit(X, Y[:, k])
+        constant = np.zeros(5), Y[:, k].mean()
+        found, least, learnt_nothing = (
+            naive.objective("huber", X, Y[:, k], *each, alpha=model.alpha_, size=naive.sizes(X))
+            for each in ((coef, intercept), (alone.coef_, alone.intercept_), constant)
+        )
+        assert found - least <= 1e-4 * learnt_nothing  # as near as `tol` asks for
+
+
 @pytest.mark.parametrize("unit", [1.0, 1e4, 1e8, 1e12])
 def test_raw_features_of_any_unit(unit):
     """The first step of L-BFGS may be too long by many digits, and the loss is linear there."""
