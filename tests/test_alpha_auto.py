@@ -477,3 +477,15 @@ def test_degenerate_data(data, y, scale_penalty, container):
     if len(y) > 1:
         model = GDClassifier(**settings).fit(container(data), labels)
         assert 0 <= model.alpha_ < np.inf
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_many_more_classes_than_features(d, capfd):
+    """LAPACK had too little room: it said so on the screen, and did nothing."""
+    generator = np.random.default_rng(0)
+    y = np.arange(600) % 120
+    X = generator.normal(size=(120, d))[y] * 10.0 ** np.arange(d) + generator.normal(size=(600, d))
+    expected = strength(X, np.eye(120)[y], 1 / 480, 120)
+    alpha = GDClassifier(**QUICK).fit(X, y).alpha_
+    np.testing.assert_allclose(alpha, expected, rtol=TestDefinition.GRID)
+    assert capfd.readouterr() == ("", "")

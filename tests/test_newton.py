@@ -83,6 +83,32 @@ def test_second_derivatives(name, n_outputs):
         np.testing.assert_allclose(found[k], change[k:] / (2 * h), rtol=1e-5, atol=1e-7)
 
 
+class Counted:
+    """A kernel that counts the predictions of which it gives slopes."""
+
+    def __init__(self, kernel, sizes):
+        self.kernel, self.sizes = kernel, sizes
+
+    def slope(self, y, p):
+        self.sizes.append(p.size)
+        return self.kernel.slope(y, p)
+
+
+@pytest.mark.parametrize("base", [losses.SquaredHinge, losses.ModifiedHuber])
+def test_margins_of_many_classes(base):
+    """Each is moved once: to move the score of each class in turn took as long as many epochs."""
+    sizes = []
+
+    class Loss(base):
+        def kernel(self, n_outputs):
+            return Counted(super().kernel(n_outputs), sizes)
+
+    p, y = RNG.normal(size=(30, 40)), RNG.integers(0, 30, (1, 40)).astype(float)
+    found = list(Loss().second_derivatives(y, p, np.ones((30, 1))))
+    assert len(found) == 30
+    assert sum(sizes) == 2 * p.size
+
+
 def test_the_inverse_where_a_direction_has_no_curvature():
     """As the scores of all classes, which may grow together."""
     matrix = np.eye(4) - 0.25

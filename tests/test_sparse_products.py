@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from helpers.runs import Moments
+from sk_gd import GDClassifier
 from sk_gd.objectives.csr_products import product, transposed_product
 
 
@@ -34,3 +36,37 @@ def test_shapes_and_indices():
     X.indices[0] = 30
     with pytest.raises(ValueError, match="indices"):
         product(X, np.ones((30, 4)))
+
+
+def well_filled(n, d):
+    """A table with a few zeros, features far from zero, and indicators of rare levels."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, d)) * 10.0 ** rng.integers(-3, 4, d)
+    X[rng.random((n, d)) < 0.3] = 0
+    X[:, ::7] += 1e4
+    X[:, ::5] = rng.random((n, len(X[0, ::5]))) < 0.05
+    return X
+
+
+@pytest.mark.parametrize("n_targets", [1, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_covariances_of_columns_with_few_zeros(weighted, n_targets):
+    """Such columns are multiplied as dense ones."""
+    rng = np.random.default_rng(1)
+    X, Y = well_filled(3000, 40), rng.normal(size=(3000, n_targets))
+    weight = rng.integers(0, 3, 3000).astype(float) if weighted else None
+    found = Moments(full=True).update_sparse(sp.csr_matrix(X), Y, weight)
+    expected = np.cov(np.c_[X, Y].T, ddof=0, aweights=weight)
+    deviation = np.sqrt(np.diag(expected))
+    apart = (found.covariance - expected) / np.outer(deviation, deviation)
+    np.testing.assert_allclose(apart, 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [150, 2000])
+def test_a_fit_to_columns_with_few_zeros(n):
+    X = well_filled(n, 300)
+    y = (X[:, 1] / X[:, 1].std() + np.random.default_rng(1).logistic(size=n) > 0).astype(int)
+    models = [GDClassifier().fit(c(X), y) for c in (np.asarray, sp.csr_array)]
+    dense, sparse = (m.predict_proba(X) for m in models)
+    np.testing.assert_allclose(models[1].alpha_, models[0].alpha_, rtol=1e-10)
+    np.testing.assert_allclose(sparse, dense, rtol=0, atol=1e-6)

@@ -259,12 +259,9 @@ class MarginLoss(Loss):
     def curvature(self, n_outputs, targets=None):
         """The largest second derivative of a margin, times the largest factor of all margins.
 
-        With K classes the margins are the differences to the right class, and this factor, an
-        eigenvalue, is K. A loss with corners is taken to have a curvature of 1.
+        With K classes this factor, an eigenvalue, is K. If the loss has corners, 1 is returned.
         """
-        if self.max_second_derivative is None:
-            return 1.0
-        return self.max_second_derivative * max(n_outputs, 1)
+        return 1.0 if self.has_corners else self.max_second_derivative * max(n_outputs, 1)
 
     @property
     def has_corners(self):
@@ -283,6 +280,20 @@ class MarginLoss(Loss):
 
     def typical_curvature(self, n_outputs, targets=None):
         return self.max_second_derivative or 0.25
+
+    def second_derivatives(self, y, p, unit):
+        if len(p) == 1:
+            yield from Loss.second_derivatives(self, y, p, unit)
+            return
+        # To move each score in turn would take as long as many epochs: each margin is moved once.
+        right = y == np.arange(len(p))[:, None]
+        margins = (np.sum(p, axis=0, where=right) - p).reshape(1, -1)
+        of_margins = Loss.second_derivatives(self, np.ones_like(margins), margins, unit)
+        found = np.where(right, 0.0, next(of_margins).reshape(p.shape))
+        for k, own in enumerate(found):
+            mixed = -(right[k] * found[k:] + right[k:] * own)
+            mixed[0] = own + right[k] * found.sum(axis=0)
+            yield mixed
 
 
 @cython.final

@@ -233,7 +233,8 @@ def _resolved(matrix, vectors, spread):
     diagonal += 8 * n * EPSILON * matrix.diagonal().max()
     if n > 1:
         vectors = vectors.copy()
-        vectors[1:] = dormqr("L", "T", reflected[1:, :-1], scales, vectors[1:], WORK * n)[0]
+        size = WORK * vectors.shape[1]
+        vectors[1:] = dormqr("L", "T", reflected[1:, :-1], scales, vectors[1:], size)[0]
     products, pivots = resolvents(diagonal, beside, vectors, spread)
     return products, np.log(pivots).sum(axis=0)
 

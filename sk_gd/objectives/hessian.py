@@ -2,7 +2,7 @@
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg.lapack import dposv
+from scipy.linalg.lapack import dpotrf, dpotri
 
 from ..indices import chunks
 from .smoothness import second_moment_of
@@ -118,10 +118,11 @@ def inverse_hessian(hessian):
     share of the curvature along each weight is added, or a larger one if that is less than the
     rounding.
     """
-    curvature, identity = np.einsum("jj->j", hessian), np.eye(len(hessian))
+    curvature = np.einsum("jj->j", hessian)
     for share in SHARES:
         added = np.where(curvature == 0, 1.0, share * curvature)
-        factor, inverse, failed = dposv(hessian + np.diag(added), identity)
+        factor, failed = dpotrf((hessian + np.diag(added)).T, overwrite_a=True)
         if not failed and np.all(np.diag(factor) ** 2 >= LEAST_PIVOT * curvature):
-            return inverse.T  # by rows
+            upper, _ = dpotri(factor, overwrite_c=True)
+            return np.ascontiguousarray(upper + np.triu(upper, 1).T)
     return None

@@ -18,6 +18,9 @@ NEARLY_CONSTANT = 1e-2
 # The features of sparse X whose mean is so many standard deviations from zero are centred: nearly
 # all of their numbers are stored. To centre the others would cost more than their rows.
 FAR_FROM_ZERO = 3.0
+# If so many sparse columns have so large a share of numbers that are not zero, their products take
+# longer than those of dense columns.
+MANY_FILLED, FILLED = 16, 1 / 3
 # The share of numbers that are not zero below which a table is mostly zeros, as texts are.
 MOSTLY_ZERO = 0.1
 # Squares of means, and variances, must be within these bounds, so that products with a few other
@@ -124,11 +127,11 @@ class Moments:
             variance[near[constant]] = 0.0
         if not self.full:
             return total, mean, variance * total, filled
-        far = _is_far(mean, variance)
-        scatter = _sparse_scatter(X, weight, mean, far)
+        centred = _is_far(mean, variance) | well_filled(filled, total)
+        scatter = _sparse_scatter(X, weight, mean, centred)
         # For columns that are not centred these variances are more accurate, since differences
         # cancel. For centred ones they are less accurate if the weights are far apart.
-        near = np.flatnonzero(~far)
+        near = np.flatnonzero(~centred)
         scatter[near, near] = variance[near] * total
         return total, mean, scatter, filled
 
@@ -198,11 +201,17 @@ def _is_far(mean, variance):
     return np.abs(mean) > FAR_FROM_ZERO * np.sqrt(np.maximum(variance, 0.0))
 
 
+def well_filled(filled, total):
+    """Which columns, `filled` in so many of all rows, are multiplied sooner as dense ones."""
+    found = filled > FILLED * total
+    return found if np.count_nonzero(found) >= MANY_FILLED else np.zeros_like(found)
+
+
 def _sparse_scatter(X, weight, mean, far):
     """Sums of the products of the deviations of a sparse matrix from the `mean` of its columns.
 
-    Columns that are `far` from zero are centred first: the difference of their products and the
-    products of their means would only be rounding. They have few zeros.
+    The columns `far` are centred first. If they are far from zero, the difference of their products
+    and the products of their means would only be rounding. They have few zeros.
     """
     weight = np.ones(X.shape[0]) if weight is None else weight
     if not far.any():
@@ -219,7 +228,7 @@ def _sparse_scatter(X, weight, mean, far):
         scaled = sp.diags_array(w) @ some
         scatter[np.ix_(near, near)] += (scaled.T @ some).toarray()
         scatter[np.ix_(near, near)] -= np.sum(w) * np.outer(mean[near], mean[near])
-        centred = x[:, far].toarray() - mean[far]
+        centred = (x[:, far] if len(near) else x).toarray() - mean[far]
         centred[w == 0] = 0  # such a row may be anywhere
         cross = scaled.T @ centred - np.outer(mean[near], w @ centred)
         scatter[np.ix_(near, far)] += cross

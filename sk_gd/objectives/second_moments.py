@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from ..indices import n_entries, slices
 from .caching import cached_property
 from .csr_products import product, transposed_product
-from .moments import FAR_FROM_ZERO
+from .moments import FAR_FROM_ZERO, well_filled
 
 # If a mean is more standard deviations from zero, its rounding would be too large in products.
 VERY_FAR = 1e4
@@ -176,19 +176,28 @@ class CentredRows:
         return np.sum((self.targets() @ mix) ** 2)
 
     def _parts(self):
-        """Some columns at a time: which, the rows in them, and what is still to be subtracted."""
+        """Some columns at a time.
+
+        Yields
+        ------
+        tuple
+            Which, the rows in them, and what is still to be subtracted from each; None if nothing.
+        """
         X = self._X
         if not sp.issparse(X):
-            return [(slice(None), X * self.inverse - self.shift, None)]
+            yield slice(None), X * self.inverse - self.shift, None
+            return
         z = sp.csc_array(X @ sp.diags_array(self.inverse))
         # Far from zero, the difference of products would only be rounding. Few numbers are zero.
-        far = np.abs(self.shift) > FAR_FROM_ZERO
-        if not far.any():
-            return [(slice(None), z, self.shift)]
-        return [
-            (far, z[:, far].toarray() - self.shift[far], None),
-            (~far, z[:, ~far], self.shift[~far]),
-        ]
+        dense = np.abs(self.shift) > FAR_FROM_ZERO
+        dense |= well_filled(np.diff(z.indptr), z.shape[0])
+        if not dense.any():
+            yield slice(None), z, self.shift
+            return
+        yield ~dense, z[:, ~dense], self.shift[~dense]
+        columns = np.flatnonzero(dense)
+        for some in slices(len(columns), max(1, NUMBERS // z.shape[0])):
+            yield columns[some], z[:, columns[some]].toarray() - self.shift[columns[some]], None
 
     @cached_property
     def gram(self):

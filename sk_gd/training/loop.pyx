@@ -142,6 +142,9 @@ cdef class Lane:
         before its step.
     penalty_value : float
         The penalty at the point of the last gradient of the epoch.
+    minimised : float
+        What the rule minimises, there: the mean loss of the last batch and the smooth part of the
+        penalty, with those of each output divided by its loss scale.
     alive : bool
         False once the loss was not finite.
     evaluations : int
@@ -158,6 +161,7 @@ cdef class Lane:
     cdef public Py_ssize_t averaged
     cdef public double loss
     cdef public double penalty_value
+    cdef public double minimised
     cdef public bint alive
     cdef public Py_ssize_t evaluations
     cdef public bint continues
@@ -178,7 +182,7 @@ cdef class Lane:
         self.point = aligned(w)
         self.average = None
         self.averaged = 0
-        self.loss = self.penalty_value = 0.0
+        self.loss = self.penalty_value = self.minimised = 0.0
         self.alive = True
         self.continues = False
         self.steps_only = rule.local
@@ -304,6 +308,7 @@ cdef class Lane:
             return 0
         if batch == self.rates.shape[0] - 1:
             self.penalty_value = objective.penalty_value(lane)
+            self.minimised = objective.value(lane, count)
         if not self.steps_only:
             self.objective.known = False
             self.objective.begin = begin

@@ -262,7 +262,10 @@ class Run:
             # The objective at these weights is known, so that the first step may show that they are
             # the minimum.
             v = self.coordinates.before_rotation(w).ravel()
-            self.stopping.mark = other.history.loss_curve[-1] - penalty(v) + lane.penalty(v)
+            if self._has_units():
+                self.stopping.mark = self._in_units(lane.minimised + 0.5 * added @ v**2)
+            else:
+                self.stopping.mark = other.history.loss_curve[-1] - penalty(v) + lane.penalty(v)
 
         def products(rows):
             return self.coordinates.hessian_products(rows, added)
@@ -305,8 +308,12 @@ class Run:
             self.error = overflowed(loss, self, data)
             return True
         watched, judged, score = loss, loss, None
+        # The objective on a full batch has no noise.
+        noiseless = data.n_batches == 1 and held_out is None
         if held_out is not None:
             watched, judged, score = self._judge(held_out)
+        elif noiseless and self._has_units():
+            judged = self._in_units(self.lane.minimised)
         history.record(loss, self.lane.evaluations, watched, score)
         self.rates = self.rates.after(watched)
         if config.tol is None:
@@ -315,8 +322,6 @@ class Run:
         if self.lane.rule.only_measures():
             return self.stopping.at_minimum
         noticed = config.tol * self._size(judged, held_out)
-        # The objective on a full batch has no noise.
-        noiseless = data.n_batches == 1 and held_out is None
         swings = noiseless and self.lane.rule.swings()
         gathers_speed = noiseless and history.gathers_speed()
         self.stopping.update(judged, noticed, swings, gathers_speed)
@@ -325,6 +330,19 @@ class Run:
             left = self.lane.rule.gain() * config.loss_unit
             self.stopping.at_minimum |= left <= LEFT * noticed
         return self.is_settled
+
+    def _has_units(self):
+        """Whether outputs have units of their own: each counts as much as the others, then.
+
+        In the objective, the output of the largest unit counts most. While others improve, it may
+        become worse for some time.
+        """
+        several = self.coordinates.in_units and self.coordinates.n_outputs > 1
+        return several and not self.lane.penalty.has_prox
+
+    def _in_units(self, minimised):
+        """What a rule minimises, in the unit of the loss."""
+        return minimised * self.config.loss_unit
 
     def _judge(self, held_out):
         """What schedules watch, what decides when to stop, the lower the better, and the score."""
