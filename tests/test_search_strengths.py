@@ -255,6 +255,16 @@ class TestAPath:
         both(model, grid, WIDE, NUMBERS, cv=2, refit=False)
         assert lanes == [3, 3]
 
+    @pytest.mark.parametrize("case", ["outputs", "three", "hinge"])
+    def test_in_raw_coordinates_nobody_follows(self, case):
+        """Where features differ in size, a path ended far from the minima of single fits."""
+        model, y = CASES[case]
+        model = clone(model).set_params(precondition=None, max_iter=2000, tol=1e-3)
+        if case == "outputs":
+            model, y = model.set_params(loss="poisson"), np.exp(SIGNAL / 3)
+        raw = WIDE[:, :6] / WIDE[:, :6].std(axis=0) * np.logspace(-3, 2, 6)
+        both(model, {"alpha": STRENGTHS}, raw, y, cv=2, refit=False)
+
     def test_nobody_follows_a_fit_that_was_stopped(self):
         model = GDClassifier(max_iter=4)
         both(model, {"alpha": STRENGTHS}, WIDE, TWO, cv=2, refit=False, scoring="neg_log_loss")
