@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 from sklearn import config_context
+from sklearn.decomposition import NMF
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
@@ -270,6 +271,13 @@ def test_candidates_that_were_told_when_to_stop_do_not_warn(recwarn):
     ):
         GDGridSearchCV(estimator, {name: [2, 3, 7]}, cv=3, refit=False).fit(*BINARY)
     assert not list(recwarn)
+
+
+def test_a_max_iter_of_a_transformer_says_nothing_about_the_model():
+    steps = [("parts", NMF(2, random_state=0)), ("model", classifier(tol=1e-9, max_iter=2))]
+    grid = {"parts__max_iter": [1000, 2000]}
+    with pytest.warns(ConvergenceWarning, match="max_iter=2 epochs were over"):
+        GDGridSearchCV(Pipeline(steps), grid, cv=2, refit=False).fit(np.abs(BINARY[0]), BINARY[1])
 
 
 @pytest.mark.parametrize(

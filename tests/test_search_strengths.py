@@ -255,6 +255,43 @@ class TestAPath:
         both(model, grid, WIDE, NUMBERS, cv=2, refit=False)
         assert lanes == [3, 3]
 
+    @pytest.mark.parametrize("case", ["outputs", "three", "hinge"])
+    def test_in_raw_coordinates_nobody_follows(self, case):
+        """Where features differ in size, a path ended far from the minima of single fits."""
+        model, y = CASES[case]
+        model = clone(model).set_params(precondition=None, max_iter=2000, tol=1e-3)
+        if case == "outputs":
+            model, y = model.set_params(loss="poisson"), np.exp(SIGNAL / 3)
+        raw = WIDE[:, :6] / WIDE[:, :6].std(axis=0) * np.logspace(-3, 2, 6)
+        both(model, {"alpha": STRENGTHS}, raw, y, cv=2, refit=False)
+
+    def test_without_an_intercept_nobody_follows(self):
+        """On features far from zero a path stopped where the loss falls slowly at first."""
+        for seed in (2, 3, 5):
+            rng = np.random.default_rng(seed)
+            X = rng.normal(size=(150, 3))
+            y = (X @ rng.normal(size=(3, 3)) + rng.normal(size=(150, 3))).argmax(axis=1)
+            X += 1000 * rng.normal(size=3)
+            model = GDClassifier(fit_intercept=False, max_iter=2000)
+            grid = {"alpha": ["10 * auto", "auto"]}
+            both(model, grid, X, y, cv=2, refit=False, scoring="neg_log_loss")
+
+    @pytest.mark.parametrize("case", ["counts", "classes"])
+    def test_several_outputs_of_features_that_nearly_depend_on_each_other(self, case):
+        """Once a run was slow, Newton's steps lead to minima that L-BFGS did not come near to."""
+        rng = np.random.default_rng(1)
+        places = np.linspace(0, 1, 20) - np.linspace(0, 1, 6)[:, None]
+        signal = rng.normal(size=(400, 6))
+        X = signal @ np.exp(-((places / 0.3) ** 2)) + 1e-3 * rng.normal(size=(400, 20))
+        scores = signal @ rng.normal(size=(6, 3))
+        model, y = GDRegressor(loss="poisson"), rng.poisson(np.exp(np.clip(scores, -3, 3)))
+        if case == "classes":
+            model, y = GDClassifier(), (scores + rng.normal(size=scores.shape)).argmax(axis=1)
+        folds = [(np.arange(300), np.arange(300, 400))]
+        for each in fitted(model, {"alpha": STRENGTHS}, X, y, folds):
+            exact = clone(each).set_params(tol=1e-11, max_iter=5000).fit(X[:300], y[:300])
+            assert each.loss_curve_[-1] <= exact.loss_curve_[-1] * (1 + 1e-4)
+
     def test_nobody_follows_a_fit_that_was_stopped(self):
         model = GDClassifier(max_iter=4)
         both(model, {"alpha": STRENGTHS}, WIDE, TWO, cv=2, refit=False, scoring="neg_log_loss")

@@ -160,7 +160,8 @@ class _Search(ScoredElsewhereMixin, DocumentationLink):
         for i, trial in enumerate(trials):
             if self.error_score == "raise" and not trial.is_trained:
                 raise trial.outcome.error
-            warn_of(trial.outcome, candidates[i // self.n_splits_], stacklevel=4)
+            told_when_to_stop = "max_iter" in candidates[i // self.n_splits_]
+            warn_of(trial.outcome, told_when_to_stop, stacklevel=4)
             for score in trial.test_scores + trial.train_scores:
                 if not isinstance(score, Exception):
                     continue

@@ -292,13 +292,17 @@ class Pass:
         Each list is a regularization path: runs that differ in the strength of a ridge penalty
         only, from the strongest. Runs that stop at their minimum may begin near that of the run
         before, and with its curvature. If the slope of the loss is bounded, the curvature says too
-        little about that elsewhere.
+        little about that elsewhere. In raw coordinates, or in those of features that are not
+        centred, the curvature may differ by many powers of ten: the pairs of L-BFGS do not say how
+        near a minimum is.
         """
         paths, others = {}, []
         for run in runs:
-            served, config = self._served[id(run)], run.config
+            served, config, settings = self._served[id(run)], run.config, self._settings_of(run)
             if (
-                self._settings_of(run).optimizer.can_follow
+                settings.optimizer.can_follow
+                and settings.precondition is not None
+                and settings.fit_intercept
                 and not self.problem.loss.robust
                 and config.tol is not None
                 and not config.validated

@@ -15,8 +15,8 @@ FEW_EPOCHS = 12
 # more than so many numbers, this costs about as much as five epochs, and is done after a run of
 # more epochs than that.
 RENEWED_COLUMNS, CHEAP_NUMBERS, QUICK_EPOCHS = 64, 1 << 17, 3
-# Up to so many columns the inverse of the Hessian costs less than the epochs that it saves.
-MOST_COLUMNS = 128
+# Up to so many weights the inverse of the Hessian costs less than the epochs that it saves.
+MOST_WEIGHTS = 128
 # Newton's step is taken if it is expected to lower the objective by no more than this share.
 NEAR = 0.1
 # With fewer pairs a run from zero knows too little of the curvature to say what is left to gain.
@@ -34,7 +34,7 @@ class Minimum(NamedTuple):
 
 
 class Curvature:
-    """What is known of the Hessian of the loss along a path, with one output.
+    """What is known of the Hessian of the loss along a path.
 
     Parameters
     ----------
@@ -47,12 +47,16 @@ class Curvature:
         The approximate Hessian at the last minimum; None if it is not known.
     jumps : bool
         Whether it jumps, so that the one at the last minimum tells little about others.
+    waits : bool
+        Whether it is not computed before a run was slow: with several outputs it costs more, and
+        most paths need no more than the pairs of L-BFGS.
     """
 
     def __init__(self, data):
         n_columns = data.coordinates.n_columns
         self.hessian = None
         self.jumps = data.problem.loss.curvature_jumps
+        self.waits = self.jumps or data.coordinates.n_outputs > 1
         self._data = data
         self._renews = n_columns <= RENEWED_COLUMNS
         self._is_cheap = self._renews and data.n * n_columns <= CHEAP_NUMBERS
@@ -61,11 +65,8 @@ class Curvature:
     def suits(data):
         """Whether Newton's steps are cheap."""
         coordinates = data.coordinates
-        return (
-            coordinates.n_outputs == 1
-            and coordinates.axes is None
-            and coordinates.n_columns <= MOST_COLUMNS
-        )
+        n_weights = coordinates.n_outputs * coordinates.n_columns
+        return coordinates.axes is None and n_weights <= MOST_WEIGHTS
 
     @cached_property
     def _hessian_at(self):
@@ -76,11 +77,11 @@ class Curvature:
         """The Hessian of a ridge penalty of strength one."""
         coordinates = self._data.coordinates
         curvature = ElasticNet(1.0).curvature(*coordinates.weight_scales())
-        return coordinates.hessian_products(np.eye(coordinates.n_columns), curvature)
+        return coordinates.hessian_products(np.eye(len(curvature)), curvature)
 
     def begin(self, weights):
         """Find the Hessian at the beginning, where all predictions are equal."""
-        if self.jumps:
+        if self.waits:
             return
         if self._is_cheap:
             self.renew(weights)
@@ -173,9 +174,9 @@ class Path:
         """Have a run begin where Newton's method expects its minimum; False if it cannot."""
         before, last, known = self.before, self.minima[-1], self.curvature
         strength, inverse, step = run.config.penalty.ridge, None, None
+        if known.waits and not self.is_slow:
+            return False
         if known.jumps:
-            if not self.is_slow:
-                return False
             step = 0.0
         else:
             inverse = known.inverse(strength)

@@ -50,6 +50,12 @@ class Task:
         """Whether there are transformers before it."""
         return isinstance(self.estimator, Pipeline)
 
+    @property
+    def _told_when_to_stop(self):
+        """Whether the candidate has a `max_iter` for the model: it is to stop there."""
+        prefix = f"{self.estimator.steps[-1][0]}__" if self.is_pipeline else ""
+        return f"{prefix}max_iter" in self.call.parameters
+
     def set_parameters(self):
         """Set the parameters of the candidate."""
         self.estimator.set_params(**clone(self.call.parameters, safe=False))
@@ -117,7 +123,7 @@ class Task:
             score = rows.score(outcome.attributes, targets, loss)
             if math.isfinite(score):  # if not, scikit-learn warns or raises
                 seconds = time.perf_counter() - began
-                warn_of(outcome, self.call.parameters, stacklevel=2)
+                warn_of(outcome, self._told_when_to_stop, stacklevel=2)
                 self.result = self.call.result(score, rows.shape[0], outcome.seconds, seconds)
                 return
         train = fold.train if fold.needs_train else fold.unseen
@@ -132,19 +138,16 @@ class Task:
         """Return the estimator as if it had been fitted alone, or raise its error."""
         if outcome.error is not None:
             raise outcome.error.with_traceback(None)
-        warn_of(outcome, self.call.parameters, stacklevel=5)
+        warn_of(outcome, self._told_when_to_stop, stacklevel=5)
         if self.is_pipeline:
             self.estimator.set_params(steps=[*steps, self.estimator.steps[-1]])
         vars(self.model).update(outcome.attributes)
         return self.estimator if fold.valid is None else reading_rows(self.estimator)
 
 
-def warn_of(outcome, parameters, stacklevel):
-    """Warn if the training of a candidate has not settled."""
-    if outcome.convergence_message is None:
-        return
-    # A candidate that was told when to stop has done what it should.
-    if not any(name.split("__")[-1] == "max_iter" for name in parameters):
+def warn_of(outcome, told_when_to_stop, stacklevel):
+    """Warn if the training of a candidate has not settled, unless it was told when to stop."""
+    if outcome.convergence_message is not None and not told_when_to_stop:
         warnings.warn(outcome.convergence_message, ConvergenceWarning, stacklevel=stacklevel)
 
 

@@ -430,7 +430,7 @@ def do_not_guess(monkeypatch):
 
 def do_not_use_hessians(monkeypatch):
     """Have L-BFGS find out about the curvature by itself on a path of strengths."""
-    monkeypatch.setattr(strengths, "MOST_COLUMNS", 0)
+    monkeypatch.setattr(strengths, "MOST_WEIGHTS", 0)
 
 
 def keep_no_rows(monkeypatch):
