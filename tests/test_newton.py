@@ -64,7 +64,22 @@ def test_the_hessian_of_the_log_loss(n_outputs, container, precondition):
     z = np.stack([predictions(each) for each in np.eye(len(w))], axis=-1)
     second = curvatures(predictions(w)) * weight[:, None, None] / weight.sum()
     expected = np.einsum("ika,ikl,ilb->ab", z, second, z)
-    np.testing.assert_allclose(LossHessian(data)(w), expected, rtol=1e-8, atol=1e-12)
+    found = LossHessian(data)(w)
+    if n_outputs > 1:
+        # The scores of all classes may grow together.
+        apart = np.kron(np.eye(n_outputs) - 1 / n_outputs, np.eye(X.shape[1] + 1))
+        together = np.eye(len(w)) - apart
+        assert np.linalg.eigvalsh(found)[0] > 1e-9 * np.linalg.norm(found)
+        np.testing.assert_allclose(apart @ found @ together, 0, atol=1e-9 * found.max())
+        found, expected = (apart @ each @ apart for each in (found, expected))
+    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-9 * expected.max())
+
+
+def test_the_classes_do_not_move_together():
+    """Without a penalty, only rounding would move the sum of their coefficients."""
+    model = fitted(4, optimizer=LBFGS(hessian=True), alpha=0.0, tol=1e-9)
+    assert model.n_iter_ > 20
+    np.testing.assert_allclose(model.coef_.sum(axis=0), 0, atol=1e-9 * np.abs(model.coef_).max())
 
 
 @pytest.mark.parametrize("name", [*losses.names("regressor"), *losses.names("classifier")])
@@ -110,7 +125,6 @@ def test_margins_of_many_classes(base):
 
 
 def test_the_inverse_where_a_direction_has_no_curvature():
-    """As the scores of all classes, which may grow together."""
     matrix = np.eye(4) - 0.25
     inverse = inverse_hessian(matrix)
     g = np.array([1.0, -2.0, 1.5, -0.5])

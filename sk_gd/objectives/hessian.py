@@ -20,6 +20,10 @@ LEAST_PIVOT = 1e-12
 class LossHessian:
     """The Hessian of the mean loss, as a function of the flat weights.
 
+    If a loss stays the same when the scores of all classes grow together, there is nothing to gain
+    in these directions. They are given the largest curvature along a weight: the matrix then has an
+    inverse, and rounding does not move the weights along them.
+
     Parameters
     ----------
     data : Data
@@ -53,6 +57,9 @@ class LossHessian:
                     found[k:, :, k] += (curved @ z.T).reshape(-1, width, width)
             for k in range(n_outputs):
                 found[k, :, k:] = found[k:, :, k].transpose(2, 0, 1)
+            if loss.relative and n_outputs > 1:
+                largest = np.einsum("kiki->ki", found).max()
+                found += largest / n_outputs * np.eye(width)[:, None]
             if coordinates.rotation is not None:
                 rotation = coordinates.rotation
                 found = rotation.T @ found.swapaxes(1, 2) @ rotation
@@ -114,9 +121,8 @@ def inverse_hessian(hessian):
     """The inverse of a Hessian; None if there is none.
 
     A weight that changes nothing, as that of a feature that is left out, stays as it is. If other
-    directions have no curvature, as that in which the scores of all classes grow together, a small
-    share of the curvature along each weight is added, or a larger one if that is less than the
-    rounding.
+    directions have no curvature, a small share of the curvature along each weight is added, or a
+    larger one if that is less than the rounding.
     """
     curvature = np.einsum("jj->j", hessian)
     for share in SHARES:
