@@ -79,7 +79,7 @@ def test_the_classes_do_not_move_together():
     """Without a penalty, only rounding would move the sum of their coefficients."""
     model = fitted(4, optimizer=LBFGS(hessian=True), alpha=0.0, tol=1e-9)
     assert model.n_iter_ > 20
-    np.testing.assert_allclose(model.coef_.sum(axis=0), 0, atol=1e-9 * np.abs(model.coef_).max())
+    np.testing.assert_allclose(model.coef_.sum(axis=0), 0, atol=1e-8 * np.abs(model.coef_).max())
 
 
 @pytest.mark.parametrize("name", [*losses.names("regressor"), *losses.names("classifier")])

@@ -11,6 +11,8 @@ from .smoothness import second_moment_of
 KEPT = 1 << 20
 # Second derivatives that differ by less, relatively, are equal up to rounding.
 EQUAL = 1e-6
+# The share of the curvature of single scores that all scores together are given.
+TOGETHER = 1e-2
 # So large shares of the curvature along each weight are added until a Hessian can be inverted.
 SHARES = (0.0, 1e-9, 1e-6, 1e-3)
 # If a direction has less of the curvature along the weight, its inverse would be of rounding.
@@ -21,8 +23,8 @@ class LossHessian:
     """The Hessian of the mean loss, as a function of the flat weights.
 
     If a loss stays the same when the scores of all classes grow together, there is nothing to gain
-    in these directions. They are given the largest curvature along a weight: the matrix then has an
-    inverse, and rounding does not move the weights along them.
+    in these directions. They are given a small share of the curvature of single scores: the matrix
+    then has an inverse, and rounding does not move the weights along them.
 
     Parameters
     ----------
@@ -57,13 +59,13 @@ class LossHessian:
                     found[k:, :, k] += (curved @ z.T).reshape(-1, width, width)
             for k in range(n_outputs):
                 found[k, :, k:] = found[k:, :, k].transpose(2, 0, 1)
-            if loss.relative and n_outputs > 1:
-                largest = np.einsum("kiki->ki", found).max()
-                found += largest / n_outputs * np.eye(width)[:, None]
             if coordinates.rotation is not None:
                 rotation = coordinates.rotation
                 found = rotation.T @ found.swapaxes(1, 2) @ rotation
                 found = found.swapaxes(1, 2)
+            if loss.relative and n_outputs > 1:
+                largest = np.einsum("kiki->ki", found).max(axis=0)
+                found += np.diag(TOGETHER / n_outputs * largest)[:, None]
             found = found.reshape(w.size, w.size)
             return found if np.isfinite(found.sum()) and found.any() else None
 
