@@ -4,16 +4,16 @@ import numpy as np
 
 from ..objectives.hessian import LossHessian, inverse_hessian
 
-# What the Hessian costs, in epochs: so many for any, and one for so many columns and outputs, and
-# for so many rows per square of the weights.
+# The Hessian costs about ANY epochs, (outputs + 1) × columns / COLUMNS for the products of the
+# rows, and weights² / (ROWS × rows) for the inverse.
 ANY, COLUMNS, ROWS = 12, 8, 3
 
 
 def take_hessian(run, data):
     """Give the rule of a run the Hessian if it profits, and if it is due.
 
-    Runs that end before are as fast as they would be without it. Others take about twice as long
-    at most.
+    A run that ends before is as fast as without it. Others take about twice as long at most, since
+    they spend as much on Hessians as on epochs.
     """
     rule, coordinates, loss = run.lane.rule, data.coordinates, data.problem.loss
     if (
