@@ -283,16 +283,16 @@ class MarginLoss(Loss):
 
     def second_derivatives(self, y, p, unit):
         if len(p) == 1:
-            yield from Loss.second_derivatives(self, y, p, unit)
-            return
+            return (yield from Loss.second_derivatives(self, y, p, unit))
         # To move each score in turn would take as long as many epochs: each margin is moved once.
         right = y == np.arange(len(p))[:, None]
         margins = (np.sum(p, axis=0, where=right) - p).reshape(1, -1)
         of_margins = Loss.second_derivatives(self, np.ones_like(margins), margins, unit)
         found = np.where(right, 0.0, next(of_margins).reshape(p.shape))
-        for k, own in enumerate(found):
-            mixed = -(right[k] * found[k:] + right[k:] * own)
-            mixed[0] = own + right[k] * found.sum(axis=0)
+        own = np.where(right, found.sum(axis=0), found)
+        for k in range(len(p)):
+            mixed = -(right[k] * found[k:] + right[k:] * found[k])
+            mixed[0] = own[k]
             yield mixed
 
 

@@ -127,12 +127,12 @@ class Moments:
             variance[near[constant]] = 0.0
         if not self.full:
             return total, mean, variance * total, filled
-        centred = _is_far(mean, variance) | well_filled(filled, total)
-        scatter = _sparse_scatter(X, weight, mean, centred)
+        dense = _is_far(mean, variance) | well_filled(filled, total)
+        scatter = _sparse_scatter(X, weight, mean, dense)
         # For columns that are not centred these variances are more accurate, since differences
         # cancel. For centred ones they are less accurate if the weights are far apart.
-        near = np.flatnonzero(~centred)
-        scatter[near, near] = variance[near] * total
+        sparse = np.flatnonzero(~dense)
+        scatter[sparse, sparse] = variance[sparse] * total
         return total, mean, scatter, filled
 
     def _merge(self, total, mean, scatter, filled):
@@ -207,33 +207,33 @@ def well_filled(filled, total):
     return found if np.count_nonzero(found) >= MANY_FILLED else np.zeros_like(found)
 
 
-def _sparse_scatter(X, weight, mean, far):
+def _sparse_scatter(X, weight, mean, dense):
     """Sums of the products of the deviations of a sparse matrix from the `mean` of its columns.
 
-    The columns `far` are centred first. If they are far from zero, the difference of their products
-    and the products of their means would only be rounding. They have few zeros.
+    The columns `dense`, which have few zeros, are centred first. If they are far from zero, the
+    difference of their products and the products of their means would only be rounding.
     """
     weight = np.ones(X.shape[0]) if weight is None else weight
-    if not far.any():
+    if not dense.any():
         # To select all columns of a matrix takes longer than its products.
         scatter = ((sp.diags_array(weight) @ X).T @ X).toarray(order="C")
         scatter -= np.sum(weight) * np.outer(mean, mean)
         return scatter
-    near = np.flatnonzero(~far)
-    far = np.flatnonzero(far)
+    sparse = np.flatnonzero(~dense)
+    dense = np.flatnonzero(dense)
     scatter = np.zeros((len(mean), len(mean)))
-    for rows in chunks(X.shape[0], len(far)):
+    for rows in chunks(X.shape[0], len(dense)):
         x, w = X[rows], weight[rows]
-        some = x[:, near]
+        some = x[:, sparse]
         scaled = sp.diags_array(w) @ some
-        scatter[np.ix_(near, near)] += (scaled.T @ some).toarray()
-        scatter[np.ix_(near, near)] -= np.sum(w) * np.outer(mean[near], mean[near])
-        centred = (x[:, far] if len(near) else x).toarray() - mean[far]
+        scatter[np.ix_(sparse, sparse)] += (scaled.T @ some).toarray()
+        scatter[np.ix_(sparse, sparse)] -= np.sum(w) * np.outer(mean[sparse], mean[sparse])
+        centred = (x[:, dense] if len(sparse) else x).toarray() - mean[dense]
         centred[w == 0] = 0  # such a row may be anywhere
-        cross = scaled.T @ centred - np.outer(mean[near], w @ centred)
-        scatter[np.ix_(near, far)] += cross
-        scatter[np.ix_(far, near)] += cross.T
-        scatter[np.ix_(far, far)] += centred.T @ (w[:, None] * centred)
+        cross = scaled.T @ centred - np.outer(mean[sparse], w @ centred)
+        scatter[np.ix_(sparse, dense)] += cross
+        scatter[np.ix_(dense, sparse)] += cross.T
+        scatter[np.ix_(dense, dense)] += centred.T @ (w[:, None] * centred)
     return scatter
 
 

@@ -95,11 +95,8 @@ class Rule:
         """Whether the rule profits from the Hessian, where that is cheap."""
         return False
 
-    def take_hessian(self, w, inverse, lr):
-        """Continue from `w`, where the inverse of the Hessian is this matrix.
-
-        `lr` is the learning rate of the next step.
-        """
+    def take_hessian(self, w, inverse):
+        """Continue from `w`, where the inverse of the Hessian is this matrix."""
         raise NotImplementedError
 
     def gain(self):

@@ -217,11 +217,12 @@ class LBFGSRule(Rule):
     def takes_hessian(self):
         return "inverse" in self.arrays
 
-    def take_hessian(self, w, inverse, lr):
+    def take_hessian(self, w, inverse):
         self.inverse = inverse
         self.pairs[0] = self.max_curvature[0] = 0
         self.aim()
-        self.look_ahead(w, lr)
+        # The first trial is looked for anew, at the same learning rate as the last one.
+        self.look_ahead(w, self.length[0])
 
     def never_rises(self):
         return True

@@ -35,7 +35,7 @@ def take_hessian(run, data):
         hessian + coordinates.hessian_products(np.eye(len(hessian)), curvature)
     )
     if inverse is not None:
-        rule.take_hessian(run.lane.w, inverse, run.rates.at(run.history.n_recent - 1))
+        rule.take_hessian(run.lane.w, inverse)
 
 
 def _cost(data):

@@ -43,11 +43,6 @@ class Rates:
         self._over += 1
         return self._computed[self._over - 1]
 
-    def at(self, epoch):
-        """The rate of the full batch in this epoch."""
-        time = np.array([float(epoch)])
-        return self.learning_rate * float(self.schedule(time, self.horizon)[0])
-
     def after(self, loss):
         """The rates after an epoch of this watched loss: a schedule may react to it."""
         schedule = self.schedule.after([loss]) if self._reacts else self.schedule

@@ -263,7 +263,8 @@ class Run:
             # the minimum.
             v = self.coordinates.before_rotation(w).ravel()
             if self._has_units():
-                self.stopping.mark = self._in_units(lane.minimised + 0.5 * added @ v**2)
+                here = lane.minimised + 0.5 * added @ v**2
+                self.stopping.mark = here * self.config.loss_unit
             else:
                 self.stopping.mark = other.history.loss_curve[-1] - penalty(v) + lane.penalty(v)
 
@@ -313,7 +314,7 @@ class Run:
         if held_out is not None:
             watched, judged, score = self._judge(held_out)
         elif noiseless and self._has_units():
-            judged = self._in_units(self.lane.minimised)
+            judged = self.lane.minimised * config.loss_unit
         history.record(loss, self.lane.evaluations, watched, score)
         self.rates = self.rates.after(watched)
         if config.tol is None:
@@ -339,10 +340,6 @@ class Run:
         """
         several = self.coordinates.in_units and self.coordinates.n_outputs > 1
         return several and not self.lane.penalty.has_prox
-
-    def _in_units(self, minimised):
-        """What a rule minimises, in the unit of the loss."""
-        return minimised * self.config.loss_unit
 
     def _judge(self, held_out):
         """What schedules watch, what decides when to stop, the lower the better, and the score."""
