@@ -58,13 +58,26 @@ class _OneBlasThread(contextlib.ContextDecorator):
         self._before = []
         self._begin()
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._after_fork)
+            os.register_at_fork(
+                before=self._before_fork,
+                after_in_parent=self._after_fork,
+                after_in_child=self._after_fork_in_child,
+            )
 
     def _begin(self):
-        self._lock = threading.Lock()
+        # The thread that has it may fork: in a signal handler, for example.
+        self._lock = threading.RLock()
         self._fits = {}  # by the thread that fits
 
+    def _before_fork(self):
+        # To look for libraries and to set the threads of BLAS takes locks of the loader and of
+        # BLAS. In a process that is forked meanwhile they would never be free again.
+        self._lock.acquire()
+
     def _after_fork(self):
+        self._lock.release()
+
+    def _after_fork_in_child(self):
         # Only the thread that forked lives on, without those that worked for it.
         fit = self._fits.get(threading.get_ident())
         others = len(self._fits) > (fit is not None)

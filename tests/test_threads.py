@@ -319,6 +319,38 @@ def test_forks_while_other_threads_fit():
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORKS], check=True, timeout=300)
 
 
+FORK_DURING_SEARCH = """
+import os, sys, threading, time
+import sk_gd.threads
+searches = threading.Event()
+class Controller(sk_gd.threads.ThreadpoolController):
+    def __init__(self):
+        searches.set()
+        time.sleep(0.5)
+        super().__init__()
+        searches.clear()
+sk_gd.threads.ThreadpoolController = Controller
+def enter():
+    with sk_gd.threads.one_blas_thread:
+        pass
+thread = threading.Thread(target=enter)
+thread.start()
+searches.wait()
+child = os.fork()
+if child == 0:
+    os._exit(searches.is_set())
+thread.join()
+sys.exit(os.waitpid(child, 0)[1] != 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_waits_for_the_search_for_libraries():
+    """Otherwise the loader would be locked in the new process for ever."""
+    run = [sys.executable, "-W", "ignore", "-c", FORK_DURING_SEARCH]
+    subprocess.run(run, check=True, timeout=60)
+
+
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
 def test_an_interrupt_leaves_blas_its_threads(at, monkeypatch):
     """Ctrl-C while the threads of BLAS are being set, on the way in or out."""
