@@ -71,7 +71,7 @@ plt.show()
 for name, (model, milliseconds, gaps) in found.items():
     print(
         f"{name:21} gap {gaps[1]:.0e} after one epoch, {np.median(gaps[-10:]):.0e} in the end; "
-        f"{model.t_ // EPOCHS} steps and {milliseconds:.1f} ms an epoch"
+        f"{model.t_ // EPOCHS} steps and {milliseconds:.1g} ms an epoch"
     )
 
 # %%

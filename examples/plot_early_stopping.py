@@ -55,9 +55,9 @@ display.ax_.legend(ncols=2)
 plt.show()
 
 # %%
-# What does this do to a cross-validation? On many data sets, each fold is stopped in two ways: by
-# its test rows, and by ``early_stopping=True``, which holds out a part of its training rows. Above
-# zero, the result of the cross-validation is too optimistic.
+# What does this do to a cross-validation? On fifteen data sets, each fold is stopped in two ways:
+# by its test rows, and by ``early_stopping=True``, which holds out a part of its training rows.
+# Above zero, the result of the cross-validation is too optimistic.
 
 WAYS = {
     "stopped by the test fold": lambda test: {"X_val": X[test], "y_val": y[test]},

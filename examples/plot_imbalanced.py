@@ -3,9 +3,9 @@ Rare classes: weights or a threshold
 ====================================
 
 If one class is rare, a classifier can be right most of the time and hardly ever predict this class.
-Class weights solve the problem, and so does another threshold. Both rank the rows in the same
-order, and cut the ranking at another place. But class weights make the probabilities wrong, and a
-threshold does not.
+Class weights solve the problem, and so does another threshold. Both rank the rows in nearly the
+same order, and cut the ranking at another place. But class weights make the probabilities wrong,
+and a threshold does not.
 """
 
 # %%
@@ -60,7 +60,8 @@ print(f"Coefficients differ by {np.abs(by_row.coef_ - weighted.coef_).max():.0e}
 # %%
 # The precision-recall curves are nearly the same; the models are at different points of the curve.
 # But if the weighted model predicts a probability of one half, the true frequency is far lower. The
-# weights have multiplied the odds. Divide the odds by them, and the probabilities are right again.
+# weights have multiplied the odds by their ratio. Divide the odds by it, and the probabilities are
+# right again.
 
 weights = len(y_train) / (2 * np.bincount(y_train))  # what "balanced" means
 scores = weighted.decision_function(X_test)

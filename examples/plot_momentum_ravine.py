@@ -72,8 +72,9 @@ figure.supylabel("across")
 plt.show()
 
 # %%
-# How many steps are needed to get down to a millionth of the starting height? Each method has the
-# best rate and momentum for the ravine. At the start both directions have the same height.
+# How many steps are needed to get down to a millionth of the starting height? Plain descent and the
+# heavy ball have the best rate and momentum for the ravine, and Nesterov's method has the usual
+# ones. At the start both directions have the same height.
 
 
 def steps(optimizer, learning_rate, curvatures):

@@ -77,7 +77,7 @@ axes[1].set_ylim(1e-5, 2)
 plt.show()
 
 # %%
-# In numbers: a gradient comes with a value, and costs about as much as two more values. Where the
+# In numbers: a gradient comes with a value, and costs about as much as one more value. Where the
 # line of random search ends, its budget of evaluations is used up.
 
 for name, found in counts.items():

@@ -11,7 +11,8 @@ numbers of epochs are one fit, which is scored several times. The scores are tho
 # %%
 # The model is ridge regression on ten features, their squares and their products. With ``tol=None``
 # each candidate runs all of its epochs. The largest rates diverge. The score of such a candidate is
-# NaN, with a warning, which is expected here.
+# NaN, with a warning, which is expected here. So is the warning of fits that end a little above
+# where they began.
 
 import time
 import warnings
@@ -19,7 +20,7 @@ import warnings
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_diabetes
-from sklearn.exceptions import FitFailedWarning
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import PolynomialFeatures
 
@@ -40,6 +41,7 @@ for kind in (GDGridSearchCV, GridSearchCV):
     begin = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitFailedWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", "One or more of the test scores are non-finite")
         # Before a candidate diverges, its predictions become too large to be squared.
         warnings.filterwarnings("ignore", "overflow encountered", RuntimeWarning)
@@ -51,9 +53,8 @@ for kind in (GDGridSearchCV, GridSearchCV):
 # little. Its left edge is a diagonal: a third of the rate needs about three times the epochs. At
 # larger rates more epochs do not help, because mini-batches with a large rate end in noise. Hatched
 # cells have no score: they diverged, so that training ended clearly above where it began. Next to
-# them is a cell in the colour of the tip of the colour bar. Its score is below zero, which is worse
-# than no model. In the cells at the lower left, with small rates and few epochs, training has
-# hardly begun.
+# them is the darkest cell. Its score is below zero, which is worse than no model. In the cells at
+# the lower left, with small rates and few epochs, training has hardly begun.
 
 figure, ax = plt.subplots(figsize=(8, 6), layout="constrained")
 SearchDisplay.from_search(searches["GDGridSearchCV"], ax=ax)

@@ -4,8 +4,7 @@ Sparse text: a handful of words
 
 Texts have thousands of words, of which few matter. With an L1 penalty, the weights of the others
 should be exactly zero. But most optimizers make many of them non-zero again in every mini-batch.
-FTRL does not, because it applies the threshold to the sum of all gradients. It has about as few
-non-zero weights as the exact solution.
+FTRL does not, because it applies the threshold to the sum of all gradients.
 """
 
 # %%
@@ -19,7 +18,7 @@ import pickle
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import train_test_split
 
 from sk_gd import GDClassifier
@@ -39,9 +38,9 @@ print(f"{X.shape[0]} texts, {X.shape[1]} words, {X.nnz / X.shape[0]:.0f} differe
 
 # %%
 # How many weights does each model have, and how accurate is it, at several strengths of the
-# penalty? ``LogisticRegression`` finds the exact minimum of the same objective; its C is one over
-# alpha times the number of rows. (``scale_penalty=False`` puts the penalty on the coefficients
-# themselves, as theirs is.)
+# penalty? Three optimizers read the texts ten times. The default optimizer, on full batches, goes
+# on to the minimum. (``scale_penalty=False`` puts the penalty on the coefficients themselves, as
+# that of ``SGDClassifier`` is.)
 
 ALPHAS = [3e-3, 1e-3, 3e-4, 1e-4]
 GD = {"l1_ratio": 1, "scale_penalty": False, "max_iter": 10, "tol": None, "random_state": 0}
@@ -51,8 +50,8 @@ MODELS = {
     "SGDClassifier": lambda alpha: SGDClassifier(
         loss="log_loss", penalty="l1", alpha=alpha, max_iter=10, tol=None, random_state=0
     ),
-    "LogisticRegression": lambda alpha: LogisticRegression(
-        C=1 / (alpha * len(y_train)), l1_ratio=1, solver="saga", tol=0.01, random_state=0
+    "minimum": lambda alpha: GDClassifier(
+        alpha=alpha, l1_ratio=1, scale_penalty=False, max_iter=3000, tol=1e-6
     ),
 }
 weights, accuracies = {}, {}
@@ -70,7 +69,8 @@ ax.legend()
 plt.show()
 
 # %%
-# The same in numbers:
+# FTRL has at most three times as many weights as the minimum, and Adagrad more than ten times as
+# many. In numbers:
 
 for name in MODELS:
     print(f"{name:20}", *(f"{n:7}" for n in weights[name]), "weights")

@@ -277,7 +277,7 @@ class Processor(Table):
         record = steps()
         self.env.note_dependency(RESULTS / "steps.json")
         return self.parse(
-            f"{record['text'].partition(';')[0]}. Recorded by ``python benchmarks/steps.py`` on "
+            f"{record['text'].partition('. ')[0]}. Recorded by ``python benchmarks/steps.py`` on "
             f"{record['date']}, {record['machine']}. Use the times only to compare optimizers."
         )
 

@@ -79,14 +79,14 @@ PARAMETERS = r"""
     tol : float or None, default=1e-4
         Training stops when the objective has not improved by `tol` times itself for
         `n_iter_no_change` epochs. If there is validation data, the validation loss, or
-        the score of ``scoring``, is watched instead. Below a thousandth of the loss of a
-        constant model, an improvement of the loss is compared with this thousandth. With
-        None, training never stops before `max_iter`.
+        the score of ``scoring``, is watched instead. Without a penalty, and on validation
+        data, a loss below a thousandth of that of a constant model counts as this
+        thousandth. With None, training never stops before `max_iter`.
     n_iter_no_change : int, default=5
         Number of epochs without improvement after which training stops. On the full batch,
-        epochs in which the objective falls faster and faster do not count, nor do, with
-        momentum, those in which it is higher by more than `tol`: it swings. A full batch
-        whose gradient is zero stops at once.
+        epochs in which the objective falls faster and faster do not count. With momentum it
+        swings, and epochs in which it is higher by more than `tol` do not count either.
+        Training stops at once where the gradient of a full batch is zero.
     early_stopping : bool, default=False
         Whether to hold out a part of the training data for validation. The loss on
         it, or the score of ``scoring``, is watched, and the weights with the best one are
