@@ -389,7 +389,8 @@ class FTRLRule(Rule):
     ) -> cython.void:
         self.a[j] += g * g
         w[j] += self.rate(j, lr) * (self.held[j] - g)
-        self.held[j] = 0.0
+        # In a step of length zero the weights cannot take up what is held.
+        self.held[j] = 0.0 if lr > 0 else self.held[j]
 
     @cython.cfunc
     @cython.nogil

@@ -43,7 +43,9 @@ class MeasuringRule(Rule):
         j: cython.Py_ssize_t
         Rule.proximal_step(self, w, penalty, lr)
         for j in range(self.n):
-            self.pull[j] = (self.stepped[j] - w[j]) / self.steps[j] if self.steps[j] > 0 else 0.0
+            # After a step of length zero the weights are where they were, and so is the pull.
+            if self.steps[j] > 0:
+                self.pull[j] = (self.stepped[j] - w[j]) / self.steps[j]
         return 0
 
 
