@@ -313,8 +313,9 @@ class FTRL(Optimizer):
     objective. The ridge penalty is part of the gradient.
 
     A coefficient is zero as long as the sum of all its gradients is below the
-    threshold, so the noise of mini-batches does not make it nonzero. Without an L1
-    penalty, this is `Adagrad` with :math:`\beta` as its epsilon. (The steps are
+    threshold, so the noise of mini-batches does not make it nonzero. A step whose
+    learning rate is zero adds to the sum of squares only. Without an L1 penalty, this
+    is `Adagrad` with :math:`\beta` as its epsilon. (The steps are
     computed in that form, and the sums are stored relative to the weights.)
 
     Good for sparse models of sparse data, with coefficients that are exactly zero,
@@ -371,6 +372,9 @@ class FTRLRule(Rule):
         self.a = self.array("a")
         self.count = self.array("count")
         self.held = self.array("held")
+
+    def rescale_slopes(self, factor):
+        self.arrays["held"] *= factor
 
     @cython.cfunc
     @cython.nogil
