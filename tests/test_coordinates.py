@@ -275,3 +275,45 @@ def test_every_point_a_run_remembers_moves_with_the_coordinates(name, preconditi
     for (coef, b), (coef_before, b_before) in zip(models(run), before, strict=True):
         np.testing.assert_allclose(coef, coef_before, rtol=1e-11, atol=1e-12)
         np.testing.assert_allclose(b, b_before, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("precondition", ["standardize", "whiten"])
+@pytest.mark.parametrize("name", ["sgd", "adagrad", "ftrl", "dog", "dowg", "cocob", "polyak"])
+def test_the_model_stays_after_the_move_if_it_has_no_error(name, precondition):
+    """The next step has no gradient: it must not go back to where the coordinates were."""
+    X = rows(80)
+    second = X[40:] * [3.0, 0.5, 10.0, 1.0] + 7
+    y = X[:40] @ [1.0, -1.0, 2.0, 0.5]
+    settings = {"precondition": precondition, "batch_size": 8}
+    first = make_data(X[:40], y, "squared_error", **settings)
+    # With a rate below one COCOB is still on its way to the last bet.
+    run = make_run(first, name, learning_rate=1.0 if name == "cocob" else 0.5)
+    for _ in range(3):
+        epoch(first, run)
+    coef, b = run.model()
+    then = make_data(second, second @ coef[0] + b, "squared_error", **settings)
+    move(run, then)
+    epoch(then, run)
+    np.testing.assert_allclose(run.model()[0], coef, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(run.model()[1], b, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["sgd", "ftrl", "schedule_free_sgd", "schedule_free_adamw"])
+def test_a_lasso_stays_at_its_minimum_when_the_coordinates_move(name):
+    """What the penalty has taken so far belongs to its slopes, which are others now."""
+    X = np.random.default_rng(1).normal(size=(80, 4)) * [1.0, 2.0, 0.5, 3.0]
+    y = X @ [1.0, -1.0, 0.1, 0.5] + np.sin(np.arange(80))
+    first, second = (
+        make_data(X, y, "squared_error", precondition=precondition)
+        for precondition in ("standardize", None)
+    )
+    run = make_run(first, name, learning_rate=0.1, alpha=0.1, l1_ratio=1.0)
+    for _ in range(2000):
+        epoch(first, run)
+    before = models(run)
+    assert np.count_nonzero(before[-1][0] == 0) == 1
+    move(run, second)
+    epoch(second, run)
+    for (coef, b), (coef_before, b_before) in zip(models(run), before, strict=True):
+        np.testing.assert_allclose(coef, coef_before, rtol=0, atol=1e-3)
+        np.testing.assert_allclose(b, b_before, rtol=0, atol=1e-3)

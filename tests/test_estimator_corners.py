@@ -127,6 +127,35 @@ def test_a_column_twice_does_not_drift():
         np.testing.assert_allclose(model.predict(twice), exact.predict(twice), atol=1e-6)
 
 
+class TestRowsWithoutWeight:
+    """They may have any numbers: the model is that of the other rows."""
+
+    WEIGHT = np.arange(100) % 5 > 0
+    COUNT = np.flatnonzero(WEIGHT)
+    LARGEST = np.finfo(float).max
+
+    def test_validation(self):
+        X_val, y_val = X[400:500].copy(), Y[400:500].copy()
+        X_val[~self.WEIGHT] = y_val[~self.WEIGHT] = self.LARGEST
+        model = GDRegressor("adam", max_iter=20, **SETTINGS)
+        some = {"X_val": X_val[self.COUNT], "y_val": y_val[self.COUNT]}
+        expected = clone(model).fit(X[:100], Y[:100], **some)
+        given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": self.WEIGHT}
+        model.fit(X[:100], Y[:100], **given)
+        loss, score = model.validation_loss_curve_, model.validation_scores_
+        np.testing.assert_allclose(loss, expected.validation_loss_curve_, rtol=1e-12)
+        np.testing.assert_allclose(score, expected.validation_scores_, rtol=1e-12)
+
+    @pytest.mark.parametrize("batch_size", ["full", 10])
+    @pytest.mark.parametrize("optimizer", ["auto", "adam", "armijo"])
+    def test_training(self, optimizer, batch_size):
+        strange = np.where(self.WEIGHT, Y[:100], self.LARGEST)
+        model = GDRegressor(optimizer, batch_size=batch_size, max_iter=5, **SETTINGS)
+        expected = clone(model).fit(X[:100], Y[:100], self.WEIGHT)
+        model.fit(X[:100], strange, self.WEIGHT)
+        np.testing.assert_array_equal(model.coef_, expected.coef_)
+
+
 class TestAnotherFit:
     """A warm start on another problem keeps the weights, and begins everything else anew."""
 

@@ -214,6 +214,12 @@ class TestProbabilities:
             two, ModifiedHuber().probabilities(scores[:, 0]), rtol=1e-12, atol=1e-15
         )
 
+    def test_a_number_added_to_all_scores_changes_nothing(self):
+        """The sums are exact: multiples of four, which single precision has near 2**25."""
+        scores = np.array([[0, 0, -4], [4, 0, 0]], dtype=np.float32)
+        given = ModifiedHuber().probabilities(scores + np.float32(2**25))
+        np.testing.assert_array_equal(given, ModifiedHuber().probabilities(scores))
+
 
 class TestUnits:
     """Losses of the residual work untuned, for targets in any unit."""

@@ -173,6 +173,20 @@ def test_minimiser(name, precondition, task):
         np.testing.assert_array_equal(model.coef_ == 0, exact.coef_ == 0)
 
 
+def resting(times, horizon):
+    """Half a cosine whose every third epoch has the rate zero."""
+    return np.where(times % 3 == 1, 0.0, 0.5 + 0.5 * np.cos(np.pi * times / horizon))
+
+
+@pytest.mark.parametrize("name", ["sgd", "nesterov", "adagrad", "ftrl", "dowg", "prodigy", "cocob"])
+def test_steps_of_rate_zero_do_not_change_the_minimiser(name):
+    make, alpha, l1_ratio, options, y, _, exact = problem("lasso")
+    settings = TO_THE_END | options | {"schedule": resting, "max_iter": 3000}
+    model = make(name, alpha=alpha, l1_ratio=l1_ratio, **settings).fit(data()[0], y)
+    np.testing.assert_allclose(model.coef_, exact.coef_, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(model.coef_ == 0, exact.coef_ == 0)
+
+
 @pytest.mark.parametrize("task", SPARSE)
 def test_some_coefficients_are_zero_at_the_minimum_and_some_are_not(task):
     exact = problem(task)[-1].coef_

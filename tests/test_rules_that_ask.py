@@ -67,6 +67,14 @@ class TestArmijo:
         rule(w, Function(squares, lambda w: np.array([0.0])), 0.3)
         assert rule.arrays["size"][0] == 0.3
 
+    def test_a_rate_of_zero_asks_for_nothing(self):
+        w = np.array([8.0])
+        rule, function = starting(Armijo(), w), Function(squares, lambda w: 2 * w)
+        for lr in (0.0, 0.3, 0.0):
+            before, asked = w[0], function.asked
+            rule(w, function, lr)
+            assert (w[0] == before) == (function.asked == asked) == (lr == 0)
+
     @pytest.mark.parametrize("batch_size", ["full", 30])
     def test_the_estimator_reports_them(self, batch_size):
         model = GDRegressor("armijo", batch_size=batch_size, max_iter=5, tol=None, random_state=0)

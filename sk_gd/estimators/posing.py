@@ -53,6 +53,8 @@ def pose(settings, targets, given, given_val=None, rows=None):
     check_whitening(settings, X.shape[1])
     y = targets.encode(given.y)
     _check_domain(settings, y)
+    if settings.kind == "regressor" and given.sample_weight is not None:
+        y = _of_rows_that_count(y, given.sample_weight)
     _check_differences(settings, y)
     targets = targets.prepared(given.sample_weight, y)
     weight = targets.weigh(given.sample_weight, y)
@@ -92,6 +94,14 @@ def _check_domain(settings, y):
             f"With loss={settings.given_loss!r} y must have {settings.loss.domain} only. "
             f"Got {y[~allowed][0]} instead."
         )
+
+
+def _of_rows_that_count(y, weight):
+    """The targets, with that of another row where a row has no weight.
+
+    The loss there may be infinite, and zero times it is not zero.
+    """
+    return y if np.all(weight) else np.where(weight[:, None] > 0, y, y[np.argmax(weight)])
 
 
 def _check_differences(settings, y):

@@ -426,7 +426,7 @@ class ModifiedHuber(MarginLoss):
         if scores.ndim == 1:
             second = (np.clip(scores, -1, 1) + 1) / 2
             return np.column_stack([1 - second, second])
-        return _balance(np.clip(1 - scores[:, :, None] + scores[:, None, :], 0, 2), scores)
+        return _balance(np.clip(1 + (scores[:, None, :] - scores[:, :, None]), 0, 2), scores)
 
 
 def _balance(rates, scores):

@@ -29,6 +29,10 @@ class HeldOut:
     """
 
     def __init__(self, X, y, weight, loss, targets, chosen_score=None):
+        if weight is not None and not np.all(weight):
+            # The loss of a row without weight may be infinite; zero times it is not zero.
+            rows = np.flatnonzero(weight)
+            X, y, weight = X[rows], y[rows], weight[rows]
         self.X = X
         self.y = y
         with np.errstate(over="ignore"):

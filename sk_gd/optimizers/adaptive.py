@@ -313,8 +313,9 @@ class FTRL(Optimizer):
     objective. The ridge penalty is part of the gradient.
 
     A coefficient is zero as long as the sum of all its gradients is below the
-    threshold, so the noise of mini-batches does not make it nonzero. Without an L1
-    penalty, this is `Adagrad` with :math:`\beta` as its epsilon. (The steps are
+    threshold, so the noise of mini-batches does not make it nonzero. A step whose
+    learning rate is zero adds to the sum of squares only. Without an L1 penalty, this
+    is `Adagrad` with :math:`\beta` as its epsilon. (The steps are
     computed in that form, and the sums are stored relative to the weights.)
 
     Good for sparse models of sparse data, with coefficients that are exactly zero,
@@ -372,6 +373,9 @@ class FTRLRule(Rule):
         self.count = self.array("count")
         self.held = self.array("held")
 
+    def rescale_slopes(self, factor):
+        self.arrays["held"] *= factor
+
     @cython.cfunc
     @cython.nogil
     @cython.exceptval(check=False)
@@ -389,7 +393,8 @@ class FTRLRule(Rule):
     ) -> cython.void:
         self.a[j] += g * g
         w[j] += self.rate(j, lr) * (self.held[j] - g)
-        self.held[j] = 0.0
+        # In a step of length zero the weights cannot take up what is held.
+        self.held[j] = 0.0 if lr > 0 else self.held[j]
 
     @cython.cfunc
     @cython.nogil

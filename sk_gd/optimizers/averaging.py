@@ -191,6 +191,10 @@ class ScheduleFreeRule(Rule):
         # The average already has so many points: the first noisy steps must not replace it.
         self.earlier[0] = steps
 
+    def rescale_slopes(self, factor):
+        # As if they had always been so: one proximal step makes up for all steps so far.
+        self.arrays["held"] *= factor
+
     def at_zero(self, w, penalty: PenaltyKernel):
         # Noise moves iterates to zero, too. The average is held there if a step of size one, with
         # the mean of all gradients (what the penalty took is their sum), and the proximal step

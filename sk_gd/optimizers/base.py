@@ -68,6 +68,12 @@ class Rule:
     def begin_after(self, steps):
         """Take the weights to be the model that so many steps of this rule have found."""
 
+    def rescale_slopes(self, factor):
+        """Continue with slopes of the penalty that are so many times what they were.
+
+        Only the part with a proximal step is meant. `factor` is an array.
+        """
+
     def leave_sample(self):
         """Continue on all rows after the first steps, on a sample of them, which do not count."""
         self.t = 0

@@ -272,7 +272,8 @@ class ArmijoRule(SizedRule):
         f: cython.double = objective.here()
         size: cython.double = self.grown(objective, lr, self.longest * lr)
         self.taken = 0
-        for _ in range(TRIALS):
+        # A schedule may end at zero.
+        for _ in range(TRIALS if size > 0 else 0):
             for j in range(self.n):
                 self.trial[j] = w[j] - size * objective.g[j]
             objective.prox(self.trial, size)

@@ -43,7 +43,9 @@ class MeasuringRule(Rule):
         j: cython.Py_ssize_t
         Rule.proximal_step(self, w, penalty, lr)
         for j in range(self.n):
-            self.pull[j] = (self.stepped[j] - w[j]) / self.steps[j] if self.steps[j] > 0 else 0.0
+            # After a step of length zero the weights are where they were, and so is the pull.
+            if self.steps[j] > 0:
+                self.pull[j] = (self.stepped[j] - w[j]) / self.steps[j]
         return 0
 
 
@@ -308,7 +310,9 @@ class COCOB(Optimizer):
 @cython.cclass
 class COCOBRule(MeasuringRule):
     alpha: cython.double
-    origin: cython.double[::1]
+    # The bet that was placed: the weights without the first ones. These are not stored, since the
+    # bet must stay when the weights move with the coordinates.
+    bet: cython.double[::1]
     largest: cython.double[::1]
     total: cython.double[::1]
     reward: cython.double[::1]
@@ -317,7 +321,7 @@ class COCOBRule(MeasuringRule):
     def __init__(self, optimizer, n):
         MeasuringRule.__init__(self, optimizer, n)
         self.alpha = optimizer.alpha
-        self.origin = self.array("origin", position=True)
+        self.bet = self.array("bet")
         self.largest = self.array("largest")
         self.largest[:] = optimizer.epsilon
         self.total = self.array("total")
@@ -339,13 +343,16 @@ class COCOBRule(MeasuringRule):
     def step(self, w: cython.double[::1], g: cython.double[::1], lr: cython.double) -> cloned_int:
         j: cython.Py_ssize_t
         whole: cython.double
+        change: cython.double
         for j in range(self.n):
             whole = g[j] + self.pull[j]
             self.largest[j] = fmax(self.largest[j], fabs(whole))
             self.total[j] += fabs(whole)
-            self.reward[j] = fmax(self.reward[j] - whole * (w[j] - self.origin[j]), 0.0)
+            self.reward[j] = fmax(self.reward[j] - whole * self.bet[j], 0.0)
             self.theta[j] -= g[j]
-            w[j] += lr * (self.origin[j] - w[j]) + self.rate(j, lr) * self.theta[j]
+            change = self.rate(j, lr) * self.theta[j] - lr * self.bet[j]
+            self.bet[j] += change
+            w[j] += change
         return 0
 
     @cython.cfunc
@@ -359,4 +366,5 @@ class COCOBRule(MeasuringRule):
         # The bet loses what the penalty takes back.
         for j in range(self.n):
             self.theta[j] -= self.pull[j]
+            self.bet[j] += w[j] - self.stepped[j]
         return 0

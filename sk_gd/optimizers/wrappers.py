@@ -157,6 +157,9 @@ class WrappedRule(Rule):
     def begin_after(self, steps):
         self.inner.begin_after(steps)
 
+    def rescale_slopes(self, factor):
+        self.inner.rescale_slopes(factor)
+
     def seed(self, seed):
         self.inner.seed(seed)
 

@@ -159,6 +159,23 @@ class Penalty(BaseEstimator):
             )
         return NumpyPenalty(self, size, loss_scale, has_gradient, not self.smooth)
 
+    def slope(self, size, loss_scale):
+        """How steep the part that is not smooth is for every weight, in any unit.
+
+        A rule that has added up such slopes continues with them in other coordinates.
+
+        Parameters
+        ----------
+        size, loss_scale : ndarray
+            As for `kernel`.
+
+        Returns
+        -------
+        ndarray
+            By default the slope of a coefficient is one.
+        """
+        return size / loss_scale
+
     def curvature(self, size, loss_scale):
         """The second derivative of the smooth part for every weight, for the learning rate.
 

@@ -72,8 +72,11 @@ class ElasticNet(Penalty):
         check_range(self, "l1_ratio", 0, 1, closed="both")
 
     def kernel(self, size, loss_scale, proximal=True):
-        l1 = per_weight(self.lasso, size, False, loss_scale)
-        return ElasticNetKernel(l1, self.curvature(size, loss_scale), loss_scale, proximal)
+        l1, l2 = self.slope(size, loss_scale), self.curvature(size, loss_scale)
+        return ElasticNetKernel(l1, l2, loss_scale, proximal)
+
+    def slope(self, size, loss_scale):
+        return per_weight(self.lasso, size, False, loss_scale)
 
     def curvature(self, size, loss_scale):
         return per_weight(self.ridge, size, True, loss_scale)

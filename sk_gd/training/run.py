@@ -197,7 +197,7 @@ class Run:
             # The losses so far are of another kind: of another objective, or on other data.
             best, self.best = self.best.model, Best()
             self._forget_losses()
-        self.config = config
+        known, self.config = self.config, config
         self.rates = self._rates()
         if self.lane is None:
             start = np.zeros(coordinates.n_outputs * coordinates.n_columns)
@@ -218,8 +218,14 @@ class Run:
                 weights = self.lane.model() if best is None else before.from_model(*best)
                 self.lane = new_lane(optimizer, there(weights), self.seed)
                 self.lane.rule.begin_after(earlier)
-            elif moved:
-                self.lane.transform(there)
+            else:
+                if moved:
+                    self.lane.transform(there)
+                if not known.penalty.smooth:
+                    slope = known.penalty.slope(*before.weight_scales())
+                    now = config.penalty.slope(*coordinates.weight_scales())
+                    ratio = np.divide(now, slope, out=np.ones_like(slope), where=slope > 0)
+                    self.lane.rule.rescale_slopes(ratio)
         self.start, self.first_epoch = self.lane.model(), self.history.n_epochs
         self.coordinates = coordinates
         self.limit = LARGEST[config.dtype] / HEADROOM / max(1.0, coordinates.amplification())
