@@ -174,7 +174,8 @@ class LossCurveDisplay:
         ax.set(xlabel="epoch", ylabel="objective − minimum" if gap else "objective")
         if validation:
             ax.set_ylabel("training objective, validation loss")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        # After a single epoch there is one integer in sight.
+        ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         name_lines(ax, self.lines_, next(iter(self.curves)), own)
         self.ax_: Axes = ax
         self.figure_ = ax.figure
