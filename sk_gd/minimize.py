@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from . import auto, schedules
 from .objectives.functions import Function
+from .schedules.base import following
 
 __all__ = ["minimize"]
 
@@ -145,7 +146,7 @@ def minimize(
         except StopIteration:
             run.end_by_callback()
             break
-        schedule = schedule.after(_LastValue(run))
+        schedule = following(schedule, _LastValue(run))
     else:
         run.end_at_max_iter()
     return run.result()
