@@ -245,8 +245,8 @@ def _fitted_model(estimator):
     check_is_fitted(model)
     if not hasattr(model, "loss_curve_") or not hasattr(model, "optimizer_"):
         raise TypeError(
-            "estimator must be a GDRegressor or GDClassifier, or a Pipeline that ends in one. "
-            f"Got {type(model).__name__} instead, which has no loss curve."
+            "estimator must be a GDRegressor or GDClassifier, a Pipeline that ends in one, or a "
+            f"search with refit=True. Got {type(model).__name__} instead, which has no loss curve."
         )
     return model
 
