@@ -4,7 +4,7 @@ import numpy as np
 
 # The lighter half of the colours is for scores whose distance from the best score is at most
 # this many times the median distance, or the standard deviation of the best score if that is
-# larger: where most candidates are equally good, their distances are nothing to compare with.
+# more: where most candidates are equally good, their distances are nothing to compare with.
 NEAR = 4
 # Scores more than this many times farther than those have a colour that the map does not have.
 FAR = 250
@@ -37,7 +37,7 @@ def lowest_shown(scores, errors=None):
     with np.errstate(over="ignore"):
         distances = best - scores
         positive = distances[distances > 0]
-        near = NEAR * max(np.median(positive) if positive.size else 0.0, error)
+        near = max(NEAR * np.median(positive) if positive.size else 0.0, error)
         return scores[distances <= FAR * near].min(), near
 
 

@@ -66,7 +66,7 @@ class SearchDisplay:
         Label of the scores.
     errors : ndarray of the shape of `scores`, default=None
         The standard deviations of the scores: half the lengths of the error bars of a
-        curve. Scores that are no farther from the best one than a few of them are near.
+        curve. Scores within that of the best one are not called far worse.
 
     Attributes
     ----------
