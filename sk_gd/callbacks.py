@@ -128,7 +128,33 @@ class Checkpoint(EpochCallback):
         """
         if not self.path.exists():
             return None
-        return pickle.loads(self.path.read_bytes())
+        try:
+            model = pickle.loads(self.path.read_bytes())
+        except (pickle.UnpicklingError, EOFError) as error:
+            raise self._refused("no complete pickle") from error
+        if not isinstance(model, GDEstimator):
+            raise self._refused(f"an object of {type(model).__name__}")
+        return model
+
+    def _refused(self, got):
+        """The error for a file that is not a checkpoint."""
+        return ValueError(
+            f"{self.path} must be a file that a Checkpoint has written. Got {got} instead: give "
+            "another path, or remove the file."
+        )
+
+    def setup(self, estimator, context):
+        """Raise an error before the first epoch, and not after it, if there is no folder.
+
+        Parameters
+        ----------
+        estimator : GDRegressor or GDClassifier
+            The estimator that is to be trained.
+        context : sklearn.callback.CallbackContext
+            The task of the fit.
+        """
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(f"The folder of the checkpoint {self.path} must exist.")
 
     def end_epoch(self, estimator, epoch, fitted):
         """Write the model at the end of an epoch.

@@ -197,8 +197,13 @@ def _point(objective, at, random_state):
     if at is None:
         normal = check_random_state(random_state).normal(size=len(unit))
         model = objective.standardised.to_model(normal / np.sqrt(coordinates.n_columns))
-    else:
+    elif isinstance(at, list | tuple) and len(at) == 2:
         model = objective.model(*at, "at")
+    else:
+        raise ValueError(
+            "at must be (coef, intercept), in the shapes of coef_ and intercept_. "
+            f"Got {at!r} instead."
+        )
     return unit, coordinates.from_model(*model)
 
 

@@ -14,8 +14,13 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from . import auto, schedules
 from .objectives.functions import Function
+from .schedules.base import following
 
 __all__ = ["minimize"]
+
+# The next line search after one that fails is along the gradient. If so many fail, and the value
+# has not become lower in between, it never will.
+FAILURES = 5
 
 OPTIONS = {
     "learning_rate": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
@@ -88,8 +93,9 @@ def minimize(
         Maximum number of steps.
     tol : float or None, default=1e-5
         The run stops when no entry of the gradient, at the point that would be
-        returned, is larger than `tol` in absolute value. With None, or for optimizers
-        without gradients, it stops after `max_iter` steps.
+        returned, is larger than `tol` in absolute value, and also where line searches no
+        longer find a lower value. With None, or for optimizers without gradients, it stops
+        after `max_iter` steps.
     random_state : int, RandomState or None, default=None
         Seeds optimizers that draw random numbers.
 
@@ -100,7 +106,8 @@ def minimize(
         is missing for optimizers without gradients); `nit`, the number of steps; `nfev`
         and `njev`, the numbers of evaluations of the function and of the gradient;
         `success`; `message`; and `status`: 0 if converged, 1 if `max_iter` was too small
-        for `tol`, 2 if a value is not finite, 99 if the callback stopped the run.
+        for `tol`, 2 if a value is not finite, 3 if line searches find no lower value, 99 if
+        the callback stopped the run.
     """
     if isinstance(optimizer, type) or not hasattr(optimizer, "rule"):
         raise TypeError(
@@ -139,7 +146,7 @@ def minimize(
         except StopIteration:
             run.end_by_callback()
             break
-        schedule = schedule.after(_LastValue(run))
+        schedule = following(schedule, _LastValue(run))
     else:
         run.end_at_max_iter()
     return run.result()
@@ -241,6 +248,7 @@ class _Run:
         self.x = self.last_finite = self.rule.model(w)
         self.tol = tol
         self.lr = None
+        self.n_failures, self.value_then = 0, np.inf
         self.status = None
         self.message = ""
 
@@ -261,18 +269,23 @@ class _Run:
             self.end_not_finite("the gradient")
             return True
         self.last_finite = self.x
-        if self.tol is None or np.abs(gradient).max() > self.tol:
+        stuck = self.n_failures >= FAILURES
+        if self.tol is None or (np.abs(gradient).max() > self.tol and not stuck):
             return False
         # Some rules take their gradient at another point than x.
-        if self.largest_gradient() > self.tol:
-            return False
-        self.end_at_minimum()
-        return True
+        if self.largest_gradient() <= self.tol:
+            self.end_at_minimum()
+        elif stuck:
+            self.end_without_decrease()
+        return self.status is not None
 
     def step(self, lr):
         """Take one step; return False if the new point is not finite."""
         self.lr = lr
+        asked, before = self.function.asked, self.w.copy()
         self.rule(self.w, self.function, lr)
+        if self.function.asked > asked and np.array_equal(before, self.w):
+            self.count_failure()
         x = self.rule.model(self.w)
         if not (np.isfinite(self.w).all() and np.isfinite(x).all()):
             self.end_not_finite("x")
@@ -282,10 +295,27 @@ class _Run:
             self.last_finite = x
         return True
 
+    def count_failure(self):
+        """Note that a line search has found no lower value, from a point whose value is known."""
+        value = self.value()
+        self.n_failures = 1 if value < self.value_then else self.n_failures + 1
+        self.value_then = min(value, self.value_then)
+
     def end_at_minimum(self):
         """End because the gradient is small enough."""
         largest = self.largest_gradient()
         self.end(0, f"The largest entry of the gradient, {largest:.3g}, is not above tol.")
+
+    def end_without_decrease(self):
+        """End because no step along the gradient makes the value lower."""
+        largest = self.largest_gradient()
+        self.end(
+            3,
+            f"After iteration {self.rule.t} no step along the gradient, whose largest entry is "
+            f"{largest:.3g}, above tol={self.tol:.3g}, finds a lower value: it is as low as "
+            "rounding allows, or the function has a corner here, or jac is not its gradient. With "
+            "finite differences, give jac or a larger tol.",
+        )
 
     def end_not_finite(self, what):
         """End because `what` is not finite; go back to the last point at which all was."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.utils.validation import check_is_fitted
 
 from . import losses
 from .estimators import GDClassifier, GDRegressor
@@ -122,6 +123,7 @@ class _Graph:
 
     def predictions(self, model):
         """Add the raw predictions, of shape (n, n_outputs)."""
+        check_is_fitted(model)
         coef = model.coef_.toarray() if sp.issparse(model.coef_) else np.atleast_2d(model.coef_)
         X = self.node("Cast", self.operator.inputs[0].full_name, to=self.types.DOUBLE)
         return self.node("Add", self.node("MatMul", X, coef.T), np.atleast_1d(model.intercept_))

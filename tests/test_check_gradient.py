@@ -229,5 +229,8 @@ def test_bad_input():
         check_gradient("gamma", X, y)
     with pytest.raises(ValueError, match=naming("at", "3", "(2,)")):
         check_gradient("huber", X, y, at=([1.0, 2.0], 0.0))
+    for at in (1, "zero", [1.0, 2.0, 3.0], GDRegressor()):
+        with pytest.raises(ValueError, match=naming("at", "(coef, intercept)", repr(at))):
+            check_gradient("huber", X, y, at=at)
     with pytest.raises(ValueError, match="NaN"):
         check_gradient("huber", X * np.nan, y)

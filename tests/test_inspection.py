@@ -94,6 +94,9 @@ class TestLossCurve:
     def test_refuses_other_models(self):
         with pytest.raises(TypeError, match=naming("estimator", "GDRegressor", "LinearRegression")):
             LossCurveDisplay.from_estimator(LinearRegression().fit(X, Y))
+        search = GDGridSearchCV(GDRegressor(**QUICK), {"alpha": [0.0, 1.0]}, refit=False).fit(X, Y)
+        with pytest.raises(TypeError, match=naming("refit=True", "GDGridSearchCV")):
+            LossCurveDisplay.from_estimator(search)
         with pytest.raises(ValueError, match="(?i)not fitted"):
             LossCurveDisplay.from_estimator(GDRegressor())
         with pytest.raises(ValueError, match=naming("estimator", "at least one")):

@@ -93,6 +93,19 @@ class TestStyle:
             (hatched,) = failed.ax_.patches
             assert hatched.get_facecolor() == ground
 
+    def test_names_in_small_axes(self, model):
+        """The legend leaves half of the axes free."""
+        _, (ax, _) = plt.subplots(1, 2, figsize=(7, 2.8), layout="constrained")
+        race = {f"model with a long name {i}": model for i in range(8)}
+        display = LossCurveDisplay.from_estimator(race, ax=ax)
+        legend, axes = boxes(display, [ax.get_legend(), ax])
+        assert legend.width * legend.height < 0.5 * axes.width * axes.height
+
+    def test_one_epoch(self):
+        display = LossCurveDisplay({"SGD": [3.0]}).plot()
+        low, high = display.ax_.get_xlim()
+        assert [tick for tick in display.ax_.get_xticks() if low <= tick <= high] == [1]
+
     @pytest.mark.parametrize("given", [None, "constrained", "none"])
     @pytest.mark.parametrize("count", [10, 25, 35])
     def test_many_names(self, count, given, model):

@@ -106,6 +106,23 @@ class TestCurve:
         *_, exploded, failed = display.ax_.lines
         assert (exploded.get_xdata().tolist(), failed.get_xdata().tolist()) == ([1.0], [10.0])
 
+    def test_a_plateau(self):
+        """Candidates that are equally good do not make the others far away."""
+        scores = [0.4887, 0.48871, 0.48869, 0.4887, 0.44, 0.2]
+        alphas = [0.0, 1e-6, 1e-4, 1e-2, 1.0, 100.0]
+        results = searched(scores, alpha=alphas)
+        results.cv_results_["std_test_score"] = np.full(6, 0.02)
+        display = SearchDisplay.from_search(results)
+        assert legend(display) == ["best"]
+        low, high = display.ax_.get_ylim()
+        assert low < 0.2 and high > 0.4887 + 0.02
+        table = searched(scores * 2, alpha=alphas * 2, l1_ratio=[0.0] * 6 + [1.0] * 6)
+        table.cv_results_["std_test_score"] = np.full(12, 0.02)
+        display = SearchDisplay.from_search(table)
+        assert display.errors.shape == display.scores.shape
+        assert display.image_.norm.vmin == 0.2
+        assert legend(display) == ["best"]
+
     def test_everything_failed(self):
         display = SearchDisplay.from_search(searched([np.nan] * 3, alpha=[1, 2, 3]))
         assert (display.best, legend(display)) == (None, ["diverged or failed"])

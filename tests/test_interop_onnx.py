@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.ensemble import StackingClassifier
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
@@ -313,3 +314,9 @@ except skl2onnx.common.exceptions.MissingShapeCalculator:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "unknown\n", done.stderr
+
+
+def test_not_fitted():
+    sk_gd.onnx.register()
+    with pytest.raises(NotFittedError):
+        skl2onnx.to_onnx(GDRegressor(), X[:1])

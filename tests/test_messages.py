@@ -2,14 +2,17 @@
 
 import inspect
 import math
+import pickle
 import re
 
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.optimize
 from sklearn.datasets import load_diabetes
 
 from sk_gd import GDClassifier, GDRegressor, losses, optimizers, schedules
+from sk_gd.callbacks import Checkpoint
 from sk_gd.parameters import closest
 
 X, TARGET = load_diabetes(return_X_y=True)
@@ -238,3 +241,108 @@ def test_text_in_a_frame_is_reported_with_its_columns():
 
 def test_names_of_schedules_are_unchanged():
     assert not set(schedules.names()) & {"optimal", "adaptive"}
+
+
+class Remembering(optimizers.Optimizer):
+    """Keeps an array that the next step is given with other numbers."""
+
+    def __init__(self, what="g", within=False):
+        self.what = what
+        self.within = within
+
+    def step(self, w, g, lr, state):
+        kept = {"w": w, "g": g}[self.what]
+        state["last"] = [kept] if self.within else kept
+        w -= lr * g
+
+
+@pytest.mark.parametrize("within", [False, True])
+@pytest.mark.parametrize("what", ["w", "g"])
+def test_a_state_that_keeps_no_copy(what, within):
+    words = rf"Remembering\.step keeps {what} itself in state\['last'\].*{what}\.copy\(\)"
+    with pytest.raises(ValueError, match=words):
+        GDRegressor(Remembering(what, within)).fit(X, TARGET)
+
+
+class Forgetful(schedules.Schedule):
+    """Changes itself, and returns nothing."""
+
+    def multiplier(self, epochs, horizon):
+        return np.ones_like(epochs)
+
+    def after(self, losses):
+        pass
+
+
+@pytest.mark.parametrize("schedule", [Forgetful(), schedules.Warmup(then=Forgetful())], ids=repr)
+def test_a_schedule_that_returns_no_schedule(schedule):
+    words = r"Forgetful\.after must return the schedule.*Got None"
+    with pytest.raises(TypeError, match=words):
+        GDRegressor("sgd", schedule=schedule).fit(X, TARGET)
+    with pytest.raises(TypeError, match=words):
+        scipy.optimize.minimize(
+            np.sum, [1.0], method=optimizers.Adam(), options={"schedule": schedule}
+        )
+
+
+class Exponential(losses.Loss):
+    """A loss of two classes, whose probabilities are those of one."""
+
+    kinds = ("classifier",)
+
+    def value(self, y, p):
+        return np.exp((1 - 2 * y) * p)
+
+    def gradient(self, y, p):
+        return (1 - 2 * y) * np.exp((1 - 2 * y) * p)
+
+    def probabilities(self, scores):
+        return 1 / (1 + np.exp(-2 * scores))
+
+
+def test_a_loss_of_two_classes_for_three():
+    with pytest.raises(ValueError, match=r"Exponential must work on more than two.*a column for"):
+        GDClassifier(loss=Exponential()).fit(X, np.digitize(TARGET, [100, 200]))
+
+
+def test_probabilities_of_one_class():
+    model = GDClassifier(loss=Exponential()).fit(X, LABELS)
+    words = r"Exponential\.{} must return an array of shape \(442, 2\).*shape \(442,\)"
+    with pytest.raises(ValueError, match=words.format("probabilities")):
+        model.predict_proba(X)
+    with pytest.raises(ValueError, match=words.format("log_probabilities")):
+        model.predict_log_proba(X)
+
+
+@pytest.mark.parametrize("number", [-1.0, np.nan])
+def test_a_curvature_that_is_none(number):
+    class Bent(Exponential):
+        def curvature(self, n_outputs, targets=None):
+            return number
+
+    with pytest.raises(ValueError, match=rf"Bent\.\w*curvature must .* at least 0. Got {number}"):
+        GDClassifier(loss=Bent()).fit(X, LABELS)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"hello", pickle.dumps({})], ids=["empty", "text", "dict"]
+)
+def test_a_file_that_is_no_checkpoint(tmp_path, content):
+    path = tmp_path / "model"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="model must be a file that a Checkpoint has written"):
+        Checkpoint(path).fit(GDRegressor(warm_start=True), X, TARGET)
+
+
+def test_a_checkpoint_without_a_folder(tmp_path):
+    """The error comes before the first epoch."""
+    begun = []
+
+    class Noting(optimizers.Optimizer):
+        def step(self, w, g, lr, state):
+            begun.append(lr)
+
+    model = GDRegressor(Noting(), warm_start=True)
+    with pytest.raises(FileNotFoundError, match=r"folder of the checkpoint .*there must exist"):
+        Checkpoint(tmp_path / "not" / "there").fit(model, X, TARGET)
+    assert not begun

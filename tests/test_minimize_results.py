@@ -9,9 +9,11 @@ from helpers.functions import FUNCTIONS, Counted, beale, himmelblau, parabola, r
 from sk_gd import optimizers
 from sk_gd.minimize import minimize as minimize_with
 from sk_gd.optimizers import (
+    LBFGS,
     SGD,
     Adam,
     AdGD,
+    Armijo,
     HeavyBall,
     Momentum,
     Nesterov,
@@ -98,6 +100,47 @@ class TestBookkeeping:
         assert found.success
         assert abs(2 * found.x[0] - 6) <= 1e-5
         np.testing.assert_array_equal(found.x, seen[-1])
+
+
+class TestNoLowerValue:
+    """Line searches that can only fail end the run: each costs dozens of evaluations."""
+
+    @pytest.mark.parametrize(
+        "method, options",
+        [(LBFGS(), {}), (Armijo(), {"learning_rate": 1.0})],
+        ids=["LBFGS", "Armijo"],
+    )
+    def test_a_corner(self, method, options):
+        found = minimize(lambda x: np.abs(x).sum(), [0.5] * 2, method=method, options=options)
+        assert (found.success, found.status) == (False, 3)
+        assert found.fun < 1e-6
+        assert "corner" in found.message and "tol=1e-05" in found.message
+
+    def test_differences_of_large_values(self):
+        """Rounding of the values leaves gradients that are larger than `tol`."""
+        random = np.random.default_rng(0)
+        A, b = random.standard_normal((30, 6)), random.standard_normal(30)
+        counted = Counted(lambda x: (1e6 * np.sum((A @ x - b) ** 2), None))
+        found = minimize(counted.value, [0.5] * 6, method=LBFGS())
+        assert found.status == 3 and "finite differences" in found.message
+        assert found.nfev == counted.values < 2000
+        lowest = 1e6 * np.linalg.lstsq(A, b)[1][0]
+        assert found.fun == pytest.approx(lowest, rel=1e-14)
+
+    def test_the_gradient_of_another_function(self):
+        options = {"max_iter": 40}
+        found = minimize(
+            lambda x: parabola(x)[0],
+            [0.0],
+            jac=lambda x: -np.array(parabola(x)[1]),
+            method=LBFGS(),
+            options=options,
+        )
+        assert found.status == 3 and found.nit < 20 and found.x[0] == 0
+        # Without a tolerance all steps are taken.
+        options["tol"] = None
+        found = minimize(lambda x: np.abs(x).sum(), [1.0], method=LBFGS(), options=options)
+        assert found.nit == 40
 
 
 class TestCallback:

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from .. import losses
+from ..losses.checks import probabilities_of
 from .base import GDEstimator
 from .docstrings import ATTRIBUTES, CLASSES, FIT, PARTIAL_FIT, documented, parameters
 
@@ -193,8 +194,7 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
         ndarray of shape (n_samples, n_classes)
             Probabilities, in the order of `classes_`.
         """
-        scores = self.decision_function(X)
-        return losses.get(self.loss, "classifier").probabilities(scores)
+        return self._probabilities(X, "probabilities")
 
     @available_if(has_probabilities)
     def predict_log_proba(self, X: types.MatrixLike) -> types.Floats:
@@ -210,5 +210,8 @@ class GDClassifier(LinearClassifierMixin, GDEstimator):
         ndarray of shape (n_samples, n_classes)
             Log-probabilities, in the order of `classes_`.
         """
-        scores = self.decision_function(X)
-        return losses.get(self.loss, "classifier").log_probabilities(scores)
+        return self._probabilities(X, "log_probabilities")
+
+    def _probabilities(self, X, method):
+        scores, loss = self.decision_function(X), losses.get(self.loss, "classifier")
+        return probabilities_of(loss, method, scores, len(self.classes_))

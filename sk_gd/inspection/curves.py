@@ -174,7 +174,8 @@ class LossCurveDisplay:
         ax.set(xlabel="epoch", ylabel="objective − minimum" if gap else "objective")
         if validation:
             ax.set_ylabel("training objective, validation loss")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        # After a single epoch there is one integer in sight.
+        ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         name_lines(ax, self.lines_, next(iter(self.curves)), own)
         self.ax_: Axes = ax
         self.figure_ = ax.figure
@@ -244,8 +245,8 @@ def _fitted_model(estimator):
     check_is_fitted(model)
     if not hasattr(model, "loss_curve_") or not hasattr(model, "optimizer_"):
         raise TypeError(
-            "estimator must be a GDRegressor or GDClassifier, or a Pipeline that ends in one. "
-            f"Got {type(model).__name__} instead, which has no loss curve."
+            "estimator must be a GDRegressor or GDClassifier, a Pipeline that ends in one, or a "
+            f"search with refit=True. Got {type(model).__name__} instead, which has no loss curve."
         )
     return model
 

@@ -22,7 +22,7 @@ FONT_SIZE = 6
 def draw_cells(ax, display, im_kwargs):
     """Colour the cells by their scores; return the image."""
     finite = np.isfinite(display.scores)
-    options = image_options(display.scores[finite], im_kwargs)
+    options = image_options(display, im_kwargs)
     options = {"aspect": "auto", "origin": "lower", **options}
     image = ax.imshow(np.ma.masked_where(~finite, display.scores), **options)
     for axis, values in (("x", display.x_values), ("y", display.y_values)):

@@ -46,7 +46,7 @@ def _mark_bottom(ax, xs, marker, color, label):
 
 def _set_heights(ax, scores, errors):
     """Set the range of the vertical axis, without far lower scores; return the lowest shown."""
-    low, _ = lowest_shown(scores)
+    low, _ = lowest_shown(scores, errors)
     shown = scores >= low
     ends = np.zeros(shown.sum()) if errors is None else np.nan_to_num(errors[shown])
     # An error bar of a bad score must not flatten the rest.
@@ -63,7 +63,7 @@ def draw_scatter(ax, display, kwargs):
     xs, ys = set_scale(ax, "x", display.x_values), set_scale(ax, "y", display.y_values)
     finite = np.isfinite(display.scores)
     options = {"s": 60, "edgecolors": "0.3", "linewidths": 0.5}
-    options |= image_options(display.scores[finite], kwargs)
+    options |= image_options(display, kwargs)
     # The better ones lie above.
     order = np.flatnonzero(finite)[np.argsort(display.scores[finite], kind="stable")]
     points = ax.scatter(xs[order], ys[order], c=display.scores[order], **options)
@@ -94,7 +94,7 @@ def set_scale(ax, axis, values):
         else:
             getattr(ax, f"set_{axis}scale")("symlog", linthresh=positive[0])
     elif all(isinstance(value, int) for value in values):
-        getattr(ax, f"{axis}axis").get_major_locator().set_params(integer=True)
+        getattr(ax, f"{axis}axis").get_major_locator().set_params(integer=True, min_n_ticks=1)
     return numbers
 
 

@@ -65,7 +65,8 @@ class SearchDisplay:
     label : str, default="mean_test_score"
         Label of the scores.
     errors : ndarray of the shape of `scores`, default=None
-        Half the lengths of the error bars of a curve.
+        The standard deviations of the scores: half the lengths of the error bars of a
+        curve. Scores within that of the best one are not called far worse.
 
     Attributes
     ----------
@@ -200,8 +201,8 @@ class SearchDisplay:
         if chosen is not None:
             place = places[chosen]
             display.best = place[::-1] if table else list(shown).index(place)
-        if len(axes) == 1 and errors is not None:
-            display.errors = errors[list(shown.values())]
+        if errors is not None:
+            display.errors = _placed(errors, shown, display.scores)
         kwargs = {"im": im_kwargs, "curve": curve_kwargs, "scatter": scatter_kwargs}
         named = {f"{name}_kwargs": given for name, given in kwargs.items()}
         return display.plot(ax, **named, colorbar=colorbar)
@@ -294,11 +295,19 @@ def _arrange(values, shown, table, scores):
     if not table:
         columns = zip(values, zip(*shown, strict=True), strict=True)
         return *([each[i] for i in places] for each, places in columns), best
-    cells = tuple(zip(*(place[::-1] for place in shown), strict=True))
-    shape = len(values[1]), len(values[0])
-    table, tried = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
-    table[cells], tried[cells] = best, True
+    table = _placed(scores, shown, np.empty((len(values[1]), len(values[0]))))
+    tried = _placed(np.ones(len(scores)), shown, table) == 1
     return *values, table, tried
+
+
+def _placed(column, shown, like):
+    """Return the numbers of the candidates that are shown, in the shape of the array `like`."""
+    numbers = column[list(shown.values())]
+    if like.ndim == 1:
+        return numbers
+    table = np.full(like.shape, np.nan)
+    table[tuple(zip(*(place[::-1] for place in shown), strict=True))] = numbers
+    return table
 
 
 def _label(score, columns, axes):

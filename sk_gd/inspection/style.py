@@ -26,6 +26,8 @@ LABEL_WIDTH = 24
 FAILED = "diverged or failed"
 # A legend of more lines than this stands beside the axes.
 MAX_NAMES_INSIDE = 8
+# A legend that would cover more than this share of the axes has small letters.
+MAX_SHARE_INSIDE = 0.4
 # Letters in each line of a name in a legend.
 NAME_WIDTH = 40
 
@@ -97,11 +99,15 @@ def set_legend(ax, own):
     If the figure is the display's `own`, it grows to make room. In any other figure the
     letters shrink until the legend is no higher than the axes, and the axes become narrower.
     """
+    small = {"fontsize": "x-small", "labelspacing": 0.3}
     if len(ax.get_legend_handles_labels()[0]) <= MAX_NAMES_INSIDE:
-        _add_legend(ax)
+        legend = _add_legend(ax)
+        covered, all_of_it = (np.prod(size_in_points(ax, each)) for each in (legend, ax))
+        if covered > MAX_SHARE_INSIDE * all_of_it:
+            _add_legend(ax, **small)
         return
-    beside = {"loc": "upper left", "bbox_to_anchor": (1, 1), "labelspacing": 0.3, "frameon": False}
-    legend = _add_legend(ax, fontsize="x-small", **beside)
+    beside = {"loc": "upper left", "bbox_to_anchor": (1, 1), "frameon": False, **small}
+    legend = _add_legend(ax, **beside)
     (width, height), (_, room) = size_in_points(ax, legend), size_in_points(ax, ax)
     if own:
         across, up = ax.figure.get_size_inches()
@@ -109,7 +115,7 @@ def set_legend(ax, own):
         return
     if height > room:
         size = legend.get_texts()[0].get_size() * room / height
-        legend = _add_legend(ax, fontsize=max(MIN_FONT_SIZE, size), **beside)
+        legend = _add_legend(ax, **beside | {"fontsize": max(MIN_FONT_SIZE, size)})
     if ax.figure.get_layout_engine() is None:
         box = ax.get_position()
         share = legend.get_window_extent().width / ax.figure.bbox.width

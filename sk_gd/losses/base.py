@@ -166,7 +166,7 @@ class NumpyKernel(LossKernel):
                     total += self.totals[first + k]
                     slopes[k] = weight * slope
             else:
-                value, slope = self.ask(y[0].astype(np.intp), p.T)
+                value, slope = self.ask_about_classes(y[0].astype(np.intp), p.T)
                 total = weight @ value
                 slopes[:] = weight * slope.T
         return total
@@ -181,6 +181,19 @@ class NumpyKernel(LossKernel):
             self.check_numbers("value", value, y, p)
             self.check_numbers("gradient", slope, y, p)
         return value, slope
+
+    def ask_about_classes(self, y, p):
+        """`ask` with more than two classes, for which the arrays have other shapes."""
+        try:
+            return self.ask(y, p)
+        except ValueError as error:
+            if "broadcast" not in str(error):
+                raise
+            raise ValueError(
+                f"{type(self.loss).__name__} must work on more than two classes. Then p has a "
+                f"column for each class, here the shape {p.shape}, and y has the indices of the "
+                f"classes, of shape {y.shape}. Got the error: {error}"
+            ) from error
 
     def checked(self, method, answer, shape):
         """The `answer` of a user's method as an array, which must have this shape."""

@@ -33,7 +33,20 @@ def curvature_of(loss, method, n_outputs, targets):
     array = np.asarray(curvature)
     if array.shape not in ((), (n_outputs,)) or array.dtype.kind not in "fiu":
         _refuse(loss, method, f"a number, or an array of shape ({n_outputs},)", curvature)
+    if not np.all(array >= 0):
+        raise ValueError(
+            f"{type(loss).__name__}.{method} must return numbers of at least 0. "
+            f"Got {array} instead."
+        )
     return curvature
+
+
+def probabilities_of(loss, method, scores, n_classes):
+    """What `probabilities` or `log_probabilities` of a loss returns for these scores."""
+    found = np.asarray(getattr(loss, method)(scores))
+    if found.shape != (len(scores), n_classes):
+        _refuse(loss, method, f"an array of shape ({len(scores)}, {n_classes})", found)
+    return found
 
 
 def _refuse(loss, method, allowed, got):

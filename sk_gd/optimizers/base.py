@@ -342,7 +342,7 @@ class NumpyRule(Rule):
             if result is not None:
                 check_returned(self.optimizer, result, self.w)
             if self.t == 1:
-                check_first_step(self.optimizer, self.w, self.g)
+                check_first_step(self.optimizer, self.w, self.g, self.state)
             if before is not None:
                 # Nobody knows whether a step without a gradient, or a rate, would change them.
                 self.idle += lr > 0 and np.any(self.g)
@@ -359,7 +359,8 @@ class Optimizer(Parameters):
 
     * ``init(w)`` returns the state of a run that begins at `w`, as a dict;
     * ``step(w, g, lr, state)`` changes `w` (and `state`) in place, given the
-      gradient `g` and the learning rate `lr`; all are flat float64 vectors.
+      gradient `g` and the learning rate `lr`; all are flat float64 vectors. The next step is
+      given the same two arrays: what the state keeps of them must be a copy.
 
     Hyper-parameters are the arguments of ``__init__``, stored under their
     names, so that ``get_params``, ``clone`` and ``GridSearchCV`` over

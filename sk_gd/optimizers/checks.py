@@ -45,14 +45,30 @@ def check_returned(optimizer, result, w):
         )
 
 
-def check_first_step(optimizer, w, g):
-    """Raise a ValueError if the first step has made NaN: no learning rate is to blame."""
+def check_first_step(optimizer, w, g, state):
+    """Raise a ValueError if the first step has made NaN, or keeps what the next one overwrites.
+
+    No learning rate is to blame for NaN.
+    """
+    for key, kept in state.items():
+        for name, array in (("w", w), ("g", g)):
+            if any(np.may_share_memory(array, each) for each in _arrays(kept)):
+                raise ValueError(
+                    f"{type(optimizer).__name__}.step keeps {name} itself in state[{key!r}]: later "
+                    f"steps are given the same array with other numbers. Keep {name}.copy()."
+                )
     if np.isnan(w).any() and np.isfinite(g).all():
         raise ValueError(
             f"The first {type(optimizer).__name__}.step has made NaN of finite "
             "weights and gradients. Look for a division by zero: an entry of the gradient "
             "may be exactly zero."
         )
+
+
+def _arrays(value):
+    """The arrays in a value of a state: the value itself, or those in a list."""
+    values = value if isinstance(value, list | tuple) else [value]
+    return [each for each in values if isinstance(each, np.ndarray)]
 
 
 def is_idle(optimizer, steps, state):

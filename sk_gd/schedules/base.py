@@ -143,6 +143,17 @@ class FunctionSchedule(Schedule):
         return self.function(epochs, horizon)
 
 
+def following(schedule, losses):
+    """The schedule after epochs with these losses; a user may have written `schedule`."""
+    found = schedule.after(losses)
+    if not isinstance(found, Schedule):
+        raise TypeError(
+            f"{type(schedule).__name__}.after must return the schedule to use from here on: "
+            f"another one, or the same, unchanged. Got {found!r} instead."
+        )
+    return found
+
+
 def half_cosine(begin, end, part):
     """Go from `begin` to `end` along half a cosine; `part` is the share of the way done."""
     return end + (begin - end) * (1 + np.cos(np.pi * part)) / 2

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..parameters import check_range
-from .base import Schedule
+from .base import Schedule, following
 
 if TYPE_CHECKING:
     from .base import ScheduleLike
@@ -83,6 +83,6 @@ class Warmup(Schedule):
         updated = copy.copy(self)
         # The other schedule does not see the losses of the warm-up.
         of_warmup = max(math.ceil(self.epochs) - self._n_epochs_done, 0)
-        updated.then = self._get(self.then).after(losses[of_warmup:])
+        updated.then = following(self._get(self.then), losses[of_warmup:])
         updated._n_epochs_done = self._n_epochs_done + len(losses)
         return updated

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..schedules import Schedule
+from ..schedules.base import Schedule, following
 
 # Steps whose rates are computed together.
 AT_ONCE = 1024
@@ -45,7 +45,7 @@ class Rates:
 
     def after(self, loss):
         """The rates after an epoch of this watched loss: a schedule may react to it."""
-        schedule = self.schedule.after([loss]) if self._reacts else self.schedule
+        schedule = following(self.schedule, [loss]) if self._reacts else self.schedule
         return self if schedule is self.schedule else self.with_schedule(schedule)
 
     def with_schedule(self, schedule):

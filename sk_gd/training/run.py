@@ -12,7 +12,7 @@ from ..objectives.coordinates import Coordinates
 from ..objectives.evidence import Signal
 from ..objectives.moments import Moments, Statistics
 from ..parameters import fingerprint
-from ..schedules import Schedule
+from ..schedules.base import Schedule, following
 from .divergence import overflowed
 from .history import History
 from .lanes import lane_from, lane_state, new_lane
@@ -294,7 +294,7 @@ class Run:
 
     def _rates(self):
         config = self.config
-        schedule = config.schedule.after(self.history.recent(self.history.watched))
+        schedule = following(config.schedule, self.history.recent(self.history.watched))
         return Rates(config.learning_rate, schedule, config.horizon)
 
     def begin_epoch(self, n_batches):
