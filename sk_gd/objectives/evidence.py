@@ -11,12 +11,11 @@ from scipy.linalg.lapack import dormqr, dsytrd
 from ..losses.checks import curvature_of
 from .lanczos import by_lanczos
 from .laplace import Logistic, Sample
-from .second_moments import Covariances, places
+from .second_moments import MAX_EXACT_ROWS, Covariances, has_few_rows, places
 from .tridiagonal import resolvents
 
-# Up to so many features, or so many rows, all eigenvalues are computed. With more features than
-# rows the Lanczos method below is at its worst, and other solvers are slow, too.
-MAX_EXACT, MAX_EXACT_ROWS = 256, 512
+# Up to so many features all eigenvalues are computed.
+MAX_EXACT = 256
 # Otherwise the Lanczos method starts from at most so many columns of targets, and from fewer if the
 # vectors of one step would have more numbers than that.
 COLUMNS, VECTORS = 32, 1 << 20
@@ -113,14 +112,14 @@ def signal_in_text(problem, features, *, scaled):
     # Otherwise products of products would not be finite.
     if data is None or not 1e-70 < total_variance(features, raw) < 1e70:
         return signal_to_noise(problem, features, features.size if scaled else 1.0), scaled
-    inverses = [data.inverse, raw]
-    models = [_refinements(problem, features, each) for each in (data, data.multiplied_by(raw))]
+    both = [data, data.multiplied_by(raw)]
+    models = [_refinements(problem, features, each) for each in both]
     (evidence, ratio), (of_raw, ratio_of_raw) = map(next, models)
     if of_raw - evidence > CLEARLY * data.total:
         return _settled(models[1], ratio_of_raw), False
     sample = Sample(data) if problem.has_two_classes else None
     if sample is not None and sample.has_both_classes():
-        found = _of_two_classes(problem, features, sample, inverses, ratio, scaled)
+        found = _of_two_classes(problem, features, sample, both, ratio, scaled)
         if found is not None:
             return found
     return _settled(models[0], ratio) if scaled else _settled(models[1], ratio_of_raw), scaled
@@ -150,18 +149,18 @@ def _settled(refinements, before=0.0):
     return ratio
 
 
-def _of_two_classes(problem, features, sample, inverses, ratio, scaled):
+def _of_two_classes(problem, features, sample, both, ratio, scaled):
     """The signal-to-noise ratio of a logistic model, and whether the penalty uses the sizes.
 
-    `ratio` is about that of the linear model, with the sizes. None if it should not be larger.
+    `both` are the rows with the sizes and the raw ones. `ratio` is about that of the linear model,
+    with the sizes. None if it should not be larger.
     """
     # The variance of the noise of a margin is one over the typical curvature.
     curvature = np.mean(curvature_of(problem.loss, "typical_curvature", 1, None))
     found, first = [], 2.0 ** round(np.log2(ratio / curvature))
     margin = first
-    for inverse in inverses:
-        variance = total_variance(features, inverse)
-        model = Logistic(sample, inverse, variance)
+    for rows in both:
+        model = Logistic(sample, rows, total_variance(features, rows.inverse))
         margin, evidence = model.best(margin)
         found.append((evidence, margin))
     (evidence, margin), (of_raw, margin_of_raw) = found
@@ -237,11 +236,6 @@ def _resolved(matrix, vectors, spread):
         vectors[1:] = dormqr("L", "T", reflected[1:, :-1], scales, vectors[1:], size)[0]
     products, pivots = resolvents(diagonal, beside, vectors, spread)
     return products, np.log(pivots).sum(axis=0)
-
-
-def has_few_rows(problem):
-    """Whether the signal-to-noise ratio is computed from the products of all pairs of rows."""
-    return max(problem.n_counted, problem.n) <= MAX_EXACT_ROWS
 
 
 def n_directions(features, inverse):

@@ -8,11 +8,12 @@ import dataclasses
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.linalg.lapack import dpotrf
 from scipy.special import expit
 
 from .dual import Duals
 from .lanczos import by_lanczos
-from .second_moments import CentredRows, drawn, places
+from .second_moments import CentredRows, drawn, has_few_rows, places
 
 # So many rows are read, drawn at random, and at least so many of each class.
 ROWS, FEWEST = 1000, 10
@@ -41,6 +42,8 @@ class Sample:
     ----------
     X, y : array or CSR array of shape (n, n_features), ndarray of shape (n,)
         Some of them, and their classes, 0 or 1.
+    some : ndarray of intp
+        Which of the rows these are.
     problem : Problem
         All rows.
     """
@@ -49,8 +52,8 @@ class Sample:
         self.problem = rows.problem
         X, y, counted = rows.in_memory()
         n_rows = max(rows.total, len(counted))
-        some = np.repeat(*drawn(places(round(min(rows.total, ROWS)), n_rows), counted))
-        self.X, self.y = X[some], y[some]
+        self.some = np.repeat(*drawn(places(round(min(rows.total, ROWS)), n_rows), counted))
+        self.X, self.y = X[self.some], y[self.some]
 
     def has_both_classes(self):
         """Whether there are enough rows of each class to tell them apart."""
@@ -74,8 +77,8 @@ class Logistic:
     ----------
     sample : Sample
         Rows of two classes.
-    inverse : ndarray of shape (n_features,)
-        What the features are multiplied by.
+    rows : CentredRows
+        All rows, with what the features are multiplied by.
     variance : float
         The sum of their variances (T).
 
@@ -85,7 +88,8 @@ class Logistic:
     Press.
     """
 
-    def __init__(self, sample, inverse, variance):
+    def __init__(self, sample, rows, variance):
+        inverse = rows.inverse
         self.variance, self.inverse = variance, (inverse > 0).astype(float)
         X, y = sample.X, sample.y
         self.n, self.side = len(y), np.where(y > 0, 1, -1)
@@ -97,6 +101,8 @@ class Logistic:
             sample.problem, X=self.X, y=y[:, None], subset=None, total=self.n
         )
         self.known = {}
+        # Of few rows, the products of all pairs are known.
+        self.products = rows.products(sample.some) if has_few_rows(rows.problem) else None
 
     def _ridge(self, v):
         return self.variance / (self.n * v)
@@ -121,10 +127,15 @@ class Logistic:
             if (prior - fit) / self.n - self.duals.lower_bound() <= LEFT:
                 break
         curvature = np.maximum(expit(margin) * expit(-margin), LEAST_CURVATURE)
+        return fit - prior - 0.5 * self._log_determinant(curvature, 1 / (ridge * self.n))
+
+    def _log_determinant(self, curvature, spread):
+        """The logarithm of the determinant in the evidence, where `spread` is v / T."""
+        if self.products is not None:
+            return _of_products(self.products, curvature, spread)
         problem = dataclasses.replace(self.problem, weight=curvature)
         rows = CentredRows(problem, np.zeros(len(self.inverse)), self.inverse)
-        spread = curvature.sum() / (ridge * self.n)
-        return fit - prior - 0.5 * _log_determinant(rows, spread)
+        return _of_rows(rows, curvature.sum() * spread)
 
     def best(self, v):
         """The variance of the margins with the largest evidence, a power of two, and this evidence.
@@ -143,8 +154,19 @@ class Logistic:
         return v * 2.0 ** round(np.log2(APART) * move), top
 
 
-def _log_determinant(rows, spread):
-    """The logarithm of the determinant of the identity plus `spread` times the second moment."""
+def _of_products(products, weight, spread):
+    """The log determinant of I + spread · Zᵀ W Z, from the products Z Zᵀ; Z is centred here."""
+    along = products @ (weight / weight.sum())
+    centred = products - along - along[:, None] + along @ weight / weight.sum()
+    root = np.sqrt(spread * weight)
+    centred *= root
+    centred *= root[:, None]
+    centred.flat[:: len(root) + 1] += 1
+    return 2 * np.log(dpotrf(centred)[0].diagonal()).sum()
+
+
+def _of_rows(rows, spread):
+    """The same of I plus `spread` times the second moment of the rows, by the Lanczos method."""
     found = np.inf
     for _, (values, counts) in by_lanczos(rows, np.empty((1, 0))):
         before, found = found, counts @ np.log1p(spread * values)

@@ -15,14 +15,13 @@ from .data import Data
 from .evidence import (
     MAX_EXACT,
     Signal,
-    has_few_rows,
     n_directions,
     sampled_places,
     signal_in_text,
     signal_to_noise,
 )
 from .gram import condense, joint_moments, worth_condensing
-from .second_moments import CentredRows, drawn
+from .second_moments import CentredRows, drawn, has_few_rows
 
 TINY = np.finfo(float).tiny
 
@@ -169,9 +168,18 @@ class Problem:
     def rows_of_evidence(self, features, inverse):
         """The rows, centred and multiplied by `inverse`, as the evidence reads them."""
         some = self._of_evidence(n_directions(features, inverse))
+        if not self.is_sparse and features.are_of_text(MAX_EXACT):
+            some = some._as_sparse()
         if some is self:
             return self.centred_rows(features.mean, inverse)
         return CentredRows(some, features.mean, inverse)
+
+    def _as_sparse(self):
+        """The same problem with the rows that train as a CSR matrix."""
+        train = slice(None) if self.subset is None else self.subset
+        weight = None if self.weight is None else self.weight[train]
+        X = sp.csr_array(self.X[train])
+        return dataclasses.replace(self, X=X, y=self.y[train], weight=weight, subset=None)
 
     def _of_evidence(self, n_directions):
         """The problem of the rows that the evidence reads: all, or a sample of them."""

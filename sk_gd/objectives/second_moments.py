@@ -15,8 +15,16 @@ from .moments import FAR_FROM_ZERO, well_filled
 
 # If a mean is more standard deviations from zero, its rounding would be too large in products.
 VERY_FAR = 1e4
+# Up to so many rows the evidence is computed from the products of all pairs of them. With more
+# features than rows the Lanczos method is at its worst, and other solvers are slow, too.
+MAX_EXACT_ROWS = 512
 # Numbers of X that are read together.
 NUMBERS = 1 << 20
+
+
+def has_few_rows(problem):
+    """Whether the signal-to-noise ratio is computed from the products of all pairs of rows."""
+    return max(problem.n_counted, problem.n) <= MAX_EXACT_ROWS
 
 
 def places(n, n_rows):
@@ -211,6 +219,11 @@ class CentredRows:
                 products += (z @ z.T).toarray() + (shift @ shift - against - against[:, None])
         root = np.sqrt(self.share)
         return products * root * root[:, None]
+
+    def products(self, some):
+        """The products of all pairs of `some` rows, centred as `gram` is."""
+        root = np.sqrt(self.share[some])
+        return self.gram[np.ix_(some, some)] / (root * root[:, None])
 
     def combined(self, factors):
         """Sums of the rows times `factors` (rows × columns): features × columns."""
