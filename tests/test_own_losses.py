@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import scipy.optimize
 import scipy.sparse as sp
-from scipy.special import softmax
+from scipy.special import expit, softmax
 from sklearn.base import clone
+from sklearn.linear_model import PoissonRegressor
+from sklearn.metrics import r2_score
 
 from helpers import naive
 from helpers.assertions import assert_goes_on, assert_same_model
@@ -15,6 +17,7 @@ from helpers.data import ALPHA, PRECONDITIONS, SCORES, SETTLED, WEIGHT, D, X, Y
 from helpers.losses import Halves
 from sk_gd import DivergenceError, GDClassifier, GDRegressor
 from sk_gd.losses import Loss
+from sk_gd.losses.links import predictions_of
 
 
 class LogCosh(Loss):
@@ -143,3 +146,82 @@ def test_errors_of_a_users_loss(loss, error, words):
     with pytest.raises(error, match=words):
         model.fit(X, Y)
     assert not hasattr(model, "n_features_in_") and not hasattr(model, "coef_")
+
+
+class OwnPoisson(Loss):
+    kinds = ("regressor",)
+
+    def value(self, y, p):
+        return np.exp(p) - y * p
+
+    def gradient(self, y, p):
+        return np.exp(p) - y
+
+    def response(self, p):
+        return np.exp(p)
+
+    def allows(self, y):
+        return y >= 0
+
+
+class Fractions(Loss):
+    kinds = ("regressor",)
+
+    def value(self, y, p):
+        return np.logaddexp(0, p) - y * p
+
+    def gradient(self, y, p):
+        return expit(p) - y
+
+    def response(self, p):
+        return expit(p)
+
+
+class TestALinkFunction:
+    """Runs begin where the predictions, and not the raw ones, are the mean of the targets."""
+
+    @pytest.mark.parametrize("level", [0, 3, 5, 9])
+    def test_counts_at_the_defaults(self, level):
+        generator = np.random.default_rng(0)
+        Z = generator.normal(size=(500, 4))
+        y = generator.poisson(np.exp(level + Z @ [0.3, 0.2, -0.1, 0]))
+        known = PoissonRegressor(alpha=1e-6).fit(Z, y)
+        model = GDRegressor(loss=OwnPoisson(), random_state=0).fit(Z, y)
+        assert model.score(Z, y) > known.score(Z, y) - 0.02
+
+    @pytest.mark.parametrize("flipped", [False, True])
+    @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+    def test_fractions_at_the_defaults(self, share, flipped):
+        class Flipped(Fractions):
+            def value(self, y, p):
+                return super().value(y, -p)
+
+            def gradient(self, y, p):
+                return -super().gradient(y, -p)
+
+            def response(self, p):
+                return super().response(-p)
+
+        generator = np.random.default_rng(0)
+        Z = generator.normal(size=(500, 4))
+        mean = expit(np.log(share / (1 - share)) + Z @ [0.5, 0.3, -0.2, 0])
+        y = generator.binomial(20, mean) / 20
+        loss = Flipped() if flipped else Fractions()
+        model = GDRegressor(loss=loss, random_state=0).fit(Z, y)
+        np.testing.assert_allclose(model.predict(Z), mean, rtol=0, atol=0.08)
+
+    def test_several_outputs(self):
+        generator = np.random.default_rng(0)
+        Z = generator.normal(size=(500, 4))
+        y = generator.poisson(np.exp([1, 6] + Z @ generator.normal(size=(4, 2)) / 5))
+        model = GDRegressor(loss=OwnPoisson(), random_state=0).fit(Z, y)
+        scores = r2_score(y, model.predict(Z), multioutput="raw_values")
+        for found, each in zip(scores, y.T, strict=True):
+            assert found > PoissonRegressor(alpha=1e-6).fit(Z, each).score(Z, each) - 0.02
+
+    def test_a_mean_that_no_prediction_has(self):
+        """As of targets that are all zero: the model begins at zero."""
+        origin, unit = predictions_of(np.exp, np.zeros(1), np.ones(1))
+        assert (origin, unit) == (0, 1)
+        origin, unit = predictions_of(np.square, -np.ones(1), np.ones(1) / 2)
+        assert (origin, unit) == (0, 1)

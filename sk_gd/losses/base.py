@@ -10,6 +10,7 @@ import cython
 import numpy as np
 
 from ..parameters import Parameters, comes_first
+from .links import predictions_of
 
 # The step of finite differences of slopes, in the unit of the predictions.
 STEP = 1e-4
@@ -236,7 +237,8 @@ class Loss(Parameters):
 
     Parameters are the arguments of ``__init__``, stored under their names, so
     that ``get_params``, ``clone`` and ``GridSearchCV`` over ``loss__epsilon``
-    work. The other methods have defaults that suit a loss of the residual.
+    work. The other methods have defaults that suit a loss of the residual. A link function is
+    told by ``response(p)``, which returns the predictions for raw predictions.
 
     Attributes
     ----------
@@ -339,16 +341,22 @@ class Loss(Parameters):
         For numbers, `targets` has ``mean``, ``variance`` and ``deviation``, arrays with an entry
         for each output. The default is then the mean of the second derivative within one
         deviation of the mean: exact for a parabola, and useful for losses with corners or
-        straight parts.
+        straight parts. If there is a link function, predictions of these means are taken.
         """
         if targets is None:
             return 1.0
-        y = targets.mean[:, None]
-        apart = targets.deviation[:, None]
+        middle, apart = self._middle(targets)
+        y = np.repeat(targets.mean[:, None], 2, axis=1)
         kernel = self.kernel(n_outputs)
-        change = kernel.slope(np.repeat(y, 2, axis=1), y + apart * [-1.0, 1.0]) @ [-0.5, 0.5]
+        change = kernel.slope(y, middle[:, None] + apart[:, None] * [-1.0, 1.0]) @ [-0.5, 0.5]
         # Where the loss is flat that far, take it to have a corner in the middle.
-        return np.where(change > 0, change, 1.0) / targets.deviation
+        return np.where(change > 0, change, 1.0) / apart
+
+    def _middle(self, targets):
+        """The raw predictions of the mean targets, and how far it is to one deviation more."""
+        if type(self).response is Loss.response:
+            return targets.mean, targets.deviation
+        return predictions_of(self.response, targets.mean, targets.deviation)
 
     def typical_curvature(self, n_outputs, targets=None):
         """The second derivative of most rows: the unit of the strength of ``alpha="auto"``.
@@ -381,8 +389,8 @@ class Loss(Parameters):
         """
         if targets is None:
             return None
-        deviation = targets.deviation
-        return targets.mean, deviation, self.curvature(len(deviation), targets) * deviation**2
+        middle, apart = self._middle(targets)
+        return middle, apart, self.curvature(len(apart), targets) * apart**2
 
     def log_probabilities(self, scores):
         """The logarithms of `probabilities`, for a loss that has this method."""

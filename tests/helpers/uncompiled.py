@@ -21,6 +21,7 @@ SOURCES = (
     "parameters",
     "objectives.base",
     "objectives.functions",
+    "losses.links",
     "losses.base",
     "losses.classification",
     "losses.regression",
