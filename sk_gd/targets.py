@@ -254,8 +254,8 @@ class ClassTargets:
         return weight
 
     def stratify(self, y):
-        """By what a random split is stratified."""
-        return y
+        """By what a random split is stratified: scikit-learn makes a text of a row of numbers."""
+        return y[:, 0]
 
     def scorer(self, loss, y, weight):
         """Accuracy as a function of raw predictions."""

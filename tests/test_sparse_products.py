@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 from helpers.runs import Moments
 from sk_gd import GDClassifier
-from sk_gd.objectives.csr_products import product, transposed_product
+from sk_gd.objectives.csr_products import product, self_product, transposed_product
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -18,7 +18,7 @@ def test_products(columns, wide, dtype):
     X.data[:5] = -3
     X = sp.vstack([X, sp.csr_matrix((2, 30), dtype=dtype)]).tocsr()
     if wide:
-        X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+        X = with_wide_indices(X)
     V, W = rng.normal(size=(30, columns)), rng.normal(size=(52, columns))
     for matrix in (X, X.toarray(), sp.csr_matrix(X.shape, dtype=dtype)):
         dense = matrix.toarray() if sp.issparse(matrix) else matrix
@@ -28,14 +28,40 @@ def test_products(columns, wide, dtype):
         )
 
 
+def with_wide_indices(X):
+    X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
+    return X
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("wide", [False, True], ids=["int32", "int64"])
+def test_products_with_itself(wide, dtype):
+    rng = np.random.default_rng(0)
+    # Unsorted columns, and some of them twice.
+    columns, starts = rng.integers(0, 30, 400), np.sort(rng.integers(0, 400, 49))
+    indptr = np.concatenate([[0], starts, [400]])
+    X = sp.csr_matrix((rng.normal(size=400).astype(dtype), columns, indptr), shape=(50, 30))
+    weight, dense = rng.random(50), X.toarray().astype(float)
+    X = with_wide_indices(X) if wide else X
+    # Entries that are there twice are added in single precision in `dense`.
+    tolerance = 1e-13 if dtype == np.float64 else 1e-5
+    for given, diagonal in ((None, np.ones(50)), (weight, weight)):
+        expected = dense.T @ np.diag(diagonal) @ dense
+        np.testing.assert_allclose(self_product(X, given), expected, rtol=0, atol=tolerance)
+
+
 def test_shapes_and_indices():
     X = sp.random(50, 30, 0.2, format="csr", random_state=0)
     for multiply, n in ((product, 50), (transposed_product, 30)):
         with pytest.raises(ValueError, match=f"must be {80 - n} rows"):
             multiply(X, np.ones((n, 4)))
+    with pytest.raises(ValueError, match="each row must have one"):
+        self_product(X, np.ones(30))
     X.indices[0] = 30
     with pytest.raises(ValueError, match="indices"):
         product(X, np.ones((30, 4)))
+    with pytest.raises(ValueError, match="indices"):
+        self_product(X)
 
 
 def well_filled(n, d):

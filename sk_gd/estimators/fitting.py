@@ -25,9 +25,9 @@ from .settings import check_partial_fit, draw_seed, settings_of, with_optimizer
 from .validation import Validator, validate_held_out
 
 # The default optimizer reaches the minimum of the squared error in a few passes. With so few
-# numbers they cost less than to find a few rows with the same Gram matrix, unless each is a round
-# on a cluster.
-FEW_ENTRIES = 1 << 15
+# multiplications they cost less than to find a few rows with the same Gram matrix, unless each is a
+# round on a cluster.
+FEW_PRODUCTS = 1 << 15
 
 # Strengths of the penalty up to so many times "auto" share their coordinates. Beyond, the penalty
 # is most of the curvature, and training in these coordinates would stop far from the minimum.
@@ -135,7 +135,7 @@ def set_up(run, settings, problem, *, anew=False):
         auto.batch_size(settings.batch_size, settings.optimizer, problem),
         settings.shuffle,
         condensed=not settings.shares_coordinates
-        or problem.n_entries > FEW_ENTRIES
+        or problem.n_entries * problem.targets.n_outputs > FEW_PRODUCTS
         or problem.whole_batches_only,
     )
     rate = _learning_rate(settings, data, coordinates, run.statistics, penalty)

@@ -6,13 +6,15 @@ from scipy.linalg.lapack import dpstrf
 
 from .moments import Moments
 
-# With more columns the Gram matrix costs more than some dozen passes over the data.
-MAX_COLUMNS = 1024
+# With more columns the Gram matrix costs more than some dozen passes over the data. Passes over
+# sparse rows skip zeros, which steps on a few rows that stand for them cannot.
+MAX_COLUMNS, MAX_SPARSE_COLUMNS = 1024, 256
 
 
-def worth_condensing(n_rows, n_columns):
+def worth_condensing(n_rows, n_columns, *, sparse=False):
     """Whether it saves time to condense so many rows of features and targets."""
-    return n_columns <= MAX_COLUMNS and n_rows > 2 * (n_columns + 1)
+    most = MAX_SPARSE_COLUMNS if sparse else MAX_COLUMNS
+    return n_columns <= most and n_rows > 2 * (n_columns + 1)
 
 
 def joint_moments(X, Y, weight=None, rows=None):

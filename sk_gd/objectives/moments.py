@@ -6,12 +6,14 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
-from ..indices import CHUNK, chunks, slices
+from ..indices import CHUNK, slices
 from ..threads import count_parts, one_blas_thread
+from .csr_products import self_product
 from .sums import centred_sums, constant_columns
 
-# How many times more rows of a sparse matrix are in a chunk: most of its numbers are zero.
-SPARSE_ROWS = 32
+# Entries of the sparse rows whose products are added together (12 MB): no fewer than there are
+# products of columns, which are up to 1024², because all of these are touched each time.
+JOINT_ENTRIES = 1 << 20
 # A sparse column may be constant if its standard deviation, relative to its mean, is smaller: the
 # rounding of the variance in float32 is.
 NEARLY_CONSTANT = 1e-2
@@ -98,8 +100,7 @@ class Moments:
 
         As in `update`, a row that does not train must have the weight zero.
         """
-        step = max(1, SPARSE_ROWS * CHUNK // max(X.shape[1], 1))
-        for rows in slices(X.shape[0], step):
+        for rows in _sparse_chunks(X, JOINT_ENTRIES):
             part = sp.hstack([X[rows], sp.csr_matrix(Y[rows])], format="csr")
             w = None if weight is None else weight[rows]
             if w is None or np.any(w):
@@ -216,17 +217,18 @@ def _sparse_scatter(X, weight, mean, dense):
     weight = np.ones(X.shape[0]) if weight is None else weight
     if not dense.any():
         # To select all columns of a matrix takes longer than its products.
-        scatter = ((sp.diags_array(weight) @ X).T @ X).toarray(order="C")
+        scatter = self_product(X, weight)
         scatter -= np.sum(weight) * np.outer(mean, mean)
         return scatter
     sparse = np.flatnonzero(~dense)
     dense = np.flatnonzero(dense)
     scatter = np.zeros((len(mean), len(mean)))
-    for rows in chunks(X.shape[0], len(dense)):
+    # Every chunk touches all products of columns: it has no fewer numbers.
+    for rows in slices(X.shape[0], max(CHUNK, scatter.size) // len(dense)):
         x, w = X[rows], weight[rows]
         some = x[:, sparse]
         scaled = sp.diags_array(w) @ some
-        scatter[np.ix_(sparse, sparse)] += (scaled.T @ some).toarray()
+        scatter[np.ix_(sparse, sparse)] += self_product(some, w)
         scatter[np.ix_(sparse, sparse)] -= np.sum(w) * np.outer(mean[sparse], mean[sparse])
         centred = (x[:, dense] if len(sparse) else x).toarray() - mean[dense]
         centred[w == 0] = 0  # such a row may be anywhere
@@ -248,9 +250,9 @@ def _in_double(X, weight):
             yield X[rows].astype(np.float64), w
 
 
-def _sparse_chunks(X):
+def _sparse_chunks(X, n_entries=CHUNK):
     """Slices of sparse rows, with no fewer entries than the columns that each adds its sums to."""
-    return slices(X.shape[0], max(1, max(CHUNK, X.shape[1]) * X.shape[0] // max(X.nnz, 1)))
+    return slices(X.shape[0], max(1, max(n_entries, X.shape[1]) * X.shape[0] // max(X.nnz, 1)))
 
 
 def _filled(X, weight):

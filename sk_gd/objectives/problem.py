@@ -274,14 +274,18 @@ class Problem:
     @property
     def uses_joint_moments(self):
         """Whether the signal-to-noise ratio is computed from the joint moments."""
-        return self.has_few_features or self.can_condense
+        # Those of sparse rows, too: the strength of the penalty is the same for dense ones.
+        return self.has_few_features or self._worth_condensing()
 
     @property
     def can_condense(self):
         """Whether the Gram matrix of features and targets may stand for the rows."""
-        return self.loss.quadratic and worth_condensing(
-            self.n_counted, self.n_features + self.targets.n_outputs
-        )
+        # On a cluster a pass is a round, whatever there is to read.
+        return self._worth_condensing(sparse=self.is_sparse and not self.whole_batches_only)
+
+    def _worth_condensing(self, **options):
+        n_columns = self.n_features + self.targets.n_outputs
+        return self.loss.quadratic and worth_condensing(self.n_counted, n_columns, **options)
 
     @cached_property
     def _condensed(self):

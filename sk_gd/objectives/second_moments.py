@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from ..indices import n_entries, slices
 from .caching import cached_property
-from .csr_products import product, transposed_product
+from .csr_products import product, self_product, transposed_product
 from .moments import FAR_FROM_ZERO, well_filled
 
 # If a mean is more standard deviations from zero, its rounding would be too large in products.
@@ -75,10 +75,11 @@ class Covariances:
         self.scale = None
         if moments is not None:
             self.scale = scale_of(moments.variance[d:], problem.targets)
-            covariance = moments.covariance[:d] * inverse[:, None]
-            self.with_targets = covariance[:, d:]
-            self.second = covariance[:, :d] * inverse
-            self.of_targets = moments.covariance[d:, d:]
+            covariance = moments.covariance
+            self.with_targets = covariance[:d, d:] * inverse[:, None]
+            self.second = covariance[:d, :d] * inverse[:, None]
+            self.second *= inverse
+            self.of_targets = covariance[d:, d:]
 
     def multiplied_by(self, inverse):
         """The same, of features that are multiplied by `inverse`."""
@@ -166,9 +167,10 @@ class CentredRows:
         far = np.abs(self.shift) > VERY_FAR
         if not far.any():
             return [(slice(None), X)]
-        x = X[:, far]
-        x = (x.toarray() if sp.issparse(x) else x) - self.mean[far]
-        return [(far, x), (~far, X[:, ~far])]
+        if not sp.issparse(X):
+            # To pick columns would take longer than to subtract zeros.
+            return [(slice(None), X - np.where(far, self.mean, 0.0))]
+        return [(far, X[:, far].toarray() - self.mean[far]), (~far, X[:, ~far])]
 
     def in_memory(self):
         """All rows, their first targets, and how many rows each stands for."""
@@ -216,7 +218,7 @@ class CentredRows:
                 products += z @ z.T
             else:
                 against = z @ shift
-                products += (z @ z.T).toarray() + (shift @ shift - against - against[:, None])
+                products += self_product(z.T) + (shift @ shift - against - against[:, None])
         root = np.sqrt(self.share)
         return products * root * root[:, None]
 

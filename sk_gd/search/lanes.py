@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 
 from ..estimators import GDClassifier, GDRegressor
 from ..estimators.base import GDEstimator
@@ -92,7 +93,7 @@ class TrainingSet(NamedTuple):
         y = self.y if rows is None else self.y[rows]
         targets = targets_of(settings, y)
         read_once = settings.loss.quadratic and worth_condensing(
-            len(y), X.shape[1] + targets.n_outputs
+            len(y), X.shape[1] + targets.n_outputs, sparse=sp.issparse(X)
         )
         if rows is not None and not read_once and n_entries(X) <= COPIED:
             X, rows = X[rows], None
