@@ -22,6 +22,8 @@ from threadpoolctl import ThreadpoolController
 PART = 1 << 19
 # More parts than most machines have cores.
 MOST_PARTS = 32
+# How often it is tried to give BLAS its threads back. A signal interrupts one try.
+TRIES = 5
 
 
 def count_parts(entries):
@@ -106,32 +108,40 @@ class _OneBlasThread(contextlib.ContextDecorator):
                     if first:
                         self._set_blas([1] * len(self._libraries))
             except BaseException:
-                while fit is not None and fit.depth == 0 and self._fits.get(ident) is fit:
-                    with contextlib.suppress(KeyboardInterrupt):
-                        self._end(ident)
+                if fit is not None and fit.depth == 0:
+                    self._end(ident, fit)
                 raise
             fit.depth += 1
 
     def __exit__(self, *exception):
-        ident, interrupt = threading.get_ident(), None
+        ident = threading.get_ident()
         fit = self._fits[ident]
         fit.depth -= 1
-        while fit.depth == 0 and self._fits.get(ident) is fit:
-            try:
-                with self._lock:
-                    self._end(ident)
-            except KeyboardInterrupt as error:
-                interrupt = error  # again: BLAS must have its threads back first
+        if fit.depth > 0:
+            return
+        interrupt = self._end(ident, fit)
         if interrupt is not None:
             raise interrupt
-        if fit.depth == 0 and fit.pool is not None:
+        if fit.pool is not None:
             fit.pool.shutdown()
 
-    def _end(self, ident):
-        """Forget the fit of a thread; with the last one BLAS has its threads back."""
-        if len(self._fits) == 1:
-            self._set_blas(self._before)
-        del self._fits[ident]
+    def _end(self, ident, fit):
+        """Forget the fit of a thread; with the last one BLAS has its threads back.
+
+        Returns what a signal handler raised meanwhile: Ctrl-C, or a limit of time.
+        """
+        interrupt = None
+        for _ in range(TRIES):
+            if self._fits.get(ident) is not fit:
+                break
+            try:
+                with self._lock:
+                    if len(self._fits) == 1:
+                        self._set_blas(self._before)
+                    del self._fits[ident]
+            except BaseException as error:
+                interrupt = error  # again: BLAS must have its threads back first
+        return interrupt
 
     def _set_blas(self, numbers):
         for library, number, before in zip(self._libraries, numbers, self._before, strict=True):

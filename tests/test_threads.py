@@ -351,20 +351,21 @@ def test_a_fork_waits_for_the_search_for_libraries():
     subprocess.run(run, check=True, timeout=60)
 
 
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, TimeoutError])
 @pytest.mark.parametrize("at", [1, 2, 3, 4])
-def test_an_interrupt_leaves_blas_its_threads(at, monkeypatch):
-    """Ctrl-C while the threads of BLAS are being set, on the way in or out."""
+def test_an_interrupt_leaves_blas_its_threads(at, raised, monkeypatch):
+    """Ctrl-C, or a signal of another kind, while the threads of BLAS are set: in or out."""
     calls, numbers = [], []
 
     def interrupted(self, wanted):
         calls.append(wanted)
         numbers[:] = wanted
         if len(calls) == at:
-            raise KeyboardInterrupt
+            raise raised
 
     monkeypatch.setattr(type(one_blas_thread), "_set_blas", interrupted)
     for _ in range(2):
-        with contextlib.suppress(KeyboardInterrupt), one_blas_thread:
+        with contextlib.suppress(raised), one_blas_thread:
             pass
         assert numbers == one_blas_thread._before
         assert not one_blas_thread._fits
