@@ -179,8 +179,12 @@ class _OneBlasThread(contextlib.ContextDecorator):
         fit = self._fits[threading.get_ident()]
         if fit.pool is None:
             fit.pool = concurrent.futures.ThreadPoolExecutor(n_threads - 1, "sk_gd")
-        futures = [fit.pool.submit(work) for _ in range(n_threads - 1)]
+        futures = []
         try:
+            # The machine may have a limit: then those that it has must do.
+            with contextlib.suppress(RuntimeError):
+                for _ in range(n_threads - 1):
+                    futures.append(fit.pool.submit(work))
             work()
         finally:
             # A thread that has not begun by now has nothing to do.

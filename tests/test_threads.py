@@ -319,6 +319,18 @@ def test_forks_while_other_threads_fit():
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORKS], check=True, timeout=300)
 
 
+def test_a_machine_that_has_no_more_threads(monkeypatch):
+    """The thread of the fit does the work alone."""
+    monkeypatch.setattr(type(one_blas_thread), "n_threads", lambda self: 3)
+
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with one_blas_thread:
+        assert one_blas_thread.map(np.square, 10) == [k * k for k in range(10)]
+
+
 FORK_DURING_SEARCH = """
 import os, sys, threading, time
 import sk_gd.threads
