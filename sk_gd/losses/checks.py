@@ -33,7 +33,7 @@ def curvature_of(loss, method, n_outputs, targets):
     array = np.asarray(curvature)
     if array.shape not in ((), (n_outputs,)) or array.dtype.kind not in "fiu":
         _refuse(loss, method, f"a number, or an array of shape ({n_outputs},)", curvature)
-    if not np.all(array >= 0):
+    if not array.min() >= 0:  # NaN is not, either
         raise ValueError(
             f"{type(loss).__name__}.{method} must return numbers of at least 0. "
             f"Got {array} instead."
