@@ -27,7 +27,10 @@ def transposed_product(X, V):
 
 
 def self_product(X, weight=None):
-    """X.T @ X of a sparse X, which is dense, its rows weighted; in a tenth of SciPy's time."""
+    """X.T @ X as a dense matrix, of a sparse X whose rows are weighted.
+
+    SciPy makes a sparse matrix of it first, which takes longer.
+    """
     if weight is None:
         weight = np.ones(X.shape[0])
     if len(weight) != X.shape[0]:
