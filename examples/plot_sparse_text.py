@@ -69,7 +69,7 @@ ax.legend()
 plt.show()
 
 # %%
-# FTRL has at most three times as many weights as the minimum, and Adagrad more than ten times as
+# FTRL has up to a few times as many weights as the minimum, and Adagrad more than ten times as
 # many. In numbers:
 
 for name in MODELS:
