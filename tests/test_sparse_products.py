@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 from helpers.runs import Moments
 from sk_gd import GDClassifier
-from sk_gd.objectives.csr_products import product, self_product, transposed_product
+from sk_gd.objectives.csr_products import Products, scaled, self_product
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -22,10 +22,11 @@ def test_products(columns, wide, dtype):
     V, W = rng.normal(size=(30, columns)), rng.normal(size=(52, columns))
     for matrix in (X, X.toarray(), sp.csr_matrix(X.shape, dtype=dtype)):
         dense = matrix.toarray() if sp.issparse(matrix) else matrix
-        np.testing.assert_allclose(product(matrix, V), dense.astype(float) @ V, atol=1e-13)
-        np.testing.assert_allclose(
-            transposed_product(matrix, W), dense.T.astype(float) @ W, atol=1e-13
-        )
+        products, dense = Products(matrix), dense.astype(float)
+        np.testing.assert_allclose(products.times(V), dense @ V, atol=1e-13)
+        np.testing.assert_allclose(products.transposed_times(W), dense.T @ W, atol=1e-13)
+    factor = rng.normal(size=30)
+    np.testing.assert_array_equal(scaled(V, factor), np.diag(factor) @ V)
 
 
 def with_wide_indices(X):
@@ -52,14 +53,17 @@ def test_products_with_itself(wide, dtype):
 
 def test_shapes_and_indices():
     X = sp.random(50, 30, 0.2, format="csr", random_state=0)
-    for multiply, n in ((product, 50), (transposed_product, 30)):
-        with pytest.raises(ValueError, match=f"must be {80 - n} rows"):
-            multiply(X, np.ones((n, 4)))
+    products = Products(X)
+    for multiply, n in ((products.times, 50), (products.transposed_times, 30)):
+        with pytest.raises(ValueError, match=f"{n} rows: it needs {80 - n}"):
+            multiply(np.ones((n, 4)))
+    with pytest.raises(ValueError, match="each row must have one"):
+        scaled(np.ones((30, 2)), np.ones(50))
     with pytest.raises(ValueError, match="each row must have one"):
         self_product(X, np.ones(30))
     X.indices[0] = 30
     with pytest.raises(ValueError, match="indices"):
-        product(X, np.ones((30, 4)))
+        Products(X)
     with pytest.raises(ValueError, match="indices"):
         self_product(X)
 

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 
 from ..indices import n_entries, slices
 from .caching import cached_property
-from .csr_products import product, self_product, transposed_product
+from .csr_products import Products, scaled, self_product
 from .moments import FAR_FROM_ZERO, well_filled
 
 # If a mean is more standard deviations from zero, its rounding would be too large in products.
@@ -138,13 +138,15 @@ class CentredRows:
     def multiplied_by(self, inverse):
         """The same rows, of features that are multiplied by `inverse`."""
         other = copy.copy(self)
+        if self.step >= self.problem.n:
+            other._X = self._X  # gathered once for both
         other.inverse, other.shift = inverse, self.mean * inverse
         for made in ("_whole", "gram"):
             vars(other).pop(made, None)
         return other
 
     def batches(self):
-        """Some rows at a time: pairs of columns and their numbers, and which rows these are."""
+        """Some rows at a time: pairs of columns and their products, and which rows these are."""
         n = self.problem.n
         if self.step >= n:
             yield self._whole, slice(0, n)
@@ -163,14 +165,16 @@ class CentredRows:
         return self._split(self._X)
 
     def _split(self, X):
-        """Pairs of columns and their numbers, minus the mean if that is very far from zero."""
+        """Pairs of columns and their products, minus the mean if that is very far from zero."""
         far = np.abs(self.shift) > VERY_FAR
         if not far.any():
-            return [(slice(None), X)]
-        if not sp.issparse(X):
+            parts = [(slice(None), X)]
+        elif not sp.issparse(X):
             # To pick columns would take longer than to subtract zeros.
-            return [(slice(None), X - np.where(far, self.mean, 0.0))]
-        return [(far, X[:, far].toarray() - self.mean[far]), (~far, X[:, ~far])]
+            parts = [(slice(None), X - np.where(far, self.mean, 0.0))]
+        else:
+            parts = [(far, X[:, far].toarray() - self.mean[far]), (~far, X[:, ~far])]
+        return [(columns, Products(x)) for columns, x in parts]
 
     def in_memory(self):
         """All rows, their first targets, and how many rows each stands for."""
@@ -301,16 +305,15 @@ class CentredRows:
         found = np.zeros((len(self.inverse), len(factors)))
         for parts, batch in self.batches():
             for columns, x in parts:
-                found[columns] += transposed_product(x, weighted[batch])
-        found *= self.inverse[:, None]
-        return found
+                found[columns] += x.transposed_times(weighted[batch])
+        return scaled(found, self.inverse)
 
     def _products(self, vectors):
         """The products of vectors (features × vectors) and the centred rows: vectors × rows."""
-        vectors = vectors * self.inverse[:, None]
+        vectors = scaled(vectors, self.inverse)
         found = np.zeros((self.problem.n, vectors.shape[1]))
         for parts, batch in self.batches():
             for columns, x in parts:
-                found[batch] += product(x, vectors[columns])
+                found[batch] += x.times(vectors[columns])
         found -= self.share @ found
         return (found * np.sqrt(self.share)[:, None]).T
