@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
+from .objectives.indicators import Indicators
 from .objectives.moments import Moments
 from .objectives.outliers import bounds_of
 
@@ -216,7 +217,7 @@ class ClassTargets:
         """The indicator of every class, of two classes that of the second only."""
         if len(self.classes) == 2:
             return y
-        return (y == np.arange(len(self.classes))).astype(float)
+        return Indicators(y[:, 0], len(self.classes))
 
     def prepared(self, weight, y):
         """These targets, knowing the weights of the classes, from the rows that were given."""

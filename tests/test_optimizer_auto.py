@@ -18,7 +18,6 @@ from helpers.runs import (
     count_lanes,
     count_rows,
     is_whitened,
-    longest_pass,
     run_of,
     without_ascent,
 )
@@ -154,17 +153,6 @@ class TestRule:
                 return np.sign(p - y)
 
         assert chosen(GDRegressor(loss=Jumping(), **QUICK), X, Y) is ScheduleFreeAdamW
-
-    @CONTAINERS
-    def test_long_passes(self, container, monkeypatch):
-        """They are as long as X has entries, times outputs."""
-        entries = np.count_nonzero(X) if container is sp.csr_array else X.size
-        for outputs in (1, 3):
-            y = Y[:, 0] if outputs == 1 else Y
-            longest_pass(monkeypatch, outputs * entries)
-            assert chosen(GDRegressor(**QUICK), container(X), y) is LBFGS
-            longest_pass(monkeypatch, outputs * entries - 1)
-            assert chosen(GDRegressor(**QUICK), container(X), y) is ScheduleFreeAdamW
 
     def test_the_mini_batch_default_has_its_parameters(self):
         model = GDRegressor(batch_size=32, **QUICK).fit(X, Y)

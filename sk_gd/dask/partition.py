@@ -280,7 +280,7 @@ def moments(part, share, full):
     features = Moments(full)
     part.add_features(features)
     y = part.y if part.subset is None else part.y[part.subset]
-    columns = Moments().update(part.targets.columns(y), _weights(part))
+    columns = Moments().update(np.asarray(part.targets.columns(y)), _weights(part))
     return _scaled(features, share), _scaled(columns, share)
 
 

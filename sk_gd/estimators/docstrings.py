@@ -16,8 +16,7 @@ PARAMETERS = r"""
         penalty. It is ``ScheduleFreeAdamW(beta_1=0.975, beta_2=0.988)`` on mini-batches
         if the loss does not suit full batches (``hinge``, ``perceptron``, and your own
         unless its class says so), if the loss limits the influence of outliers and there
-        is an L1 penalty, in `partial_fit`, if a pass over the data takes more than 1e9
-        multiplications (entries of X times outputs), and if `learning_rate`, `batch_size`,
+        is an L1 penalty, in `partial_fit`, and if `learning_rate`, `batch_size`,
         `schedule` or `average` is set. The attribute `optimizer_` is the one that was
         used. "What the defaults do" in the user guide has all cases and the reasons.
     loss : str or Loss, default="{loss}"

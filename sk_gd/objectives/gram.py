@@ -4,6 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg.lapack import dpstrf
 
+from .indicators import Indicators
 from .moments import Moments
 
 # With more columns the Gram matrix costs more than some dozen passes over the data. Passes over
@@ -24,7 +25,7 @@ def joint_moments(X, Y, weight=None, rows=None):
     ----------
     X : ndarray or CSR matrix of shape (n_samples, n_features)
         Features.
-    Y : ndarray of shape (n_samples, n_columns)
+    Y : ndarray or Indicators of shape (n_samples, n_columns)
         Targets.
     weight : ndarray of shape (n_samples,) or None
         Weights of the rows. If X is sparse, those of rows that do not count are zero.
@@ -38,7 +39,9 @@ def joint_moments(X, Y, weight=None, rows=None):
     """
     moments = Moments(full=True)
     with np.errstate(over="ignore", invalid="ignore"):
-        if sp.issparse(X):
+        if isinstance(Y, Indicators):
+            moments = moments.update(X, weight, rows).with_classes(X, Y, weight, rows)
+        elif sp.issparse(X):
             # The rounding of the products is relative to the means. Those of X stay, as it is
             # sparse.
             origin = np.average(Y, axis=0, weights=weight)

@@ -9,7 +9,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from ..indices import CHUNK, slices
 from ..threads import count_parts, one_blas_thread
 from .csr_products import self_product
-from .sums import centred_sums, constant_columns
+from .sums import centred_sums, class_sums, constant_columns
 
 # Entries of the sparse rows whose products are added together (12 MB): no fewer than there are
 # products of columns, which are up to 1024², because all of these are touched each time.
@@ -106,6 +106,26 @@ class Moments:
             if w is None or np.any(w):
                 self._merge(*self._of_sparse(part, w))
         return self
+
+    def with_classes(self, X, Y, weight=None, rows=None):
+        """The moments of these rows with `Indicators` beside them; see `update` for the parameters.
+
+        Most products with 0/1 columns are zero. What is left are the sums of the rows of each
+        class.
+        """
+        if sp.issparse(X):
+            sums, counts = _sparse_class_sums(X, Y, weight)
+            sums -= np.outer(counts, self.mean)
+        else:
+            sums, counts = class_sums(X, Y.codes, Y.shape[1], weight, rows, self.mean)
+        d, both = len(self.mean), Moments(full=True)
+        both.total, both.mean = self.total, np.append(self.mean, counts / self.total)
+        both.filled = np.append(self.filled, counts)
+        both.scatter = np.diag(both.filled)
+        both.scatter[:d, :d] = self.scatter
+        both.scatter[:d, d:], both.scatter[d:, :d] = sums.T, sums
+        both.scatter[d:, d:] -= np.outer(counts, counts / self.total)
+        return both
 
     def merge(self, other):
         """Add the rows of other moments, which have covariances if these have."""
@@ -237,6 +257,19 @@ def _sparse_scatter(X, weight, mean, dense):
         scatter[np.ix_(dense, sparse)] += cross.T
         scatter[np.ix_(dense, dense)] += centred.T @ (w[:, None] * centred)
     return scatter
+
+
+def _sparse_class_sums(X, Y, weight):
+    """Weighted sums of the rows of a sparse matrix for each class, and the sums of the weights."""
+    sums, counts = np.zeros((Y.shape[1], X.shape[1])), np.zeros(Y.shape[1])
+    weight = np.ones(X.shape[0]) if weight is None else weight
+    for rows in _sparse_chunks(X, JOINT_ENTRIES):
+        # Rows without weight may have any numbers.
+        rows = rows.start + np.flatnonzero(weight[rows])
+        of_class = Y[rows].transposed(weight[rows])
+        sums += of_class @ X[rows]
+        counts += of_class.sum(axis=1)
+    return sums, counts
 
 
 def _in_double(X, weight):

@@ -129,7 +129,7 @@ class CentredRows:
             y, weight = y[self.rows], None if weight is None else weight[self.rows]
         n = problem.n
         self.share = np.full(n, 1 / n) if weight is None else weight / np.sum(weight)
-        columns = problem.targets.columns(y)
+        columns = np.asarray(problem.targets.columns(y))
         middle = np.average(columns, axis=0, weights=weight)
         variance = np.average(np.square(columns - middle), axis=0, weights=weight)
         self.centred = columns - middle

@@ -177,6 +177,53 @@ def centred_sums(
     return total, np.asarray(start), np.asarray(products) if full else squares, filled
 
 
+def class_sums(
+    const real[:, ::1] X, const double[::1] codes, Py_ssize_t n_classes,
+    const double[::1] weight, const Py_ssize_t[::1] rows, const double[::1] origin,
+):
+    """Weighted sums of rows of X minus the origin, for each class, and the sums of the weights.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        The table.
+    codes : ndarray of shape (n_samples,)
+        The number of the class of each row.
+    n_classes : int
+        How many classes there are.
+    weight, rows : ndarray or None
+        As in `centred_sums`.
+    origin : ndarray of shape (n_features,)
+        What is subtracted from every row.
+
+    Returns
+    -------
+    tuple of ndarray of shape (n_classes, n_features) and (n_classes,)
+        The sums, and those of the weights.
+    """
+    cdef Py_ssize_t i, j, k, row, d = X.shape[1]
+    cdef Py_ssize_t n = X.shape[0] if rows is None else rows.shape[0]
+    cdef double w = 1
+    cdef double[:, ::1] sums = np.zeros((n_classes, d))
+    cdef double[::1] counts = np.zeros(n_classes)
+    check_rows(X.shape[0], d, codes.shape[0], weight, rows, 0, n)
+    if origin.shape[0] != d or (n > 0 and not 0 <= np.min(codes) <= np.max(codes) < n_classes):
+        raise ValueError(f"There are {n_classes} classes and {d} features. Got others.")
+    with nogil:
+        for i in range(n):
+            row = i if rows is None else rows[i]
+            prefetch(X, rows, i + AHEAD, n)
+            if weight is not None:
+                w = weight[row]
+            if w == 0:
+                continue
+            k = <Py_ssize_t> codes[row]
+            counts[k] += w
+            for j in range(d):
+                sums[k, j] += w * (X[row, j] - origin[j])
+    return np.asarray(sums), np.asarray(counts)
+
+
 def constant_columns(
     double total, const double[::1] mean, const double[::1] variance, double least
 ):

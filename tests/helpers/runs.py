@@ -10,7 +10,7 @@ import threading
 import numpy as np
 import scipy.sparse as sp
 
-from sk_gd import GDClassifier, GDRegressor, _links, auto, losses, optimizers, schedules
+from sk_gd import GDClassifier, GDRegressor, _links, losses, optimizers, schedules
 from sk_gd import threads as threads_module
 from sk_gd.gradients import Recorder
 from sk_gd.indices import without_copy
@@ -83,7 +83,6 @@ __all__ = [
     "largest_curvature",
     "updated_by_bfgs",
     "link_to_site",
-    "longest_pass",
     "look_for_site_in",
     "loss_scale",
     "loss_sum",
@@ -283,11 +282,6 @@ def loss_scale(coordinates):
 def is_whitened(run):
     """Whether the run works in whitened coordinates."""
     return run.coordinates.rotation is not None
-
-
-def longest_pass(monkeypatch, multiplications):
-    """Let a pass of more multiplications be too long for full batches from now on."""
-    monkeypatch.setattr(auto, "LONG_PASS", multiplications)
 
 
 def largest_curvature(data, curvature, batch_size):
