@@ -193,11 +193,22 @@ class _OneBlasThread(contextlib.ContextDecorator):
         for future in begun:
             future.result()
 
-    def map(self, function, n):
-        """[function(0), ..., function(n - 1)], shared by the threads."""
-        if n == 1:
-            return [function(0)]
-        numbers, lock, results = iter(range(n)), threading.Lock(), [None] * n
+    def in_parts(self, function, n, take=None):
+        """Call take(function(0)), take(function(1)) and so on, in this order and in this thread.
+
+        The threads share the calls of the function. A result is taken soon after it is there, so
+        that not all of them are in memory together.
+        """
+        numbers, lock, results = iter(range(n)), threading.Lock(), {}
+        caller, taken = threading.get_ident(), 0
+
+        def take_those_there():
+            nonlocal taken
+            while taken in results:
+                result = results.pop(taken)
+                taken += 1
+                if take is not None:
+                    take(result)
 
         def work():
             while True:
@@ -206,9 +217,14 @@ class _OneBlasThread(contextlib.ContextDecorator):
                 if k is None:
                     return
                 results[k] = function(k)
+                if threading.get_ident() == caller:
+                    take_those_there()
 
-        self.share(work)
-        return results
+        if n == 1:
+            work()
+        else:
+            self.share(work)
+        take_those_there()
 
 
 one_blas_thread = _OneBlasThread()

@@ -193,6 +193,30 @@ def test_a_loss_in_python_is_called_by_one_thread(monkeypatch):
         GDRegressor("adam", loss=OwnSquare(fails_at=0.0), precondition=None, **FULL).fit(X, y)
 
 
+@pytest.mark.parametrize("n_threads", [1, 2, 8])
+def test_results_are_taken_in_their_order_and_not_kept(n_threads, monkeypatch):
+    kept, most, taken = set(), [], []
+
+    class Result:
+        def __init__(self, k):
+            self.k = k
+            kept.add(k)
+            most.append(len(kept))
+
+        def __del__(self):
+            kept.discard(self.k)
+
+    def take(result):
+        taken.append((result.k, threading.get_ident()))
+
+    use_threads(monkeypatch, n_threads)
+    with one_blas_thread:
+        one_blas_thread.in_parts(Result, 40, take)
+    assert taken == [(k, threading.get_ident()) for k in range(40)]
+    assert not kept
+    assert n_threads > 1 or max(most) == 1
+
+
 @pytest.mark.parametrize("in_main", [False, True], ids=["in another", "in the thread of the fit"])
 def test_an_error_in_a_thread_is_raised_when_all_have_stopped(in_main, monkeypatch):
     use_threads(monkeypatch, 3)
@@ -327,8 +351,10 @@ def test_a_machine_that_has_no_more_threads(monkeypatch):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", start)
+    found = []
     with one_blas_thread:
-        assert one_blas_thread.map(np.square, 10) == [k * k for k in range(10)]
+        one_blas_thread.in_parts(np.square, 10, found.append)
+    assert found == [k * k for k in range(10)]
 
 
 FORK_DURING_SEARCH = """

@@ -63,7 +63,7 @@ def raw_predictions(X, coef, intercept):
             for rows in batches[k::n_parts]:
                 p[rows] = X[rows] @ coef.T + intercept
 
-    one_blas_thread.map(part, n_parts)
+    one_blas_thread.in_parts(part, n_parts)
     return p
 
 

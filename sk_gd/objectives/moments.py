@@ -90,9 +90,11 @@ class Moments:
             begin, end = n * k // n_parts, n * (k + 1) // n_parts
             return centred_sums(X, Y, weight, rows, begin, end, self.full)
 
-        for found in one_blas_thread.map(part, n_parts):
+        def take(found):
             if found is not None:
                 self._merge(*found)
+
+        one_blas_thread.in_parts(part, n_parts, take)
         return self
 
     def update_sparse(self, X, Y, weight=None):
