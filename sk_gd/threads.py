@@ -44,6 +44,20 @@ class _Fit:
         self.pool = None
 
 
+class _Results:
+    """Numbered results, which become known in any order and are taken in that of their numbers."""
+
+    def __init__(self, take):
+        self.known, self.take, self.n_taken = {}, take, 0
+
+    def take_those_next(self):
+        while self.n_taken in self.known:
+            result = self.known.pop(self.n_taken)
+            self.n_taken += 1
+            if self.take is not None:
+                self.take(result)
+
+
 class _OneBlasThread(contextlib.ContextDecorator):
     """Hold BLAS to one thread as long as any fit is running.
 
@@ -199,16 +213,8 @@ class _OneBlasThread(contextlib.ContextDecorator):
         The threads share the calls of the function. A result is taken soon after it is there, so
         that not all of them are in memory together.
         """
-        numbers, lock, results = iter(range(n)), threading.Lock(), {}
-        caller, taken = threading.get_ident(), 0
-
-        def take_those_there():
-            nonlocal taken
-            while taken in results:
-                result = results.pop(taken)
-                taken += 1
-                if take is not None:
-                    take(result)
+        numbers, lock, results = iter(range(n)), threading.Lock(), _Results(take)
+        caller = threading.get_ident()
 
         def work():
             while True:
@@ -216,15 +222,15 @@ class _OneBlasThread(contextlib.ContextDecorator):
                     k = next(numbers, None)
                 if k is None:
                     return
-                results[k] = function(k)
+                results.known[k] = function(k)
                 if threading.get_ident() == caller:
-                    take_those_there()
+                    results.take_those_next()
 
         if n == 1:
             work()
         else:
             self.share(work)
-        take_those_there()
+        results.take_those_next()
 
 
 one_blas_thread = _OneBlasThread()

@@ -1,12 +1,14 @@
 """Threads that share long passes: the same bits for any number, and nothing left behind."""
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import joblib
 import numpy as np
@@ -215,6 +217,23 @@ def test_results_are_taken_in_their_order_and_not_kept(n_threads, monkeypatch):
     assert taken == [(k, threading.get_ident()) for k in range(40)]
     assert not kept
     assert n_threads > 1 or max(most) == 1
+
+
+def test_what_is_called_in_parts_is_forgotten():
+    """Arrays that it holds must not wait for the garbage collector."""
+
+    def part(k):
+        return k
+
+    one_blas_thread.in_parts(part, 3)
+    one_blas_thread.in_parts(part, 1)
+    known = weakref.ref(part)
+    gc.disable()
+    try:
+        del part
+        assert known() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("in_main", [False, True], ids=["in another", "in the thread of the fit"])
