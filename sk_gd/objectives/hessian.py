@@ -2,7 +2,7 @@
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.linalg.lapack import dpotrf, dpotri
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from ..indices import chunks
 from .smoothness import second_moment_of
@@ -115,7 +115,7 @@ def updated_by_bfgs(hessian, pairs):
     found = np.array(hessian)
     for s, y in zip(*pairs, strict=True):
         image = found @ s
-        found += np.outer(y, y) / (s @ y) - np.outer(image, image) / (s @ image)
+        found += y[:, None] * (y / (s @ y)) - image[:, None] * (image / (s @ image))
     return found
 
 
@@ -126,11 +126,11 @@ def inverse_hessian(hessian):
     directions have no curvature, a small share of the curvature along each weight is added, or a
     larger one if that is less than the rounding.
     """
-    curvature = np.einsum("jj->j", hessian)
+    curvature = hessian.diagonal()
     for share in SHARES:
-        added = np.where(curvature == 0, 1.0, share * curvature)
-        factor, failed = dpotrf((hessian + np.diag(added)).T, overwrite_a=True)
-        if not failed and np.all(np.diag(factor) ** 2 >= LEAST_PIVOT * curvature):
-            upper, _ = dpotri(factor, overwrite_c=True)
-            return np.ascontiguousarray(upper + np.triu(upper, 1).T)
+        matrix = np.array(hessian)
+        matrix.flat[:: len(matrix) + 1] += share * curvature + (curvature == 0)
+        factor, failed = dpotrf(matrix.T, overwrite_a=True)
+        if not failed and (factor.diagonal() ** 2 >= LEAST_PIVOT * curvature).all():
+            return dpotrs(factor, np.eye(len(matrix)), overwrite_b=True)[0].T
     return None

@@ -72,7 +72,7 @@ class RowView:
         p += intercept[:, None]
         self._known = [
             (each["coef_"], part.T.reshape(-1, *np.shape(each["intercept_"])))
-            for each, part in zip(fitted, np.split(p, len(fitted)), strict=True)
+            for each, part in zip(fitted, p.reshape(len(fitted), -1, self.shape[0]), strict=True)
         ]
 
 

@@ -157,8 +157,6 @@ class Path:
         self.before = run
         if run.error is None and run.is_settled:
             self.minima.append(Minimum(run.config.penalty.alpha, run.lane.model()))
-            if self.curvature is not None:
-                self.curvature.note(run)
 
     def _begin_first(self, run):
         run.begin(self.optimizer)
@@ -176,6 +174,7 @@ class Path:
         strength, inverse, step = run.config.penalty.ridge, None, None
         if known.waits and not self.is_slow:
             return False
+        known.note(before)
         if known.jumps:
             step = 0.0
         else:

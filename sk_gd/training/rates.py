@@ -26,22 +26,24 @@ class Rates:
         self.schedule = schedule
         self.horizon = horizon
         self._reacts = type(schedule).after is not Schedule.after
-        # The rates of some epochs, and how many of these are over.
-        self._computed, self._over = (), 0
+        # The rates of some epochs, by the first of these. Copies share them.
+        self._known = {}
 
-    def next_epoch(self, epoch, n_batches):
-        """The rates of the batches of this epoch, the one after that of the last call."""
-        if self._over == len(self._computed):
-            # Always the same epochs together, so that a run that is resumed has the same bits.
+    def of_epoch(self, epoch, n_batches):
+        """The rates of the batches of this epoch."""
+        # Always the same epochs together, so that a run that is resumed has the same bits.
+        at_once = max(1, AT_ONCE // n_batches)
+        first = epoch - epoch % at_once
+        known = self._known.get(first, ())
+        if epoch - first >= len(known):
             # Beyond the horizon they are computed one by one: the schedule may end there.
-            at_once = max(1, AT_ONCE // n_batches)
-            first = epoch - epoch % at_once
             last = max(epoch + 1, min(first + at_once, self.horizon))
             time = np.arange(first * n_batches, last * n_batches) / n_batches
             rates = self.learning_rate * self.schedule(time, self.horizon)
-            self._computed, self._over = rates.reshape(-1, n_batches), epoch - first
-        self._over += 1
-        return self._computed[self._over - 1]
+            known = rates.reshape(-1, n_batches)
+            self._known.clear()
+            self._known[first] = known
+        return known[epoch - first]
 
     def after(self, loss):
         """The rates after an epoch of this watched loss: a schedule may react to it."""
@@ -55,5 +57,5 @@ class Rates:
     def copy(self):
         """An independent copy."""
         other = self.with_schedule(self.schedule)
-        other._computed, other._over = self._computed, self._over
+        other._known = self._known
         return other

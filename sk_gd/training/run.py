@@ -303,7 +303,7 @@ class Run:
         epoch = self.history.n_recent
         if begins and self.lane.average is None and epoch + 1 >= begins:
             self.lane.begin_average()  # the parameter counts epochs from one
-        return self.rates.next_epoch(epoch, n_batches)
+        return self.rates.of_epoch(epoch, n_batches)
 
     def finish_epoch(self, data, held_out):
         """Record the epoch. True if the run ends by itself, settled or diverged."""
