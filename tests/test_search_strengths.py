@@ -20,6 +20,7 @@ from helpers.runs import (
     count_set_ups,
     do_not_copy_rows,
     do_not_guess,
+    do_not_precondition,
     do_not_use_hessians,
     follow,
     hessian_of_constant,
@@ -211,6 +212,42 @@ class TestAPath:
             sum(sum(each.evaluation_curve_) for each in found) for found in (models, others)
         )
         assert passes <= 0.9 * without
+
+    @pytest.mark.parametrize("case", ["numbers", "counts", "classes", "hinge", "many columns"])
+    def test_strong_penalties_take_few_passes(self, case, monkeypatch):
+        """In the coordinates of a weak one, their curvature differs by powers of ten."""
+        rng = np.random.default_rng(0)
+        n, d = (9000, 140) if case == "many columns" else (1600, 20)
+        X = rng.normal(size=(n + 100, d)) @ rng.normal(size=(d, d))
+        signal = X @ rng.normal(size=(d, 4)) / d + rng.gumbel(size=(n + 100, 4))
+        model, y = {
+            "numbers": (GDRegressor(), signal),
+            "counts": (GDRegressor(loss="poisson"), rng.poisson(np.exp(signal / 3))),
+            "classes": (GDClassifier(), signal.argmax(axis=1)),
+            "hinge": (GDClassifier(loss="squared_hinge"), signal.argmax(axis=1)),
+            "many columns": (GDClassifier(), (signal[:, 0] > 1).astype(int)),
+        }[case]
+        folds = [(np.arange(n), np.arange(n, n + 100))]
+        models = fitted(model, {"alpha": STRENGTHS}, X, y, folds)
+        for each in models:
+            exact = clone(each).set_params(tol=1e-12, max_iter=5000).fit(X[:n], y[:n])
+            assert each.loss_curve_[-1] <= exact.loss_curve_[-1] * (1 + 1e-5)
+        do_not_precondition(monkeypatch)
+        others = fitted(model, {"alpha": STRENGTHS}, X, y, folds)
+        passes, without = (
+            sum(sum(each.evaluation_curve_) for each in found) for found in (models, others)
+        )
+        assert passes <= 0.6 * without
+
+    def test_the_last_loss_is_that_of_the_model_after_a_long_step(self):
+        """The weights grow with every factor by which the penalty becomes weaker."""
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(900, 100))
+        y = X @ rng.normal(size=(100, 2)) + 5 * rng.normal(size=(900, 2))
+        folds = [(np.arange(800), np.arange(800, 900))]
+        for each in fitted(GDRegressor(), {"alpha": STRENGTHS}, X, y, folds):
+            exact = clone(each).set_params(tol=1e-12, max_iter=1000).fit(X[:800], y[:800])
+            assert each.loss_curve_[-1] == pytest.approx(exact.loss_curve_[-1], rel=1e-6)
 
     def test_no_penalty_at_the_end_of_a_path(self):
         folds = [(np.arange(300), np.arange(300, 400))]
@@ -415,6 +452,16 @@ class TestTheRule:
             np.testing.assert_allclose(rule.newton_step(g), -np.linalg.solve(found, g), rtol=1e-6)
         np.testing.assert_allclose(w, self.target, rtol=0, atol=1e-4)
 
+    def test_an_inverse_of_some_weights_is_that_of_as_many_after_them(self):
+        rule, w = self.settled(10.0, steps=1)
+        inverse = inverse_hessian(self.data[:4, :4])
+        kept = [np.array(rule.memory()[name][rule.kept()]) for name in "sy"]
+        follow(rule, w, lambda rows: 0 * rows, inverse=inverse)
+        g = np.random.default_rng(3).normal(size=self.n)
+        blocks = np.kron(np.eye(3), self.data[:4, :4])
+        expected = -np.linalg.solve(updated_by_bfgs(blocks, kept), g)
+        np.testing.assert_allclose(rule.newton_step(g), expected, rtol=1e-6)
+
     def test_a_guess_uphill_is_not_tried(self):
         points = []
         for uphill in (None, self.settled(10.0)[1] - self.target):
@@ -479,6 +526,23 @@ def test_the_hessian_at_equal_predictions(loss, precondition):
     data = make_data(X, y, loss, precondition=precondition)
     found = hessian_of_constant(data)
     np.testing.assert_allclose(found, LossHessian(data)(np.zeros(5)), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("precondition", ["standardize", "whiten"])
+@pytest.mark.parametrize("loss", ["log_loss", "squared_hinge", "poisson", "squared_error"])
+def test_the_hessian_at_equal_predictions_of_several_outputs(loss, precondition):
+    """It is the mean of those of the outputs, each by itself."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(1.0, [0.5, 1, 2, 3], size=(60, 4))
+    signal = rng.normal(size=(60, 3))
+    y = {"poisson": rng.poisson(np.exp(signal)), "squared_error": 5 * signal}.get(
+        loss, np.arange(60) % 3
+    )
+    data = make_data(X, y, loss, outputs=3, precondition=precondition)
+    blocks = LossHessian(data)(np.zeros(15)).reshape(3, 5, 3, 5)
+    expected = np.mean([blocks[k, :, k] for k in range(3)], axis=0)
+    # Classes have a small share of the curvature for all scores together.
+    np.testing.assert_allclose(hessian_of_constant(data), expected, rtol=1e-2, atol=1e-6)
 
 
 class TestKnownScores:

@@ -9,8 +9,6 @@ from .smoothness import second_moment_of
 
 # So many numbers (8 MB) of the rows in the coordinates are kept for the next Hessian.
 KEPT = 1 << 20
-# Second derivatives that differ by less, relatively, are equal up to rounding.
-EQUAL = 1e-6
 # The share of the curvature of single scores that all scores together are given.
 TOGETHER = 1e-2
 # So large shares of the curvature along each weight are added until a Hessian can be inverted.
@@ -84,27 +82,29 @@ class LossHessian:
 def hessian_of_constant(data):
     """The Hessian where all predictions are equal, from the moments of the features.
 
-    None if the second derivatives of the loss differ, or if the moments are not finite.
+    It is that of one output, with the mean of the second derivatives of the loss over all of them,
+    and over about a thousand rows. None if one is negative, or not finite.
 
     Parameters
     ----------
     data : Data
-        Rows with one output. Their coordinates are not along axes.
+        The rows. Their coordinates are not along axes.
     """
-    problem, coordinates = data.problem, data.coordinates
+    problem, coordinates, some = data.problem, data.coordinates, data.small_sample()
     moments = problem.joint_moments
-    if moments is None:
+    if moments is None or some is None:
         return None
     unit = coordinates.unit[:, None]
-    y = problem.y if problem.subset is None else problem.y[problem.subset]
+    y = problem.y if some.problem.subset is None else problem.y[some.problem.subset]
     y = np.ascontiguousarray(y.T)
-    p = np.full(y.shape, float(coordinates.origin[0]))
-    (curvature,) = problem.loss.second_derivatives(y, p, unit)
+    p = np.repeat(coordinates.origin[:, None], y.shape[1], axis=1)
+    curvature = np.array([each[0] for each in problem.loss.second_derivatives(y, p, unit)])
+    curvature *= unit**2 / coordinates.loss_scale[:, None]
     least, most = curvature.min(), curvature.max()
-    if not 0 < most < np.inf or most - least > EQUAL * most:
+    if not (0 <= least and 0 < most < np.inf):
         return None
     found = second_moment_of(moments.part(slice(0, coordinates.n_features)), coordinates)
-    found *= curvature.mean() * float(unit[0, 0] ** 2 / coordinates.loss_scale[0])
+    found *= curvature.mean()
     if coordinates.rotation is not None:
         found = coordinates.rotation.T @ found @ coordinates.rotation
     return found

@@ -81,7 +81,7 @@ class Rule:
     def stop_below(self, goal):
         """Know that the first step is useless if the objective is not above `goal`."""
 
-    def follow(self, w, added, lr, guess=None):
+    def follow(self, w, added, lr, guess=None, inverse=None):
         """Continue from the minimum `w` on a function that is another one by a quadratic.
 
         Parameters
@@ -94,6 +94,14 @@ class Rule:
             The learning rate of the next step.
         guess : ndarray of shape (n,), optional
             By how much the minimum moves, about; None if the rule is to find out by itself.
+        inverse : ndarray of shape (m, m), optional
+            The inverse of the Hessian of the function, about, in which all m weights in turn are
+            alike; None if it is not known.
+
+        Returns
+        -------
+        bool
+            Whether the next gradient is wanted where the first step leads to, and not at `w`.
         """
         raise NotImplementedError
 

@@ -173,7 +173,8 @@ class LBFGSRule(Rule):
     rho: cython.double[::1]
     # The largest curvature so far.
     max_curvature: cython.double[::1]
-    # The inverse of the Hessian, about, before the pairs; None if only they are known.
+    # The inverse of the Hessian, about, before the pairs; None if only they are known. If it is of
+    # some weights only, it is that of as many after them, too, and so on.
     inverse: cython.double[:, ::1]
     # With more pairs it is known how near the minimum is.
     enough = cython.declare(cython.double, visibility="public")
@@ -204,8 +205,8 @@ class LBFGSRule(Rule):
 
     def memory(self):
         if self.takes_hessian():
-            known = None if self.inverse is None else np.asarray(self.inverse)
-            self.arrays["inverse"][:] = 0.0 if known is None else known
+            known = np.zeros((1, 1)) if self.inverse is None else np.asarray(self.inverse)
+            self.arrays["inverse"][:] = np.kron(np.eye(self.n // len(known)), known)
         return self.arrays
 
     def restore(self, t, memory):
@@ -251,8 +252,8 @@ class LBFGSRule(Rule):
         made = int(self.pairs[0])
         return np.arange(max(0, made - self.maxcor), made) % self.maxcor
 
-    def follow(self, w, added, lr, guess=None):
-        self.inverse = None
+    def follow(self, w, added, lr, guess=None, inverse=None):
+        self.inverse = inverse
         order = self.kept()
         for rows in chunks(len(order), self.n):
             self.arrays["y"][rows] += added(self.arrays["s"][rows])
@@ -274,6 +275,7 @@ class LBFGSRule(Rule):
         # The first step may be longer than the last one, by which the other run had come to rest.
         self.last[0] = sqrt(dot(w, w, self.n))
         self.look_ahead(w, lr)
+        return self.ahead[0] != 0
 
     @cython.cfunc
     @cython.exceptval(check=False)
@@ -375,7 +377,6 @@ class LBFGSRule(Rule):
         j: cython.Py_ssize_t
         k: cython.Py_ssize_t
         scale: cython.double
-        change: cython.double
         made: cython.Py_ssize_t = cython.cast(cython.Py_ssize_t, self.pairs[0])
         oldest: cython.Py_ssize_t = made - self.maxcor if made > self.maxcor else 0
         for j in range(self.n):
@@ -386,8 +387,9 @@ class LBFGSRule(Rule):
             add_multiple(out, -self.share[i], self.y[i], self.n)
         if self.inverse is not None:
             self.change[:] = out
+            size: cython.Py_ssize_t = self.inverse.shape[0]
             for j in range(self.n):
-                out[j] = dot(self.inverse[j], self.change, self.n)
+                out[j] = dot(self.inverse[j % size], self.change[j - j % size :], size)
         else:
             if made > 0:
                 i = (made - 1) % self.maxcor
@@ -399,7 +401,7 @@ class LBFGSRule(Rule):
                 out[j] *= scale
         for k in range(oldest, made):
             i = k % self.maxcor
-            change = self.share[i] - self.rho[i] * dot(self.y[i], out, self.n)
+            change: cython.double = self.share[i] - self.rho[i] * dot(self.y[i], out, self.n)
             add_multiple(out, change, self.s[i], self.n)
 
     @cython.cfunc

@@ -11,12 +11,13 @@ from ..penalties import ElasticNet
 # If a run takes more epochs, the pairs of L-BFGS tell little about the way to the next minimum. How
 # the minimum has moved before tells more.
 FEW_EPOCHS = 12
-# Up to so many columns the Hessian is computed again where it is not known. If the rows have no
+# Up to so many columns, and weights, the Hessian at a minimum may be computed. If the rows have no
 # more than so many numbers, this costs about as much as five epochs, and is done after a run of
 # more epochs than that.
-RENEWED_COLUMNS, CHEAP_NUMBERS, QUICK_EPOCHS = 64, 1 << 17, 3
-# Up to so many weights the inverse of the Hessian costs less than the epochs that it saves.
-MOST_WEIGHTS = 128
+RENEWED_COLUMNS, MOST_WEIGHTS, CHEAP_NUMBERS, QUICK_EPOCHS = 64, 128, 1 << 17, 3
+# The inverse of the Hessian of an output costs less than it saves up to so many columns. It costs
+# about as much as a pass if their cube is this multiple of the multiplications of a pass.
+CHEAP_COLUMNS, INVERSE_IN_A_PASS = 128, 4
 # Newton's step is taken if it is expected to lower the objective by no more than this share.
 NEAR = 0.1
 # With fewer pairs a run from zero knows too little of the curvature to say what is left to gain.
@@ -48,25 +49,28 @@ class Curvature:
     jumps : bool
         Whether it jumps, so that the one at the last minimum tells little about others.
     waits : bool
-        Whether it is not computed before a run was slow: with several outputs it costs more, and
-        most paths need no more than the pairs of L-BFGS.
+        Whether it is not computed before a run was slow: it costs more with several outputs, and
+        with many rows, and most paths need no more than a `Preconditioner`.
     """
 
     def __init__(self, data):
-        n_columns = data.coordinates.n_columns
+        coordinates = data.coordinates
         self.hessian = None
         self.jumps = data.problem.loss.curvature_jumps
-        self.waits = self.jumps or data.coordinates.n_outputs > 1
+        self._is_cheap = data.n * coordinates.n_columns <= CHEAP_NUMBERS
+        self.waits = self.jumps or coordinates.n_outputs > 1 or not self._is_cheap
         self._data = data
-        self._renews = n_columns <= RENEWED_COLUMNS
-        self._is_cheap = self._renews and data.n * n_columns <= CHEAP_NUMBERS
 
     @staticmethod
     def suits(data):
         """Whether Newton's steps are cheap."""
-        coordinates = data.coordinates
-        n_weights = coordinates.n_outputs * coordinates.n_columns
-        return coordinates.axes is None and n_weights <= MOST_WEIGHTS
+        coordinates, quadratic = data.coordinates, data.problem.loss.quadratic
+        return (
+            coordinates.axes is None
+            and coordinates.n_outputs * coordinates.n_columns <= MOST_WEIGHTS
+            # That of a quadratic is the same everywhere.
+            and (coordinates.n_columns <= RENEWED_COLUMNS or quadratic)
+        )
 
     @cached_property
     def _hessian_at(self):
@@ -79,18 +83,9 @@ class Curvature:
         curvature = ElasticNet(1.0).curvature(*coordinates.weight_scales())
         return coordinates.hessian_products(np.eye(len(curvature)), curvature)
 
-    def begin(self, weights):
-        """Find the Hessian at the beginning, where all predictions are equal."""
-        if self.waits:
-            return
-        if self._is_cheap:
-            self.renew(weights)
-        elif self._data.problem.uses_joint_moments:
-            self.hessian = hessian_of_constant(self._data)
-
     def renew(self, weights):
-        """Compute the Hessian at these weights, if that is cheap."""
-        self.hessian = self._hessian_at(weights) if self._renews else None
+        """Compute the Hessian at these weights."""
+        self.hessian = self._hessian_at(weights)
 
     def note(self, run):
         """Update the Hessian by the steps of a run, or forget it if the run was long."""
@@ -108,6 +103,52 @@ class Curvature:
         if self.hessian is None:
             return None
         return inverse_hessian(self.hessian + strength * self.ridge)
+
+
+class Preconditioner:
+    """The Hessian where all predictions are equal: L-BFGS begins with it as long as it is fast.
+
+    All strengths share the coordinates of a weak ridge, in which the curvature of a strong one
+    differs by powers of ten. Of several outputs, each is taken by itself, with their mean.
+
+    Parameters
+    ----------
+    data : Data
+        What the runs are trained on.
+    """
+
+    def __init__(self, data):
+        self._data = data
+
+    @staticmethod
+    def suits(data):
+        """Whether its inverse costs no more than about a pass over the data."""
+        problem, coordinates = data.problem, data.coordinates
+        in_a_pass = INVERSE_IN_A_PASS * problem.n_entries * coordinates.n_outputs
+        return (
+            coordinates.axes is None
+            and coordinates.n_columns**3 <= max(CHEAP_COLUMNS**3, in_a_pass)
+            and problem.uses_joint_moments
+        )
+
+    @cached_property
+    def _hessian(self):
+        return hessian_of_constant(self._data)
+
+    @cached_property
+    def _ridge(self):
+        coordinates = self._data.coordinates
+        n_outputs, n_columns = coordinates.n_outputs, coordinates.n_columns
+        curvature = ElasticNet(1.0).curvature(*coordinates.weight_scales())
+        curvature = np.tile(curvature.reshape(n_outputs, -1).mean(axis=0), n_outputs)
+        of_one = np.eye(n_columns, n_outputs * n_columns)
+        return coordinates.hessian_products(of_one, curvature)[:, :n_columns]
+
+    def inverse(self, strength):
+        """The inverse for the weights of an output, with a ridge of this strength; or None."""
+        if self._hessian is None:
+            return None
+        return inverse_hessian(self._hessian + strength * self._ridge)
 
 
 class Path:
@@ -130,8 +171,11 @@ class Path:
         self.optimizer = optimizer
         self.goes_on = n_runs > 1
         # A run that `max_iter` stops early must be the same as a single fit.
-        by_newton = self.goes_on and max_iter > FEW_EPOCHS and Curvature.suits(data)
-        self.curvature = Curvature(data) if by_newton else None
+        helped = self.goes_on and max_iter > FEW_EPOCHS
+        self.curvature, self.preconditioner = (
+            kind(data) if helped and kind.suits(data) else None
+            for kind in (Curvature, Preconditioner)
+        )
         self.before = None
         self.minima = []
         self.is_slow = False
@@ -144,16 +188,20 @@ class Path:
         elif before.error is not None or not before.is_settled:
             # The last minimum is not known.
             run.begin(self.optimizer)
-            self.minima, self.curvature = [], None
+            self.minima, self.curvature, self.preconditioner = [], None, None
         elif self.curvature is None or not self._begin_by_newton(run):
-            guess = None
+            guess = inverse = None
             if self.is_slow and len(self.minima) > 1:
                 guess = secant_step(*self.minima[-2:], run.config.penalty.alpha)
-            run.follow(before, guess)
+            if self.preconditioner is not None:
+                inverse = self.preconditioner.inverse(run.config.penalty.ridge)
+            run.follow(before, guess, inverse)
 
     def end(self, run):
         """Note where a run has ended."""
-        self.is_slow |= self.before is not None and run.history.n_epochs > FEW_EPOCHS
+        if run.history.n_epochs > FEW_EPOCHS:
+            self.preconditioner = None
+            self.is_slow |= self.before is not None
         self.before = run
         if run.error is None and run.is_settled:
             self.minima.append(Minimum(run.config.penalty.alpha, run.lane.model()))
@@ -162,11 +210,13 @@ class Path:
         run.begin(self.optimizer)
         if self.goes_on:
             run.lane.rule.enough = ENOUGH_PAIRS
-        if self.curvature is not None:
-            self.curvature.begin(run.start)
-            inverse = self.curvature.inverse(run.config.penalty.ridge)
+        if self.curvature is not None and not self.curvature.waits:
+            self.curvature.renew(run.start)
+        for known in (self.curvature, self.preconditioner):
+            inverse = known and known.inverse(run.config.penalty.ridge)
             if inverse is not None:
                 run.begin_at(run.start, run.lane, inverse)
+                break
 
     def _begin_by_newton(self, run):
         """Have a run begin where Newton's method expects its minimum; False if it cannot."""

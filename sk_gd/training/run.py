@@ -253,31 +253,31 @@ class Run:
         self.lane = new_lane(optimizer, self.start, self.seed)
         self.lane.penalty = self.penalty_kernel(self.lane.rule)
 
-    def follow(self, other, guess=None):
+    def follow(self, other, guess=None, inverse=None):
         """Begin at the minimum of a run that differs in the strength of a ridge penalty only.
 
         The other run is over, and its lane is this one's. `guess` is how much the weights will
-        change, about.
+        change, about, and `inverse` is the inverse of the Hessian.
         """
         self.lane, other.lane = other.lane, None
         lane = self.lane
         w, penalty = np.asarray(lane.w), lane.penalty
         lane.penalty = self.penalty_kernel(lane.rule)
         added = lane.penalty.curvature() - penalty.curvature()
-        if guess is None:
+        v = self.coordinates.before_rotation(w).ravel()
+
+        def products(rows):
+            return self.coordinates.hessian_products(rows, added)
+
+        tries = lane.rule.follow(w, products, self.config.learning_rate, guess, inverse)
+        if tries and guess is None:
             # The objective at these weights is known, so that the first step may show that they are
             # the minimum.
-            v = self.coordinates.before_rotation(w).ravel()
             if self._has_units():
                 here = lane.minimised + 0.5 * added @ v**2
                 self.stopping.mark = here * self.config.loss_unit
             else:
                 self.stopping.mark = other.history.loss_curve[-1] - penalty(v) + lane.penalty(v)
-
-        def products(rows):
-            return self.coordinates.hessian_products(rows, added)
-
-        lane.rule.follow(w, products, self.config.learning_rate, guess)
         self.start = lane.model()
 
     def begin_at(self, weights, lane, inverse):

@@ -412,9 +412,9 @@ def _count(monkeypatch, owner, name):
     return seen
 
 
-def follow(rule, w, added, guess=None):
+def follow(rule, w, added, guess=None, inverse=None):
     """Let a rule continue from the minimum `w` on a function with this more of a Hessian."""
-    rule.follow(w, added, 1.0, guess)
+    return rule.follow(w, added, 1.0, guess, inverse)
 
 
 def do_not_guess(monkeypatch):
@@ -425,6 +425,13 @@ def do_not_guess(monkeypatch):
 def do_not_use_hessians(monkeypatch):
     """Have L-BFGS find out about the curvature by itself on a path of strengths."""
     monkeypatch.setattr(strengths, "MOST_WEIGHTS", 0)
+    do_not_precondition(monkeypatch)
+
+
+def do_not_precondition(monkeypatch):
+    """Have L-BFGS begin a path of strengths without the Hessian where all predictions are equal."""
+    monkeypatch.setattr(strengths, "CHEAP_COLUMNS", 0)
+    monkeypatch.setattr(strengths, "INVERSE_IN_A_PASS", 0)
 
 
 def keep_no_rows(monkeypatch):
