@@ -97,11 +97,6 @@ class Rule:
         inverse : ndarray of shape (m, m), optional
             The inverse of the Hessian of the function, about, in which all m weights in turn are
             alike; None if it is not known.
-
-        Returns
-        -------
-        bool
-            Whether the next gradient is wanted where the first step leads to, and not at `w`.
         """
         raise NotImplementedError
 

@@ -275,7 +275,6 @@ class LBFGSRule(Rule):
         # The first step may be longer than the last one, by which the other run had come to rest.
         self.last[0] = sqrt(dot(w, w, self.n))
         self.look_ahead(w, lr)
-        return self.ahead[0] != 0
 
     @cython.cfunc
     @cython.exceptval(check=False)

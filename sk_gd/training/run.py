@@ -264,20 +264,11 @@ class Run:
         w, penalty = np.asarray(lane.w), lane.penalty
         lane.penalty = self.penalty_kernel(lane.rule)
         added = lane.penalty.curvature() - penalty.curvature()
-        v = self.coordinates.before_rotation(w).ravel()
 
         def products(rows):
             return self.coordinates.hessian_products(rows, added)
 
-        tries = lane.rule.follow(w, products, self.config.learning_rate, guess, inverse)
-        if tries and guess is None:
-            # The objective at these weights is known, so that the first step may show that they are
-            # the minimum.
-            if self._has_units():
-                here = lane.minimised + 0.5 * added @ v**2
-                self.stopping.mark = here * self.config.loss_unit
-            else:
-                self.stopping.mark = other.history.loss_curve[-1] - penalty(v) + lane.penalty(v)
+        lane.rule.follow(w, products, self.config.learning_rate, guess, inverse)
         self.start = lane.model()
 
     def begin_at(self, weights, lane, inverse):
