@@ -46,8 +46,8 @@ SETTINGS = {
 F2 = make_scorer(fbeta_score, beta=2, pos_label="yes")
 
 
-def macro_f1(model, X, y):
-    return f1_score(y, model.predict(X), average="macro")
+def macro_f1(model, X, y, sample_weight=None):
+    return f1_score(y, model.predict(X), average="macro", sample_weight=sample_weight)
 
 
 def of_predictions(metric, **options):
@@ -87,7 +87,7 @@ CASES = {
         lambda *a, **k: -of_predictions(median_absolute_error)(*a, **k),
     ),
 }
-WEIGHED = ["roc_auc", "f2", "log loss", "r2, outputs"]
+WEIGHED = ["own", "f2", "log loss", "r2, outputs"]
 TURNS = [{}, {"average": True}, {"batch_size": "full"}, {"average": 9, "shuffle": False}]
 CONTAINERS = {
     "dense": np.asarray,
@@ -277,6 +277,11 @@ REFUSED = {
         {"scoring": "neg_max_error", "class_weight": "balanced"},
         VALID,
         ["scoring='neg_max_error'", "sample_weight", "class_weight"],
+    ),
+    "weights for a function": (
+        {"scoring": fails, "class_weight": "balanced"},
+        VALID,
+        ["fails", "takes no sample_weight"],
     ),
 }
 

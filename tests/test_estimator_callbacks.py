@@ -256,10 +256,12 @@ class TestTeardown:
         assert len(recorder.calls) % 2 == 0 and ("begin", "epoch") not in recorder.calls
         assert set(vars(model)) == before | {"_skl_callbacks"}
 
-    def test_after_a_callback_that_fails(self):
+    @pytest.mark.parametrize("task", ["epoch", "fit"])
+    def test_after_a_callback_that_fails(self, task):
         class Failing(Recorder):
             def on_fit_task_end(self, estimator, context):
-                raise RuntimeError("no more")
+                if context.task_name == task:
+                    raise RuntimeError("no more")
 
         callback = Failing()
         model = GDRegressor(max_iter=2, **QUICK).set_callbacks(callback)
@@ -267,9 +269,14 @@ class TestTeardown:
             model.fit(X, TARGET)
         assert callback.calls[-1] == ("teardown", "fit")
         assert not hasattr(model, "coef_")
-        model.set_callbacks().fit(X, TARGET)
+        model.set_callbacks().fit(X, TARGET, X_val=X[:9], y_val=TARGET[:9])
+        before = vars(model).copy()
+        with pytest.raises(RuntimeError, match="no more"):
+            model.set_callbacks(callback).fit(X[:, :2], TARGET)
+        assert vars(model) == before | {"_skl_callbacks": [callback]}
         np.testing.assert_array_equal(
-            model.coef_, GDRegressor(max_iter=2, **QUICK).fit(X, TARGET).coef_
+            model.set_callbacks().fit(X, TARGET).coef_,
+            GDRegressor(max_iter=2, **QUICK).fit(X, TARGET).coef_,
         )
 
 

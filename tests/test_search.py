@@ -280,6 +280,11 @@ def test_a_max_iter_of_a_transformer_says_nothing_about_the_model():
         GDGridSearchCV(Pipeline(steps), grid, cv=2, refit=False).fit(np.abs(BINARY[0]), BINARY[1])
 
 
+class Reversed(GDClassifier):
+    def fit(self, X, y, **options):
+        return super().fit(X, 1 - y, **options)
+
+
 @pytest.mark.parametrize(
     ("estimator", "grid", "alone", "words"),
     [
@@ -288,6 +293,14 @@ def test_a_max_iter_of_a_transformer_says_nothing_about_the_model():
         (classifier(), {"optimizer": ["adam", "adan_"]}, 3, "'adan_'"),
         (classifier(), {"verbose": [0, 1]}, 3, "verbose=1"),
         (classifier(), {"loss": ["log_loss", "poisson"]}, 3, "poisson"),
+        (classifier(batch_size=32), {"optimizer": ["adam", "lbfgs"]}, 3, "Got 32 for 100 rows"),
+        (
+            classifier(early_stopping=True),
+            {"validation_fraction": [0.2, 0.001]},
+            3,
+            "early_stopping cannot hold out validation_fraction=0.001",
+        ),
+        (Reversed(random_state=0), {"max_iter": [5, 9]}, 6, "Reversed has a fit of its own"),
     ],
 )
 def test_fits_that_cannot_be_shared_are_done_and_reported(estimator, grid, alone, words, capsys):

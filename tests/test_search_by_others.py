@@ -17,7 +17,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, StandardScaler
 
 from helpers.searches import BINARY, both, classifier
-from sk_gd import GDClassifier, GDGridSearchCV
+from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor
 
 X, Y = BINARY
 HORIZONS = {"model__max_iter": [2, 5, 20]}
@@ -86,6 +86,21 @@ def test_what_scorers_complain_of_names_the_estimator(scoring):
             ).fit(X, Y)
         said.append(str(error.value))
     assert said[0] == said[1] and "GDClassifier" in said[0]
+
+
+def text(model, X, y):
+    return "good"
+
+
+def test_what_is_said_of_a_scorer_names_it():
+    said = []
+    for kind in (GridSearchCV, GDGridSearchCV):
+        with pytest.raises(ValueError, match="must return a number") as error:
+            kind(classifier(), {"max_iter": [2, 5]}, cv=3, scoring=text, error_score="raise").fit(
+                X, Y
+            )
+        said.append(str(error.value))
+    assert said[0] == said[1]
 
 
 @pytest.mark.parametrize("scoring", [importance, moving])
@@ -186,6 +201,16 @@ def test_a_pipeline_that_looks_at_its_fitted_steps():
     both(model, HORIZONS, X, Y, cv=3, scoring="accuracy")
 
 
+class Copying(Pipeline):
+    def predict(self, X, **parameters):
+        return super(Copying, copy.deepcopy(self)).predict(X, **parameters)
+
+
+def test_a_pipeline_that_copies_its_fitted_steps():
+    model = pipeline(("scale", StandardScaler()), kind=Copying)
+    both(model, HORIZONS, X, Y, cv=3, scoring="accuracy")
+
+
 class Shifted(Pipeline):
     def fit(self, X, y, **parameters):
         self.shift_ = self.named_steps["model"].max_iter
@@ -207,6 +232,66 @@ def test_a_pipeline_that_reports_every_step(capsys):
     assert said.count("(step 1 of 2) Processing scale") == 2 * (9 + 1)
 
 
+class Noting:
+    """A callback that notes which tasks begin."""
+
+    def __init__(self):
+        self.begun = []
+
+    def setup(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        self.begun.append(context.task_name)
+
+    def on_fit_task_end(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+
+@pytest.mark.parametrize("of_a_pipeline", [False, True])
+def test_callbacks_of_a_candidate_are_told_of_every_fit(of_a_pipeline):
+    begun = []
+    for kind in (GridSearchCV, GDGridSearchCV):
+        model = pipeline(("scale", StandardScaler())) if of_a_pipeline else classifier()
+        name = "model__max_iter" if of_a_pipeline else "max_iter"
+        callback = Noting()
+        kind(model.set_callbacks(callback), {name: [2, 5]}, cv=2, refit=False).fit(X, Y)
+        begun.append(callback.begun)
+    assert begun[0] == begun[1] and begun[0].count("fit") == 4
+
+
+class Pairs(FunctionTransformer):
+    """Takes a matrix of pairs of rows: its columns are rows that train."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.pairwise = True
+        return tags
+
+
+def test_pairs_of_rows():
+    model = pipeline(("pairs", Pairs()))
+    both(model, {"model__max_iter": [2, 5]}, X @ X.T, Y, cv=2, alone=4)
+
+
+def test_validation_data():
+    """They are the same for all splits, and no fit has them in a shared pass."""
+    fit = {"X_val": X[:60], "y_val": Y[:60]}
+    both(classifier(), {"max_iter": [2, 5]}, X, Y, fit, cv=3, alone=6)
+
+
+def test_without_targets():
+    said = []
+    for kind in (GridSearchCV, GDGridSearchCV):
+        with pytest.raises(TypeError, match="'y'") as error:
+            kind(classifier(), {"max_iter": [2, 5]}, cv=2, error_score="raise").fit(X)
+        said.append(str(error.value))
+    assert said[0] == said[1]
+
+
 @pytest.mark.parametrize("kind", ["u1", "u4", "u8", "i2"])
 def test_rows_of_any_integers(kind):
     backwards = np.arange(99, -1, -1).astype(kind)
@@ -214,6 +299,13 @@ def test_rows_of_any_integers(kind):
     splits = [(twice, np.arange(100, 150).astype(kind)), (np.arange(50).astype(kind), twice)]
     options = {"cv": splits, "scoring": "neg_log_loss"}
     both(classifier(batch_size=16), {"max_iter": [2, 5]}, X, Y, **options)
+
+
+def test_rows_counted_from_the_end():
+    """Every row tests once, so that the splits could share their moments."""
+    first, last = np.arange(75), np.arange(-75, 0)
+    y = X @ np.arange(6.0) + Y
+    both(GDRegressor(), {"alpha": [0.1, 10.0]}, X, y, cv=[(first, last), (last, first)])
 
 
 def test_a_split_without_a_test():

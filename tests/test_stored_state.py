@@ -186,6 +186,7 @@ def test_files(form, monkeypatch):
         ("coef_", [None, "text", np.zeros(3), np.zeros((2, 10)), np.zeros(10, dtype=object)]),
         ("intercept_", [None, "text", np.zeros(3)]),
         ("n_features_in_", [None, "text", 7, -1]),
+        ("_run", ["text", {}]),
     ],
 )
 def test_damaged_attributes_of_a_regressor(attribute, values):
@@ -212,9 +213,29 @@ def test_damaged_attributes_of_a_classifier(attribute, values):
             GDClassifier.__new__(GDClassifier).__setstate__(state)
 
 
+@pytest.mark.parametrize("attribute", ["coef_", "intercept_", "classes_"])
+def test_missing_attributes(attribute):
+    state = MODELS["classes"]().fit(IRIS, SPECIES).__getstate__()
+    del state[attribute]
+    with pytest.raises(ValueError, match=f"cannot be loaded.*{attribute} is missing"):
+        GDClassifier.__new__(GDClassifier).__setstate__(state)
+
+
+def test_the_run_of_another_model():
+    """It would be trained on with arrays of other lengths."""
+    state, other = (MODELS["averaged"]().fit(X[:, :d], Y).__getstate__() for d in (10, 9))
+    with pytest.raises(ValueError, match="coef_ must be of the shape that the run has"):
+        GDRegressor.__new__(GDRegressor).__setstate__(state | {"_run": other["_run"]})
+
+
 def test_a_damaged_sparse_matrix_of_coefficients():
     model = MODELS["classes"]().fit(IRIS, SPECIES).sparsify()
     assert pickle.loads(pickle.dumps(model)).predict(IRIS).shape == SPECIES.shape
+    whole = model.coef_
+    model.coef_ = whole[:, :3]
+    with pytest.raises(ValueError, match="cannot be loaded"):
+        pickle.loads(pickle.dumps(model))
+    model.coef_ = whole
     model.coef_.indices[0] = 10**6
     with pytest.raises(ValueError, match="cannot be loaded"):
         pickle.loads(pickle.dumps(model))

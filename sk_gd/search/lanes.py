@@ -386,8 +386,6 @@ class Pass:
 def schedule_starts_alike(config, epochs, n_batches):
     """Whether the first `epochs` of a run have the learning rates of a run with that `max_iter`."""
     schedule, horizon = config.schedule, config.horizon
-    if horizon == epochs:
-        return True
     time = np.arange(epochs * n_batches) / n_batches
     # A schedule that reacts to the loss may also use the horizon, later.
     return type(schedule).after is Schedule.after and np.array_equal(

@@ -62,8 +62,6 @@ class Task:
 
     def reason_not_shared(self):
         """Return why the fit cannot be shared, or None if it can."""
-        if self.call.y is None:
-            return "there is no y"
         if get_config()["array_api_dispatch"]:
             return "array_api_dispatch is on"
         if self.is_pipeline and has_callbacks(self.estimator):

@@ -135,8 +135,8 @@ def check_array(name, value, shape, dtype=np.float64, *, finite=False):
         and value.flags.c_contiguous
         and (not finite or np.isfinite(value).all())
     ):
-        what = "finite " if finite else ""
-        raise damaged(name, f"a {what}array of {np.dtype(dtype)} of shape {shape}", value)
+        what = "a finite" if finite else "an"
+        raise damaged(name, f"{what} array of {np.dtype(dtype)} of shape {shape}", value)
 
 
 @contextlib.contextmanager
