@@ -155,8 +155,9 @@ def test_errors(tmp_path):
     with pytest.raises(TypeError, match="instance.*class 'sk_gd"):
         Checkpoint(path).fit(type(estimator()), X, Y)
     train(path)
-    with pytest.raises(ValueError, match="parameters of the model"):
-        Checkpoint(path).fit(estimator(alpha=3.0), X, Y)
+    for other in (estimator(alpha=3.0), estimator(max_iter=9)):
+        with pytest.raises(ValueError, match="parameters of the model"):
+            Checkpoint(path).fit(other, X, Y)
 
 
 @pytest.mark.slow

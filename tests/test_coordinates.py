@@ -165,7 +165,7 @@ def test_whitening_survives_a_feature_that_is_the_sum_of_two():
     np.testing.assert_allclose((X @ coef.T + b)[:, 0], y, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", ["none", "all", "few"])
 @pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("intercept", [False, True])
 @pytest.mark.parametrize("precondition", [None, "standardize"])
@@ -173,7 +173,9 @@ def test_whitening_survives_a_feature_that_is_the_sum_of_two():
 def test_smoothness(loss, precondition, intercept, storage, weighted):
     X = rows()
     y = 3 * X[:, 0] if loss == "squared_error" else np.arange(40) % 2
-    weight = np.random.default_rng(9).random(40) if weighted else None
+    weight = None if weighted == "none" else np.random.default_rng(9).random(40)
+    if weighted == "few":
+        weight[4:] = 0
     data = make_data(
         storage(X), y, loss, precondition=precondition, weight=weight, intercept=intercept
     )
@@ -192,6 +194,18 @@ def test_smoothness(loss, precondition, intercept, storage, weighted):
     values = [of(b) for b in range(1, 41)]
     assert np.all(np.diff(values) <= 1e-12 * single)
     assert largest < of(5) < single
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "svrg"])
+def test_a_batch_may_have_more_rows_than_have_weight(optimizer):
+    """It is no full batch: the automatic rate must suit a batch with most of them, or with none."""
+    random = np.random.default_rng(0)
+    X, weight = random.normal(size=(5000, 3)), np.zeros(5000)
+    weight[random.choice(5000, 10, replace=False)] = 1
+    model = GDRegressor(optimizer, alpha=0, tol=None, max_iter=100, random_state=0)
+    model.fit(X, X @ [1.0, 2.0, 3.0], sample_weight=weight)
+    assert model.batch_size_ > 10
+    np.testing.assert_allclose(model.coef_, [1, 2, 3], rtol=1e-3)
 
 
 def test_smoothness_of_many_columns_is_not_below_the_largest_eigenvalue():

@@ -85,6 +85,22 @@ class TestBookkeeping:
         assert "max_iter=5" in found.message and "tol=1e-05" in found.message
         assert np.abs(found.jac).max() > 1e-5
 
+    def test_the_last_iteration(self):
+        """It may end at the minimum, or where there is no gradient."""
+        options = {"learning_rate": 0.5, "max_iter": 1}
+        found = minimize(parabola, [0.0], jac=True, method=SGD(), options=options)
+        assert (found.x[0], found.status, found.nit) == (3, 0, 1)
+        assert "not above tol" in found.message
+        found = minimize(
+            lambda x: parabola(x)[0],
+            [0.0],
+            jac=lambda x: [-6.0 if x[0] == 0 else np.nan],
+            method=SGD(),
+            options=options,
+        )
+        assert (found.x[0], found.status, found.success) == (0, 2, False)
+        assert "After iteration 1" in found.message
+
     def test_begins_at_a_minimum(self):
         found = minimize(parabola, [3.0], jac=True, method=Adam())
         assert (found.success, found.nit, found.njev) == (True, 0, 1)

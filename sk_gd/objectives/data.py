@@ -89,7 +89,7 @@ class Data:
 
     @cached_property
     def _extent(self):
-        return extent_of(self.problem.X, self.problem.weights, self.coordinates)
+        return extent_of(self.problem.X, self.problem.weights, self.coordinates, self.n)
 
     @cached_property
     def _order(self):

@@ -39,7 +39,8 @@ class Extent(NamedTuple):
     longest : float
         The largest squared length of a row, times its weight.
     n : float
-        How many rows have weight; infinite if they are a sample of a larger population.
+        How many rows the batches are drawn from; infinite if they are a sample of a larger
+        population.
     """
 
     largest: float
@@ -47,8 +48,8 @@ class Extent(NamedTuple):
     n: float
 
 
-def extent_of(X, weight, coordinates):
-    """The extent of the rows of X, dense or CSR.
+def extent_of(X, weight, coordinates, n):
+    """The extent of the rows of X, dense or CSR, of which n train.
 
     The `weight` of the rows has mean one over those that train, and is zero on the others.
     """
@@ -58,10 +59,10 @@ def extent_of(X, weight, coordinates):
         longest = float(np.max(w * norms))
         largest = 0.0
         if not longest * np.sum(w) < np.inf:
-            return Extent(np.inf, np.inf, int(np.count_nonzero(w)))
+            return Extent(np.inf, np.inf, n)
         if coordinates.rotation is None and np.any(norms):
             largest = _largest_eigenvalue(X, w, coordinates)
-    return Extent(largest, longest, int(np.count_nonzero(w)))
+    return Extent(largest, longest, n)
 
 
 def smoothness(extent, coordinates, penalty, batch_size, noise_gain=1.0):

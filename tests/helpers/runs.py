@@ -288,7 +288,7 @@ def largest_curvature(data, curvature, batch_size):
     """The bound L on the curvature of a batch; the automatic learning rate is 1 / L."""
     at = copy.copy(data.coordinates)
     at.curvature = curvature
-    extent = extent_of(data.problem.X, data.problem.weight, at)
+    extent = extent_of(data.problem.X, data.problem.weight, at, data.n)
     return smoothness(extent, at, ElasticNet(0.0), batch_size)
 
 
