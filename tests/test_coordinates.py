@@ -84,6 +84,24 @@ def test_moments_of_many_rows_are_taken_in_chunks(monkeypatch):
     np.testing.assert_allclose(moments.covariance, np.cov(repeated.T, ddof=0), rtol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sparse_rows_without_weight_fill_a_chunk(dtype, monkeypatch):
+    monkeypatch.setattr("sk_gd.objectives.moments.JOINT_ENTRIES", 30_000)
+    X, weight = np.tile(rows(40), (1000, 1)).astype(dtype), np.zeros(40_000)
+    X[:, 0] = 3
+    X[:20_000] *= 2
+    weight[20_000:] = np.arange(20_000) % 2
+    Y = X @ [[1.0], [0.0], [-1.0], [2.0]]
+    moments = Moments(full=True).update_sparse(sp.csr_array(X), Y, weight)
+    used = np.column_stack([X, Y])[weight > 0].astype(float)
+    for found in (moments, Moments().update(sp.csr_array(X), weight)):
+        n = len(found.mean)
+        np.testing.assert_allclose(found.mean, used.mean(axis=0)[:n], rtol=1e-6)
+        np.testing.assert_allclose(found.variance, used.var(axis=0)[:n], rtol=1e-6)
+        assert found.variance[0] == 0
+    np.testing.assert_allclose(moments.covariance, np.cov(used.T, ddof=0), rtol=1e-6, atol=1e-9)
+
+
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
@@ -201,7 +219,8 @@ def test_a_batch_may_have_more_rows_than_have_weight(optimizer):
     """It is no full batch: the automatic rate must suit a batch with most of them, or with none."""
     random = np.random.default_rng(0)
     X, weight = random.normal(size=(5000, 3)), np.zeros(5000)
-    weight[random.choice(5000, 10, replace=False)] = 1
+    # No row of even number: every fourth row is in the sample that shows divergence.
+    weight[1 + 2 * random.choice(2500, 10, replace=False)] = 1
     model = GDRegressor(optimizer, alpha=0, tol=None, max_iter=100, random_state=0)
     model.fit(X, X @ [1.0, 2.0, 3.0], sample_weight=weight)
     assert model.batch_size_ > 10

@@ -153,6 +153,29 @@ def test_a_row_without_weight_is_not_read(any_text):
     np.testing.assert_array_equal(GDClassifier(**SETTINGS).fit(X, y, weight).coef_, once)
 
 
+def test_a_constant_feature_changes_nothing(given):
+    X, y = given
+    model = GDClassifier("lbfgs", precondition="standardize", **SETTINGS)
+    alone = clone(model).fit(X, y)
+    beside = clone(model).fit(sp.csr_matrix(sp.hstack([np.full((N, 1), 0.5), X])), y)
+    np.testing.assert_allclose(beside.coef_[:, 1:], alone.coef_, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(beside.intercept_, alone.intercept_, rtol=0, atol=1e-9)
+    assert not beside.coef_[:, 0].any()
+
+
+def test_raw_coordinates(any_text, monkeypatch):
+    model = GDClassifier("lbfgs", precondition=None, **SETTINGS)
+    least = clone(model).set_params(max_iter=1000, tol=1e-9).fit(*any_text).loss_curve_[-1]
+    ours, other = (
+        fit().loss_curve_[-1] - least
+        for fit in (
+            lambda: clone(model).fit(*any_text),
+            lambda: without(monkeypatch, lambda: clone(model).fit(*any_text)),
+        )
+    )
+    assert ours < 0.1 * other
+
+
 def test_a_misleading_beginning_is_forgotten(given, monkeypatch):
     def fit():
         return GDClassifier("lbfgs", **SETTINGS).fit(*given)

@@ -101,6 +101,8 @@ class TestLossCurve:
             LossCurveDisplay.from_estimator(GDRegressor())
         with pytest.raises(ValueError, match=naming("estimator", "at least one")):
             LossCurveDisplay.from_estimator([])
+        with pytest.raises(TypeError, match=naming("estimator", "GDRegressor", "'adam'")):
+            LossCurveDisplay.from_estimator("adam")
 
 
 RATES = [1e-3, 0.1, 1e6]

@@ -270,6 +270,9 @@ class TestHeatMap:
         assert {label.get_text() for label in labels} == {"cosine", "warm", "<lambda>"}
 
 
+ONE_POINT = [(np.ones(10), 0.0)]
+
+
 class TestRefuses:
     @pytest.mark.parametrize(
         "options, words",
@@ -286,6 +289,7 @@ class TestRefuses:
             ({"width": 1e160}, ["width", "1e+160"]),
             ({"n_directions": True}, ["n_directions", "1 or 2", "True"]),
             ({"n_directions": 2.0}, ["n_directions", "1 or 2", "2.0"]),
+            ({"directions": "pca", "paths": [ONE_POINT]}, ["'pca'", "2 directions", "Got fewer"]),
         ],
     )
     def test_landscape(self, options, words, model):

@@ -63,6 +63,21 @@ def test_values_for_an_optimizer_without_parameters(args, named):
         optimizers.SGD(*args, **named)
 
 
+class Plain(optimizers.Optimizer):
+    def step(self, w, g, lr, state):
+        w -= lr * g
+
+
+def test_an_own_optimizer_without_parameters():
+    with pytest.raises(TypeError, match=r"Plain has no parameter 'speed'\. It has none\."):
+        Plain(speed=0.9)
+
+
+def test_names_of_another_kind_of_estimator():
+    with pytest.raises(ValueError, match="kind must be 'regressor' or 'classifier'. Got 'classif"):
+        losses.names("classification")
+
+
 class WithRate(optimizers.Optimizer):
     """An optimizer whose own parameter has a name that is a hint for others."""
 

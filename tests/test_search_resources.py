@@ -7,15 +7,25 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers.runs import Packed, are_different, packed, predictions_of_rows, without_copy
+from helpers.runs import (
+    Packed,
+    are_different,
+    do_not_copy_rows,
+    packed,
+    predictions_of_rows,
+    without_copy,
+)
+from helpers.searches import both
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor
 from sk_gd.objectives.caching import cached_property
 
 RNG = np.random.default_rng(0)
+CROWDED = (4000, 0.05), (2000, 0.1)
 
 
 @pytest.mark.parametrize("kind", [GDClassifier, GDRegressor])
@@ -82,6 +92,17 @@ def test_rows(rows):
     if len(rows):
         unique = len(np.unique(rows)) == len(rows) and rows.min() >= 0
         assert are_different(rows) == unique
+
+
+def test_rows_that_are_read_in_place_decide_the_size_of_a_batch(monkeypatch):
+    """Of sparse rows it depends on their entries. The rows that test have more of them."""
+    do_not_copy_rows(monkeypatch)
+    parts = [sp.random(n, 40, density, "csr", random_state=0) for n, density in CROWDED]
+    X, y = sp.vstack(parts, "csr"), np.arange(6000) % 2
+    model = GDClassifier("adam", max_iter=1, tol=None, random_state=0)
+    assert clone(model).fit(X[:4000], y[:4000]).batch_size_ != clone(model).fit(X, y).batch_size_
+    cv = [(np.arange(4000), np.arange(4000, 6000))]
+    both(model, {"alpha": [0.1, 0.01]}, X, y, cv=cv, scoring="neg_log_loss")
 
 
 def test_masks():
