@@ -214,6 +214,28 @@ def test_smoothness(loss, precondition, intercept, storage, weighted):
     assert largest < of(5) < single
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("storage", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("precondition", PRECONDITIONS)
+def test_automatic_rates_of_normalised_steps(precondition, storage, weighted):
+    """The rate is relative to the root of the trace of the Hessian, without the intercept."""
+    X = np.random.default_rng(0).normal(0.5, [1, 2, 3, 4], (40, 4))
+    weight = np.random.default_rng(1).random(40) if weighted else None
+    settings = {"alpha": 0.01, "scale_penalty": False, "max_iter": 1, "tol": None}
+    model = GDClassifier("adam", precondition=precondition, batch_size=10, **settings)
+    model.fit(storage(X), np.arange(40) % 2, weight)
+    lengths, scale = np.average(X**2, axis=0, weights=weight), np.ones(4)
+    if precondition == "standardize":
+        mean = np.average(X, axis=0, weights=weight) if storage is np.asarray else 0.0
+        scale = 1 / np.average((X - mean) ** 2, axis=0, weights=weight)
+        lengths = 1 / scale
+    trace = np.sum((0.25 * lengths + 0.01) * scale)
+    if precondition == "whiten":
+        trace = 4  # every direction has the curvature one
+    expected = optimizers.Adam.default_rate / np.sqrt(trace)
+    assert model.learning_rate_ == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "svrg"])
 def test_a_batch_may_have_more_rows_than_have_weight(optimizer):
     """It is no full batch: the automatic rate must suit a batch with most of them, or with none."""

@@ -72,7 +72,7 @@ def test_weights_are_repeated_rows():
     y = y[:, None]
     for rows in (101, 25):  # without their weights, 25 rows are too few to judge a stream
         some, counts = y[:rows], weight[:rows]
-        for before in (None, Moments().update(truth[:, None])):
+        for before in (None, Moments().update(truth[:, None] + 100)):
             np.testing.assert_array_equal(
                 bounds_of(some, counts, before),
                 bounds_of(np.repeat(some, counts, axis=0), None, before),

@@ -43,7 +43,7 @@ def coordinates_for(
     fit_intercept=True,
     ridge=0.0,
     feature_size=1.0,
-    centre=None,
+    centre=False,
 ):
     """The coordinates that `precondition` names.
 
@@ -61,9 +61,9 @@ def coordinates_for(
         Strength of the ridge penalty.
     feature_size : ndarray of shape (n_features,) or float
         What coefficients are multiplied by before they are penalised.
-    centre : bool, optional
-        Whether to subtract the means of all features. By default, if there is an intercept and X is
-        not sparse. With an intercept, means far from zero are always subtracted.
+    centre : bool
+        Whether to subtract the means of all features. With an intercept, means far from zero are
+        always subtracted.
 
     Returns
     -------
@@ -81,8 +81,6 @@ def coordinates_for(
         few = problem.components(features, feature_size, fit_intercept)
         coordinates.project(few)
         features, centre = few.moments, fit_intercept
-    if centre is None:
-        centre = fit_intercept and not problem.is_sparse
     if fit_intercept and not centre:
         centre = features.is_far()
     units = units_of(problem.loss, n_outputs, statistics.targets)

@@ -149,6 +149,7 @@ def make_data(
         fit_intercept=intercept,
         ridge=ridge,
         feature_size=statistics.features.size if scale_penalty else 1.0,
+        centre=intercept and not problem.is_sparse,
     )
     return problem.data(coordinates, batch_size or X.shape[0], False)
 
