@@ -367,10 +367,16 @@ class TestBatchSize:
         model.fit(inputs, targets)
         assert isinstance(model.batch_size_, int)
         if optimizer == "adam":
-            assert 1 < model.batch_size_ < 4500
+            assert model.batch_size_ == 45
             assert model.t_ == model.n_iter_ * -(-4500 // model.batch_size_)
         else:
             assert model.batch_size_ == 4500
+
+    @pytest.mark.parametrize("n, rows", [(100, 100), (101, 32), (3300, 33), (30_000, 256)])
+    def test_a_hundredth_of_the_rows(self, n, rows):
+        """Within the bounds of the guide, which also says that up to 100 rows are one batch."""
+        X = np.linspace(-1, 1, n)[:, None]
+        assert GDRegressor("adam", max_iter=1, tol=None).fit(X, X[:, 0]).batch_size_ == rows
 
     def test_larger_than_the_data(self):
         assert GDRegressor("adam", batch_size=1000, **QUICK).fit(X, Y).batch_size_ == 90

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.base import clone
-from sklearn.datasets import load_diabetes
+from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import (
     ElasticNet,
@@ -184,6 +184,14 @@ class TestMinimisers:
         for container in (np.asarray, sp.csr_array):
             model = make(alpha=0.1, **EXACT).fit(container(X), y, sample_weight=weight)
             assert_same(model, expected, 1e-7)
+
+    @pytest.mark.parametrize("unit", [1e-12, 1e12])
+    def test_the_unit_of_weights_changes_nothing(self, unit):
+        """They may add up to less than the weight of one row, as inverse variances do."""
+        X, y = load_breast_cancer(return_X_y=True)
+        expected = GDClassifier(alpha=1e-3).fit(X, y)
+        model = GDClassifier(alpha=1e-3).fit(X, y, np.full(len(y), unit))
+        assert model.loss_curve_[-1] == pytest.approx(expected.loss_curve_[-1], rel=1e-6)
 
     def test_a_zero_that_is_stored_is_a_zero(self):
         X, y, weight = data()

@@ -97,6 +97,24 @@ class TestAPath:
             assert found <= least + 1e-4 * abs(least)
         assert shared <= 0.5 * plain
 
+    @pytest.mark.parametrize("case", ["counts", "hinge"])
+    def test_where_newton_steps_are_not_cheap(self, case):
+        """The Hessian of many features is not computed, and here it is not known otherwise."""
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(400, 80)) @ rng.normal(size=(80, 80)) * rng.gamma(1.0, size=80)
+        signal = X / X.std(axis=0) @ rng.normal(size=80) / 9 + 2 * rng.normal(size=400)
+        model, y = CASES[case][0], signal > 0
+        if case == "counts":
+            model, y = GDRegressor(loss="gamma"), np.exp(signal / 5) * rng.gamma(2, size=400)
+        shared = plain = 0
+        for each in fitted(model, {"alpha": STRENGTHS}, X, y, [(np.arange(300), np.arange(99))]):
+            alone = clone(each).fit(X[:300], y[:300])
+            exact = clone(each).set_params(tol=1e-10, max_iter=5000).fit(X[:300], y[:300])
+            shared += sum(each.evaluation_curve_)
+            plain += sum(alone.evaluation_curve_)
+            assert each.loss_curve_[-1] <= exact.loss_curve_[-1] * (1 + 5e-4)
+        assert shared <= 0.6 * plain
+
     @cases
     def test_strengths_that_are_far_apart(self, case):
         model, y = CASES[case]

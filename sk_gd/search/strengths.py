@@ -185,7 +185,7 @@ class Path:
         before = self.before
         if before is None:
             self._begin_first(run)
-        elif before.error is not None or not before.is_settled:
+        elif not before.is_settled:
             # The last minimum is not known.
             run.begin(self.optimizer)
             self.minima, self.curvature, self.preconditioner = [], None, None
@@ -203,7 +203,7 @@ class Path:
             self.preconditioner = None
             self.is_slow |= self.before is not None
         self.before = run
-        if run.error is None and run.is_settled:
+        if run.is_settled:
             self.minima.append(Minimum(run.config.penalty.alpha, run.lane.model()))
 
     def _begin_first(self, run):
