@@ -115,11 +115,13 @@ def test_sparse_as_dense():
         assert dense.scale_penalty_ is sparse.scale_penalty_
 
 
-def test_raw_penalty_asked_for(asked):
-    X, y = counts()
+@pytest.mark.parametrize(("n", "seed"), [(600, 0), (900, 2)])  # the latter's ratios differ
+def test_raw_penalty_asked_for(n, seed, asked):
+    X, y = counts(n, seed=seed)
     model = GDClassifier(scale_penalty=False).fit(X, y)
     assert model.scale_penalty_ is False
-    raw = max(asked[1].known, key=asked[1].known.get)
+    scaled, raw = (each.best(min(each.known))[0] for each in asked[:2])
+    assert (scaled == raw) == (n == 600)
     curvature, variance = 1 / 8, np.sum(X.var(axis=0))
     ratio = raw * curvature
     if 8 * ratio > variance:

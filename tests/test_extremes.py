@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
@@ -275,6 +275,21 @@ def test_outputs_of_different_units(units, seed):
             for each in ((coef, intercept), (alone.coef_, alone.intercept_), constant)
         )
         assert found - least <= 1e-4 * learnt_nothing  # as near as `tol` asks for
+
+
+@pytest.mark.parametrize("alpha", [1e-6, 1e-9])
+@pytest.mark.parametrize("optimizer", ["nesterov", "momentum"])
+def test_a_loss_that_nearly_vanishes(optimizer, alpha):
+    """With a penalty `tol` is relative to the objective, however small that is."""
+    X = np.random.default_rng(0).normal(size=(200, 5))
+    y = X @ np.arange(1.0, 6)
+    model = GDRegressor(optimizer, alpha=alpha, scale_penalty=False, batch_size="full")
+    ridge = Ridge(200 * alpha).fit(X, y)
+    found, least = (
+        naive.objective("squared_error", X, y, each.coef_, each.intercept_, alpha=alpha)
+        for each in (model.set_params(max_iter=1000).fit(X, y), ridge)
+    )
+    assert found - least <= 1e-3 * least
 
 
 @pytest.mark.parametrize("unit", [1.0, 1e4, 1e8, 1e12])
