@@ -119,3 +119,13 @@ def test_losses_that_are_zero_without_a_model(loss):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         GDClassifier(loss=loss, random_state=0).fit(*CANCER)
+
+
+def test_a_sample_of_rows_that_differ_is_compared_with_itself():
+    """Every fourth row is in the sample, and no model explains the targets of these rows."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(4096, 2)), np.zeros(4096)
+    y[::4] = rng.choice([-1, 1], 1024)
+    model = GDRegressor("sgd", loss="huber", batch_size="full", learning_rate=0.1, tol=None)
+    curve = model.set_params(max_iter=120).fit(X, y).loss_curve_
+    assert curve[-1] < curve[0] < 0.2
