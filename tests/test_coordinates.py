@@ -1,5 +1,7 @@
 """The coordinates of the optimizer: maps to and from the model, statistics, and curvature."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -212,6 +214,16 @@ def test_smoothness(loss, precondition, intercept, storage, weighted):
     values = [of(b) for b in range(1, 41)]
     assert np.all(np.diff(values) <= 1e-12 * single)
     assert largest < of(5) < single
+
+
+@pytest.mark.parametrize("size", range(1, 7))
+def test_the_noise_of_a_batch_is_that_of_rows_without_replacement(size):
+    data = make_data(rows()[:6], np.arange(6) % 2, "log_loss")
+    numbers = np.random.default_rng(0).normal(size=6)
+    means = [np.mean(some) for some in itertools.combinations(numbers, size)]
+    noise = np.var(means) / np.var(numbers)
+    single, whole, found = (largest_curvature(data, 0.25, b) for b in (1, 6, size))
+    assert found == pytest.approx((1 - noise) * whole + noise * single, rel=1e-12)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
