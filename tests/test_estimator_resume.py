@@ -364,3 +364,11 @@ def test_lbfgs_asks_no_more_when_it_is_resumed(precondition, loss):
         parts.fit(X, y)
     assert parts.evaluation_curve_ == whole.evaluation_curve_
     np.testing.assert_array_equal(parts.coef_, whole.coef_)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_the_automatic_rate_of_a_stream_never_grows(optimizer):
+    """The rows to come may be as long as the longest so far."""
+    model = GDRegressor(optimizer, precondition=None)
+    rates = [model.partial_fit(X * unit, TARGET).learning_rate_ for unit in (1, 0.1, 10, 1)]
+    assert rates[0] == rates[1] > rates[2] == rates[3]
