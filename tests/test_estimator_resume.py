@@ -372,3 +372,10 @@ def test_the_automatic_rate_of_a_stream_never_grows(optimizer):
     model = GDRegressor(optimizer, precondition=None)
     rates = [model.partial_fit(X * unit, TARGET).learning_rate_ for unit in (1, 0.1, 10, 1)]
     assert rates[0] == rates[1] > rates[2] == rates[3]
+
+
+def test_a_fit_that_goes_on_has_its_patience_again():
+    settings = {"learning_rate": 1e-9, "tol": 0.1, "n_iter_no_change": 3, "warm_start": True}
+    model = GDRegressor("adam", random_state=0, **settings).fit(X, TARGET)
+    assert len(model.loss_curve_) == 4
+    assert len(model.fit(X, TARGET).loss_curve_) == 8

@@ -24,7 +24,7 @@ from helpers.runs import (
 )
 from helpers.schedules import INSTANCES, OF_THE_HORIZON, in_training
 from sk_gd import GDClassifier, GDRegressor, optimizers, schedules
-from sk_gd.schedules import Exponential, InverseTime, Plateau, Schedule, Warmup
+from sk_gd.schedules import Exponential, InverseTime, Plateau, Polynomial, Schedule, Warmup
 
 X, TARGET = make_regression(150, 6, n_informative=4, noise=5.0, random_state=0)
 LABELS = make_classification(150, 6, n_informative=4, n_classes=3, random_state=0)[1]
@@ -256,3 +256,44 @@ class TestSearch:
         scores = search.cv_results_["mean_test_score"]
         assert scores[0] > scores[1]
         assert search.best_params_ == {name: values[0]}
+
+
+class TestHorizon:
+    """A fit has `max_iter` epochs ahead of it, whatever came before.
+
+    On a parabola of curvature one, an epoch multiplies the distance to the minimum with one minus
+    the rate.
+    """
+
+    X, RATE = np.array([[1.0], [-1.0]]), 0.1
+
+    def model(self):
+        settings = {"precondition": None, "fit_intercept": False, "alpha": 0, "tol": None}
+        return GDRegressor(
+            "sgd",
+            learning_rate=self.RATE,
+            schedule=Polynomial(1),
+            max_iter=5,
+            warm_start=True,
+            **settings,
+        )
+
+    def shrinks(self, first, last, horizon):
+        return np.prod(1 - self.RATE * (1 - np.arange(first, last) / horizon))
+
+    @pytest.mark.parametrize(
+        "held_out", [(None, None), (1, 1), (1, 2)], ids=["none", "same", "other"]
+    )
+    def test_a_fit_that_goes_on(self, held_out):
+        """Also if other rows are held out, of which the model is judged anew."""
+        model, left = self.model(), 1.0
+        for begin, unit in zip((0, 5), held_out, strict=True):
+            given = {} if unit is None else {"X_val": unit * self.X, "y_val": unit * self.X[:, 0]}
+            left *= self.shrinks(begin, begin + 5, begin + 5)
+            model.fit(self.X, self.X[:, 0], **given)
+            assert 1 - model.coef_[0] == pytest.approx(left, rel=1e-12)
+
+    def test_a_fit_after_other_data(self):
+        model = self.model().fit(self.X, self.X[:, 0]).partial_fit(self.X, 3 * self.X[:, 0])
+        left = (1 - model.coef_[0]) * self.shrinks(0, 5, 5)
+        assert 1 - model.fit(self.X, self.X[:, 0]).coef_[0] == pytest.approx(left, rel=1e-12)
