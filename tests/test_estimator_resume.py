@@ -379,3 +379,21 @@ def test_a_fit_that_goes_on_has_its_patience_again():
     model = GDRegressor("adam", random_state=0, **settings).fit(X, TARGET)
     assert len(model.loss_curve_) == 4
     assert len(model.fit(X, TARGET).loss_curve_) == 8
+
+
+def test_a_stream_after_a_fit_with_validation_data_continues_from_the_best_model():
+    """Each epoch takes a tenth of the way to one."""
+    inputs = np.array([[1.0], [-1.0]])
+    model = GDRegressor(
+        "sgd",
+        alpha=0,
+        precondition=None,
+        fit_intercept=False,
+        learning_rate=0.1,
+        max_iter=5,
+        tol=None,
+    )
+    model.fit(inputs, inputs[:, 0], X_val=inputs, y_val=0.2 * inputs[:, 0])
+    assert model.coef_[0] == pytest.approx(1 - 0.9**2, rel=1e-12)
+    model.partial_fit(inputs, inputs[:, 0])
+    assert model.coef_[0] == pytest.approx(1 - 0.9**3, rel=1e-12)
