@@ -105,12 +105,30 @@ class Settings(NamedTuple):
         return self.alpha, self.l1_ratio, self.scale_penalty
 
 
-# The parameters that are copied from the estimator as they are.
-AS_GIVEN = tuple(
+# The parameters that are copied from the estimator.
+COPIED = tuple(
     name
     for name in Settings._fields
     if name not in ("kind", "optimizer", "loss", "given_loss", "schedule", "estimator")
 )
+
+# What the numbers among them become. Those of numpy compute in other precisions, small integers
+# overflow, and True as a number is refused by what loads a model.
+PLAIN = {
+    "alpha": float,
+    "l1_ratio": float,
+    "scale_penalty": bool,
+    "fit_intercept": bool,
+    "learning_rate": float,
+    "batch_size": int,
+    "max_iter": int,
+    "tol": float,
+    "n_iter_no_change": int,
+    "early_stopping": bool,
+    "validation_fraction": float,
+    "shuffle": bool,
+    "warm_start": bool,
+}
 
 
 def settings_of(estimator):
@@ -143,11 +161,17 @@ def settings_of(estimator):
         given_loss=estimator.loss,
         schedule=schedule,
         estimator=None if estimator.scoring is None else estimator,
-        **{name: given[name] for name in AS_GIVEN if name in given},
+        **{name: _plain(name, given[name]) for name in COPIED if name in given},
     )
     if settings.has_corner:
         _check_smooth(settings)
     return settings
+
+
+def _plain(name, value):
+    """The value of a parameter, as a number of Python if it is one."""
+    kind = PLAIN.get(name)
+    return value if kind is None or value is None or isinstance(value, str) else kind(value)
 
 
 def _is_auto(optimizer):
@@ -218,5 +242,5 @@ def check_partial_fit(settings):
 def draw_seed(random_state):
     """The seed of a run: `random_state` itself if it is an int."""
     if isinstance(random_state, Integral):
-        return random_state
+        return int(random_state)
     return check_random_state(random_state).randint(np.iinfo(np.int32).max)

@@ -76,7 +76,7 @@ class Warmup(Schedule):
     def multiplier(self, epochs, horizon):
         rise = self.start_factor + (1 - self.start_factor) * np.minimum(epochs / self.epochs, 1)
         # A warm-up that takes all of the training leaves no horizon: use the shortest, one epoch.
-        rest = horizon - self.epochs if horizon > self.epochs else 1
+        rest = float(horizon) - self.epochs if horizon > self.epochs else 1
         return rise * self._get(self.then)(np.maximum(epochs - self.epochs, 0), rest)
 
     def after(self, losses):
