@@ -197,6 +197,7 @@ FRAME = pd.DataFrame(X, columns=["a", "b", "c"])
 DAYS = pd.date_range("2026-01-01", periods=30)
 
 # What is wrong, the arguments, and patterns that the message must have.
+MASKED = np.ma.array(X, mask=np.arange(X.size).reshape(X.shape) == 4)
 BAD_DATA = [
     ("NaN in X", {"X": with_entry(X, np.nan)}, ["X", "NaN"]),
     ("infinity in X", {"X": with_entry(X, np.inf)}, ["X", "infinity"]),
@@ -214,6 +215,9 @@ BAD_DATA = [
         ["X must have numbers", r"\['when'\]"],
     ),
     ("an array of dates", {"X": DAYS.to_numpy()[:, None]}, ["X must have numbers", "datetime64"]),
+    ("a list of dates", {"X": [[day] for day in DAYS.to_numpy()]}, ["X must", "datetime64"]),
+    ("masked X", {"X": MASKED}, ["X must have no masked", "Got 1 of 90", r"X\.filled"]),
+    ("masked weights", {"sample_weight": MASKED[:, 1]}, ["sample_weight must have no masked"]),
     ("dates in X", {"X": FRAME.assign(b=DAYS)}, ["X must have numbers only", r"columns \['b'\]"]),
     ("empty X", {"X": X[:0], "y": TARGET[:0]}, [r"0 sample\(s\)", "minimum of 1"]),
     ("no features", {"X": X[:, :0]}, [r"0 feature\(s\)", "minimum of 1"]),
@@ -221,6 +225,7 @@ BAD_DATA = [
     ("X and y of different lengths", {"y": TARGET[:7]}, ["inconsistent", "30, 7"]),
     ("no y", {"y": None}, ["y"]),
     ("text in weights", {"sample_weight": "balanced"}, ["sample_weight", "numbers", "'balanced'"]),
+    ("dates as weights", {"sample_weight": DAYS}, ["sample_weight must have numbers", "datetime"]),
     ("NaN in weights", {"sample_weight": with_entry(WEIGHT, np.nan)}, ["sample_weight", "NaN"]),
     ("infinite weight", {"sample_weight": with_entry(WEIGHT, np.inf)}, ["sample_weight", "inf"]),
     ("negative weight", {"sample_weight": with_entry(WEIGHT, -1.0)}, ["sample_weight", "Negative"]),
@@ -236,8 +241,10 @@ BAD_TARGETS = [
     (GDRegressor, "text in a frame", pd.Series(["a"] * 30), ["y must have numbers", "'a'"]),
     (GDRegressor, "dates", DAYS, ["y must have numbers", "datetime64"]),
     (GDRegressor, "dates with a zone", DAYS.tz_localize("UTC"), ["y must have numbers", "Time"]),
+    (GDRegressor, "masked", MASKED[:, 1], ["y must have no masked entries", "Got 1 of 30"]),
     (GDRegressor, "None", [None, *TARGET[1:]], ["y", "NaN"]),
     (GDClassifier, "NaN", with_entry(LABELS, np.nan), ["y", "NaN"]),
+    (GDClassifier, "masked", np.ma.array(LABELS, mask=LABELS == 1), ["y must have no masked"]),
     (GDClassifier, "continuous", TARGET, ["Unknown label type", "continuous"]),
     (GDClassifier, "None", [None, "a"] * 15, ["y", "NoneType, str", "without a label"]),
     (GDClassifier, "objects", np.array([1, "a"] * 15, object), ["y", "int, str", "convert y"]),
@@ -373,6 +380,13 @@ def test_predictions_for_what_is_no_number(bad, words):
     model = prepared(GDRegressor, True)
     with pytest.raises(ValueError, match=f"X must have numbers only.*{words}"):
         model.predict(bad)
+
+
+@pytest.mark.parametrize("bad", [[[DAYS[0]] * 3] * 30, [[{}] * 3] * 30, MASKED])
+def test_objects_and_masks_are_reported_with_x(bad):
+    for call in (prepared(GDRegressor, True).predict, lambda X: GDRegressor().fit(X, TARGET)):
+        with pytest.raises((TypeError, ValueError), match="X must have (numbers only|no masked)"):
+            call(bad)
 
 
 @pytest.mark.parametrize("make", [GDRegressor, GDClassifier])

@@ -54,6 +54,29 @@ def test_missing_values_are_an_error():
         classifier().fit(FRAME.with_columns(pl.lit(None, pl.Float64).alias("hole")), NAMES)
 
 
+@pytest.mark.parametrize(
+    "kind", [pl.Date, pl.Datetime, pl.Datetime(time_zone="UTC"), pl.Duration, pl.Time]
+)
+def test_dates_are_an_error(kind):
+    """They would be numbers of nanoseconds."""
+    column = pl.Series(np.arange(150)).cast(kind).alias("when")
+    model = classifier().fit(FRAME, NAMES)
+    for frame in (FRAME.with_columns(column), column.to_frame()):
+        with pytest.raises(ValueError, match=r"X must have numbers only.*\['when'\]"):
+            classifier().fit(frame, NAMES)
+    with pytest.raises(ValueError, match=r"X must have numbers only.*\['when'\]"):
+        model.predict(FRAME.with_columns(column.alias("when")))
+    with pytest.raises(ValueError, match="sample_weight must have numbers only"):
+        classifier().fit(FRAME, NAMES, sample_weight=column)
+
+
+@pytest.mark.parametrize("search", [False, True])
+def test_lazy_frame(search):
+    model = GDGridSearchCV(classifier(), {"alpha": [0.1]}) if search else classifier()
+    with pytest.raises(TypeError, match=r"X must be in memory. Got a LazyFrame.*X\.collect\(\)"):
+        model.fit(FRAME.lazy(), NAMES)
+
+
 def test_stream():
     model, twin = classifier(), classifier()
     for chunk in (

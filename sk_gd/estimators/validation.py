@@ -51,6 +51,7 @@ class Validator:
         """X, y and weights as `ValidData`; without `reset` X must be like the one seen before."""
         for name, data in (("X", X), ("y", y), ("sample_weight", sample_weight)):
             check_in_memory(kind_of(self._copy), name, data)
+            _refuse_masked(name, data)
         valid = _is_valid(X, y)
         if valid and reset:
             # To look for column names of arrays takes a twentieth of a small fit.
@@ -84,6 +85,7 @@ def validate_features(estimator, *data, **checks):
     """X, or X and y, as scikit-learn validates them for an estimator."""
     # scikit-learn adds all numbers to see whether they are finite.
     numeric = data if checks.get("y_numeric") else data[:1]
+    _refuse_masked("X", data[0])
     _refuse_dates(data[0])
     with _numbers_only(*numeric), np.errstate(over="ignore", invalid="ignore"):
         return validate_data(estimator, *data, accept_sparse="csr", dtype=FLOATS, **checks)
@@ -117,17 +119,33 @@ def _numbers_only(X, y=None):
     except (ValueError, TypeError) as error:
         columns, message = _columns_without_numbers(X), str(error)
         is_text = any(words in message for words in NO_NUMBERS)
-        no_number = is_text or OBJECTS in message
+        is_objects = OBJECTS in message
+        no_number = is_text or is_objects
         if y is not None and no_number and not columns and (sp.issparse(X) or _has_numbers(X)):
             raise targets_without_numbers("y", f"text or objects: {error}") from error
-        if not (columns or is_text):
+        if not (columns or no_number):
             raise
+        if is_objects and not columns:
+            # As in scikit-learn, it is a TypeError.
+            raise TypeError(str(_features_without_numbers(f"objects: {error}"))) from error
         raise _features_without_numbers(columns or f"text: {error}") from error
+
+
+def _columns_of(X):
+    """Names and columns of a frame of pandas or polars, or a table of pyarrow."""
+    if _is_table(X):
+        return zip(X.column_names, X.columns, strict=True)
+    return ((name, X[name]) for name in getattr(X, "columns", ()))
+
+
+def _is_table(X):
+    """Whether X is a table of pyarrow, which is no frame."""
+    return hasattr(type(X), "column_names")
 
 
 def _columns_without_numbers(X):
     """The columns of a frame that are no numbers, for a message; empty if there are none."""
-    columns = [c for c in getattr(X, "columns", []) if not _has_numbers(X[c])]
+    columns = [name for name, column in _columns_of(X) if not _has_numbers(column)]
     return f"text or dates in the columns {columns}" if columns else ""
 
 
@@ -140,14 +158,30 @@ def _features_without_numbers(got):
 
 def _refuse_dates(X):
     """Raise a ValueError if X, or a column of a frame, has dates: nanoseconds for scikit-learn."""
+    if isinstance(X, (list, tuple)) and len(X):
+        X = np.asarray(X[0])
     if _is_date(getattr(X, "dtype", None)):
         raise _features_without_numbers(f"dates or times ({X.dtype})")
-    if hasattr(X, "columns") and any(map(_is_date, getattr(X, "dtypes", ()))):
+    dtypes = X.schema.types if _is_table(X) else getattr(X, "dtypes", ())
+    if hasattr(X, "columns") and any(map(_is_date, dtypes)):
         raise _features_without_numbers(_columns_without_numbers(X))
 
 
 def _is_date(dtype):
-    return getattr(dtype, "kind", None) in ("m", "M")
+    kind = getattr(dtype, "kind", None)
+    if kind is None:
+        # Types of polars and pyarrow, such as Datetime, Time, date32, timestamp and duration.
+        return str(dtype).lower().startswith(("date", "time", "duration"))
+    return kind in "mM"
+
+
+def _refuse_masked(name, data):
+    """Raise a ValueError if entries are masked: scikit-learn reads what is behind the mask."""
+    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+        raise ValueError(
+            f"{name} must have no masked entries. Got {np.ma.count_masked(data)} of {data.size} "
+            f"masked instead; leave out their rows, or replace them, as by {name}.filled(value)."
+        )
 
 
 def _has_numbers(column):
@@ -155,7 +189,7 @@ def _has_numbers(column):
         np.asarray(column, dtype=float)
     except (ValueError, TypeError):
         return False
-    # Dates with a time zone are objects in an array, but not in the frame.
+    # Dates with a time zone, and times of polars, are objects in an array, but not in the frame.
     return not (_is_date(np.asarray(column).dtype) or _is_date(getattr(column, "dtype", None)))
 
 
@@ -183,6 +217,10 @@ def check_in_memory(kind, name, data):
 
     `kind` is the class in `sk_gd.dask` that takes such data.
     """
+    if type(data).__name__ == "LazyFrame":
+        raise TypeError(
+            f"{name} must be in memory. Got a LazyFrame instead: write {name}.collect()."
+        )
     first = data[0] if isinstance(data, (list, tuple)) and len(data) else data
     if hasattr(first, "__dask_graph__"):
         raise TypeError(
@@ -195,6 +233,10 @@ def check_weight(sample_weight, y):
     """Weights as floats, none of them negative; None if there are none."""
     if sample_weight is None:
         return None
+    if _is_date(getattr(sample_weight, "dtype", None)):
+        raise ValueError(
+            f"sample_weight must have numbers only. Got dates or times ({sample_weight.dtype})."
+        )
     try:
         return _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
     except ValueError as error:
