@@ -1,5 +1,6 @@
 """Who comes from another package is told what to write here."""
 
+import ast
 import inspect
 import math
 import pickle
@@ -11,6 +12,7 @@ import pytest
 import scipy.optimize
 from sklearn.datasets import load_diabetes
 
+from helpers.project import ROOT
 from sk_gd import GDClassifier, GDRegressor, losses, optimizers, schedules
 from sk_gd.callbacks import Checkpoint
 from sk_gd.parameters import closest
@@ -361,3 +363,12 @@ def test_a_checkpoint_without_a_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"folder of the checkpoint .*there must exist"):
         Checkpoint(tmp_path / "not" / "there").fit(model, X, TARGET)
     assert not begun
+
+
+def test_errors_can_be_printed_in_every_encoding():
+    """Where it is ASCII, printing another character would be an error of its own."""
+    for path in (ROOT / "sk_gd").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Raise):
+                text = ast.unparse(node)
+                assert text.isascii(), f"{path.name}, line {node.lineno}: {text}"

@@ -213,7 +213,7 @@ def check_whitening(settings, n_features):
     """Raise a ValueError if the matrix of whitened coordinates would be too large."""
     if settings.precondition == "whiten" and n_features > MAX_WHITEN_FEATURES:
         raise ValueError(
-            "precondition='whiten' keeps a matrix of n_features × n_features: at most "
+            "precondition='whiten' keeps a matrix of n_features by n_features: at most "
             f"{MAX_WHITEN_FEATURES} features are allowed. Got {n_features} instead; use "
             "precondition='standardize'."
         )

@@ -24,7 +24,7 @@ def read_scores(results, score):
         means = [name for name in known if name.startswith("mean")]
         raise ValueError(
             "score must be a column of cv_results_ in which higher is better: one of "
-            f"{means}, or one of a single split, such as 'split0_test_…'. Got {score!r} instead."
+            f"{means}, or one of a single split, as 'split0_test_score'. Got {score!r} instead."
         )
     deviations = results.get(score.replace("mean_", "std_", 1)) if "mean_" in score else None
     scores = np.asarray(results[score], dtype=float)

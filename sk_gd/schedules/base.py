@@ -113,7 +113,7 @@ class Schedule(Parameters):
             invalid = ~(np.isfinite(values) & (values >= 0))
             raise ValueError(
                 f"The schedule {self!r} must return finite multipliers that are not negative. Got "
-                f"{values[invalid][0]} at epoch {epochs[invalid][0]:.6g} of {horizon} instead."
+                f"{values[invalid][0]} at epoch {epochs[invalid][0]:.6g} of {horizon:.6g} instead."
             )
         return values.astype(float, copy=False)
 
