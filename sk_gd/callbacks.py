@@ -144,7 +144,7 @@ class Checkpoint(EpochCallback):
         )
 
     def setup(self, estimator, context):
-        """Raise an error before the first epoch, and not after it, if there is no folder.
+        """Raise an error before the first epoch, and not after it, if the folder cannot be used.
 
         Parameters
         ----------
@@ -155,6 +155,8 @@ class Checkpoint(EpochCallback):
         """
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"The folder of the checkpoint {self.path} must exist.")
+        if not os.access(self.path.parent, os.W_OK):
+            raise PermissionError(f"The folder of the checkpoint {self.path} must be writable.")
 
     def end_epoch(self, estimator, epoch, fitted):
         """Write the model at the end of an epoch.
@@ -184,6 +186,8 @@ class Checkpoint(EpochCallback):
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(beside, self.path)
-        except BaseException:
+        except BaseException as error:
             Path(beside).unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.filename is None:
+                error.filename = str(self.path)  # a full disk does not say where it is
             raise

@@ -1,5 +1,6 @@
 """Checkpoints: training that was interrupted continues to the same bits."""
 
+import errno
 import pickle
 import subprocess
 import sys
@@ -137,13 +138,20 @@ def test_a_failed_write_leaves_the_file(tmp_path, monkeypatch):
     before = path.read_bytes()
 
     def fail(*arguments):
-        raise OSError("no space left")
+        raise OSError(errno.ENOSPC, "no space left")
 
     monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(OSError, match="no space left.*model.pickle"):
         Checkpoint(path)._write(estimator().fit(X, Y), 8)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_noticed_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
+    model = estimator().set_callbacks(Interrupt(0))
+    with pytest.raises(PermissionError, match=r"folder of the checkpoint .*model.pickle"):
+        Checkpoint(tmp_path / "model.pickle").fit(model, X, Y)
 
 
 def test_errors(tmp_path):
