@@ -179,6 +179,6 @@ cdef class LaneObjective:
         cdef double plus = 1, none = 0
         cdef char no = b'N'
         dgemm(
-            &side, &no, &k, &rows, &k, &plus, &self.rotation[0, 0], &k, <double *> source, &k,
-            &none, target, &k,
+            &side, &no, &k, &rows, &k, &plus, <double *> &self.rotation[0, 0], &k,
+            <double *> source, &k, &none, target, &k,
         )

@@ -135,7 +135,9 @@ cdef class Order:
         # Copies, since the compiler has to expect that writing a row changes what `self` has.
         cdef Py_ssize_t n = self.n, group = self.group
         cdef const Py_ssize_t *place = &self.place[0]
-        cdef const Py_ssize_t *subset = NULL if self.subset is None else &self.subset[0]
+        cdef const Py_ssize_t *subset = NULL
+        if self.subset is not None:
+            subset = &self.subset[0]
         cdef Py_ssize_t *rows = &self.rows[0]
         for k in range(n_runs):
             row = runs[k] * self.run

@@ -107,7 +107,9 @@ def sums_of_rows(
     objective.check_rows(rows, n)
     if np.shape(points) != (objective.n_lanes, objective.n_weights) or whole < 1:
         raise ValueError(f"There must be a point of {objective.n_weights} weights for every lane.")
-    cdef const Py_ssize_t *first = NULL if order is None else &rows[0]
+    cdef const Py_ssize_t *first = NULL
+    if order is not None:
+        first = &rows[0]
     cdef double[:, ::1] g = np.zeros((objective.n_lanes, objective.n_weights))
     cdef double *wanted = &g[0, 0] if wants_gradients else NULL
     objective.local = False

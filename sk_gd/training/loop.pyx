@@ -207,8 +207,11 @@ cdef class Lane:
         if w.shape[0] != whole.n_weights:
             raise ValueError(f"w must have {whole.n_weights} weights")
         whole.check_rows(order, n)
+        cdef const Py_ssize_t *first = NULL
+        if order is not None:
+            first = &order[0]
         with nogil:
-            whole.evaluate(1, NULL if order is None else &order[0], 0, n, &w[0], NULL)
+            whole.evaluate(1, first, 0, n, &w[0], NULL)
         return whole.total[0] / n + whole.penalty_value(0)
 
     def begin_average(self):
@@ -416,7 +419,9 @@ def run_epoch(LaneObjective objective, list lanes, list rates, order, Py_ssize_t
     cdef double[:, ::1] gradients = objective.zeros()
     cdef Lane one
     cdef Epoch epoch
-    epoch.order = NULL if order is None else &rows[0]
+    epoch.order = NULL
+    if order is not None:
+        epoch.order = &rows[0]
     epoch.n, epoch.batch_size = n, batch_size
     epoch.gradients = NULL
     epoch.lane_of = <void **> malloc(n_lanes * sizeof(void *))
