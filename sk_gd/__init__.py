@@ -79,12 +79,27 @@ _MODULES = {
 
 def __getattr__(name):
     if name in _MODULES:
-        return importlib.import_module(f".{name}", __name__)
+        return _load(name)
     if name in _HOME:
-        found = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+        found = getattr(_load(_HOME[name]), name)
         globals()[name] = found
         return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _load(name):
+    """Import a module of the package; a compiled one may be missing."""
+    try:
+        return importlib.import_module(f".{name}", __name__)
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith(f"{__name__}."):
+            raise
+        raise ImportError(
+            f"{error.name} is not compiled in {__path__[0]}. If this is the source code, compile "
+            "it by 'pip install -e .', or start Python in another folder to import what is "
+            "installed. A wheel must be installed: Python cannot import compiled modules from a "
+            "zip file."
+        ) from error
 
 
 def __dir__():

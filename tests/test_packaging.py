@@ -148,6 +148,21 @@ print(round(float(model.predict([[4.0]])[0]), 6))
     assert (done.returncode, done.stdout) == (0, "9.0\n"), done.stderr
 
 
+@pytest.mark.parametrize("name", ["GDClassifier", "optimizers"])
+def test_sources_that_are_not_compiled_say_so(name, tmp_path):
+    """As in the folder of a clone, or in a zip file."""
+    archive = tmp_path / "sources.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for path in PACKAGE.rglob("*.py"):
+            file.write(path, path.relative_to(ROOT))
+    code = f"import sys; sys.path.insert(0, {str(archive)!r}); from sk_gd import {name}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert re.search(r"^ImportError: sk_gd\.\S+ is not compiled in .*zip", done.stderr, re.M)
+    assert "pip install" in done.stderr
+
+
 def test_readme_commands():
     """README has two commands to paste; .ci/run takes the second one from there."""
     commands = blocks(read("README.md"), "bash")
