@@ -23,11 +23,15 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 # Vectorise, and unroll loops, which are short here. No debugging information, which is four fifths
 # of a file. Round every product, so that all processors give the same digits. Let sqrt be one
 # instruction. Types that compile a function for several processors (clones.pxd) are also those of
-# its result, where they mean nothing: no warnings of that.
+# its result, where they mean nothing: no warnings of that. CFLAGS of the user come before: with
+# -ffast-math NaN would be a number, and modules would be linked with code that rounds the smallest
+# numbers to zero in all of the process.
 FLAGS = [
+    "-fno-fast-math",  # also sets some of the flags that follow
     "-O3", "-funroll-loops", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
     "-Wno-attributes",
 ]  # fmt: skip
+FLAGS_OF_LINKER = ["-O3", "-fno-fast-math"]
 # Arrays are passed to functions by value. Copy them by plain moves: the string instruction that gcc
 # uses otherwise takes some nanoseconds to start, which are a part of a step on one row.
 FLAG_OF_GCC = "-mmemcpy-strategy=unrolled_loop:256:noalign,libcall:-1:noalign"
@@ -74,6 +78,7 @@ class BuildExt(build_ext):
         for extension, c in zip(self.extensions, made, strict=True):
             extension.sources = c.sources
             extension.extra_compile_args = flags
+            extension.extra_link_args = [] if msvc else FLAGS_OF_LINKER
             # If it is not named, the functions of an old version are linked, which take longer.
             extension.libraries = [] if msvc else ["m"]
         super().build_extensions()

@@ -6,8 +6,11 @@ import importlib.metadata
 import importlib.util
 import os
 import re
+import runpy
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
@@ -64,6 +67,27 @@ def test_without_a_compiler_the_message_says_what_to_install(tmp_path):
     last = done.stderr.rstrip().split("\n\n")[-1]
     for words in ("C compiler", "apt install build-essential", "xcode-select", "Visual Studio"):
         assert words in last
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="CC does not choose the compiler")
+def test_fast_math_is_switched_off(monkeypatch):
+    """It is not, by -O3 alone, if the user's CFLAGS have it: products and NaN were wrong."""
+    pytest.importorskip("Cython")
+    compiler = sysconfig.get_config_var("CC").split()[0]
+    if shutil.which(compiler) is None:
+        pytest.skip("there is no compiler")
+    monkeypatch.chdir(ROOT)
+    flags = runpy.run_path("setup.py")["FLAGS"]
+    macros = [compiler, "-ffast-math", *flags, "-dM", "-E", "-x", "c", os.devnull]
+    found = subprocess.run(macros, capture_output=True, text=True, check=True).stdout
+    assert "__FAST_MATH__" not in found
+    assert not re.search("__FINITE_MATH_ONLY__ 1", found)
+
+
+def test_small_numbers_of_the_process_stay():
+    code = "import sk_gd, numpy; sk_gd.GDClassifier; print(numpy.float64(1e-310) / 2 > 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
 
 
 def files_of_the_package(names):
