@@ -313,7 +313,7 @@ def all_classes(classes, known=None):
         return known
     given = classes
     try:
-        classes = np.unique(given)
+        classes = np.unique(np.asarray(given))
     except TypeError:  # None beside text has no order
         classes = ()
     if len(classes) < 2:

@@ -74,3 +74,8 @@ def test_long_training_after_a_warm_up(epochs):
     times = np.linspace(0, 400, 9)
     twin = schedules.Warmup(epochs=5, then="cosine")
     np.testing.assert_array_equal(schedule(times, 300), twin(times, 300))
+
+
+def test_classes_of_a_masked_array_are_a_plain_one():
+    model = GDClassifier(random_state=0).partial_fit(X, Y, classes=np.ma.array([0, 1, 2]))
+    assert type(model.classes_) is np.ndarray
