@@ -206,21 +206,23 @@ def class_sums(
     cdef double w = 1
     cdef double[:, ::1] sums = np.zeros((n_classes, d))
     cdef double[::1] counts = np.zeros(n_classes)
+    cdef bint fits = origin.shape[0] == d
     check_rows(X.shape[0], d, codes.shape[0], weight, rows, 0, n)
-    if origin.shape[0] != d or (n > 0 and not 0 <= np.min(codes) <= np.max(codes) < n_classes):
-        raise ValueError(f"There are {n_classes} classes and {d} features. Got others.")
     with nogil:
         for i in range(n):
             row = i if rows is None else rows[i]
             prefetch(X, rows, i + AHEAD, n)
             if weight is not None:
                 w = weight[row]
-            if w == 0:
+            fits = fits and 0 <= codes[row] < n_classes
+            if w == 0 or not fits:
                 continue
             k = <Py_ssize_t> codes[row]
             counts[k] += w
             for j in range(d):
                 sums[k, j] += w * (X[row, j] - origin[j])
+    if not fits:
+        raise ValueError(f"There are {n_classes} classes and {d} features. Got others.")
     return np.asarray(sums), np.asarray(counts)
 
 
