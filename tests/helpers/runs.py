@@ -415,7 +415,7 @@ def _count(monkeypatch, owner, name):
 
 def follow(rule, w, added, guess=None, inverse=None):
     """Let a rule continue from the minimum `w` on a function with this more of a Hessian."""
-    return rule.follow(w, added, 1.0, guess, inverse)
+    rule.follow(w, added, 1.0, guess, inverse)
 
 
 def do_not_guess(monkeypatch):
