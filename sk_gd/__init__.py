@@ -92,13 +92,14 @@ def _load(name):
     try:
         return importlib.import_module(f".{name}", __name__)
     except ModuleNotFoundError as error:
-        if not (error.name or "").startswith(f"{__name__}."):
+        missing = error.name or ""
+        # Sources that are to be compiled import cython, which is not needed once they are.
+        if missing != "cython" and not missing.startswith(f"{__name__}."):
             raise
         raise ImportError(
-            f"{error.name} is not compiled in {__path__[0]}. If this is the source code, compile "
-            "it by 'pip install -e .', or start Python in another folder to import what is "
-            "installed. A wheel must be installed: Python cannot import compiled modules from a "
-            "zip file."
+            f"{__name__} is not compiled in {__path__[0]}. If this is the source code, compile it "
+            "by 'pip install -e .', or start Python in another folder to import what is installed. "
+            "A wheel must be installed: Python cannot import compiled modules from a zip file."
         ) from error
 
 
