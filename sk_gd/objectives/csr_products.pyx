@@ -40,7 +40,7 @@ class Products:
     def _product(self, V, transposed):
         n, inner = self.X.shape[::-1] if transposed else self.X.shape
         if len(V) != inner:
-            raise ValueError(f"A matrix of {n} × {inner} times {len(V)} rows: it needs {inner}.")
+            raise ValueError(f"A matrix of {n} by {inner} times {len(V)} rows: it needs {inner}.")
         if self.entries is None or V.shape[1] != padded_width(V.shape[1]):
             return self.X.T @ V if transposed else self.X @ V
         out = np.zeros((n, V.shape[1]))
