@@ -66,9 +66,8 @@ def optimizer(settings, problem, *, streaming=False):
     It is the mini-batch default, which is good after few epochs, for classification losses with
     corners, for robust losses with an L1 penalty, in `partial_fit`, and if the user has set a
     learning rate, a batch size, a schedule or averaging, or other coordinates for more features
-    than rows. However long a pass takes, full batches are not slower: with 8e8 to 2.2e9
-    multiplications a pass, they took 0.1 to 0.9 of the time of the mini-batch default, and came
-    nearer to the minimum.
+    than rows. However long a pass takes, full batches are not slower: in trials with up to 2.2e9
+    multiplications a pass, they took less time and came nearer to the minimum.
 
     Parameters
     ----------

@@ -25,8 +25,7 @@ def by_lanczos(data, mix):
     basis, duals = np.empty((2, len(v), STEPS, v.shape[1]))
     diagonal, beside = np.empty((2, len(v), STEPS))  # the second one with the lengths before it
     for k in range(STEPS):
-        # Else the products of vectors below would take much longer than these.
-        products = np.ascontiguousarray(data.times(v))
+        products = data.times(v)
         dual = data.duals(v, products)
         length = np.sqrt(np.maximum(np.einsum("ij,ij->i", v, dual), 0.0))
         # When all directions are known, what is left is rounding.

@@ -34,6 +34,11 @@ class Minimum(NamedTuple):
     weights: np.ndarray
 
 
+def ridge_curvature(coordinates):
+    """The second derivatives of a ridge penalty of strength one, before the rotation."""
+    return ElasticNet(1.0).curvature(*coordinates.weight_scales())
+
+
 class Curvature:
     """What is known of the Hessian of the loss along a path.
 
@@ -79,9 +84,8 @@ class Curvature:
     @cached_property
     def ridge(self):
         """The Hessian of a ridge penalty of strength one."""
-        coordinates = self._data.coordinates
-        curvature = ElasticNet(1.0).curvature(*coordinates.weight_scales())
-        return coordinates.hessian_products(np.eye(len(curvature)), curvature)
+        curvature = ridge_curvature(self._data.coordinates)
+        return self._data.coordinates.hessian_products(np.eye(len(curvature)), curvature)
 
     def renew(self, weights):
         """Compute the Hessian at these weights."""
@@ -139,8 +143,8 @@ class Preconditioner:
     def _ridge(self):
         coordinates = self._data.coordinates
         n_outputs, n_columns = coordinates.n_outputs, coordinates.n_columns
-        curvature = ElasticNet(1.0).curvature(*coordinates.weight_scales())
-        curvature = np.tile(curvature.reshape(n_outputs, -1).mean(axis=0), n_outputs)
+        curvature = ridge_curvature(coordinates).reshape(n_outputs, -1).mean(axis=0)
+        curvature = np.tile(curvature, n_outputs)
         of_one = np.eye(n_columns, n_outputs * n_columns)
         return coordinates.hessian_products(of_one, curvature)[:, :n_columns]
 
