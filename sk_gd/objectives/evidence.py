@@ -17,8 +17,9 @@ from .tridiagonal import resolvents
 # Up to so many features all eigenvalues are computed.
 MAX_EXACT = 256
 # Otherwise the Lanczos method starts from at most so many columns of targets, and from fewer if the
-# vectors of one step would have more numbers than that.
-COLUMNS, VECTORS = 32, 1 << 20
+# vectors of one step would have more numbers than that. Mixtures of many classes give about the
+# same ratio as all of them.
+COLUMNS, VECTORS = 7, 1 << 20
 # Every step finds more of the signal, and the ratio has settled when it grows by no more than this
 # factor.
 SETTLED = 1.1
