@@ -18,8 +18,9 @@ VERY_FAR = 1e4
 # Up to so many rows the evidence is computed from the products of all pairs of them. With more
 # features than rows the Lanczos method is at its worst, and other solvers are slow, too.
 MAX_EXACT_ROWS = 512
-# Numbers of X that are read together.
-NUMBERS = 1 << 20
+# Numbers of X that are read together. Of larger dense X they are fewer (1 MB): they are copied, and
+# should still be in a cache when they are multiplied.
+NUMBERS, CACHED = 1 << 20, 1 << 17
 
 
 def has_few_rows(problem):
@@ -123,7 +124,9 @@ class CentredRows:
         self.inverse = inverse
         self.mean, self.shift = mean, mean * inverse
         X = problem.X
-        self.step = max(1, int(NUMBERS / max(n_entries(X) / X.shape[0], 1)))
+        width = max(n_entries(X) / X.shape[0], 1)
+        is_small = sp.issparse(X) or problem.n * width <= NUMBERS
+        self.step = max(1, int((NUMBERS if is_small else CACHED) / width))
         y, weight = problem.y, problem.weight
         if self.rows is not None:
             y, weight = y[self.rows], None if weight is None else weight[self.rows]
