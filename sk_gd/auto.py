@@ -236,10 +236,11 @@ def check_whole_batches(given, optimizer):
     if given == "full" or (given == "auto" and optimizer.full_batch != "optional"):
         return
     raise ValueError(
-        f"On a cluster every step reads all rows, and {type(optimizer).__name__} reads "
-        f"mini-batches unless batch_size='full'. Got batch_size={given!r}. Use optimizer='auto' or "
-        "batch_size='full', or train the estimator of sk_gd partition by partition with "
-        "partial_fit."
+        "On a cluster every step reads all rows: batch_size must be 'full', or 'auto' with an "
+        f"optimizer for full batches. Got {given!r} with {type(optimizer).__name__} instead. Use "
+        "batch_size='full', or optimizer='auto' without a batch_size, learning_rate, schedule, "
+        "average or precondition of your own, or train the estimator of sk_gd partition by "
+        "partition with partial_fit."
     )
 
 

@@ -201,7 +201,8 @@ def test_settings(client):
     words = ["On a cluster every step reads all rows", "batch_size='full'"]
     assert_refused([*words, "Adam"], classifier(optimizer="adam"), *data)
     assert_refused([*words, "10"], classifier(optimizer="sgd", batch_size=10), *data)
-    assert_refused(words, classifier(learning_rate=0.1), *data)
+    # To write "auto" is no answer where it stands already.
+    assert_refused([*words, "learning_rate", "of your own"], classifier(learning_rate=0.1), *data)
     assert_refused(["'persist'"], classifier(persist="yes"), *data)
     early = {"early_stopping": True, "scoring": "roc_auc"}
     assert_refused(["scoring must be None", "'roc_auc'"], classifier(**early), *data)

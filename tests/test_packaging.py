@@ -190,6 +190,16 @@ def test_sources_that_are_not_compiled_say_so(name, knows_cython, tmp_path):
     assert "pip install" in done.stderr
 
 
+def test_without_dask(monkeypatch):
+    """The command must work for who has a clone: the package is on no index."""
+    for name in [name for name in sys.modules if name.startswith("sk_gd.dask")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "dask", None)
+    words = "in a clone of sk_gd, pip install -e '.[dask]'"
+    with pytest.raises(ImportError, match=re.escape(words)):
+        importlib.import_module("sk_gd.dask")
+
+
 def test_readme_commands():
     """README has two commands to paste; .ci/run takes the second one from there."""
     commands = blocks(read("README.md"), "bash")

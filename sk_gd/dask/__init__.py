@@ -9,8 +9,8 @@ try:
     import distributed
 except ImportError as error:
     raise ImportError(
-        "sk_gd.dask needs dask and distributed, of which one cannot be imported. Install them with "
-        'pip install "sk-gd[dask]".'
+        "sk_gd.dask needs dask and distributed, of which one cannot be imported: in a clone of "
+        "sk_gd, pip install -e '.[dask]', or pip install 'dask[array,dataframe]' distributed."
     ) from error
 
 from .estimators import GDClassifier, GDRegressor

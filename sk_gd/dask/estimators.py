@@ -13,6 +13,11 @@ from .posing import pose_collections
 
 __all__ = ["GDClassifier", "GDRegressor"]
 
+INTRODUCTION = """Rows are on a Dask cluster.
+
+    Every step reads all rows. So mini-batches are an error, and ``optimizer="auto"`` is ``LBFGS``
+    for all losses, or ``BarzilaiBorwein`` with an L1 penalty."""
+
 PARAMETERS = """client : distributed.Client or None, default=None
         The client of the cluster; None is the current one. It is left out of copies and pickles.
     persist : "auto" or bool, default="auto"
@@ -124,7 +129,7 @@ class _OnCluster:
 def _documented(parent, y):
     """The docstring of `parent`, with the parameters of a cluster; the example predicts `y`."""
     before, attributes = parent.__doc__.split("\n    Attributes\n")
-    before = before.replace("\n\n    Minimises", " Rows are on a Dask cluster.\n\n    Minimises", 1)
+    before = before.replace("\n\n    Minimises", f" {INTRODUCTION}\n\n    Minimises", 1)
     after = attributes.split("\n    Examples\n")[0]
     example = EXAMPLE.format(name=parent.__name__, y=y)
     return f"{before.rstrip()}\n    {PARAMETERS}\n    Attributes\n{after}{example}"
