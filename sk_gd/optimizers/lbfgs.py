@@ -84,7 +84,7 @@ class LBFGS(Optimizer):
     other data keeps the pairs. They are wrong by as much as the data differ, which costs some
     trials.
 
-    Good for smooth losses on data of which full passes are affordable. It is the method of choice
+    Good for smooth losses on full batches, also if there are many rows. It is the method of choice
     for high accuracy, and there it is the default of the estimators.
 
     Parameters
