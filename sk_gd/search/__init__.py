@@ -118,10 +118,11 @@ class GDGridSearchCV(_Search, GridSearchCV):
     the schedule depends on ``max_iter``. Each value of any other parameter, such
     as ``batch_size`` or ``loss``, takes a pass of its own. So does an ``alpha`` so
     large that it changes the coordinates; if the optimizer is "auto", one above a
-    thousand times the ``alpha`` "auto". The fits of this optimizer end at the minimum, and
-    each begins near that of the next stronger ``alpha``, unless ``precondition`` is None or
-    there is no intercept: their results are the same up to ``tol``. The transformers of a
-    pipeline are fitted once for each combination of their own parameters.
+    thousand times the ``alpha`` "auto". Fits of this optimizer that differ in ``alpha`` end
+    at their minima, and most of them begin near that of the next stronger ``alpha``: their
+    results are the same up to ``tol``. "Grid search in one pass" in the user guide says which
+    begin at zero, as in scikit-learn. The transformers of a pipeline are fitted once for
+    each combination of their own parameters.
 
     Some fits cannot be shared and are done one by one: those of other
     estimators; of estimators and pipelines that have a ``fit`` of their own,
