@@ -421,6 +421,13 @@ class TestStreams:
         assert found == pytest.approx(ratios[1], rel=1e-6)
         assert abs(ratios[0] / found - 1) > 0.01 and abs(ratios[2] / found - 1) > 0.01
 
+    def test_of_weights_only_the_ratios_count(self):
+        X, Y = table(150, 6)
+        weights = np.outer([1, 8], np.arange(150) % 4)
+        model, other = (GDRegressor(random_state=0).partial_fit(X, Y, each) for each in weights)
+        assert model.alpha_ == other.alpha_
+        np.testing.assert_array_equal(model.coef_, other.coef_)
+
     @CONTAINERS
     def test_a_first_part_that_is_constant(self, container):
         X, Y = table(150, 6)

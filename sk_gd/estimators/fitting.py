@@ -89,6 +89,9 @@ def partial_fit(estimator, X, y, sample_weight, classes=None):
         targets = targets_of(settings, given.y, classes, so_far)
         _check_same_shape(before, settings, given.X.shape[1], targets.n_outputs)
         problem = pose(settings, targets, given)
+        if problem.weight is not None:
+            # The weights of other calls may be in another unit: their sum tells nothing.
+            problem.total = float(np.count_nonzero(problem.weight))
         settings = with_optimizer(settings, problem, streaming=True)
         run = _run(settings, before, observe(problem, settings.moments, so_far))
         run.fingerprint = None
