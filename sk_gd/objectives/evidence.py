@@ -19,7 +19,7 @@ MAX_EXACT = 256
 # Otherwise the Lanczos method starts from at most so many columns of targets, and from fewer if the
 # vectors of one step would have more numbers than that. Mixtures of many classes give about the
 # same ratio as all of them.
-COLUMNS, VECTORS = 7, 1 << 20
+COLUMNS, VECTORS = 11, 1 << 20
 # Every step finds more of the signal, and the ratio has settled when it grows by no more than this
 # factor.
 SETTLED = 1.1
