@@ -289,6 +289,7 @@ class TestErrors:
         [
             # The last number is the horizon.
             (lambda e, horizon: np.where(e < 2, 1, -0.5), ["negative", "-0.5", 2, 6]),
+            (lambda e, horizon: np.where(e < 3, 0, -0.5), ["not negative", "-0.5", 3, 6]),
             (lambda e, horizon: np.where(e < 3, 1, np.nan), ["finite", "nan", 3, 6]),
             (lambda e, horizon: np.where(e < 3, 1, np.inf), ["finite", "inf", 3, 6]),
             (lambda e, horizon: 0.5, ["shape", "()"]),
@@ -297,7 +298,17 @@ class TestErrors:
             (lambda e, horizon: e + 1j, ["real", "complex128"]),
             (lambda e, horizon: ["a"] * len(e), ["real", "<U1"]),
         ],
-        ids=["negative", "NaN", "infinite", "scalar", "length", "None", "complex", "text"],
+        ids=[
+            "negative",
+            "after zeros",
+            "NaN",
+            "infinite",
+            "scalar",
+            "length",
+            "None",
+            "complex",
+            "text",
+        ],
     )
     @pytest.mark.parametrize("nested", [False, True], ids=["alone", "after a warm-up"])
     def test_what_a_function_may_not_return(self, function, words, nested):

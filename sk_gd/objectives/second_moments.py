@@ -18,8 +18,8 @@ VERY_FAR = 1e4
 # Up to so many rows the evidence is computed from the products of all pairs of them. With more
 # features than rows the Lanczos method is at its worst, and other solvers are slow, too.
 MAX_EXACT_ROWS = 512
-# Numbers of X that are read together. Of larger dense X they are fewer (1 MB): they are copied, and
-# should still be in a cache when they are multiplied.
+# Numbers of X that are read together. Of larger dense X they are fewer (1 MB): rows of a sample are
+# copied, and should still be in a cache when they are multiplied.
 NUMBERS, CACHED = 1 << 20, 1 << 17
 
 
@@ -125,8 +125,8 @@ class CentredRows:
         self.mean, self.shift = mean, mean * inverse
         X = problem.X
         width = max(n_entries(X) / X.shape[0], 1)
-        is_small = sp.issparse(X) or problem.n * width <= NUMBERS
-        self.step = max(1, int((NUMBERS if is_small else CACHED) / width))
+        is_large = not sp.issparse(X) and problem.n * width > NUMBERS
+        self.step = max(1, int((CACHED if is_large else NUMBERS) / width))
         y, weight = problem.y, problem.weight
         if self.rows is not None:
             y, weight = y[self.rows], None if weight is None else weight[self.rows]
