@@ -158,6 +158,44 @@ def test_predictions_do_not_depend_on_the_units(seed):
     np.testing.assert_allclose(other, p, rtol=0, atol=1e-6)
 
 
+def skewed_table(seed):
+    """Features of which one is the sum of two others, three classes, and other units."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(size=(2000, 15)) @ rng.normal(size=(15, 15)) / 4
+    table = np.exp(1.5 * z)
+    table[:, :5] = np.round(table[:, :5])
+    table = np.column_stack([table, table[:, 0] + table[:, 1]])
+    y = np.argmax(2 * z @ rng.normal(size=(15, 3)) + rng.gumbel(size=(2000, 3)), axis=1)
+    return table, y, 10.0 ** rng.integers(-6, 7, table.shape[1])
+
+
+@pytest.mark.parametrize("seed", [3, 12, 15, 22])
+def test_nor_do_those_of_shorter_fits(seed):
+    """Where L-BFGS stops, these are 1e-8 to 1e-6 apart."""
+    table, y, scale = skewed_table(seed)
+    model = GDClassifier().fit(table, y)
+    assert model.n_iter_ < 24
+    p = model.predict_proba(table)
+    other = model.fit(table * scale, y).predict_proba(table * scale)
+    np.testing.assert_allclose(other, p, rtol=0, atol=1e-10)
+
+
+def test_the_last_steps_are_not_recorded():
+    """A fit that ends before the Hessian pays takes it at its end, and then is at the minimum."""
+    table, y, _ = skewed_table(3)
+    slopes, curves = [], []
+    for hessian in (False, True):
+        model = GDClassifier(LBFGS(maxcor=80, hessian=hessian)).fit(table, y)
+        curves.append(model.loss_curve_)
+        residual = model.predict_proba(table) - np.eye(3)[y]
+        # What the features add to the slope of an intercept is no part of the penalty.
+        size = table.std(axis=0) / np.sqrt(np.mean(table != 0, axis=0))
+        slope = residual.T @ (table - table.mean(axis=0)) / len(y) / size
+        slopes.append(np.abs(slope + model.alpha_ * model.coef_ * size).max())
+    assert curves[0] == curves[1]
+    assert slopes[1] < 1e-11 < 1e-5 < slopes[0]
+
+
 @pytest.mark.parametrize("loss", ["squared_hinge", "modified_huber", "log_loss"])
 def test_losses_with_jumps(loss):
     """Their second derivative is zero beyond the margin."""

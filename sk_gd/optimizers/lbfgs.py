@@ -95,11 +95,12 @@ class LBFGS(Optimizer):
     hessian : bool, default=False
         Whether to compute the Hessian itself if a run has not ended after as many epochs as that
         costs (12 or more), and again after as many more. H is then made from its inverse, and from
-        the pairs of the steps since: the next steps are about those of Newton's method. Runs that
-        would be long, such as those of classes that are nearly separable, end soon, and nearer to
-        the minimum. It has no effect with more than 300 weights, if the loss has corners, if rows
-        are held out, along principal components, on a cluster, within `ClipNorm` or `ClipValue`, or
-        in `scipy.optimize.minimize`.
+        the pairs of the steps since: the next steps are about those of Newton's method. Long runs,
+        such as those of classes that are nearly separable, end soon, and nearer to the minimum. On
+        few numbers, runs of more than 12 epochs end with a few such steps, which are not counted,
+        at the minimum. It has no effect with more than 300 weights, if the loss has corners, if
+        rows are held out, along principal components, on a cluster, within `ClipNorm` or
+        `ClipValue`, or in `scipy.optimize.minimize`.
 
     References
     ----------

@@ -2,7 +2,7 @@
 
 from .lanes import connect
 from .loop import run_epoch
-from .newton import take_hessian
+from .newton import last_steps, take_hessian
 from .starts import begin_nearer
 
 
@@ -62,6 +62,8 @@ def train(runs, data, *, epochs, held_out=None, begin_epoch=None, end_epoch=None
                 is_over = run.history.n_epochs == last[id(run)]
                 (unfinished if is_over else going).append(run)
                 take_hessian(run, data)
+            elif run.error is None:
+                _end(run, data, generator, objective if len(active) == 1 else None)
         if end_epoch is not None:
             recorded = [run for run in active if run.error is None]
             if recorded and end_epoch(recorded):
@@ -76,6 +78,16 @@ def _take_epoch(runs, objective, data, generator):
     rates = [run.begin_epoch(data.n_batches) for run in runs]
     lanes = [run.lane for run in runs]
     run_epoch(objective, lanes, rates, data.order(generator), data.n, data.batch_size)
+
+
+def _end(run, data, generator, objective):
+    """Take a run that has settled to its minimum, if a few steps do. They are not recorded.
+
+    `objective` is that of its lane; None if it shares one with other lanes.
+    """
+    for _ in last_steps(run, data):
+        objective = objective or connect([run.lane], data)
+        _take_epoch([run], objective, data, generator)
 
 
 def _objective(lane, data):
