@@ -11,8 +11,9 @@ from ..objectives.hessian import LossHessian, inverse_hessian
 # rows, and weights² / (ROWS × rows) for the inverse.
 ANY, COLUMNS, ROWS = 12, 8, 3
 # With so few rows × weights a run ends with steps of Newton's method: so many at most, and no more
-# once so little is left to gain, as a share of the loss of a constant model.
-FEW_NUMBERS, LAST_STEPS, LEFT = 1 << 20, 6, 1e-18
+# once so little is left to gain, as a share of the loss of a constant model. After so many of them
+# the Hessian is computed again.
+FEW_NUMBERS, LAST_STEPS, LEFT, FEW_STEPS = 1 << 20, 12, 1e-17, 3
 
 
 def take_hessian(run, data):
@@ -43,11 +44,10 @@ def last_steps(run, data):
         return
     rule = run.lane.rule
     enough, rule.enough = rule.enough, -1
-    if rule.gain() > LEFT and _give_hessian(run, data):
-        for _ in range(LAST_STEPS):
-            yield
-            if rule.gain() <= LEFT:
-                break
+    for step in range(LAST_STEPS):
+        if not rule.gain() > LEFT or (step % FEW_STEPS == 0 and not _give_hessian(run, data)):
+            break
+        yield
     rule.enough = enough
 
 
