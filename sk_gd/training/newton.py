@@ -43,12 +43,14 @@ def last_steps(run, data):
     ):
         return
     rule = run.lane.rule
-    enough, rule.enough = rule.enough, -1
-    for step in range(LAST_STEPS):
-        if not rule.gain() > LEFT or (step % FEW_STEPS == 0 and not _give_hessian(run, data)):
-            break
-        yield
-    rule.enough = enough
+    enough, rule.enough = rule.enough, -1  # it knows what is left to gain
+    try:
+        for step in range(LAST_STEPS):
+            if not rule.gain() > LEFT or (step % FEW_STEPS == 0 and not _give_hessian(run, data)):
+                break
+            yield
+    finally:
+        rule.enough = enough
 
 
 def _profits(run, data):
