@@ -4,6 +4,7 @@ import itertools
 import os
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -249,6 +250,25 @@ def test_candidates_that_diverge(scoring, n_jobs):
             warnings.simplefilter("ignore", UserWarning)
             warnings.simplefilter("always", FitFailedWarning)
             GDGridSearchCV(estimator, DIVERGING, **options).fit(*BINARY)
+
+
+def test_candidates_that_end_above_their_beginning():
+    """At a rate that was given as a number, a smaller rise is divergence than at "auto"."""
+    estimator = classifier(optimizer="sgd", batch_size=16, max_iter=30)
+    rates = {"learning_rate": [0.01, 3, 5, 10]}
+    search = both(estimator, rates, *BINARY, cv=3, refit=False)
+    found = [search.cv_results_[f"split{i}_test_score"] for i in range(3)]
+    assert 0 < np.isnan(found).sum() < 9
+
+
+def test_times_are_shares_of_the_time_of_the_search():
+    estimator, grid = classifier(max_iter=3), {"learning_rate": [0.01, 0.1]}
+    began = time.perf_counter()
+    search = GDGridSearchCV(estimator, grid, cv=3, refit=False).fit(*BINARY)
+    whole = time.perf_counter() - began
+    for name in ("mean_fit_time", "mean_score_time"):
+        assert (search.cv_results_[name] > 0).all()
+        assert 3 * search.cv_results_[name].sum() < whole
 
 
 def test_warnings_are_those_of_the_fits():
