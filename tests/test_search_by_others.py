@@ -263,6 +263,27 @@ def test_callbacks_of_a_candidate_are_told_of_every_fit(of_a_pipeline):
     assert begun[0] == begun[1] and begun[0].count("fit") == 4
 
 
+class Reading(Noting):
+    """A callback that reads the rows that train."""
+
+    def on_fit_task_end(self, estimator, context, *, X=None, y=None):
+        if X is not None:
+            self.begun.append([*np.sum(X, axis=0), np.sum(y)])
+
+
+@pytest.mark.parametrize("of_a_pipeline", [False, True])
+def test_callbacks_of_the_search_are_given_the_rows_that_train(of_a_pipeline):
+    model = pipeline(("scale", StandardScaler())) if of_a_pipeline else classifier()
+    read = []
+    for kind in (GridSearchCV, GDGridSearchCV):
+        callback = Reading()
+        grid = {"model__max_iter" if of_a_pipeline else "max_iter": [2, 5]}
+        kind(model, grid, cv=2, refit=False).set_callbacks(callback).fit(X, Y)
+        read.append(sorted(each for each in callback.begun if isinstance(each, list)))
+    assert len(read[0]) >= 4
+    np.testing.assert_array_equal(read[1], read[0])
+
+
 class Pairs(FunctionTransformer):
     """Takes a matrix of pairs of rows: its columns are rows that train."""
 
