@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import gc
 import os
 
 import numpy as np
@@ -10,6 +11,18 @@ pytest.register_assert_rewrite("helpers")
 # Workers of Dask look at the frames of their threads all the time, which crashes Python 3.11 once
 # in a while (https://github.com/python/cpython/issues/99110).
 os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "False"
+
+
+
+def pytest_configure():
+    """Collect no garbage while tests are collected: there is hardly any, and it takes long to see."""
+    gc.disable()
+
+
+def pytest_collection_finish():
+    """Collect it from here on, but do not look at the tests again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
