@@ -13,9 +13,8 @@ pytest.register_assert_rewrite("helpers")
 os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "False"
 
 
-
 def pytest_configure():
-    """Collect no garbage while tests are collected: there is hardly any, and it takes long to see."""
+    """Look for no garbage while tests are collected: there is hardly any."""
     gc.disable()
 
 

@@ -34,7 +34,7 @@ SLOW = {
     "test_lr_cv_scores_differ_when_sample_weight_is_requested": "of LogisticRegressionCV alone",
     "test_lr_cv_scores_without_enabling_metadata_routing": "of LogisticRegressionCV alone",
     "test_lr_scoring_warns": "of LogisticRegressionCV alone",
-    "test_multinomial_cv_iris": "LogisticRegressionCV must be better than our fits of one class each",
+    "test_multinomial_cv_iris": "LogisticRegressionCV must be better than fits of a class each",
     "test_elastic_net_vs_l1_l2": "of how a search that knows l1_ratio does on other rows: luck",
     "test_ridge_classifier_with_scoring": "of RidgeClassifierCV alone",
     "test_ridge_regression_custom_scoring": "of RidgeCV alone",
