@@ -80,7 +80,7 @@ def test_any_data_and_coordinates(storage, precondition, batch_size):
     estimator = classifier(precondition=precondition, batch_size=batch_size)
     grid = {"learning_rate": ["auto", 0.01], "alpha": [0, 0.1], "max_iter": [2, 4]}
     grid = [{"optimizer": ["sgd", "adam"], **grid}]
-    both(estimator, grid, storage(X), BINARY[1], scoring="neg_brier_score", cv=3)
+    both(estimator, grid, storage(X), BINARY[1], scoring="neg_brier_score", cv=2)
 
 
 @pytest.mark.parametrize(
@@ -454,7 +454,7 @@ def test_any_grid(problem):
 @pytest.mark.parametrize("part", range(8))  # to be shared by the workers
 def test_many_grids(part):
     @seed(part)
-    @settings(max_examples=25, deadline=None, database=None)
+    @settings(max_examples=15, deadline=None, database=None)
     @given(problems())
     def scores_are_the_same(problem):
         both(*problem, cv=2, refit=False, return_train_score=True)
