@@ -10,7 +10,7 @@ from helpers.runs import Function
 from helpers.uncompiled import counterpart, load, plain_fit, twin_of, unload
 from sk_gd import GDClassifier, GDRegressor, losses, optimizers
 
-STEPS = 200
+STEPS = 100
 
 
 @pytest.fixture(scope="module")
