@@ -9,7 +9,7 @@ from helpers.fuzz_properties import PROPERTIES
 
 # The same cases in every run, and none from a database. Many cases are fits that are refused.
 QUICK = hypothesis.settings(
-    max_examples=80,
+    max_examples=50,
     derandomize=True,
     database=None,
     deadline=None,
