@@ -75,17 +75,16 @@ def test_every_optimizer_resumes(optimizer, container):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The objective is:sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("optimizer", optimizers.names())
-def test_every_optimizer_resumes_in_every_setting(optimizer, name, kind):
+def test_every_optimizer_resumes_in_every_setting(optimizer, name):
     settings = SETTINGS[name]
     settings = settings | {"batch_size": batch_size_for(optimizer, settings["batch_size"])}
     if optimizer in SMOOTH_ONLY:
         settings["l1_ratio"] = 0.0
-    # Dense and sparse rows in turn: each optimizer, and each setting, has both with both kinds.
-    turn = optimizers.names().index(optimizer) + [*SETTINGS].index(name) + [*MAKERS].index(kind)
-    container = [np.asarray, sp.csr_array][turn % 2]
+    # In turn: each optimizer, and each setting, has both kinds, with dense and with sparse rows.
+    turn = optimizers.names().index(optimizer) + [*SETTINGS].index(name)
+    kind, container = [*MAKERS][turn % 2], [np.asarray, sp.csr_array][turn // 2 % 2]
     assert_resumes(kind, container(X), optimizer=optimizer, **settings)
 
 
