@@ -71,6 +71,8 @@ def problems():
     }
 
 
+# What makes the objective another one, but not another kind of function for a rule.
+VARIED = ("weighted", "balanced", "three outputs", "without intercept")
 SPARSE = ("lasso", "elastic net", "sparse logistic", "sparse multinomial")
 
 
@@ -118,10 +120,16 @@ def forbidden(name, lasso=False, hinge=False):
 ALL = [name for name in optimizers.names() if name not in DRAWN]
 
 
+def is_varied(argument):
+    """Whether this is the name of an objective that only differs from another by its rows."""
+    return any(word in str(argument) for word in VARIED)
+
+
 def places(*arguments, names=ALL, hinge=False):
     """Parameters: a rule, coordinates, and each of `arguments`.
 
-    Every rule in the default coordinates, one rule in all; the whole matrix is slow.
+    Every rule in the default coordinates, one rule in all; the other pairs are slow, and without
+    the objectives that mean nothing to a rule.
     """
     return [
         pytest.param(
@@ -135,6 +143,7 @@ def places(*arguments, names=ALL, hinge=False):
         for precondition in PRECONDITIONS
         for argument in arguments
         if not (argument in SPARSE and (precondition == "whiten" or name in SMOOTH_ONLY))
+        if precondition == "standardize" or name == "sgd" or not is_varied(argument)
     ]
 
 
