@@ -246,7 +246,7 @@ class TestMinimum:
         data, scores = TestMinimum.DATA[name]
         make, y = targets_for(kind, loss, scores)
         size = naive.sizes(data)
-        settings = {"schedule": "cosine", "max_iter": 6000, "tol": None, "batch_size": "full"}
+        settings = {"schedule": "cosine", "max_iter": 3000, "tol": None, "batch_size": "full"}
         model = make("nesterov", loss=loss, **settings).fit(data, y)
         of = {"alpha": model.alpha_, "size": size}
         return naive.objective(loss, data, y, model.coef_, model.intercept_, **of), of
