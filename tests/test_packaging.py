@@ -172,8 +172,7 @@ print(round(float(model.predict([[4.0]])[0]), 6))
     assert (done.returncode, done.stdout) == (0, "9.0\n"), done.stderr
 
 
-@pytest.mark.parametrize("knows_cython", [True, False])
-@pytest.mark.parametrize("name", ["GDClassifier", "optimizers"])
+@pytest.mark.parametrize(("name", "knows_cython"), [("GDClassifier", True), ("optimizers", False)])
 def test_sources_that_are_not_compiled_say_so(name, knows_cython, tmp_path):
     """As in the folder of a clone, or in a zip file."""
     archive = tmp_path / "sources.zip"
