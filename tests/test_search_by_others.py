@@ -28,7 +28,7 @@ def pipeline(*steps, kind=Pipeline):
 
 
 def importance(model, X, y):
-    options = {"n_repeats": 2, "random_state": 0, "scoring": "neg_log_loss"}
+    options = {"n_repeats": 1, "random_state": 0, "scoring": "neg_log_loss"}
     return float(np.abs(permutation_importance(model, X, y, **options).importances_mean).sum())
 
 
