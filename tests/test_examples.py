@@ -50,6 +50,7 @@ def test_worked_example_of_a_rule(tmp_path, monkeypatch):
     source.write_text(code, encoding="utf-8")
     # Cython looks for .pxd files on the path, which has no editable installs.
     path = {"PYTHONPATH": str(Path(sk_gd.__file__).parents[1])}
+    fast = {"CFLAGS": "-O0"}  # to compile, not to run
     program = (
         "from Cython.Build import Cythonize\n"
         "from Cython.Compiler import Options\n"
@@ -57,7 +58,7 @@ def test_worked_example_of_a_rule(tmp_path, monkeypatch):
         "Cythonize.main()"
     )
     command = [sys.executable, "-c", program, "--inplace", source]
-    subprocess.run(command, cwd=tmp_path, env=os.environ | path, check=True)
+    subprocess.run(command, cwd=tmp_path, env=os.environ | path | fast, check=True)
     monkeypatch.syspath_prepend(tmp_path)
     compiled = importlib.import_module("worked_example")
     assert not compiled.__file__.endswith(".py")
