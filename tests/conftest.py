@@ -13,19 +13,19 @@ pytest.register_assert_rewrite("helpers")
 os.environ["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "False"
 
 
-def pytest_configure():
-    """Look for no garbage while tests are collected: there is hardly any."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look for garbage only later, since there is hardly any, and never among the tests."""
     gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
-def pytest_collection_finish():
-    """Collect it from here on, but do not look at the tests again and again."""
-    gc.freeze()
-    gc.enable()
-
-
-@pytest.fixture(autouse=True)
-def the_same_random_numbers():
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
     """Seed numpy's global generator, which scikit-learn uses for `random_state=None`.
 
     The variable SK_GD_TESTS_SEED gives another seed.
