@@ -14,9 +14,6 @@ import pytest
 from helpers.project import ROOT
 from helpers.sklearn_suites import MODULES, load
 
-# Threads of one test that wait for each other take the processor from the other tests.
-ALONE = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
@@ -29,12 +26,13 @@ def test_every_difference_is_listed(module, tmp_path):
     target = f"sklearn.linear_model.tests.{module}"
     # With it, scikit-learn tests other array types, for which there are no adapters.
     environment = {name: v for name, v in os.environ.items() if name != "SCIPY_ARRAY_API"}
+    environment |= {"PYTHONPATH": paths, "OPENBLAS_NUM_THREADS": "1"}
     found = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *plugins, "--pyargs", target],
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env=environment | {"PYTHONPATH": paths} | ALONE,
+        env=environment,
     )
     assert found.returncode == 0, found.stdout[-10_000:] + found.stderr[-2000:]
 
