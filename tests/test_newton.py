@@ -187,6 +187,7 @@ def test_the_last_steps_are_not_recorded():
     for hessian in (False, True):
         model = GDClassifier(LBFGS(maxcor=80, hessian=hessian)).fit(table, y)
         curves.append(model.loss_curve_)
+        assert model.t_ == model.n_iter_
         residual = model.predict_proba(table) - np.eye(3)[y]
         # What the features add to the slope of an intercept is no part of the penalty.
         size = table.std(axis=0) / np.sqrt(np.mean(table != 0, axis=0))

@@ -27,7 +27,7 @@ def take_hessian(run, data):
 
 
 def last_steps(run, data):
-    """Yield for each step that takes a run, which has settled, to its minimum.
+    """Yield for each step that takes a run, which has settled, to its minimum; they do not count.
 
     Where L-BFGS stops depends on the rounding, which every iteration magnifies: with a feature in
     another unit, predictions would differ by up to 1e-3 on one of a hundred tables. The minimum
@@ -43,14 +43,14 @@ def last_steps(run, data):
     ):
         return
     rule = run.lane.rule
-    enough, rule.enough = rule.enough, -1  # it knows what is left to gain
+    t, enough, rule.enough = rule.t, rule.enough, -1  # it knows what is left to gain
     try:
         for step in range(LAST_STEPS):
             if not rule.gain() > LEFT or (step % FEW_STEPS == 0 and not _give_hessian(run, data)):
                 break
             yield
     finally:
-        rule.enough = enough
+        rule.t, rule.enough = t, enough
 
 
 def _profits(run, data):
