@@ -10,10 +10,12 @@ from ..objectives.hessian import LossHessian, inverse_hessian
 # The Hessian costs about ANY epochs, (outputs + 1) × columns / COLUMNS for the products of the
 # rows, and weights² / (ROWS × rows) for the inverse.
 ANY, COLUMNS, ROWS = 12, 8, 3
-# With so few rows × weights a run ends with steps of Newton's method: so many at most, and no more
-# once so little is left to gain, as a share of the loss of a constant model. After so many of them
-# the Hessian is computed again.
-FEW_NUMBERS, LAST_STEPS, LEFT, FEW_STEPS = 1 << 20, 12, 1e-17, 3
+# With so few rows × weights a run ends with steps of Newton's method, if a Hessian costs at most so
+# many times the epochs.
+FEW_NUMBERS, DEAR = 1 << 20, 2
+# There are so many of these steps at most, and no more once so little is left to gain, as a share
+# of the loss of a constant model. After a few of them the Hessian is computed again.
+LAST_STEPS, LEFT, FEW_STEPS = 12, 1e-17, 3
 
 
 def take_hessian(run, data):
@@ -34,18 +36,21 @@ def last_steps(run, data):
     does not depend on it. Short runs magnify little.
     """
     n_numbers = data.n * data.coordinates.n_outputs * data.coordinates.n_columns
+    n_epochs, cost = run.history.n_recent, _cost(data)
     if (
         # A rule that knows how near the minimum is has come near enough.
         run.stopping.at_minimum
-        or run.history.n_recent <= ANY
+        or not max(ANY + 1, cost / DEAR) <= n_epochs
         or n_numbers > FEW_NUMBERS
         or not _profits(run, data)
     ):
         return
     rule = run.lane.rule
     t, enough, rule.enough = rule.t, rule.enough, -1  # it knows what is left to gain
+    # With the Hessian of some epochs ago, the first steps are good ones.
+    first = int(n_epochs >= cost)
     try:
-        for step in range(LAST_STEPS):
+        for step in range(first, LAST_STEPS):
             if not rule.gain() > LEFT or (step % FEW_STEPS == 0 and not _give_hessian(run, data)):
                 break
             yield
