@@ -31,9 +31,9 @@ def take_hessian(run, data):
 def last_steps(run, data):
     """Yield for each step that takes a run, which has settled, to its minimum; they do not count.
 
-    Where L-BFGS stops depends on the rounding, which every iteration magnifies: with a feature in
-    another unit, predictions would differ by up to 1e-3 on one of a hundred tables. The minimum
-    does not depend on it. Short runs magnify little.
+    Where L-BFGS stops depends on the rounding, which every iteration magnifies: another unit of a
+    feature could be seen in the predictions. The minimum does not depend on it. Short runs magnify
+    little.
     """
     n_numbers = data.n * data.coordinates.n_outputs * data.coordinates.n_columns
     n_epochs, cost = run.history.n_recent, _cost(data)
