@@ -35,13 +35,12 @@ def last_steps(run, data):
     feature could be seen in the predictions. The minimum does not depend on it. Short runs magnify
     little.
     """
-    n_numbers = data.n * data.coordinates.n_outputs * data.coordinates.n_columns
     n_epochs, cost = run.history.n_recent, _cost(data)
     if (
         # A rule that knows how near the minimum is has come near enough.
         run.stopping.at_minimum
         or not max(ANY + 1, cost / DEAR) <= n_epochs
-        or n_numbers > FEW_NUMBERS
+        or data.n * len(run.lane.w) > FEW_NUMBERS
         or not _profits(run, data)
     ):
         return
