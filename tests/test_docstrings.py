@@ -25,6 +25,7 @@ MODULES = [
         in (
             "optimizers",
             "losses",
+            "penalties",
             "schedules",
             "exceptions",
             "inspection",
