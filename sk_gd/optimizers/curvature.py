@@ -44,14 +44,14 @@ class AdGD(_Secant):
         \theta_t = \lambda_t / \lambda_{t-1}, \quad \theta_1 = \infty \\
         w_t &= w_{t-1} - \eta_t \lambda_t \, g_t
 
-    The step size :math:`\lambda_t` is rounded to six binary digits, that is by less than one
+    The step size :math:`\lambda_t` is rounded to six binary digits, that is by less than two
     percent: see `BarzilaiBorwein`.
 
     This is plain descent without a smoothness constant. It provably converges on every
     convex function whose gradient is locally Lipschitz continuous, even if there is no
     global constant. It is more stable than `BarzilaiBorwein`, and slower near the
-    minimiser. It needs the full batch: the gradients of two mini-batches differ by more
-    than the curvature. It does not suit losses with corners, such as the hinge or the
+    minimiser. It needs the full batch: two mini-batches have different gradients even
+    at the same weights. It does not suit losses with corners, such as the hinge or the
     absolute error, whose gradients jump.
 
     Good for the full batch of smooth losses whose curvature has no bound, as
@@ -96,12 +96,12 @@ class BarzilaiBorwein(_Secant):
 
     This is a quasi-Newton method with one number for the Hessian. It is much faster than
     plain descent on ill-conditioned smooth problems, at the same cost. The objective
-    does not fall at every step. The method needs the full batch: the gradients of two
-    mini-batches differ by more than the curvature. It does not suit losses with corners,
+    does not fall at every step. The method needs the full batch: two mini-batches have
+    different gradients even at the same weights. It does not suit losses with corners,
     such as the hinge or the absolute error. Their gradients jump, so that a change says
     nothing about how far to go: training may end above its beginning, which is an error.
 
-    The step size :math:`\lambda_t` is rounded to six binary digits, that is by less than one
+    The step size :math:`\lambda_t` is rounded to six binary digits, that is by less than two
     percent. Otherwise each step would magnify the rounding errors of the gradient, which
     depend on the processor and on the order of the rows: after a hundred steps two fits of
     the same model could differ in the second digit.
@@ -118,8 +118,8 @@ class BarzilaiBorwein(_Secant):
     Parameters
     ----------
     growth : float in (1, inf], default=10
-        Largest factor by which the step size may grow, from the second step on
-        (:math:`\rho`).
+        Largest factor by which a step size may exceed the last one (:math:`\rho`). The
+        second step has no such limit, since the first is tiny.
     lambda_0 : float, default=1e-6
         The first step size, as small as rounding allows: the first step only measures
         the curvature. In the estimators, it costs one epoch.
