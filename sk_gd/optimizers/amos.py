@@ -50,7 +50,8 @@ class Amos(Optimizer):
     beta : float in [0, 1), default=0.999
         Share of the moving average of squared gradients that each step keeps.
     c_coef, d_coef : float, default=0.25
-        How fast the learning rate and the decay fall (:math:`c`, :math:`d`).
+        How fast the decay of the weights falls (:math:`c`), and how fast the whole step
+        does (:math:`d`).
 
     References
     ----------
