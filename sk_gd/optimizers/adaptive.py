@@ -131,8 +131,8 @@ class Adadelta(Optimizer):
         d_t = \rho d_{t-1} + (1 - \rho) \Delta_t^2
 
     The paper has no learning rate, which corresponds to a learning rate of 1. The
-    steps begin at the root of `epsilon` and grow by themselves. For a fast start, use
-    `RMSprop` or `Adam`.
+    steps begin short, since :math:`d_0 = 0`, and grow by themselves. For a fast start,
+    use `RMSprop` or `Adam`.
 
     Good for gradients of unknown unit, if a slow start does no harm.
 
@@ -141,7 +141,8 @@ class Adadelta(Optimizer):
     rho : float in [0, 1), default=0.9
         Share of both moving averages that each step keeps.
     epsilon : float > 0, default=1e-6
-        Added inside the roots. Its own root is the size of the first step.
+        Added inside the roots. The size of the first step is the root of
+        ``epsilon / (1 - rho)``, times the learning rate.
 
     References
     ----------
@@ -315,8 +316,7 @@ class FTRL(Optimizer):
     A coefficient is zero as long as the sum of all its gradients is below the
     threshold, so the noise of mini-batches does not make it nonzero. A step whose
     learning rate is zero adds to the sum of squares only. Without an L1 penalty, this
-    is `Adagrad` with :math:`\beta` as its epsilon. (The steps are
-    computed in that form, and the sums are stored relative to the weights.)
+    is `Adagrad` with :math:`\beta` as its epsilon.
 
     Good for sparse models of sparse data, with coefficients that are exactly zero,
     in one pass over a stream.
