@@ -137,7 +137,7 @@ class AdamRule(Rule):
 
 
 class AMSGrad(_AdamLike):
-    r"""Adam whose steps never grow again: they are divided by the largest mean square so far.
+    r"""Adam that forgets no large gradient: steps are divided by the largest mean square so far.
 
     .. math::
         \bar v_t &= \max(\bar v_{t-1}, v_t) \\
