@@ -70,9 +70,9 @@ class DoG(Optimizer):
     ----------
     r_epsilon : float, default=1e-3
         First estimate of the distance (:math:`r_\epsilon`), relative to one plus the
-        norm of the initial weights. The authors' 1e-6 takes about fifty steps to grow
-        to the size of standardised weights. Before that, training on a full batch
-        would stop for lack of progress.
+        norm of the initial weights. The authors' 1e-6 takes dozens of steps to grow to
+        the size of standardised weights. Before that, training on a full batch would
+        stop for lack of progress.
     epsilon : float, default=1e-8
         Added to the sum of squared norms.
 
@@ -272,8 +272,8 @@ class COCOB(Optimizer):
     Parameters
     ----------
     alpha : float, default=100
-        Caution of the first bets (:math:`\alpha`). They stake at most the share
-        :math:`1 / \alpha` of the capital.
+        Caution of the first bets (:math:`\alpha`). The bet of step t stakes at most the
+        share :math:`t / \alpha` of the capital.
     epsilon : float, default=1e-8
         First estimate of the largest gradient (:math:`L_0`).
 
