@@ -112,8 +112,8 @@ class Rprop(Optimizer):
 
     where :math:`g_t` counts as zero in the step in which its sign changes. The
     learning rate is the size of the first step. All later step sizes follow from the
-    signs, so a schedule has no effect. The signs of mini-batch gradients are mostly
-    noise: ``batch_size="auto"`` is the full batch, and a smaller batch is an error.
+    signs, so of a schedule only its beginning counts. The signs of mini-batch gradients
+    are mostly noise: ``batch_size="auto"`` is the full batch, and a smaller batch is an error.
     In `partial_fit`, the given data are the full batch. With an L1 penalty, use an
     optimizer that is not sign-based: here a subgradient of the penalty, zero at zero,
     joins the gradient, as in torch, and coefficients jump to and fro over zero.
