@@ -39,8 +39,9 @@ class Armijo(Optimizer):
     The values are those of the batch on which the gradient was taken, and m is the
     number of batches in an epoch. On the full batch, this is the classical method; on
     mini-batches, it is the method of Vaswani et al. It adapts to the local curvature
-    and needs no smoothness constant. It costs about two evaluations more per step than
-    plain descent (see ``evaluation_curve_``). If mini-batches contradict each other,
+    and needs no smoothness constant. A step costs one evaluation more than a step of
+    plain descent, and another one each time that it is shortened (see
+    ``evaluation_curve_``). If mini-batches contradict each other,
     the weights keep moving around the minimiser, as with plain descent: use a schedule
     or ``average``. The method does not suit the hinge loss, for which the objective
     need not fall along the negative gradient.
@@ -65,7 +66,7 @@ class Armijo(Optimizer):
         beyond the minimum of a parabola.
     beta : float in (0, 1), default=0.7
         Factor that shortens a step which goes too far. The authors' 0.9 finds longer
-        steps, but needs three times as many trials.
+        steps, but shortens them more often.
     gamma : float in [1, inf), default=2.0
         Factor by which the step may grow in an epoch.
     longest : float in [1, inf), default=10.0
@@ -124,9 +125,9 @@ class Polyak(Optimizer):
                    \gamma^{1/m} \sigma_{t-1}, \; \eta_t \right)
 
     The value and the gradient are those of the batch, and m is the number of batches
-    in an epoch. If the minimum is known, no other step is as good: descent is as fast
-    as if the constants of smoothness and strong convexity were known, and convex
-    objectives need not be smooth. If the model can fit all rows exactly, the minimum is
+    in an epoch. If the minimum is known, descent is as fast as if the constants of
+    smoothness and strong convexity were known, and convex objectives need not be
+    smooth. If the model can fit all rows exactly, the minimum is
     known: it is zero for every batch.
 
     Otherwise zero is a lower bound, and the learning rate limits the step. "auto" is
