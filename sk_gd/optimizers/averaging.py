@@ -38,7 +38,8 @@ class ScheduleFreeSGD(_ScheduleFree):
         y_t &= (1 - \beta_1) z_{t-1} + \beta_1 x_{t-1}, \quad g_t = \nabla f(y_t) \\
         z_t &= z_{t-1} - \eta_t \, (g_t + \lambda y_t) \\
         x_t &= (1 - c_t) x_{t-1} + c_t z_t, \quad
-        c_t = \eta_{\max}^2 \, t^r / \textstyle\sum_{s \le t} \eta_{\max}^2 \, s^r
+        c_t = \frac{h_t^2 \, t^r}{\sum_{s \le t} h_s^2 \, s^r}, \quad
+        h_t = \max_{s \le t} \eta_s
 
     The gradient is taken at y, the steps move z, and the model is x. This average
     reduces the noise of mini-batches without a schedule or a horizon. Use it if plain
@@ -93,7 +94,8 @@ class ScheduleFreeAdamW(_ScheduleFree):
         z_t &= z_{t-1} - \eta_t \left[ g_t / (\sqrt{v_t / (1 - \beta_2^t)} + \epsilon)
                + \lambda y_t \right] \\
         x_t &= (1 - c_t) x_{t-1} + c_t z_t, \quad
-        c_t = \eta_{\max}^2 \, t^r / \textstyle\sum_{s \le t} \eta_{\max}^2 \, s^r
+        c_t = \frac{h_t^2 \, t^r}{\sum_{s \le t} h_s^2 \, s^r}, \quad
+        h_t = \max_{s \le t} \eta_s
 
     The gradient is taken at y, the steps move z, and the model is x. The horizon need
     not be known in advance: the model is good whenever training stops early, after
