@@ -49,11 +49,11 @@ class DAdaptAdam(_AdaptedAdam):
         d_t &= \max\left(d_{t-1}, \frac{n_t}{(1 - \sqrt{\beta_2}) \|s_t\|_1}\right) \\
         w_t &= w_{t-1} - m_t / (\sqrt{v_t} + \epsilon)
 
-    As long as the gradients agree, :math:`d` grows by a large factor in each step. It
-    never falls. The steps are long and do not shrink to zero by themselves:
-    ``average="auto"`` averages the iterates. On the full batch, the steps overshoot
-    and oscillate. There, use a schedule, or `Prodigy`, whose estimate is bounded by
-    the distance travelled. (The formula is that without `bias_correction`.)
+    As long as the gradients agree, :math:`d` grows exponentially. It never falls. The
+    steps are long and do not shrink to zero by themselves: ``average="auto"`` averages
+    the iterates. On the full batch, the steps may overshoot and oscillate, so that
+    ``tol`` ends the training early: use ``tol=None`` there, and a schedule for the last
+    digits. (The formula is that without `bias_correction`.)
 
     The estimate holds for subgradients, not for proximal steps. With an L1 penalty,
     coefficients come close to zero but are not exactly zero.
@@ -69,8 +69,7 @@ class DAdaptAdam(_AdaptedAdam):
         Added to the root.
     d_0 : float, default=1e-3
         The first lower bound. The authors' 1e-6 is far below the size of
-        standardised weights. While it grows, training on a full batch would stop for
-        lack of progress.
+        standardised weights. While it grows, the first steps gain hardly anything.
     bias_correction : bool, default=True
         Whether to multiply :math:`\lambda_t` by
         :math:`\sqrt{1 - \beta_2^t} / (1 - \beta_1^t)`, as Adam does. The authors'
@@ -130,11 +129,12 @@ class Prodigy(_AdaptedAdam):
 
     This is `Adam` without a learning rate to choose. The steps are long and, like
     Adam's, do not shrink to zero by themselves: ``average="auto"`` averages the
-    iterates. On the full batch, the steps oscillate around the minimiser. There,
-    ``schedule="cosine"`` with ``tol=None`` is better, as the authors recommend. (The
-    formula is that without `bias_correction`.)
+    iterates. On the full batch, the steps may oscillate around the minimiser, so that
+    ``tol`` ends the training early: use ``tol=None`` there. For the last digits of a
+    long training, add ``schedule="cosine"``, which the authors recommend. (The formula
+    is that without `bias_correction`.)
 
-    Good for mini-batches and, with a schedule, the full batch, if Adam works on them
+    Good for mini-batches and, with ``tol=None``, the full batch, if Adam works on them
     and its learning rate is not known.
 
     Parameters
