@@ -58,16 +58,16 @@ class LBFGS(Optimizer):
         H_{t+1} = (I - \rho s y^\top) H_t (I - \rho y s^\top) + \rho s s^\top \\
         &\text{with } s = w_t - w_{t-1}, \; y = g_{t+1} - g_t, \; \rho = 1 / \langle s, y \rangle
 
-    where H is never formed. It is applied by means of the last pairs (s, y), beginning
-    with the identity times :math:`\langle s, y \rangle / \langle y, y \rangle`. The
-    step size :math:`\sigma` satisfies the weak Wolfe conditions. In nearly all steps it
-    is the learning rate, so that an epoch costs one evaluation. The learning rate is 1
-    unless you want shorter steps.
+    where H is never formed. It is applied by means of the last pairs (s, y), beginning with the
+    identity times :math:`\langle s, y \rangle / \langle y, y \rangle`. The step size :math:`\sigma`
+    satisfies the weak Wolfe conditions. In nearly all steps it is the learning rate, so that an
+    epoch costs one evaluation. The learning rate is 1 unless you want shorter steps.
 
-    Full accuracy takes tens of epochs, or about ten with ``precondition="whiten"``, where the
-    Hessian is close to the identity. The method needs the full batch: the gradients of two
-    mini-batches differ by more than the curvature. An L1 penalty is an error. Losses with corners
-    are minimised nearly as well as smooth ones in regression; the hinge loss takes longer.
+    Full accuracy takes tens of epochs, hundreds if the classes are nearly separable, and about ten
+    with ``precondition="whiten"`` where that makes the Hessian close to the identity. The method
+    needs the full batch: two mini-batches have different gradients even at the same weights. An L1
+    penalty is an error. Losses with corners are minimised nearly as well as smooth ones in
+    regression; the hinge loss takes longer.
 
     With many rows, a run begins with a few iterations on a sixteenth of them. The minimum of the
     sample is close to that of all rows, and the pairs (s, y) of the sample are about those of all
@@ -93,14 +93,14 @@ class LBFGS(Optimizer):
         Number of pairs (s, y) that are kept (scipy's name). Each pair takes two vectors
         of the size of the weights.
     hessian : bool, default=False
-        Whether to compute the Hessian itself if a run has not ended after as many epochs as that
-        costs (12 or more), and again after as many more. H is then made from its inverse, and from
-        the pairs of the steps since: the next steps are about those of Newton's method. Long runs,
-        such as those of classes that are nearly separable, end soon, and nearer to the minimum. On
-        few numbers, runs of more than 12 epochs end with a few such steps, which are not counted,
-        at the minimum. It has no effect with more than 300 weights, if the loss has corners, if
-        rows are held out, along principal components, on a cluster, within `ClipNorm` or
-        `ClipValue`, or in `scipy.optimize.minimize`.
+        Whether to compute the Hessian itself once a run has taken as many epochs as that costs (12
+        or more), and again after as many more. H is then made from its inverse, and from the pairs
+        since: the next steps are about those of Newton's method. Long runs, as with nearly
+        separable classes, end soon, and nearer to the minimum. On small data, runs of more than 12
+        epochs end with a few such steps, which are not counted, at the minimum. It has no effect
+        for the squared error or a loss with corners, with more than 300 weights, with held-out
+        rows, along principal components, on a cluster, in `ClipNorm`, in `ClipValue`, or in
+        `scipy.optimize.minimize`.
 
     References
     ----------
