@@ -288,7 +288,7 @@ class EpsilonInsensitive(Loss):
     References
     ----------
     Vapnik, V. N. (1995). The nature of statistical learning theory. Springer.
-    doi:10.1007/978-1-4757-3264-1
+    doi:10.1007/978-1-4757-2440-0
 
     Examples
     --------
