@@ -237,8 +237,8 @@ class Loss(Parameters):
 
     Parameters are the arguments of ``__init__``, stored under their names, so
     that ``get_params``, ``clone`` and ``GridSearchCV`` over ``loss__epsilon``
-    work. The other methods have defaults that suit a loss of the residual. A link function is
-    told by ``response(p)``, which returns the predictions for raw predictions.
+    work. The other methods have defaults that suit a loss of the residual. A loss with a link
+    function defines ``response(p)``, too, which returns the predictions for raw predictions.
 
     Attributes
     ----------

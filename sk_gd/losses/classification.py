@@ -270,7 +270,7 @@ class MarginLoss(Loss):
 
     @property
     def suits_full_batch(self):
-        """Whether the loss is smooth. With corners, mini-batches find models as good sooner."""
+        """Whether the loss is smooth. With corners, mini-batches are as good, sooner."""
         return not self.has_corners
 
     @property
