@@ -36,7 +36,7 @@ class Adagrad(Optimizer):
     Parameters
     ----------
     epsilon : float, default=1e-10
-        Added to the root, so that the first step is finite.
+        Added to the root.
 
     References
     ----------
