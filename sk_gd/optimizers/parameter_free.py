@@ -262,9 +262,9 @@ class COCOB(Optimizer):
 
     There is no learning rate, and none is estimated: with :math:`\eta = 1` the
     weights are the bet itself. The method is scale-free in each coordinate. The first
-    step is :math:`1 / \alpha` in each coordinate. The bets oscillate around the
-    minimiser before they converge: for the last digits, use ``schedule="cosine"`` or
-    ``average=True``.
+    step is :math:`1 / \alpha` in each coordinate. On mini-batches, the bets keep moving
+    around the minimiser: for the last digits, use ``schedule="cosine"`` or
+    ``average=True``. On the full batch, neither helps.
 
     Good for data whose coordinates differ in scale, without a learning rate to
     choose.
