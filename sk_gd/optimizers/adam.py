@@ -210,9 +210,9 @@ class NAdam(_AdamLike):
                + \frac{(1 - \mu_t) g_t}{1 - P_t} \right]
 
     with the moving averages of `Adam`. This is the form of torch; Keras uses
-    :math:`\psi = 1`. NAdam reacts to a gradient one step sooner than Adam. This helps
-    on large batches and adds noise on small ones: use a schedule or ``average=True``
-    there.
+    :math:`\psi = 1`. NAdam reacts to a gradient one step sooner than Adam. On large
+    batches this helps at a learning rate that is larger than "auto". On small ones it
+    adds noise: use a schedule or ``average=True`` there.
 
     Good for large batches on which Adam works but reacts late.
 
