@@ -119,7 +119,7 @@ class AdaBelief(_AdamLike):
     twice: inside the recursion, where it adds up, and outside the root. Therefore it
     is about the square of Adam's. The steps depend on the noise of the gradient, not
     on its size. On the full batch there is no noise, and the steps may become long
-    before the gradient changes: use a schedule.
+    before the gradient changes.
 
     Good for mini-batches, with a schedule.
 
