@@ -46,10 +46,9 @@ class SquaredError(Loss):
     Examples
     --------
     >>> from sk_gd import GDRegressor
-    >>> from sk_gd.losses import SquaredError
-    >>> model = GDRegressor(loss=SquaredError(), tol=None).fit([[0.0], [1.0]], [1.0, 3.0])
-    >>> model.n_iter_
-    100
+    >>> X, y = [[1.0]] * 5, [1.0, 2.0, 3.0, 4.0, 1000.0]
+    >>> GDRegressor(loss="squared_error").fit(X, y).predict([[1.0]]).round(2)
+    array([202.])
     """
 
     kinds = ("regressor",)
