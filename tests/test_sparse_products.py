@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 from helpers.runs import Moments
 from sk_gd import GDClassifier
-from sk_gd.objectives.csr_products import Products, scaled, self_product
+from sk_gd.objectives.csr_products import Products, column_moments, scaled, self_product
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -51,6 +51,40 @@ def test_products_with_itself(wide, dtype):
         np.testing.assert_allclose(self_product(X, given), expected, rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("wide", [False, True], ids=["int32", "int64"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_moments_of_columns(weighted, wide, dtype):
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(400, 5)) + [0, 3, 1e3, -1e3, 0]).astype(dtype)
+    X[rng.random((400, 5)) < [0.5, 0.1, 0.0, 0.01, 1.0]] = 0
+    weight = rng.random(400)
+    X[0], weight[0] = 1e4, 1e-12  # the first entry of most columns is far, and hardly counts
+    X[7], weight[7] = 1e30, 0  # and this row does not
+    if not weighted:
+        X, weight = X[8:], np.ones(392)
+    given = sp.csr_matrix(X)
+    given.data[given.indptr[8]] = 0  # a zero that is stored
+    X[8, given.indices[given.indptr[8]]] = 0
+    given = with_wide_indices(given) if wide else given
+    counts = weight > 0
+    exact, w = X[counts].astype(np.longdouble), weight[counts, None].astype(np.longdouble)
+    mean = (w * exact).sum(axis=0) / w.sum()
+    squares = (w * (exact - mean) ** 2).sum(axis=0)
+    total, *found, filled = column_moments(given, weight if weighted else None)
+    assert total == pytest.approx(float(w.sum()), rel=1e-14)
+    np.testing.assert_allclose(filled, (w * (exact != 0)).sum(axis=0).astype(float), rtol=1e-13)
+    deviation = np.sqrt(squares / w.sum())
+    apart = (found[0] - mean) / np.where(deviation > 0, deviation, 1)
+    np.testing.assert_allclose(apart.astype(float), 0, atol=1e-11)  # 1e4 is rounded to 2e-12
+    np.testing.assert_allclose(found[1], squares.astype(float), rtol=1e-11)
+
+
+def test_moments_without_weight():
+    X = sp.random(50, 30, 0.2, format="csr", random_state=0)
+    assert column_moments(X, np.zeros(50)) is None
+
+
 def test_shapes_and_indices():
     X = sp.random(50, 30, 0.2, format="csr", random_state=0)
     products = Products(X)
@@ -59,13 +93,13 @@ def test_shapes_and_indices():
             multiply(np.ones((n, 4)))
     with pytest.raises(ValueError, match="each row must have one"):
         scaled(np.ones((30, 2)), np.ones(50))
-    with pytest.raises(ValueError, match="each row must have one"):
-        self_product(X, np.ones(30))
+    for of_rows in (self_product, column_moments):
+        with pytest.raises(ValueError, match="each row must have one"):
+            of_rows(X, np.ones(30))
     X.indices[0] = 30
-    with pytest.raises(ValueError, match="indices"):
-        Products(X)
-    with pytest.raises(ValueError, match="indices"):
-        self_product(X)
+    for of_matrix in (Products, self_product, column_moments):
+        with pytest.raises(ValueError, match="indices"):
+            of_matrix(X)
 
 
 def well_filled(n, d):

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 # cython: initializedcheck=False
-"""Products of a matrix with a few dense columns, and of a sparse one with itself."""
+"""Products of a matrix with a few dense columns, of a sparse one with itself, and its moments."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from sk_gd.objectives.csr_entries cimport add_row, dot_row, integer
 from sk_gd.objectives.rows cimport real
 
+from ..aligned import aligned
 from .csr_rows import check_entries
 
 
@@ -74,6 +75,36 @@ def self_product(X, weight=None):
     return out
 
 
+def column_moments(X, weight=None):
+    """Weighted moments of the columns of a sparse matrix.
+
+    Parameters
+    ----------
+    X : CSR matrix of shape (n_samples, n_features)
+        The rows.
+    weight : ndarray of shape (n_samples,), optional
+        Their weights. A row without weight is not read.
+
+    Returns
+    -------
+    tuple or None
+        As from `centred_sums` with squares only.
+    """
+    if weight is None:
+        weight = np.ones(X.shape[0])
+    if len(weight) != X.shape[0]:
+        raise ValueError(f"{len(weight)} weights of {X.shape[0]} rows: each row must have one.")
+    stored = aligned(np.zeros((X.shape[1], 4)))
+    weight = np.ascontiguousarray(weight, dtype=float)
+    total = _add_entries(X.data, X.indices, _checked_indptr(X), weight, stored)
+    if total == 0:
+        return None
+    filled, first, mean, squares = stored.T.copy()
+    mean += first
+    share = filled / total
+    return total, mean * share, squares + (total - filled) * share * mean**2, filled
+
+
 def _checked_indptr(X):
     """The `indptr` of a CSR matrix, in the type of its indices, which fit the shape."""
     indptr = X.indptr.astype(X.indices.dtype, copy=False)
@@ -105,6 +136,41 @@ def _multiply_rows(
                 dot_row(
                     &data[a], &indices[a], indptr[i + 1] - a, &V[0, 0], width, &out[i, 0]
                 )
+
+
+def _add_entries(
+    const real[::1] data, const integer[::1] indices, const integer[::1] indptr,
+    const double[::1] weight, double[:, ::1] stored,
+):
+    """Add the entries that are not zero to what is known of their columns; returns all weight.
+
+    Of every column it is the sum of the weights, the first entry, and of the differences from it
+    the mean and the sum of the squared deviations from that mean. They are exactly zero if all
+    entries are the same. (West, D. H. D. (1979). Updating mean and variance estimates: an improved
+    method. Communications of the ACM, 22(9), 532-535.)
+    """
+    cdef Py_ssize_t i, a
+    cdef double w, apart, step, total = 0
+    cdef double *column
+    with nogil:
+        for i in range(indptr.shape[0] - 1):
+            w = weight[i]
+            if w == 0:
+                continue
+            # In the order of the columns' own sums: a column without zeros has the same sum.
+            total += w
+            for a in range(indptr[i], indptr[i + 1]):
+                if data[a] == 0:
+                    continue
+                column = &stored[indices[a], 0]
+                if column[0] == 0:
+                    column[1] = data[a]
+                apart = data[a] - column[1] - column[2]
+                step = apart * w / (column[0] + w)
+                column[3] += column[0] * step * apart
+                column[2] += step
+                column[0] += w
+    return total
 
 
 def _multiply_pairs(

@@ -4,19 +4,15 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from ..indices import CHUNK, slices
 from ..threads import count_parts, one_blas_thread
-from .csr_products import self_product
+from .csr_products import column_moments, self_product
 from .sums import centred_sums, class_sums, constant_columns
 
 # Entries of the sparse rows whose products are added together (12 MB): no fewer than there are
 # products of columns, which are up to 1024², because all of these are touched each time.
 JOINT_ENTRIES = 1 << 20
-# A sparse column may be constant if its standard deviation, relative to its mean, is smaller: the
-# rounding of the variance in float32 is.
-NEARLY_CONSTANT = 1e-2
 # The features of sparse X whose mean is so many standard deviations from zero are centred: nearly
 # all of their numbers are stored. To centre the others would cost more than their rows.
 FAR_FROM_ZERO = 3.0
@@ -80,9 +76,7 @@ class Moments:
         must be zero.
         """
         if sp.issparse(X):
-            for part, w in _in_double(X, weight):
-                self._merge(*self._of_sparse(part, w))
-            return self
+            return self._add_sparse(X, weight)
         n = X.shape[0] if rows is None else len(rows)
         n_parts = count_parts(n * (X.shape[1] + (0 if Y is None else Y.shape[1])))
 
@@ -102,11 +96,9 @@ class Moments:
 
         As in `update`, a row that does not train must have the weight zero.
         """
-        for rows in _sparse_chunks(X, JOINT_ENTRIES):
+        for rows in _sparse_chunks(X):
             part = sp.hstack([X[rows], sp.csr_matrix(Y[rows])], format="csr")
-            w = None if weight is None else weight[rows]
-            if w is None or np.any(w):
-                self._merge(*self._of_sparse(part, w))
+            self._add_sparse(part, None if weight is None else weight[rows])
         return self
 
     def with_classes(self, X, Y, weight=None, rows=None):
@@ -135,28 +127,21 @@ class Moments:
             self._merge(other.total, other.mean, other.scatter, other.filled)
         return self
 
-    def _of_sparse(self, X, weight):
-        # mean_variance_axis needs weights of the same type as the data.
-        w = None if weight is None else weight.astype(X.dtype, copy=False)
-        mean, variance = (a.astype(float) for a in mean_variance_axis(X, axis=0, weights=w))
-        total = float(X.shape[0] if weight is None else weight.sum())
-        filled = _filled(X, weight)
-        near = np.flatnonzero((mean != 0) & (variance <= (NEARLY_CONSTANT * mean) ** 2))
-        if len(near):
-            # The variance of a constant must be exactly zero, as that of dense columns is.
-            lowest, highest = _extremes(X, weight, near)
-            constant = lowest == highest
-            mean[near[constant]] = lowest[constant]
-            variance[near[constant]] = 0.0
-        if not self.full:
-            return total, mean, variance * total, filled
-        dense = _is_far(mean, variance) | well_filled(filled, total)
-        scatter = _sparse_scatter(X, weight, mean, dense)
-        # For columns that are not centred these variances are more accurate, since differences
-        # cancel. For centred ones they are less accurate if the weights are far apart.
-        sparse = np.flatnonzero(~dense)
-        scatter[sparse, sparse] = variance[sparse] * total
-        return total, mean, scatter, filled
+    def _add_sparse(self, X, weight):
+        found = column_moments(X, weight)
+        if found is None:
+            return self
+        total, mean, squares, filled = found
+        scatter = squares
+        if self.full:
+            dense = _is_far(mean, squares / total) | well_filled(filled, total)
+            scatter = _sparse_scatter(X, weight, mean, dense)
+            # For columns that are not centred these variances are more accurate, since differences
+            # cancel. For centred ones they are less accurate if the weights are far apart.
+            sparse = np.flatnonzero(~dense)
+            scatter[sparse, sparse] = squares[sparse]
+        self._merge(total, mean, scatter, filled)
+        return self
 
     def _merge(self, total, mean, scatter, filled):
         self._constant = None
@@ -265,7 +250,7 @@ def _sparse_class_sums(X, Y, weight):
     """Weighted sums of the rows of a sparse matrix for each class, and the sums of the weights."""
     sums, counts = np.zeros((Y.shape[1], X.shape[1])), np.zeros(Y.shape[1])
     weight = np.ones(X.shape[0]) if weight is None else weight
-    for rows in _sparse_chunks(X, JOINT_ENTRIES):
+    for rows in _sparse_chunks(X):
         # Rows without weight may have any numbers.
         rows = rows.start + np.flatnonzero(weight[rows])
         of_class = Y[rows].transposed(weight[rows])
@@ -274,48 +259,10 @@ def _sparse_class_sums(X, Y, weight):
     return sums, counts
 
 
-def _in_double(X, weight):
-    """The rows of a sparse matrix in double precision, with their weights, some rows at a time."""
-    if X.dtype == np.float64:
-        yield X, weight
-        return
-    for rows in _sparse_chunks(X):
-        w = None if weight is None else weight[rows]
-        if w is None or np.any(w):
-            yield X[rows].astype(np.float64), w
-
-
-def _sparse_chunks(X, n_entries=CHUNK):
+def _sparse_chunks(X):
     """Slices of sparse rows, with no fewer entries than the columns that each adds its sums to."""
-    return slices(X.shape[0], max(1, max(n_entries, X.shape[1]) * X.shape[0] // max(X.nnz, 1)))
-
-
-def _filled(X, weight):
-    """Sum of the weights of the rows in which each column of a sparse matrix is not zero."""
-    filled = np.zeros(X.shape[1])
-    for rows in _sparse_chunks(X):
-        entries = slice(X.indptr[rows.start], X.indptr[rows.stop])
-        present = X.data[entries] != 0
-        w = None
-        if weight is not None:
-            w = np.repeat(weight[rows], np.diff(X.indptr[rows.start : rows.stop + 1]))[present]
-        columns = X.indices[entries]
-        columns = columns if present.all() else columns[present]
-        filled += np.bincount(columns, weights=w, minlength=X.shape[1])
-    return filled
-
-
-def _extremes(X, weight, columns):
-    """The lowest and the highest number in some columns of a sparse matrix, in rows with weight."""
-    lowest, highest = np.full((2, len(columns)), [[np.inf], [-np.inf]])
-    step = max(1, min(CHUNK // len(columns), CHUNK * X.shape[0] // max(X.nnz, 1)))
-    for rows in slices(X.shape[0], step):
-        part = X[rows] if weight is None else X[rows][weight[rows] > 0]
-        if part.shape[0]:
-            part = part[:, columns].toarray()
-            lowest = np.minimum(lowest, part.min(axis=0))
-            highest = np.maximum(highest, part.max(axis=0))
-    return lowest, highest
+    n_entries = max(JOINT_ENTRIES, X.shape[1])
+    return slices(X.shape[0], max(1, n_entries * X.shape[0] // max(X.nnz, 1)))
 
 
 class Statistics(NamedTuple):
