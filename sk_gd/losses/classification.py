@@ -160,8 +160,8 @@ class LogLoss(Loss):
     >>> from sklearn.datasets import load_iris
     >>> from sk_gd import GDClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> GDClassifier(loss="log_loss").fit(X, y).predict_proba(X[70:71]).round(1)
-    array([[0. , 0.4, 0.6]])
+    >>> GDClassifier(loss="log_loss").fit(X, y).predict_proba(X[126:127]).round(1)
+    array([[0. , 0.3, 0.7]])
     """
 
     kinds = ("classifier",)
