@@ -9,6 +9,7 @@ import pytest
 from sklearn.datasets import load_iris
 
 from helpers.assertions import assert_same_bits
+from helpers.callbacks import Callback
 from helpers.project import ROOT
 from sk_gd import GDClassifier
 from sk_gd.callbacks import Checkpoint
@@ -21,26 +22,17 @@ class Interrupted(Exception):
     """Training ends here."""
 
 
-class Interrupt:
+class Interrupt(Callback):
     """Interrupts training after so many epochs."""
 
     def __init__(self, epochs):
         self.epochs = epochs
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
 
     def on_fit_task_begin(self, estimator, context):
         if context.task_name == "epoch":
             if self.epochs == 0:
                 raise Interrupted
             self.epochs -= 1
-
-    def on_fit_task_end(self, estimator, context):
-        pass
 
 
 def estimator(**more):

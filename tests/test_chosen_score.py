@@ -23,6 +23,7 @@ from sklearn.metrics import (
 )
 
 from helpers.assertions import assert_same_bits, naming, state
+from helpers.callbacks import Callback
 from helpers.searches import both
 from sk_gd import GDClassifier, GDRegressor, check_gradient
 
@@ -97,20 +98,11 @@ CONTAINERS = {
 }
 
 
-class KeepAll:
+class KeepAll(Callback):
     """Keeps the model of every epoch."""
 
     def __init__(self):
         self.models = []
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
 
     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
         if context.task_name == "epoch":

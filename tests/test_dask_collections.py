@@ -8,6 +8,7 @@ from sklearn.exceptions import DataConversionWarning
 
 import sk_gd
 from helpers.assertions import reloaded
+from helpers.callbacks import Callback
 from helpers.clusters import TARGETS, WEIGHT, X, assert_same_model, cut, ends_of, fit_quietly
 
 dask = pytest.importorskip("dask")
@@ -272,20 +273,11 @@ def test_warm_start(same):
     assert_same_model(there, here)
 
 
-class StopAfterTwo:
+class StopAfterTwo(Callback):
     """Counts the epochs, and stops after two."""
 
     def __init__(self):
         self.losses = []
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
 
     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
         if context.task_name == "epoch":

@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers.assertions import reloaded
+from helpers.callbacks import Callback
 from sk_gd import DivergenceError, GDClassifier, GDRegressor
 from sk_gd.optimizers import Optimizer
 
@@ -40,20 +41,11 @@ class Recorder:
         self.models.append((context.task_name, fitted_estimator))
 
 
-class StopAfter:
+class StopAfter(Callback):
     """A user's stopping rule: stop after the epoch `last`."""
 
     def __init__(self, last):
         self.last = last
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
 
     def on_fit_task_end(self, estimator, context):
         return context.task_name == "epoch" and context.task_id + 1 >= self.last

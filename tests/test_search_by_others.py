@@ -16,6 +16,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, MinMaxScaler, StandardScaler
 
+from helpers.callbacks import Callback
 from helpers.searches import BINARY, both, classifier
 from sk_gd import GDClassifier, GDGridSearchCV, GDRegressor
 
@@ -232,23 +233,14 @@ def test_a_pipeline_that_reports_every_step(capsys):
     assert said.count("(step 1 of 2) Processing scale") == 2 * (9 + 1)
 
 
-class Noting:
+class Noting(Callback):
     """A callback that notes which tasks begin."""
 
     def __init__(self):
         self.begun = []
 
-    def setup(self, estimator, context):
-        pass
-
     def on_fit_task_begin(self, estimator, context):
         self.begun.append(context.task_name)
-
-    def on_fit_task_end(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
 
 
 @pytest.mark.parametrize("of_a_pipeline", [False, True])

@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.pipeline import Pipeline
 
+from helpers.callbacks import Callback
 from helpers.runs import count_shared
 from sk_gd import GDClassifier, GDGridSearchCV
 
@@ -141,21 +142,12 @@ def test_joblib_reports_only_what_it_runs(capsys):
         assert "Done   6 out of   6" in capsys.readouterr().out
 
 
-class Busy:
+class Busy(Callback):
     """A callback that uses joblib before the search does."""
-
-    def setup(self, estimator, context):
-        pass
 
     def on_fit_task_begin(self, estimator, context):
         if context.parent is None:
             self.found = joblib.Parallel(n_jobs=2)(joblib.delayed(abs)(i) for i in (-1, 2))
-
-    def on_fit_task_end(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
 
 
 def test_joblib_in_a_callback_of_the_search(shared):

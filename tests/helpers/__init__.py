@@ -2,6 +2,7 @@
 
 - `assertions`: what two models, or one model at two times, must have in common
 - `project`: files and scripts of this project
+- `callbacks`: a callback that does nothing
 - `data`: small problems, and settings that train to the end
 - `functions`: functions with known minima, and one that counts its calls
 - `fuzz_cases`, `fuzz_properties`: random data and settings, and what holds for all of them
