@@ -287,7 +287,7 @@ class _Run:
         if self.function.asked > asked and np.array_equal(before, self.w):
             self.count_failure()
         x = self.rule.model(self.w)
-        if not (np.isfinite(self.w).all() and np.isfinite(x).all()):
+        if not np.isfinite(x).all():
             self.end_not_finite("x")
             return False
         self.x = x

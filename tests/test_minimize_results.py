@@ -369,3 +369,10 @@ class TestNotFinite:
         found = minimize(parabola, [0.0], jac=True, method=Jump())
         assert (found.status, found.nit, found.x[0]) == (2, 1, 0.0)
         assert "x is not finite" in found.message
+
+    def test_a_large_step_of_a_rule_that_averages(self):
+        found = minimize_with(
+            ScheduleFreeSGD(), lambda x: -x[0], [0.0], jac=lambda x: [-1e10], learning_rate=1e300
+        )
+        assert (found.status, found.nit, found.x[0]) == (2, 1, 0.0)
+        assert "x is not finite" in found.message
