@@ -140,7 +140,7 @@ class TestNoLowerValue:
         found = minimize(counted.value, [0.5] * 6, method=LBFGS())
         assert found.status == 3 and "finite differences" in found.message
         assert found.nfev == counted.values < 2000
-        lowest = 1e6 * np.linalg.lstsq(A, b)[1][0]
+        lowest = 1e6 * np.linalg.lstsq(A, b, rcond=None)[1][0]
         assert found.fun == pytest.approx(lowest, rel=1e-14)
 
     def test_the_gradient_of_another_function(self):
