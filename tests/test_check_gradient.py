@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from helpers.assertions import naming
@@ -105,17 +106,25 @@ class WrongClass(LogLoss):
         return slope
 
 
-def test_the_worst_entry_is_named():
+@pytest.mark.parametrize("intercept", [True, False])
+def test_the_worst_entry_is_named(intercept):
     frame = pd.DataFrame(X, columns=["a", "b", "c"])
-    found = check_gradient(WrongClass(), frame, np.arange(N) % 3, random_state=0)
-    assert found.where.endswith("of output 1")
+    # Here the intercept is the worst entry if there is one.
+    estimator = GDClassifier(loss=WrongClass(), alpha=0, fit_intercept=intercept)
+    found = check_gradient(estimator, frame, np.arange(N) % 3, random_state=0)
     assert np.all(found.errors[1] > 0.1) and np.all(found.errors[[0, 2]] < 1e-6)
     assert found.error == found.errors.max()
     worst = np.argmax(found.errors[1])
     expected = [*(f"coefficient of feature {j} ({c!r})" for j, c in enumerate("abc")), "intercept"]
-    assert found.where == f"{expected[worst]} of output 1"
+    assert found.where == f"{expected[worst]} of output 1" and (worst == D) == intercept
     assert f"error={found.error:.2g} at the {found.where}" in repr(found)
     assert f"{found.analytical[1, worst]:.9g}" in repr(found)
+
+
+def test_the_worst_entry_of_an_array_and_one_output():
+    estimator = GDRegressor(loss=Wrong(0.5), alpha=0, fit_intercept=False)
+    found = check_gradient(estimator, X, X[:, 0], random_state=0)
+    assert found.where == f"coefficient of feature {np.argmax(found.errors)}"
 
 
 class Unknown(Wrong):
@@ -168,6 +177,10 @@ def test_fitted_estimator_is_checked_where_it_is_and_left_alone():
     assert np.all(np.abs(found.analytical) < 1e-3) and found.error < 4e-8
     model.densify()
     assert vars(model).keys() == before.keys()
+    point = np.ones((1, D)), [0.5]
+    elsewhere = check_gradient(model, X, y, at=point).analytical
+    expected = check_gradient(clone(model), X, y, at=point).analytical
+    np.testing.assert_allclose(elsewhere, expected, rtol=1e-12)
     fresh = GDClassifier()
     check_gradient(fresh, X, y)
     assert vars(fresh).keys() == vars(GDClassifier()).keys()

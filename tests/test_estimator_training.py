@@ -9,11 +9,13 @@ import scipy.sparse as sp
 from scipy.special import comb
 from sklearn.datasets import (
     load_breast_cancer,
+    load_diabetes,
     load_wine,
     make_classification,
     make_regression,
 )
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
+from sklearn.linear_model import LinearRegression
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 from sklearn.model_selection import GridSearchCV
 
@@ -137,6 +139,13 @@ class TestStopping:
         exact = GDClassifier(tol=1e-10, max_iter=1000).fit(X, y)
         assert model.n_iter_ < 1000
         assert model.loss_curve_[-1] < 1.01 * exact.loss_curve_[-1]
+
+    def test_training_that_gathers_speed_goes_on(self):
+        """The first steps are too short to count, and grow by themselves."""
+        X, y = load_diabetes(return_X_y=True)
+        optimizer = optimizers.DAdaptAdam(d_0=1e-4)
+        model = GDRegressor(optimizer, alpha=0, batch_size="full", max_iter=1000).fit(X, y)
+        assert model.score(X, y) > LinearRegression().fit(X, y).score(X, y) - 0.01
 
     @pytest.mark.parametrize("make, y", [(GDRegressor, TARGET), (GDClassifier, LABELS)])
     def test_no_tolerance_runs_all_epochs_in_silence(self, make, y):

@@ -22,6 +22,10 @@ from sk_gd.optimizers import (
 )
 
 
+def himmelblau_value(x):
+    return himmelblau(x)[0]
+
+
 class TestBookkeeping:
     @pytest.mark.parametrize("name", optimizers.names())
     def test_counts(self, name):
@@ -70,6 +74,21 @@ class TestBookkeeping:
         assert found.nfev == counted.values == 20 * optimizers.get(name).n_candidates + 1
         assert found.success and "without gradients" in found.message
         assert "jac" not in found
+
+    @pytest.mark.parametrize("name", ["random_search", "random_local_search"])
+    def test_random_numbers_of_a_state(self, name):
+        first, again, other = (
+            minimize_with(
+                optimizers.get(name), himmelblau_value, [0.0, 0.0], max_iter=5, random_state=state
+            ).x
+            for state in (0, 0, 1)
+        )
+        np.testing.assert_array_equal(first, again)
+        assert np.all(first != other)
+
+    def test_a_start_in_integers(self):
+        found = minimize_with(AdGD(), lambda x: (x[0] - 3) ** 2, np.array([5]), tol=1e-6)
+        assert found.success and found.x[0] == pytest.approx(3)
 
     def test_converged(self):
         found = minimize(parabola, 0, jac=True, method=AdGD(), tol=1e-8)
@@ -156,7 +175,8 @@ class TestNoLowerValue:
         # Without a tolerance all steps are taken.
         options["tol"] = None
         found = minimize(lambda x: np.abs(x).sum(), [1.0], method=LBFGS(), options=options)
-        assert found.nit == 40
+        assert found.success and found.nit == 40
+        assert found.message == "max_iter=40 iterations are done, as tol=None asks for."
 
 
 class TestCallback:
@@ -169,6 +189,12 @@ class TestCallback:
         # The callback gets copies, which do not change afterwards.
         np.testing.assert_allclose(np.ravel(seen), [0.6, 1.08, 1.464], rtol=1e-14)
         np.testing.assert_array_equal(seen[-1], found.x)
+
+        def spoil(x):
+            x[:] = np.nan
+
+        again = minimize(parabola, [0.0], jac=True, method=SGD(), callback=spoil, options=options)
+        np.testing.assert_array_equal(again.x, found.x)
 
     @pytest.mark.parametrize("after", [1, 4])
     def test_stops(self, after):
@@ -352,6 +378,9 @@ class TestNotFinite:
         found = minimize(lambda x: (np.nan, [np.nan]), [1.0], jac=True, method=Adam())
         assert (found.status, found.nit) == (2, 0)
         assert "At x0" in found.message
+        found = minimize(lambda x: 0.0, [1.0], jac=lambda x: [np.nan], method=Adam())
+        assert (found.status, found.nit) == (2, 0)
+        assert "At x0 the gradient is not finite" in found.message
         np.testing.assert_array_equal(found.x, [1.0])
 
     def test_a_minimum_without_a_value(self):
