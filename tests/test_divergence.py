@@ -1,5 +1,6 @@
 """Training that ends clearly above its beginning is an error, whoever stopped it."""
 
+import re
 import warnings
 
 import numpy as np
@@ -129,3 +130,23 @@ def test_a_sample_of_rows_that_differ_is_compared_with_itself():
     model = GDRegressor("sgd", loss="huber", batch_size="full", learning_rate=0.1, tol=None)
     curve = model.set_params(max_iter=120).fit(X, y).loss_curve_
     assert curve[-1] < curve[0] < 0.2
+
+
+@pytest.mark.parametrize("precondition", [None, "standardize"])
+def test_weights_without_room_in_the_type_of_x(precondition):
+    """The slopes of this loss are at most one, so that only the rate is too large."""
+    X, y = DIABETES
+    model = GDRegressor("sgd", loss="absolute_error", batch_size="full", learning_rate=1e33)
+    model.set_params(alpha=0, precondition=precondition, tol=None, max_iter=1)
+    at_zero = np.abs(y - (0 if precondition is None else y.mean())).mean()
+    found = rf"objective is {at_zero:.6g} now, with weights too large for predictions in float32"
+    with pytest.raises(DivergenceError, match=re.escape(found)):
+        model.fit(X.astype(np.float32), y)
+
+
+def test_the_loss_of_the_epoch_before():
+    X, y = DIABETES
+    model = GDRegressor("sgd", batch_size="full", learning_rate=1e200, alpha=0, tol=None)
+    found = f"objective was {0.5 * y.var():.6g} an epoch ago and is inf now. Plain"
+    with pytest.raises(DivergenceError, match=re.escape(found)):
+        model.fit(X, y)

@@ -107,11 +107,11 @@ def ended_above(change, run, data):
 def overflowed(loss, run, data):
     """The error for a run whose loss or weights are not finite, or too large, after an epoch."""
     curve = run.history.loss_curve
-    before = curve[-1] if curve else "not known yet"
+    before = f"was {curve[-1]:.6g} an epoch ago and " if curve else ""
     beyond = ""
     if math.isfinite(loss):
         beyond = f", with weights too large for predictions in {run.config.dtype}"
-    what = f"the objective was {before} an epoch ago and is {loss} now{beyond}"
+    what = f"the objective {before}is {loss:.6g} now{beyond}"
     return _error(what, run.history.n_epochs + 1, run.config, data)
 
 
