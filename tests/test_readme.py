@@ -174,7 +174,8 @@ def test_links_and_pictures_exist():
 def words_and_points(path):
     """The texts of a drawing, and the points of its curves."""
     root = ElementTree.parse(path).getroot()
-    words = {"".join(text.itertext()).strip() for text in root.iter(f"{SVG}text")}
+    # Old versions of Matplotlib place each digit of a power by itself, between spaces.
+    words = {"".join("".join(text.itertext()).split()) for text in root.iter(f"{SVG}text")}
     points = [
         [float(number) for number in re.findall(r"-?[\d.]+", line.get("d"))]
         for group in root.iter(f"{SVG}g")
