@@ -12,8 +12,8 @@ from ..penalties import ElasticNet
 # the minimum has moved before tells more.
 FEW_EPOCHS = 12
 # Up to so many columns, and weights, the Hessian at a minimum may be computed. If the rows have no
-# more than so many numbers, this costs about as much as five epochs, and is done after a run of
-# more epochs than that.
+# more than so many numbers, this costs little, and is done again after a run of more than so many
+# epochs.
 RENEWED_COLUMNS, MOST_WEIGHTS, CHEAP_NUMBERS, QUICK_EPOCHS = 64, 128, 1 << 17, 3
 # The inverse of the Hessian of an output costs less than it saves up to so many columns. It costs
 # about as much as a pass if their cube is this multiple of the multiplications of a pass.
