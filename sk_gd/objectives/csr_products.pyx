@@ -63,13 +63,8 @@ def self_product(X, weight=None):
 
     SciPy makes a sparse matrix of it first, which takes longer.
     """
-    if weight is None:
-        weight = np.ones(X.shape[0])
-    if len(weight) != X.shape[0]:
-        raise ValueError(f"{len(weight)} weights of {X.shape[0]} rows: each row must have one.")
     out = np.zeros((X.shape[1], X.shape[1]))
-    indptr = _checked_indptr(X)
-    _multiply_pairs(X.data, X.indices, indptr, np.ascontiguousarray(weight, dtype=float), out)
+    _multiply_pairs(X.data, X.indices, _checked_indptr(X), _checked_weight(X, weight), out)
     # Only one of two entries that mirror each other has its sum, and half of the diagonal.
     out += out.T
     return out
@@ -90,18 +85,16 @@ def column_moments(X, weight=None):
     tuple or None
         As from `centred_sums` with squares only.
     """
-    if weight is None:
-        weight = np.ones(X.shape[0])
-    if len(weight) != X.shape[0]:
-        raise ValueError(f"{len(weight)} weights of {X.shape[0]} rows: each row must have one.")
     stored = aligned(np.zeros((X.shape[1], 4)))
-    weight = np.ascontiguousarray(weight, dtype=float)
-    total = _add_entries(X.data, X.indices, _checked_indptr(X), weight, stored)
+    total = _add_entries(
+        X.data, X.indices, _checked_indptr(X), _checked_weight(X, weight), stored
+    )
     if total == 0:
         return None
     filled, first, mean, squares = stored.T.copy()
     mean += first
     share = filled / total
+    # The deviations within the entries that are not zero, and between these and the zeros.
     return total, mean * share, squares + (total - filled) * share * mean**2, filled
 
 
@@ -110,6 +103,15 @@ def _checked_indptr(X):
     indptr = X.indptr.astype(X.indices.dtype, copy=False)
     check_entries(X.indices, indptr, X.nnz, *X.shape)
     return indptr
+
+
+def _checked_weight(X, weight):
+    """The weights of the rows, one each, as contiguous doubles; ones for None."""
+    if weight is None:
+        return np.ones(X.shape[0])
+    if len(weight) != X.shape[0]:
+        raise ValueError(f"{len(weight)} weights of {X.shape[0]} rows: each row must have one.")
+    return np.ascontiguousarray(weight, dtype=float)
 
 
 def _scale_rows(const double[:, ::1] V, const double[::1] factor, double[:, ::1] out):
